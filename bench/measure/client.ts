@@ -1,0 +1,74 @@
+import { HttpConnection } from './http-connection.ts'
+
+export interface CreatedSandbox {
+  id: string
+  warm: boolean
+  runtime: { driver: string; isolation: string; disk: string }
+}
+
+/** The few calls that are measured, over one raw connection. A failure is an error that says the status and the answer. */
+export class Client {
+  readonly #connection: HttpConnection
+
+  private constructor(connection: HttpConnection) {
+    this.#connection = connection
+  }
+
+  static async open({ url, apiKey }: { url: string; apiKey: string | undefined }): Promise<Client> {
+    return new Client(await HttpConnection.open(url, apiKey))
+  }
+
+  create(input: object): Promise<CreatedSandbox> {
+    return this.#json('POST', '/v1/sandboxes', { timeout: 600, ...input })
+  }
+
+  /** Runs a command and answers with what it wrote. A command that fails is an error here. */
+  async execute(id: string, command: string | string[]): Promise<string> {
+    const result = await this.#json<{ stdout: string; stderr: string; exitCode: number | null }>(
+      'POST',
+      `/v1/sandboxes/${id}/execute`,
+      { command },
+    )
+    if (result.exitCode !== 0)
+      throw new Error(`${command} ended with ${result.exitCode}: ${result.stderr.slice(0, 200)}`)
+    return result.stdout
+  }
+
+  /** The smallest command that answers something, checked. */
+  async echo(id: string): Promise<void> {
+    const output = await this.execute(id, ['echo', 'hello'])
+    if (output !== 'hello\n') throw new Error(`echo answered ${JSON.stringify(output)}`)
+  }
+
+  async start(id: string, command: string): Promise<void> {
+    await this.#json('POST', `/v1/sandboxes/${id}/processes`, { command })
+  }
+
+  get(id: string): Promise<{ state: string; endReason?: string }> {
+    return this.#json('GET', `/v1/sandboxes/${id}`)
+  }
+
+  async remove(id: string): Promise<void> {
+    const { status, body } = await this.#connection.request('DELETE', `/v1/sandboxes/${id}`)
+    if (status !== 204 && status !== 404) throw new Error(`HTTP ${status}: ${body}`)
+  }
+
+  async runtimes(): Promise<{ driver: string; isolation: string; healthy: boolean; reason: string }[]> {
+    return (await this.#json<{ runtimes: [] }>('GET', '/v1/runtimes')).runtimes
+  }
+
+  async list(): Promise<{ id: string }[]> {
+    return (await this.#json<{ sandboxes: { id: string }[] }>('GET', '/v1/sandboxes?limit=1000')).sandboxes
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+
+  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await this.#connection.request(method, path, body)
+    if (answer.status >= 300)
+      throw new Error(`${method} ${path}: HTTP ${answer.status} ${answer.body.toString().slice(0, 300)}`)
+    return JSON.parse(answer.body.toString())
+  }
+}

@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Client } from './client.ts'
+
+const main = fileURLToPath(new URL('../../platform/src/main.ts', import.meta.url))
+const readyMs = 120_000
+
+/** A server to measure. Where it is one of ours, also its process and its folder. */
+export interface Platform {
+  url: string
+  apiKey: string | undefined
+  own?: { pid: number; home: string }
+  /** Removes every sandbox, stops the server and deletes its folder, if it is one of ours. */
+  stop(): Promise<void>
+}
+
+/** The real platform in a process of its own, in a fresh folder, on a free port. */
+export async function startPlatform(): Promise<Platform> {
+  const home = await mkdtemp(join(tmpdir(), 'warren-bench-'))
+  const environment = { WARREN_HOME: home, WARREN_PORT: '0', WARREN_LOG_LEVEL: 'warn', WARREN_MAX_SANDBOXES: '2000' }
+  const { child, url } = await serve(environment)
+  const apiKey = (await readFile(join(home, 'admin.key'), 'utf8')).trim()
+  return {
+    url,
+    apiKey,
+    own: { pid: child.pid!, home },
+    async stop() {
+      await removeAll({ url, apiKey })
+      await end(child)
+      // The ready sandboxes of the pool outlive the server. One that wants no pool removes them when it takes them up.
+      const { child: sweeper } = await serve({ ...environment, WARREN_POOL_SIZE: '0' })
+      await end(sweeper)
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A server that runs already; it is left as it was found, but for what is in `created`. */
+export function existingPlatform(url: string): Platform {
+  return { url: url.replace(/\/+$/, ''), apiKey: process.env.WARREN_API_KEY, stop: async () => {} }
+}
+
+async function serve(environment: Record<string, string>): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn(process.execPath, [main], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: child.stdout! })
+  const ready = new Promise<string>((resolve, reject) => {
+    lines.on('line', (line) => {
+      const found = /^ready (http:\S+)/.exec(line)
+      if (found) resolve(found[1]!)
+    })
+    child.on('error', reject)
+    child.on('exit', (code) => reject(new Error(`the platform ended with ${code} before it was ready`)))
+    setTimeout(() => reject(new Error(`the platform was not ready within ${readyMs} ms`)), readyMs).unref()
+  })
+  return { child, url: (await ready).replace(/\/+$/, '') }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
+
+async function removeAll(server: { url: string; apiKey: string | undefined }): Promise<void> {
+  const client = await Client.open(server)
+  for (const { id } of await client.list()) await client.remove(id)
+  client.close()
+}

@@ -1,0 +1,156 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client } from './measure/client.ts'
+import { existingPlatform, type Platform, startPlatform } from './measure/platform.ts'
+import type { Memory } from './measure/process-memory.ts'
+import type { Series } from './measure/series.ts'
+import { burst } from './sandbox/burst.ts'
+import { createToFirstOutput } from './sandbox/create.ts'
+import { type Density, density, platformMemory } from './sandbox/density.ts'
+import { execInRunning } from './sandbox/exec.ts'
+import { neighbours } from './sandbox/neighbours.ts'
+import { references } from './sandbox/references.ts'
+import { sustained } from './sandbox/sustained.ts'
+
+export interface SandboxBenchOptions {
+  /** A server that runs already; else one is started for this. */
+  url?: string | undefined
+  /** The runtime to measure; else the one a request without wishes gets. */
+  driver?: string | undefined
+  /** How many idle sandboxes to weigh. */
+  density: number
+  quick: boolean
+  /** Told what is being done. */
+  tell: (line: string) => void
+}
+
+export interface SandboxReport {
+  bench: 'sandbox'
+  at: string
+  runtime: { driver: string; isolation: string; disk: string }
+  series: Series[]
+  poolHitShare: number
+  createsPerSecond: number
+  platformIdle?: Memory & { target: { pssBytesAtMost: number; met: boolean } }
+  density?: Density
+  /** What was left out, and why. */
+  skipped: string[]
+}
+
+/** The promise for the platform and its database together, idle. */
+const idleAtMost = 200 * 1024 * 1024
+
+/** Targets are those of SPECIFICATION.md: cold starts differ by runtime. */
+const coldTargets: Record<string, number> = { 'oci/runc': 40, namespaces: 12 }
+
+/** Measures the sandboxes of a server from outside its process. */
+export async function benchSandbox(options: SandboxBenchOptions): Promise<SandboxReport> {
+  options.tell('starting')
+  const platform = options.url ? existingPlatform(options.url) : await startPlatform()
+  try {
+    return await measure(platform, options)
+  } finally {
+    options.tell('cleaning up')
+    await platform.stop()
+  }
+}
+
+async function measure(
+  platform: Platform,
+  { driver, density: wanted, quick, tell }: SandboxBenchOptions,
+): Promise<SandboxReport> {
+  const input = driver ? { isolation: { driver } } : {}
+  const client = await Client.open(platform)
+  const probe = await client.create(input)
+  await client.remove(probe.id)
+  const { runtime } = probe
+  const skipped: string[] = []
+  const series: Series[] = []
+
+  // The pool fills after the start: what comes first must not be measured against that.
+  tell('settling')
+  await sleep(quick ? 2000 : 5000)
+  const idle = platform.own && platformMemory(platform.own)
+
+  tell('references')
+  series.push(...(await references(quick)))
+
+  const times = quick ? 20 : 200
+  tell('create, warm')
+  const warm = { name: 'create to first output, warm', input, times, pauseMs: 100, warm: true }
+  series.push(
+    await createToFirstOutput(client, {
+      ...warm,
+      targets: [
+        { percentile: 'p50', atMost: 8 },
+        { percentile: 'p99', atMost: 40 },
+      ],
+    }),
+  )
+  tell('create, cold')
+  series.push(await cold(client, runtime.driver, input, quick ? 10 : 100))
+  tell('exec')
+  series.push(await execSeries(client, runtime.driver, input, quick ? 100 : 1000))
+
+  for (const other of await client.runtimes()) {
+    if (!other.healthy || other.driver === runtime.driver || other.isolation === 'none') continue
+    const named = { isolation: { driver: other.driver } }
+    tell(`beside it: ${other.driver}`)
+    series.push(
+      await cold(client, other.driver, named, quick ? 5 : 50),
+      await execSeries(client, other.driver, named, quick ? 50 : 300),
+    )
+  }
+
+  tell('burst')
+  series.push(await burst(platform, { callers: quick ? 20 : 100, input }))
+  await sleep(2000)
+  tell('sustained')
+  const stream = await sustained(platform, { callers: 4, seconds: quick ? 3 : 15, input })
+  series.push(stream.series)
+  await sleep(2000)
+
+  let weighed: Density | undefined
+  if (platform.own) {
+    tell(`density of ${wanted}`)
+    weighed = await density({ ...platform, own: platform.own }, wanted, input)
+  } else
+    skipped.push('density and idle memory: the server was not started by this bench, so its processes are not known')
+  tell('neighbours')
+  series.push(...(await neighbours(platform, { seconds: quick ? 2 : 10, input })))
+  client.close()
+
+  return {
+    bench: 'sandbox',
+    at: new Date().toISOString(),
+    runtime: { driver: runtime.driver, isolation: runtime.isolation, disk: runtime.disk },
+    series,
+    poolHitShare: stream.poolHitShare,
+    createsPerSecond: stream.perSecond,
+    ...(idle && {
+      platformIdle: { ...idle, target: { pssBytesAtMost: idleAtMost, met: idle.pssBytes <= idleAtMost } },
+    }),
+    ...(weighed && { density: weighed }),
+    skipped,
+  }
+}
+
+function cold(client: Client, driver: string, input: object, times: number): Promise<Series> {
+  const atMost = coldTargets[driver]
+  const plan = {
+    name: `create to first output, cold, ${driver}`,
+    input: { ...input, cold: true },
+    times,
+    pauseMs: 50,
+    warm: false,
+  }
+  return createToFirstOutput(client, { ...plan, ...(atMost && { targets: [{ percentile: 'p50', atMost }] }) })
+}
+
+function execSeries(client: Client, driver: string, input: object, times: number): Promise<Series> {
+  return execInRunning(client, {
+    name: `exec in a running sandbox, ${driver}`,
+    input,
+    times,
+    targets: [{ percentile: 'p50', atMost: 2 }],
+  })
+}

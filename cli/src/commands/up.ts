@@ -1,0 +1,25 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { text } from '../messages.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+export function addUp(program: Command): void {
+  program.command('up').description(text.up).action(up)
+}
+
+async function up(): Promise<void> {
+  process.exitCode = (await runNode('scripts/set-up.mjs')) || (await runNode('platform/src/main.ts'))
+}
+
+/** Runs a script of this clone in the foreground. Signals of the terminal reach it by themselves; others are passed on. */
+function runNode(script: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [script], { cwd: root, stdio: 'inherit' })
+    process.on('SIGINT', () => {})
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
+    child.on('error', reject)
+    child.on('exit', (code) => resolve(code ?? 1))
+  })
+}

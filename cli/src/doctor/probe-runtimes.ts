@@ -1,0 +1,73 @@
+import { constants, openSync } from 'node:fs'
+import { access, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readConfig } from '../../../platform/src/config.ts'
+import type { Driver, Fingerprint } from '../../../platform/src/engine/driver.ts'
+import { createDrivers } from '../../../platform/src/engine/drivers.ts'
+import { fingerprint } from '../../../platform/src/engine/fingerprint.ts'
+import { openCgroups } from '../../../platform/src/engine/host/cgroups.ts'
+import { findDiskLimit, maxSlots } from '../../../platform/src/engine/host/host.ts'
+import { prepareBase } from '../../../platform/src/engine/images/base.ts'
+
+export interface RuntimeVerdict {
+  driver: string
+  isolation: Driver['isolation']
+  healthy: boolean
+  /** A sentence an operator can act on. */
+  reason: string
+  bootMs?: number
+}
+
+const guestBinary = fileURLToPath(new URL('../../../guest/target/release/warren-guest', import.meta.url))
+const bootDeadlineMs = 10_000
+
+/** Boots every runtime of this host once, the strongest first. Needs no server, and leaves nothing behind. */
+export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
+  const config = readConfig()
+  const home = await mkdtemp(join(tmpdir(), 'warren-doctor-'))
+  const cgroups = await openCgroups(`warren-doctor-${process.pid}`)
+  try {
+    const root = process.getuid?.() === 0
+    const host = { root, guestBinary, imagesDir: home, cgroups, disk: await findDiskLimit(root) }
+    const built = await access(guestBinary, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    const rootfs = await prepareBase(home)
+    const verdicts: RuntimeVerdict[] = []
+    for (const [index, driver] of createDrivers(host, { allowUnconfined: config.allowUnconfined }).entries()) {
+      // The uid ranges at the far end: a platform that runs beside us takes them from the near one.
+      const spec = {
+        id: `doctor${index}`,
+        template: 'base',
+        rootfs,
+        limits: config.defaultLimits,
+        slot: maxSlots - 1 - index,
+      }
+      const found: Fingerprint = built
+        ? await fingerprint(driver, { spec, dir: await folder(home, spec.id) }, bootDeadlineMs)
+        : { healthy: false, reason: 'the guest agent is not built; npm run set-up builds it' }
+      const { healthy, reason } = found
+      verdicts.push({
+        driver: driver.name,
+        isolation: driver.isolation,
+        healthy,
+        reason,
+        ...(found.healthy && { bootMs: found.bootMs }),
+      })
+    }
+    return verdicts
+  } finally {
+    await cgroups?.close()
+    await rm(home, { recursive: true, force: true })
+  }
+}
+
+/** Named by an open descriptor, for the path of a unix socket is limited to 107 bytes. */
+async function folder(home: string, id: string) {
+  const path = join(home, id)
+  await mkdir(path, { mode: 0o700 })
+  return { path, socketDir: `/proc/self/fd/${openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)}` }
+}

@@ -1,0 +1,29 @@
+import { Command } from 'commander'
+import { addCompletion } from './commands/completion.ts'
+import { addDoctor } from './commands/doctor.ts'
+import { addRun } from './commands/run.ts'
+import { addCopy } from './commands/sandbox/copy.ts'
+import { addCreate } from './commands/sandbox/create.ts'
+import { addExec } from './commands/sandbox/exec.ts'
+import { addInfo } from './commands/sandbox/info.ts'
+import { addKill } from './commands/sandbox/kill.ts'
+import { addList } from './commands/sandbox/list.ts'
+import { addLogs } from './commands/sandbox/logs.ts'
+import { addShell } from './commands/sandbox/shell.ts'
+import { addTimeout } from './commands/sandbox/timeout.ts'
+import { addUp } from './commands/up.ts'
+import { text } from './messages.ts'
+
+/** The whole command line. */
+export function program(): Command {
+  const root = new Command('warren').description(text.warren).version('0.1.0').exitOverride()
+  root.enablePositionalOptions().showHelpAfterError(text.helpAfterError).addHelpText('after', `\n${text.environment}`)
+  for (const add of [addUp, addDoctor, addRun]) add(root)
+
+  const sandbox = root.command('sandbox').description(text.sandbox).enablePositionalOptions()
+  const adds = [addCreate, addList, addInfo, addExec, addShell, addCopy, addLogs, addTimeout, addKill]
+  for (const add of adds) add(sandbox)
+
+  addCompletion(root)
+  return root
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { warren } from './warren.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'warren-cli-'))
+after(() => rmSync(home, { recursive: true }))
+const nowhere = { WARREN_HOME: home, WARREN_PORT: '1', WARREN_URL: '', WARREN_API_KEY: '' }
+
+test('without a server every command says how to start one', async () => {
+  const { stderr, code } = await warren(['sandbox', 'list'], { env: nowhere })
+  assert.equal(code, 1)
+  assert.match(stderr, /http:\/\/127\.0\.0\.1:1/)
+  assert.match(stderr, /npm start/)
+})
+
+test('with --json the error is one document', async () => {
+  const { stderr, stdout } = await warren(['sandbox', 'list', '--json'], { env: nowhere })
+  assert.equal(stdout, '')
+  assert.equal(JSON.parse(stderr).error.code, 'unavailable')
+})
+
+test('messages are Chinese where the environment speaks it', async () => {
+  const { stdout } = await warren(['--help'], { env: { ...nowhere, LANG: 'zh_CN.UTF-8' } })
+  assert.match(stdout, /列|沙箱/)
+})
+
+test('a mistyped command is told, with its usage', async () => {
+  const { stderr, code } = await warren(['sandbox', 'crate'])
+  assert.equal(code, 1)
+  assert.match(stderr, /create/)
+})
+
+test('completion scripts are accepted by their shells', async () => {
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const { stdout, code } = await warren(['completion', shell])
+    assert.equal(code, 0)
+    assert.match(stdout, /sandbox/)
+    if (shell === 'bash') execFileSync('bash', ['-n'], { input: stdout })
+  }
+})
+
+test('bash completes commands by what has been typed', async () => {
+  const { stdout } = await warren(['completion', 'bash'])
+  const complete = (...words: string[]) =>
+    execFileSync(
+      'bash',
+      [
+        '-c',
+        `${stdout}\nCOMP_WORDS=(warren ${words.join(' ')} ''); COMP_CWORD=${words.length + 1}; _warren; echo "\${COMPREPLY[@]}"`,
+      ],
+      {
+        encoding: 'utf8',
+      },
+    )
+      .trim()
+      .split(' ')
+  assert.ok(complete().includes('doctor'))
+  assert.ok(complete('sandbox').includes('create'))
+  assert.ok(complete('completion').includes('fish'))
+})
+
+test('doctor gives a verdict and a reason for every runtime', async () => {
+  const { stdout, code } = await warren(['doctor', '--json'])
+  const { ok, runtimes, host } = JSON.parse(stdout)
+  assert.equal(code, ok ? 0 : 1)
+  assert.ok(runtimes.length >= 3)
+  for (const { driver, healthy, reason, bootMs } of runtimes) {
+    assert.ok(reason.length > 0, driver)
+    assert.equal(typeof bootMs === 'number', healthy, driver)
+  }
+  assert.equal(
+    ok,
+    runtimes.some(
+      (runtime: { healthy: boolean; isolation: string }) => runtime.healthy && runtime.isolation !== 'none',
+    ),
+  )
+  assert.ok(host.some(({ name }: { name: string }) => name === 'cgroups'))
+})

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { startPlatform } from '../../platform/test/platform.ts'
+import { warren } from './warren.ts'
+
+const platform = await startPlatform()
+const folder = mkdtempSync(join(tmpdir(), 'warren-cp-'))
+after(() => rmSync(folder, { recursive: true }))
+// The key is found in the home, as on an operator's own machine.
+const env = { WARREN_HOME: platform.home, WARREN_URL: platform.url, WARREN_API_KEY: '' }
+const run = (args: string[], options: Parameters<typeof warren>[1] = {}) => warren(args, { ...options, env })
+const sandboxes = async () => JSON.parse((await run(['sandbox', 'list', '--json'])).stdout)
+
+test('run passes on output, streams and the exit code, and leaves nothing behind', async () => {
+  const { stdout, stderr, code } = await run(['run', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'])
+  assert.deepEqual({ stdout, stderr, code }, { stdout: 'out\n', stderr: 'err\n', code: 3 })
+  assert.deepEqual(await sandboxes(), [])
+})
+
+test('run takes one argument as a line for the shell, and standard input when asked', async () => {
+  assert.equal((await run(['run', 'echo a | tr a b'])).stdout, 'b\n')
+  assert.equal((await run(['run', '-i', '--', 'cat'], { stdin: 'typed' })).stdout, 'typed')
+})
+
+test('Ctrl-C ends the program of run and its sandbox', async () => {
+  const { code } = await run(['run', 'echo started; sleep 60'], {
+    interruptWhen: (stdout) => stdout.includes('started'),
+  })
+  assert.equal(code, 130)
+  assert.deepEqual(await sandboxes(), [])
+})
+
+test('run --json tells the result and the runtime', async () => {
+  const { stdout } = await run(['run', '--json', '--', 'echo', 'x'])
+  const { stdout: output, exitCode, sandbox } = JSON.parse(stdout)
+  assert.deepEqual([output, exitCode], ['x\n', 0])
+  assert.ok(sandbox.runtime.driver)
+})
+
+test('a failure of ours is 125, so that it is no exit code of the program', async () => {
+  const { code, stderr } = await run(['sandbox', 'exec', 's00000000000000000000', 'true'])
+  assert.equal(code, 125)
+  assert.match(stderr, /s00000000000000000000/)
+})
+
+test('create, list, info, exec, timeout, logs and kill work on one sandbox', async () => {
+  const id = (await run(['sandbox', 'create', '-m', 'who=test', '--memory', '300'])).stdout.trim()
+  assert.match(id, /^s[a-z0-9]{20}$/)
+  assert.match((await run(['sandbox', 'ls'])).stdout, new RegExp(`${id}.*who=test`))
+  assert.equal((await run(['sandbox', 'ls', '--quiet'])).stdout, `${id}\n`)
+  assert.match((await run(['sandbox', 'info', id])).stdout, /300 MiB/)
+  assert.equal((await run(['sandbox', 'exec', '-e', 'A=1', '-w', '/tmp', id, 'echo $A $PWD'])).stdout, '1 /tmp\n')
+  assert.equal((await run(['sandbox', 'exec', id, '--', 'sh', '-c', 'kill -9 $$'])).code, 137)
+  assert.match((await run(['sandbox', 'timeout', id, '900'])).stdout, new RegExp(id))
+  assert.match((await run(['sandbox', 'logs', id])).stdout, /1 \/tmp/)
+  assert.equal((await run(['sandbox', 'rm', id])).code, 0)
+  assert.equal((await run(['sandbox', 'info', id])).code, 1)
+})
+
+test('cp carries folders both ways, with modes, and says what it leaves out', async () => {
+  const source = join(folder, 'source')
+  mkdirSync(join(source, 'inner'), { recursive: true })
+  writeFileSync(join(source, 'inner', '文件'), 'content')
+  writeFileSync(join(source, 'tool'), '#!/bin/sh\n')
+  chmodSync(join(source, 'tool'), 0o755)
+  symlinkSync('/etc/passwd', join(source, 'link'))
+  const id = (await run(['sandbox', 'create'])).stdout.trim()
+
+  const up = await run(['sandbox', 'cp', source, `${id}:/home/user/`])
+  assert.equal(up.code, 0, up.stderr)
+  assert.match(up.stderr, /link/)
+  assert.match(
+    (await run(['sandbox', 'exec', id, 'cat source/inner/文件; test -x source/tool && echo runs'])).stdout,
+    /contentruns/,
+  )
+
+  const down = await run(['sandbox', 'cp', `${id}:/home/user/source`, join(folder, 'back')])
+  assert.equal(down.code, 0, down.stderr)
+  assert.equal(readFileSync(join(folder, 'back', 'inner', '文件'), 'utf8'), 'content')
+  assert.equal(statSync(join(folder, 'back', 'tool')).mode & 0o777, 0o755)
+  await run(['sandbox', 'kill', id])
+})
+
+test('cp wants exactly one side in a sandbox', async () => {
+  const { code, stderr } = await run(['sandbox', 'cp', 'a', 'b'])
+  assert.equal(code, 1)
+  assert.match(stderr, /ID:PATH/)
+})
+
+test('shell without a terminal says what to use instead', async () => {
+  assert.match((await run(['sandbox', 'shell'])).stderr, /sandbox exec/)
+})

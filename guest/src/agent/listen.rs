@@ -1,0 +1,164 @@
+use super::connection::Connection;
+use super::{reaper, requests, Agent};
+use crate::descendants::kill_descendants;
+use crate::libc;
+use crate::syscalls::{become_subreaper, block_signals, close_from, errno_of, set_close_on_exec, set_signal_action, Errno};
+use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const STACK: usize = 128 * 1024;
+const DEFAULT_LISTEN_FD: RawFd = 3;
+
+enum Listen {
+    Inherited(RawFd),
+    At(String),
+}
+
+/// `agent [--listen-fd N | --listen PATH]`. Returns an exit code only if it could not start or was told to end.
+pub fn main(arguments: &[String]) -> i32 {
+    let listen = match parse(arguments) {
+        Ok(listen) => listen,
+        Err(message) => return complain(&message),
+    };
+    let is_init = std::process::id() == 1;
+    use_little_memory();
+    open_standard_descriptors();
+    for signal in 1..=31 {
+        set_signal_action(signal, libc::SIG_DFL);
+    }
+    set_signal_action(libc::SIGPIPE, libc::SIG_IGN);
+    let awaited = block_signals(reaper::awaited_signals(is_init));
+    unsafe { libc::umask(0) };
+    if is_init {
+        super::configure::raise_loopback();
+    } else {
+        become_subreaper();
+    }
+    let listener = match open(&listen) {
+        Ok(listener) => listener,
+        Err(message) => return complain(&message),
+    };
+
+    let agent: &'static Agent = Box::leak(Box::new(Agent {
+        processes: Default::default(),
+        logs: Default::default(),
+        default_env: Mutex::new(Vec::new()),
+        started: Instant::now(),
+    }));
+    let serving = thread::Builder::new().stack_size(STACK).spawn(move || serve(agent, listener));
+    if serving.is_err() {
+        return complain("cannot start a thread");
+    }
+    reaper::run(agent, awaited);
+    kill_descendants();
+    0
+}
+
+fn parse(arguments: &[String]) -> Result<Listen, String> {
+    match arguments {
+        [] => Ok(Listen::Inherited(DEFAULT_LISTEN_FD)),
+        [option, value] if option == "--listen" => Ok(Listen::At(value.clone())),
+        [option, value] if option == "--listen-fd" => match value.parse::<RawFd>() {
+            Ok(fd) if fd > 2 => Ok(Listen::Inherited(fd)),
+            _ => Err(format!("--listen-fd takes a descriptor above 2, not {}", value)),
+        },
+        _ => Err("usage: warren-guest agent [--listen-fd N | --listen PATH]".to_string()),
+    }
+}
+
+fn open(listen: &Listen) -> Result<UnixListener, String> {
+    match listen {
+        Listen::Inherited(fd) => inherit(*fd).map_err(|errno| {
+            format!("descriptor {} is not a listening socket: {}", fd, crate::syscalls::describe(errno))
+        }),
+        Listen::At(path) => {
+            close_from(3);
+            let _ = std::fs::remove_file(path);
+            UnixListener::bind(path).map_err(|error| format!("cannot listen at {}: {}", path, error))
+        }
+    }
+}
+
+/// Takes over the descriptor and closes every other that was inherited.
+fn inherit(fd: RawFd) -> Result<UnixListener, Errno> {
+    let listener = unsafe { UnixListener::from_raw_fd(fd) };
+    listener.local_addr().map_err(|error| errno_of(&error))?;
+    if fd > 3 {
+        unsafe { libc::syscall(libc::SYS_CLOSE_RANGE, 3i64, fd as i64 - 1, 0i64) };
+    }
+    close_from(fd as u32 + 1);
+    set_close_on_exec(fd, true)?;
+    listener.set_nonblocking(false).map_err(|error| errno_of(&error))?;
+    Ok(listener)
+}
+
+fn serve(agent: &'static Agent, listener: UnixListener) {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => start(agent, stream.into()),
+            // Out of descriptors or memory for now; connections wait in the backlog.
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+fn start(agent: &'static Agent, socket: OwnedFd) {
+    let fd = socket.as_raw_fd();
+    let waiting = std::sync::Arc::new(Mutex::new(Some(Connection::new(socket))));
+    let given = waiting.clone();
+    let thread = thread::Builder::new().stack_size(STACK).spawn(move || {
+        let connection = given.lock().map_or(None, |mut slot| slot.take());
+        drop(given);
+        if let Some(connection) = connection {
+            requests::serve(agent, connection);
+        }
+    });
+    if thread.is_err() {
+        // Its closure is gone, the connection is still ours.
+        let connection = waiting.lock().map_or(None, |mut slot| slot.take());
+        if let Some(connection) = connection {
+            limit_patience(fd);
+            requests::serve_without_thread(agent, connection);
+        }
+    }
+}
+
+/// A slow host must not keep the only thread there is.
+fn limit_patience(fd: RawFd) {
+    let patience = libc::timeval { tv_sec: 0, tv_usec: 200_000 };
+    for option in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
+        let size = std::mem::size_of::<libc::timeval>() as u32;
+        let value = &patience as *const libc::timeval;
+        unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, value.cast(), size) };
+    }
+}
+
+/// One heap for all threads, and large buffers given back to the kernel when freed.
+fn use_little_memory() {
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 64 * 1024);
+    }
+}
+
+/// Whatever is opened later must not become a process's standard input by accident.
+fn open_standard_descriptors() {
+    loop {
+        let fd = unsafe { libc::open(b"/dev/null\0".as_ptr().cast(), libc::O_RDWR, 0) };
+        if !(0..=2).contains(&fd) {
+            if fd > 2 {
+                unsafe { libc::close(fd) };
+            }
+            return;
+        }
+    }
+}
+
+fn complain(message: &str) -> i32 {
+    eprintln!("warren-guest: {}", message);
+    1
+}

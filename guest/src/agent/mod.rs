@@ -1,0 +1,43 @@
+//! The agent: pid 1 of a sandbox. Serves guest protocol v1, one thread for each connection.
+
+mod attach;
+mod configure;
+mod connection;
+mod dial;
+mod exec;
+mod files;
+mod listen;
+mod log_ring;
+mod logs;
+mod metrics;
+mod output_ring;
+mod ports;
+mod process;
+mod process_table;
+mod pty;
+mod pump;
+mod reaper;
+mod requests;
+mod spawn;
+mod users;
+mod view;
+mod watch;
+
+pub use listen::main;
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// What all connections share.
+pub struct Agent {
+    processes: process_table::ProcessTable,
+    logs: log_ring::LogRing,
+    default_env: Mutex<Vec<Vec<u8>>>,
+    started: Instant,
+}
+
+impl Agent {
+    fn env(&self) -> Vec<Vec<u8>> {
+        self.default_env.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |env| env.clone())
+    }
+}

@@ -1,0 +1,196 @@
+use super::connection::{Connection, Lost};
+use super::files::Scope;
+use crate::failure::{Failure, Outcome};
+use crate::frames::{kind, FieldWriter, Fields};
+use crate::libc::{self, POLLERR, POLLHUP, POLLIN};
+use crate::syscalls::{c_string, check, owned, poll, poll_entry, read, unix_ms, Errno};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::io::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+const CHANGES: u32 = libc::IN_CREATE
+    | libc::IN_MODIFY
+    | libc::IN_DELETE
+    | libc::IN_MOVED_FROM
+    | libc::IN_MOVED_TO
+    | libc::IN_ATTRIB
+    | libc::IN_DELETE_SELF
+    | libc::IN_MOVE_SELF;
+const HEADER: usize = 16;
+
+/// Sends what changes below a directory until the host closes or the directory goes.
+pub fn watch(connection: &Connection, fields: &Fields) -> Result<(), Lost> {
+    let watching = Scope::enter(fields).and_then(|scope| Watcher::start(scope.path(), fields.flag(3)));
+    let mut watcher = match watching {
+        Ok(watcher) => watcher,
+        Err(failure) => return connection.fail(&failure),
+    };
+    connection.ok(&[])?;
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let mut entries = [poll_entry(watcher.inotify.as_raw_fd(), POLLIN), poll_entry(connection.fd(), 0)];
+        poll(&mut entries, -1);
+        if entries[1].revents & (POLLHUP | POLLERR) != 0 {
+            return Err(Lost);
+        }
+        let count = read(watcher.inotify.as_raw_fd(), &mut buffer).unwrap_or(0);
+        let goes_on = watcher.take(&buffer[..count]);
+        for (change, path) in watcher.changes.drain(..) {
+            let event = FieldWriter::new().text(1, change).bytes(2, path.as_os_str().as_bytes()).text(3, unix_ms());
+            connection.send(kind::EVENT, &event.done())?;
+        }
+        if !goes_on {
+            return connection.send(kind::END, &[]);
+        }
+    }
+}
+
+struct Watcher {
+    inotify: OwnedFd,
+    root: PathBuf,
+    recursive: bool,
+    /// Watched directories by their number, relative to the root.
+    directories: HashMap<i32, PathBuf>,
+    changes: Vec<(&'static str, PathBuf)>,
+}
+
+struct Change<'a> {
+    watch: i32,
+    mask: u32,
+    name: &'a [u8],
+}
+
+impl Watcher {
+    fn start(root: &Path, recursive: bool) -> Outcome<Watcher> {
+        let refused = |errno: Errno| match errno {
+            libc::ENOSPC => Failure { errno, ..Failure::new("limit", "the kernel's limit of watched directories is reached") },
+            _ => Failure::from_errno(errno, format!("cannot watch {}", root.display())),
+        };
+        if !root.metadata().map_err(|error| refused(crate::syscalls::errno_of(&error)))?.is_dir() {
+            return Err(refused(libc::ENOTDIR));
+        }
+        let inotify = owned(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) }).map_err(refused)?;
+        let directories = HashMap::new();
+        let mut watcher = Watcher { inotify, root: root.to_path_buf(), recursive, directories, changes: Vec::new() };
+        watcher.add(Path::new("")).map_err(refused)?;
+        if recursive {
+            watcher.add_below(Path::new(""), false);
+            // What could not be watched from the start is told like what could not be later.
+        }
+        Ok(watcher)
+    }
+
+    fn add(&mut self, relative: &Path) -> Result<(), Errno> {
+        let path = c_string(self.root.join(relative).as_os_str().as_bytes())?;
+        let flags = CHANGES | libc::IN_ONLYDIR | if relative.as_os_str().is_empty() { 0 } else { libc::IN_DONT_FOLLOW };
+        let watch = check(unsafe { libc::inotify_add_watch(self.inotify.as_raw_fd(), path.as_ptr(), flags) })?;
+        self.directories.insert(watch, relative.to_path_buf());
+        Ok(())
+    }
+
+    /// Watches every directory below; with `report`, what is found there counts as created.
+    fn add_below(&mut self, relative: &Path, report: bool) {
+        let mut below = vec![relative.to_path_buf()];
+        while let Some(directory) = below.pop() {
+            for entry in self.root.join(&directory).read_dir().into_iter().flatten().flatten() {
+                let path = directory.join(entry.file_name());
+                if report {
+                    self.changes.push(("create", path.clone()));
+                }
+                if entry.file_type().map_or(false, |kind| kind.is_dir()) {
+                    match self.add(&path) {
+                        Err(libc::ENOSPC) => self.changes.push(("overflow", path.clone())),
+                        _ => {}
+                    }
+                    below.push(path);
+                }
+            }
+        }
+    }
+
+    /// False when the watched directory itself is gone.
+    fn take(&mut self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        while let Some((change, after)) = parse(rest) {
+            rest = after;
+            if !self.apply(&change) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn apply(&mut self, change: &Change) -> bool {
+        let is = |bits: u32| change.mask & bits != 0;
+        if is(libc::IN_Q_OVERFLOW) {
+            self.changes.push(("overflow", PathBuf::new()));
+            return true;
+        }
+        let directory = match self.directories.get(&change.watch) {
+            Some(directory) => directory.clone(),
+            None => return true,
+        };
+        if is(libc::IN_IGNORED) {
+            self.directories.remove(&change.watch);
+            return true;
+        }
+        if change.name.is_empty() {
+            let root_is_gone = directory.as_os_str().is_empty() && is(libc::IN_DELETE_SELF | libc::IN_MOVE_SELF);
+            if root_is_gone {
+                self.changes.push(("remove", PathBuf::new()));
+            }
+            return !root_is_gone;
+        }
+        let path = directory.join(OsStr::from_bytes(change.name));
+        let kinds = [
+            (libc::IN_CREATE | libc::IN_MOVED_TO, "create"),
+            (libc::IN_MODIFY, "write"),
+            (libc::IN_ATTRIB, "chmod"),
+            (libc::IN_DELETE, "remove"),
+            (libc::IN_MOVED_FROM, "rename"),
+        ];
+        for (bits, kind) in kinds {
+            if is(bits) {
+                self.changes.push((kind, path.clone()));
+            }
+        }
+        if self.recursive && is(libc::IN_ISDIR) {
+            if is(libc::IN_MOVED_FROM) {
+                self.forget(&path);
+            } else if is(libc::IN_CREATE | libc::IN_MOVED_TO) {
+                self.enter(&path);
+            }
+        }
+        true
+    }
+
+    fn enter(&mut self, path: &Path) {
+        match self.add(path) {
+            Ok(()) => self.add_below(path, true),
+            Err(libc::ENOSPC) => self.changes.push(("overflow", path.to_path_buf())),
+            // Gone again already.
+            Err(_) => {}
+        }
+    }
+
+    /// A directory moved out of sight; one moved within the tree comes back under its new name.
+    fn forget(&mut self, path: &Path) {
+        let gone: Vec<i32> =
+            self.directories.iter().filter(|(_, known)| known.starts_with(path)).map(|(watch, _)| *watch).collect();
+        for watch in gone {
+            self.directories.remove(&watch);
+            unsafe { libc::inotify_rm_watch(self.inotify.as_raw_fd(), watch) };
+        }
+    }
+}
+
+/// The first event of a buffer that the kernel filled, and what follows it.
+fn parse(bytes: &[u8]) -> Option<(Change<'_>, &[u8])> {
+    let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let length = word(12)? as usize;
+    let padded = bytes.get(HEADER..HEADER + length)?;
+    let name = padded.split(|byte| *byte == 0).next().unwrap_or(&[]);
+    Some((Change { watch: word(0)? as i32, mask: word(4)?, name }, &bytes[HEADER + length..]))
+}

@@ -1,0 +1,149 @@
+use super::loop_device::LoopDevice;
+use super::options::{Disk, Options};
+use super::skeleton::fill;
+use crate::libc;
+use crate::syscalls::{c_string, check, describe, errno, mount, Errno};
+use std::fs::{create_dir, remove_dir, File};
+use std::io::ErrorKind;
+use std::os::unix::io::AsRawFd;
+use std::path::Path;
+
+const ROOTFS: &str = "rootfs";
+const IMAGE: &str = "disk.img";
+const IMAGE_IN_THE_MAKING: &str = "disk.img.partial";
+const INODES_PER_MB: u64 = 64;
+const FEWEST_INODES: u64 = 16_384;
+
+/// The sandbox's file system, mounted in a mount namespace of the keeper's own: if the keeper is killed, it
+/// goes with the last process that uses it.
+pub struct MountedDisk {
+    root: String,
+    binds: Vec<String>,
+    device: Option<LoopDevice>,
+}
+
+/// Makes and fills the disk that the options ask for. The working directory is the sandbox's state directory.
+pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
+    if options.disk == Disk::None {
+        return Ok(None);
+    }
+    enter_private_namespace().map_err(|errno| failed("make a mount namespace", errno))?;
+    let root = options.mount_at.clone().unwrap_or_else(|| ROOTFS.to_string());
+    match create_dir(&root) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(format!("cannot make {}: {}", root, error)),
+        _ => {}
+    }
+    let (device, is_new) = match options.disk {
+        Disk::Loop => mount_loop(options.blank.as_deref().unwrap_or(""), &root)?,
+        _ => (mount_tmpfs(options.disk_mb, &root)?, true),
+    };
+    if let (Some(skeleton), true) = (&options.skeleton, is_new) {
+        let _ = remove_dir(Path::new(&root).join("lost+found"));
+        fill(Path::new(skeleton), Path::new(&root), options.uid_base)?;
+    }
+    let mut binds = Vec::new();
+    for (source, target) in &options.binds {
+        let target = format!("{}/{}", root, target);
+        bind_read_only(source, &target).map_err(|errno| failed(&format!("show {} at {}", source, target), errno))?;
+        binds.push(target);
+    }
+    Ok(Some(MountedDisk { root, binds, device }))
+}
+
+fn bind_read_only(source: &str, target: &str) -> Result<(), Errno> {
+    mount(source, target, "", libc::MS_BIND, "")?;
+    let flags = libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY | libc::MS_NODEV | libc::MS_NOSUID;
+    mount("none", target, "", flags, "")
+}
+
+fn enter_private_namespace() -> Result<(), Errno> {
+    check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+    // Slave, not private: what the host unmounts must go here too.
+    mount("none", "/", "", libc::MS_REC | libc::MS_SLAVE, "")
+}
+
+fn mount_tmpfs(size_mb: u64, root: &str) -> Result<Option<LoopDevice>, String> {
+    let inodes = (size_mb * INODES_PER_MB).max(FEWEST_INODES);
+    let data = format!("size={}m,mode=0755,nr_inodes={}", size_mb, inodes);
+    let flags = libc::MS_NODEV | libc::MS_NOATIME;
+    mount("tmpfs", root, "tmpfs", flags, &data).map_err(|errno| failed("mount a tmpfs", errno))?;
+    Ok(None)
+}
+
+fn mount_loop(blank: &str, root: &str) -> Result<(Option<LoopDevice>, bool), String> {
+    let is_new = !Path::new(IMAGE).exists();
+    if is_new {
+        copy_sparse(blank, IMAGE_IN_THE_MAKING).map_err(|errno| failed(&format!("copy {}", blank), errno))?;
+        std::fs::rename(IMAGE_IN_THE_MAKING, IMAGE).map_err(|error| format!("cannot make {}: {}", IMAGE, error))?;
+    }
+    let device = LoopDevice::attach(IMAGE).map_err(|errno| failed("attach a loop device", errno))?;
+    let flags = libc::MS_NODEV | libc::MS_NOATIME;
+    // Initialising inode tables in the background would fill the sparse image.
+    let mounted = mount(device.path(), root, "ext4", flags, "noinit_itable");
+    mounted.map_err(|errno| failed("mount the disk", errno))?;
+    Ok((Some(device.released()), is_new))
+}
+
+/// Copies a sparse file by sharing its blocks where the file system can, else by copying what is not a hole.
+fn copy_sparse(from: &str, to: &str) -> Result<(), Errno> {
+    let source = File::open(from).map_err(|error| crate::syscalls::errno_of(&error))?;
+    let target = File::create(to).map_err(|error| crate::syscalls::errno_of(&error))?;
+    if unsafe { libc::ioctl(target.as_raw_fd(), libc::FICLONE, source.as_raw_fd()) } == 0 {
+        return Ok(());
+    }
+    let size = source.metadata().map_err(|error| crate::syscalls::errno_of(&error))?.len();
+    target.set_len(size).map_err(|error| crate::syscalls::errno_of(&error))?;
+    let mut at = 0;
+    loop {
+        let start = unsafe { libc::lseek(source.as_raw_fd(), at, libc::SEEK_DATA) };
+        if start < 0 {
+            return match errno() {
+                libc::ENXIO => Ok(()),
+                errno => Err(errno),
+            };
+        }
+        at = unsafe { libc::lseek(source.as_raw_fd(), start, libc::SEEK_HOLE) };
+        if at < 0 {
+            return Err(errno());
+        }
+        copy_range(&source, &target, start, at)?;
+    }
+}
+
+fn copy_range(source: &File, target: &File, start: i64, end: i64) -> Result<(), Errno> {
+    let mut from = start;
+    check(unsafe { libc::lseek(target.as_raw_fd(), start, libc::SEEK_SET) }.signum() as i32)?;
+    while from < end {
+        let limit = (end - from) as usize;
+        // Advances `from`.
+        let copied = unsafe { libc::sendfile(target.as_raw_fd(), source.as_raw_fd(), &mut from, limit) };
+        if copied < 0 {
+            return Err(errno());
+        }
+        if copied == 0 {
+            return Err(libc::EIO);
+        }
+    }
+    Ok(())
+}
+
+impl MountedDisk {
+    /// Nothing of it is left on the host when this returns, except the image file.
+    pub fn unmount(self) {
+        for target in self.binds.iter().chain([&self.root]) {
+            let name = c_string(target.as_bytes()).unwrap_or_default();
+            unsafe {
+                if libc::umount2(name.as_ptr(), 0) < 0 {
+                    libc::umount2(name.as_ptr(), libc::MNT_DETACH);
+                }
+            }
+        }
+        if let Some(device) = self.device {
+            device.wait_until_free();
+        }
+    }
+}
+
+fn failed(what: &str, errno: Errno) -> String {
+    format!("cannot {}: {}", what, describe(errno))
+}

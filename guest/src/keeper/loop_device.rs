@@ -1,0 +1,95 @@
+use crate::libc;
+use crate::syscalls::{c_string, check, errno_of, open, Errno};
+use std::fs::{File, OpenOptions};
+use std::os::unix::io::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+const LOOP_MAJOR: u64 = 7;
+/// Many sandboxes may start at once, and each may be given the same free number.
+const TRIES: u64 = 500;
+
+/// A loop device that detaches itself when nothing uses it any more.
+pub struct LoopDevice {
+    number: i32,
+    path: String,
+    /// Held until the device is mounted; it would detach at once otherwise.
+    fd: Option<OwnedFd>,
+}
+
+impl LoopDevice {
+    pub fn attach(image: &str) -> Result<LoopDevice, Errno> {
+        let image = OpenOptions::new().read(true).write(true).open(image).map_err(|error| errno_of(&error))?;
+        let control = open(&c_string(b"/dev/loop-control")?, libc::O_RDWR, 0)?;
+        for attempt in 1..=TRIES {
+            let number = check(unsafe { libc::ioctl(control.as_raw_fd(), libc::LOOP_CTL_GET_FREE) })?;
+            let (path, fd) = open_device(number)?;
+            match configure(&fd, &image) {
+                Ok(()) => return Ok(LoopDevice { number, path, fd: Some(fd) }),
+                Err(libc::EBUSY) => sleep(backoff(attempt)),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Err(libc::EBUSY)
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Leaves the device to its mount.
+    pub fn released(mut self) -> LoopDevice {
+        self.fd = None;
+        self
+    }
+
+    /// The mounts of a namespace that has just ended go a moment later.
+    pub fn wait_until_free(&self) {
+        let backing = format!("/sys/block/loop{}/loop/backing_file", self.number);
+        for _ in 0..1000 {
+            if !Path::new(&backing).exists() {
+                return;
+            }
+            sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Different for each keeper, so that those that collided do not meet again.
+fn backoff(attempt: u64) -> Duration {
+    let spread = (std::process::id() as u64).wrapping_mul(2_654_435_761) % 1000;
+    Duration::from_micros(100 + spread * attempt.min(10))
+}
+
+/// Containers often have a /dev without nodes for loop devices that the kernel knows.
+fn open_device(number: i32) -> Result<(String, OwnedFd), Errno> {
+    let usual = format!("/dev/loop{}", number);
+    let own = format!("loop{}", number);
+    for path in [usual, own] {
+        let path_c = c_string(path.as_bytes())?;
+        let opened = open(&path_c, libc::O_RDWR, 0).or_else(|_| {
+            let device = LOOP_MAJOR << 8 | (number as u64 & 0xff) | (number as u64 & !0xff) << 12;
+            check(unsafe { libc::mknod(path_c.as_ptr(), libc::S_IFBLK | 0o600, device) })?;
+            open(&path_c, libc::O_RDWR, 0)
+        });
+        if let Ok(fd) = opened {
+            return Ok((path, fd));
+        }
+    }
+    Err(libc::ENODEV)
+}
+
+fn configure(device: &OwnedFd, image: &File) -> Result<(), Errno> {
+    let mut config = libc::loop_config::default();
+    config.fd = image.as_raw_fd() as u32;
+    config.info.lo_flags = libc::LO_FLAGS_AUTOCLEAR;
+    match check(unsafe { libc::ioctl(device.as_raw_fd(), libc::LOOP_CONFIGURE, &config) }) {
+        // Kernels before 5.8.
+        Err(libc::EINVAL | libc::ENOTTY) => {
+            check(unsafe { libc::ioctl(device.as_raw_fd(), libc::LOOP_SET_FD, image.as_raw_fd()) })?;
+            check(unsafe { libc::ioctl(device.as_raw_fd(), libc::LOOP_SET_STATUS64, &config.info) }).map(drop)
+        }
+        result => result.map(drop),
+    }
+}

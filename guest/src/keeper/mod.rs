@@ -1,0 +1,64 @@
+//! The keeper: one small process for each sandbox, outside it. Owns its disk, parents its runtime, and outlives the platform.
+
+mod console;
+mod disk;
+mod loop_device;
+mod options;
+mod records;
+mod runtime;
+mod skeleton;
+mod start;
+mod supervise;
+mod watchers;
+
+use crate::libc;
+use crate::syscalls::{block_signals, close_from, set_signal_action};
+use options::Options;
+
+/// `keep [options] -- RUNTIME ARGV…`. Reports the start in one line on stdout, then stays until the sandbox has ended.
+pub fn main(arguments: &[String]) -> i32 {
+    let options = match Options::parse(arguments) {
+        Ok(options) => options,
+        Err(error) => return fail(&StartFailure { error, stderr: String::new() }),
+    };
+    detach_from_platform();
+    match start::start(&options) {
+        Ok(keeper) => supervise::supervise(keeper),
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// Why no sandbox runs; what was begun has been undone.
+pub struct StartFailure {
+    pub error: String,
+    /// The end of what the runtime said.
+    pub stderr: String,
+}
+
+impl From<String> for StartFailure {
+    fn from(error: String) -> StartFailure {
+        StartFailure { error, stderr: String::new() }
+    }
+}
+
+fn fail(failure: &StartFailure) -> i32 {
+    records::report_failure(failure);
+    1
+}
+
+fn detach_from_platform() {
+    close_from(3);
+    unsafe {
+        libc::setsid();
+        libc::umask(0o077);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 64 * 1024);
+    }
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGPIPE] {
+        set_signal_action(signal, libc::SIG_IGN);
+    }
+    block_signals(&AWAITED_SIGNALS);
+    crate::syscalls::become_subreaper();
+}
+
+const AWAITED_SIGNALS: [libc::c_int; 2] = [libc::SIGCHLD, libc::SIGTERM];

@@ -1,0 +1,171 @@
+use crate::libc;
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    pub dir: String,
+    pub disk: Disk,
+    pub disk_mb: u64,
+    pub blank: Option<String>,
+    pub skeleton: Option<String>,
+    pub uid_base: u32,
+    /// Where the root is mounted: by default `rootfs` in `dir`, which every user must be able to reach.
+    pub mount_at: Option<String>,
+    /// Files of the host shown read-only in the root: source, and place below the root.
+    pub binds: Vec<(String, String)>,
+    /// Files the runtime inherits open for reading: descriptor and path.
+    pub opened: Vec<(i32, String)>,
+    pub cgroup_procs: Vec<String>,
+    pub limits: Vec<(libc::c_int, u64)>,
+    pub identity: Option<(u32, u32)>,
+    pub detached: bool,
+    pub pid_file: Option<String>,
+    pub runtime: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disk {
+    #[default]
+    None,
+    Tmpfs,
+    Loop,
+}
+
+impl Disk {
+    pub fn name(self) -> &'static str {
+        match self {
+            Disk::None => "none",
+            Disk::Tmpfs => "tmpfs",
+            Disk::Loop => "loop",
+        }
+    }
+}
+
+impl Options {
+    pub fn parse(arguments: &[String]) -> Result<Options, String> {
+        let mut options = Options::default();
+        let mut rest = arguments.iter();
+        while let Some(name) = rest.next() {
+            match name.as_str() {
+                "--" => {
+                    options.runtime = rest.cloned().collect();
+                    return options.checked();
+                }
+                "--detached" => options.detached = true,
+                _ => {
+                    let value = rest.next().ok_or_else(|| format!("{} takes a value", name))?;
+                    options.set(name, value)?;
+                }
+            }
+        }
+        Err("the runtime's command line is missing (after --)".to_string())
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let text = || value.to_string();
+        match name {
+            "--dir" => self.dir = text(),
+            "--disk" => self.disk = parse_disk(value)?,
+            "--disk-mb" => self.disk_mb = parse_number(name, value)?,
+            "--blank" => self.blank = Some(text()),
+            "--skeleton" => self.skeleton = Some(text()),
+            "--uid-base" => self.uid_base = parse_number(name, value)?,
+            "--mount-at" => self.mount_at = Some(text()),
+            "--bind" => self.binds.push(parse_pair(name, value)?),
+            "--open" => self.opened.push(parse_opened(value)?),
+            "--cgroup-procs" => self.cgroup_procs.push(text()),
+            "--rlimit" => self.limits.push(parse_limit(value)?),
+            "--setid" => self.identity = Some(parse_identity(value)?),
+            "--pid-file" => self.pid_file = Some(text()),
+            _ => return Err(format!("unknown option: {}", name)),
+        }
+        Ok(())
+    }
+
+    fn checked(self) -> Result<Options, String> {
+        let missing = match &self {
+            _ if self.dir.is_empty() => "--dir is missing",
+            _ if self.runtime.is_empty() => "the runtime's command line is missing (after --)",
+            _ if self.detached && self.pid_file.is_none() => "--detached needs --pid-file",
+            _ if self.disk == Disk::Tmpfs && self.disk_mb == 0 => "--disk tmpfs needs --disk-mb",
+            _ if self.disk == Disk::Loop && self.blank.is_none() => "--disk loop needs --blank",
+            _ => return Ok(self),
+        };
+        Err(missing.to_string())
+    }
+}
+
+fn parse_number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("{} takes a number, not {}", name, value))
+}
+
+fn parse_disk(value: &str) -> Result<Disk, String> {
+    let all = [Disk::None, Disk::Tmpfs, Disk::Loop];
+    all.into_iter().find(|disk| disk.name() == value).ok_or_else(|| format!("--disk is loop, tmpfs or none, not {}", value))
+}
+
+fn parse_limit(value: &str) -> Result<(libc::c_int, u64), String> {
+    let (name, limit) = value.split_once('=').ok_or_else(|| format!("--rlimit takes name=value, not {}", value))?;
+    let resource = match name {
+        "nofile" => libc::RLIMIT_NOFILE,
+        "nproc" => libc::RLIMIT_NPROC,
+        "core" => libc::RLIMIT_CORE,
+        "fsize" => libc::RLIMIT_FSIZE,
+        _ => return Err(format!("--rlimit knows nofile, nproc, core and fsize, not {}", name)),
+    };
+    Ok((resource, parse_number("--rlimit", limit)?))
+}
+
+fn parse_pair(name: &str, value: &str) -> Result<(String, String), String> {
+    let (left, right) = value.rsplit_once(':').ok_or_else(|| format!("{} takes SOURCE:TARGET, not {}", name, value))?;
+    Ok((left.to_string(), right.to_string()))
+}
+
+fn parse_opened(value: &str) -> Result<(i32, String), String> {
+    let (fd, path) = value.split_once(':').ok_or_else(|| format!("--open takes FD:PATH, not {}", value))?;
+    Ok((parse_number("--open", fd)?, path.to_string()))
+}
+
+fn parse_identity(value: &str) -> Result<(u32, u32), String> {
+    let (uid, gid) = value.split_once(':').ok_or_else(|| format!("--setid takes UID:GID, not {}", value))?;
+    Ok((parse_number("--setid", uid)?, parse_number("--setid", gid)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(&line.split(' ').map(str::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_full_command_line() {
+        let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --cgroup-procs /a --cgroup-procs /b \
+                    --mount-at /mnt --bind /a:b/c --open 4:/f --rlimit nofile=1024 --setid 5:6 --detached --pid-file pid -- runc run --detach x";
+        let options = parse(line).unwrap();
+        assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
+        assert_eq!(options.cgroup_procs, ["/a", "/b"]);
+        assert_eq!(options.mount_at.as_deref(), Some("/mnt"));
+        assert_eq!(options.binds, [("/a".to_string(), "b/c".to_string())]);
+        assert_eq!(options.opened, [(4, "/f".to_string())]);
+        assert_eq!(options.limits, [(libc::RLIMIT_NOFILE, 1024)]);
+        assert_eq!(options.identity, Some((5, 6)));
+        assert_eq!(options.runtime, ["runc", "run", "--detach", "x"]);
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        for (line, named) in [
+            ("--dir /d", "runtime"),
+            ("--disk none -- true", "--dir"),
+            ("--dir /d --disk ram -- true", "ram"),
+            ("--dir /d --disk tmpfs -- true", "--disk-mb"),
+            ("--dir /d --disk loop -- true", "--blank"),
+            ("--dir /d --detached -- true", "--pid-file"),
+            ("--dir /d --rlimit stack=1 -- true", "stack"),
+            ("--dir /d --colour red -- true", "--colour"),
+        ] {
+            assert!(parse(line).unwrap_err().contains(named), "{}", line);
+        }
+    }
+}

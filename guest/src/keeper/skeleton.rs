@@ -1,0 +1,47 @@
+use crate::tree_copy::{copy_tree, Owner};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+const OWNERS: &str = ".owners";
+
+/// Copies the skeleton into a fresh root. Owners are those of the file `.owners` (root where it is silent), shifted by
+/// `uid_base` into the sandbox's range.
+pub fn fill(skeleton: &Path, root: &Path, uid_base: u32) -> Result<(), String> {
+    let text = std::fs::read_to_string(skeleton.join(OWNERS)).unwrap_or_default();
+    let owners = parse_owners(&text)?;
+    let shifted = |path: &Path, _| {
+        let (uid, gid) = owners.get(path).copied().unwrap_or((0, 0));
+        (path != Path::new(OWNERS)).then(|| (uid_base.saturating_add(uid), uid_base.saturating_add(gid)))
+    };
+    copy_tree(skeleton, root, &shifted).map_err(|error| format!("cannot copy {}: {}", skeleton.display(), error))
+}
+
+/// Lines `path uid gid`; the path may contain spaces and may start with a slash.
+fn parse_owners(text: &str) -> Result<HashMap<PathBuf, Owner>, String> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| {
+            let mut words = line.rsplitn(3, ' ');
+            let (gid, uid, path) = (words.next(), words.next(), words.next());
+            let number = |word: Option<&str>| word.and_then(|word| word.parse::<u32>().ok());
+            match (path, number(uid), number(gid)) {
+                (Some(path), Some(uid), Some(gid)) => Ok((PathBuf::from(path.trim_matches('/')), (uid, gid))),
+                _ => Err(format!("{}: a line is `path uid gid`, not {}", OWNERS, line)),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_lines() {
+        let owners = parse_owners("home/user 1000 1000\n/var/my files 5 6\n\n").unwrap();
+        assert_eq!(owners.get(Path::new("home/user")), Some(&(1000, 1000)));
+        assert_eq!(owners.get(Path::new("var/my files")), Some(&(5, 6)));
+        assert!(parse_owners("home/user 1000").is_err());
+        assert!(parse_owners("home/user x y").is_err());
+    }
+}

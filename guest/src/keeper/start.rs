@@ -1,0 +1,205 @@
+use super::console::Console;
+use super::disk::{mount_disk, MountedDisk};
+use super::options::{Disk, Options};
+use super::runtime::{start_runtime, AGENT_SOCKET_FD};
+use super::watchers::Watchers;
+use super::{records, StartFailure, AWAITED_SIGNALS};
+use crate::descendants::{kill_descendants, stat_field};
+use crate::libc::{self, POLLIN};
+use crate::syscalls::{block_signals, check, describe, owned, pipe, poll, poll_entry, read, reap, Ending};
+use std::os::unix::io::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
+
+const AGENT_SOCKET: &str = "agent.sock";
+const KEEPER_SOCKET: &str = "keeper.sock";
+const PARENT: usize = 4;
+
+/// A running sandbox in the keeper's hands.
+pub struct Keeper {
+    pub init: i32,
+    /// It may have ended while it was still being started.
+    pub early_end: Option<Ending>,
+    pub console: Console,
+    pub watchers: Watchers,
+    pub signals: Signals,
+    pub disk: Option<MountedDisk>,
+}
+
+/// Makes the disk and the sockets, starts the runtime and reports it. On failure nothing is left but files.
+pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
+    std::env::set_current_dir(&options.dir).map_err(|error| format!("cannot enter {}: {}", options.dir, error))?;
+    protect_from_oom_killer();
+    let agent_socket = listen_for_agent()?;
+    let watchers = Watchers::new(listen(KEEPER_SOCKET)?);
+    let signals = Signals::open()?;
+    let mut disk = mount_disk(options)?;
+
+    let started = run(options, &signals, agent_socket).and_then(|running| {
+        let start_time = records::start_time(running.init).unwrap_or(0);
+        records::save_state(running.init, start_time, options.disk)?;
+        Ok((running, start_time))
+    });
+    match started {
+        Ok((running, start_time)) => {
+            announce(running.init, start_time, options.disk);
+            let Running { init, early_end, mut console } = running;
+            console.forget_tail();
+            Ok(Keeper { init, early_end, console, watchers, signals, disk })
+        }
+        Err(failure) => {
+            kill_descendants();
+            if let Some(disk) = disk.take() {
+                disk.unmount();
+            }
+            Err(failure)
+        }
+    }
+}
+
+struct Running {
+    init: i32,
+    early_end: Option<Ending>,
+    console: Console,
+}
+
+fn run(options: &Options, signals: &Signals, agent_socket: AgentSocket) -> Result<Running, StartFailure> {
+    let (console, console_of_runtime) = pipe().map_err(|errno| format!("cannot make a pipe: {}", describe(errno)))?;
+    let mut console = Console::new(console).map_err(describe)?;
+    let runtime = start_runtime(options, console_of_runtime).map_err(|error| {
+        console.drain();
+        StartFailure { error, stderr: console.tail() }
+    })?;
+    drop(agent_socket);
+    match &options.pid_file {
+        Some(pid_file) if options.detached => {
+            let starting = Starting { runtime, pid_file, console, ended: Vec::new() };
+            starting.wait(signals)
+        }
+        _ => Ok(Running { init: runtime, early_end: None, console }),
+    }
+}
+
+/// A runtime that ends when the sandbox's first process runs.
+struct Starting<'a> {
+    runtime: i32,
+    pid_file: &'a str,
+    console: Console,
+    ended: Vec<(i32, Ending)>,
+}
+
+impl Starting<'_> {
+    fn wait(mut self, signals: &Signals) -> Result<Running, StartFailure> {
+        loop {
+            let mut entries = [poll_entry(signals.fd(), POLLIN), poll_entry(self.console.fd(), POLLIN)];
+            poll(&mut entries, -1);
+            if entries[1].revents != 0 {
+                self.console.drain();
+            }
+            if signals.take().terminate {
+                return Err(self.failure("stopped while starting".to_string()));
+            }
+            while let Some(ended) = reap(-1) {
+                self.ended.push(ended);
+            }
+            match self.ended.iter().find(|(pid, _)| *pid == self.runtime).map(|(_, ending)| *ending) {
+                None => {}
+                Some(Ending::Exited(0)) => return self.adopt_init(),
+                Some(Ending::Exited(code)) => return Err(self.failure(format!("the runtime failed with code {}", code))),
+                Some(Ending::Killed(signal)) => {
+                    return Err(self.failure(format!("the runtime was killed by signal {}", signal)))
+                }
+            }
+        }
+    }
+
+    fn adopt_init(mut self) -> Result<Running, StartFailure> {
+        let text = std::fs::read_to_string(self.pid_file).unwrap_or_default();
+        let init = match text.trim().parse::<i32>() {
+            Ok(init) if init > 1 => init,
+            _ => return Err(self.failure(format!("the runtime wrote no pid to {}", self.pid_file))),
+        };
+        let early_end = self.ended.iter().find(|(pid, _)| *pid == init).map(|(_, ending)| *ending);
+        let is_ours = stat_field(init, PARENT) == Some(std::process::id() as u64);
+        if early_end.is_none() && !is_ours {
+            return Err(self.failure(format!("process {} is not a child of the keeper", init)));
+        }
+        Ok(Running { init, early_end, console: self.console })
+    }
+
+    fn failure(&mut self, error: String) -> StartFailure {
+        self.console.drain();
+        StartFailure { error, stderr: self.console.tail() }
+    }
+}
+
+/// The listening socket at the descriptor where the runtime expects it. The keeper must not hold it longer than that:
+/// connections to a dead agent have to be refused.
+struct AgentSocket;
+
+impl Drop for AgentSocket {
+    fn drop(&mut self) {
+        unsafe { libc::close(AGENT_SOCKET_FD) };
+    }
+}
+
+/// Must come before anything else is opened, so that its descriptor is free.
+fn listen_for_agent() -> Result<AgentSocket, String> {
+    let fd = listen(AGENT_SOCKET)?.into_raw_fd();
+    if fd != AGENT_SOCKET_FD {
+        let moved = unsafe { libc::dup3(fd, AGENT_SOCKET_FD, libc::O_CLOEXEC) };
+        unsafe { libc::close(fd) };
+        check(moved).map_err(describe)?;
+    }
+    Ok(AgentSocket)
+}
+
+/// By relative name: the full one may be longer than a socket address.
+fn listen(name: &str) -> Result<UnixListener, String> {
+    let _ = std::fs::remove_file(name);
+    UnixListener::bind(name).map_err(|error| format!("cannot listen at {}: {}", name, error))
+}
+
+fn protect_from_oom_killer() {
+    let _ = std::fs::write("/proc/self/oom_score_adj", "-500");
+}
+
+fn announce(pid: i32, start_time: u64, disk: Disk) {
+    records::report_success(pid, start_time, disk);
+    let null = unsafe { libc::open(b"/dev/null\0".as_ptr().cast(), libc::O_RDWR | libc::O_CLOEXEC, 0) };
+    if null >= 0 {
+        for standard in 0..=2 {
+            unsafe { libc::dup2(null, standard) };
+        }
+        unsafe { libc::close(null) };
+    }
+}
+
+/// SIGCHLD and SIGTERM as a descriptor.
+pub struct Signals(OwnedFd);
+
+pub struct Arrived {
+    pub terminate: bool,
+}
+
+impl Signals {
+    fn open() -> Result<Signals, String> {
+        let set = block_signals(&AWAITED_SIGNALS);
+        let fd = unsafe { libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+        owned(fd).map(Signals).map_err(|errno| format!("cannot wait for signals: {}", describe(errno)))
+    }
+
+    pub fn fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    pub fn take(&self) -> Arrived {
+        let mut arrived = Arrived { terminate: false };
+        // The kernel's record of one signal is 128 bytes and starts with its number.
+        let mut record = [0u8; 128];
+        while let Ok(128) = read(self.fd(), &mut record) {
+            let [a, b, c, d, ..] = record;
+            arrived.terminate |= u32::from_ne_bytes([a, b, c, d]) == libc::SIGTERM as u32;
+        }
+        arrived
+    }
+}

@@ -1,0 +1,44 @@
+use super::records;
+use super::start::Keeper;
+use crate::descendants::kill_descendants;
+use crate::libc::{self, POLLIN};
+use crate::syscalls::{kill, poll, poll_entry, reap, Ending};
+
+/// Stays with the sandbox until its first process ends, then clears up. The order is for those who watch: exit.json is
+/// there before they are told, and nothing is left when their connection closes.
+pub fn supervise(mut keeper: Keeper) -> i32 {
+    let ending = wait_for_end(&mut keeper);
+    keeper.console.drain();
+    keeper.watchers.tell_all(&records::save_exit(ending));
+    kill_descendants();
+    if let Some(disk) = keeper.disk.take() {
+        disk.unmount();
+    }
+    0
+}
+
+fn wait_for_end(keeper: &mut Keeper) -> Ending {
+    let greeting = format!(r#"{{"state":"running","pid":{}}}"#, keeper.init);
+    loop {
+        if let Some(ending) = keeper.early_end {
+            return ending;
+        }
+        let mut entries = vec![poll_entry(keeper.signals.fd(), POLLIN), poll_entry(keeper.console.fd(), POLLIN)];
+        entries.extend(keeper.watchers.poll_entries());
+        poll(&mut entries, -1);
+
+        let terminate = keeper.signals.take().terminate;
+        while let Some((pid, ending)) = reap(-1) {
+            if pid == keeper.init {
+                return ending;
+            }
+        }
+        if entries[1].revents != 0 {
+            keeper.console.drain();
+        }
+        if keeper.watchers.step(&entries[2..], &greeting) || terminate {
+            // Ours and not reaped yet, so the pid is still its own.
+            let _ = kill(keeper.init, libc::SIGKILL);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The kernel's numbers, for x86-64 and 64-bit ARM.
+
+use super::{c_int, c_ulong};
+
+// Errors.
+pub const E2BIG: c_int = 7;
+pub const EACCES: c_int = 13;
+pub const EAGAIN: c_int = 11;
+pub const EBUSY: c_int = 16;
+pub const ECONNREFUSED: c_int = 111;
+pub const EDQUOT: c_int = 122;
+pub const EEXIST: c_int = 17;
+pub const EFBIG: c_int = 27;
+pub const EINTR: c_int = 4;
+pub const EINVAL: c_int = 22;
+pub const EIO: c_int = 5;
+pub const EISDIR: c_int = 21;
+pub const ELOOP: c_int = 40;
+pub const EMFILE: c_int = 24;
+pub const ENAMETOOLONG: c_int = 36;
+pub const ENFILE: c_int = 23;
+pub const ENODATA: c_int = 61;
+pub const ENODEV: c_int = 19;
+pub const ENOENT: c_int = 2;
+pub const ENOEXEC: c_int = 8;
+pub const ENOMEM: c_int = 12;
+pub const ENOSPC: c_int = 28;
+pub const ENOSYS: c_int = 38;
+pub const ENOTDIR: c_int = 20;
+pub const ENOTEMPTY: c_int = 39;
+pub const ENOTTY: c_int = 25;
+pub const ENXIO: c_int = 6;
+pub const EOPNOTSUPP: c_int = 95;
+pub const EPERM: c_int = 1;
+pub const ERANGE: c_int = 34;
+pub const EROFS: c_int = 30;
+pub const ESRCH: c_int = 3;
+pub const ETIMEDOUT: c_int = 110;
+pub const ETXTBSY: c_int = 26;
+pub const EXDEV: c_int = 18;
+
+// Opening and descriptors.
+pub const AT_FDCWD: c_int = -100;
+pub const AT_REMOVEDIR: c_int = 0x200;
+pub const FD_CLOEXEC: c_int = 1;
+pub const F_GETFL: c_int = 3;
+pub const F_SETFD: c_int = 2;
+pub const F_SETFL: c_int = 4;
+pub const F_DUPFD_CLOEXEC: c_int = 1030;
+pub const O_CLOEXEC: c_int = 0x80000;
+pub const O_NOCTTY: c_int = 0x100;
+pub const O_NONBLOCK: c_int = 0x800;
+pub const O_RDONLY: c_int = 0;
+pub const O_RDWR: c_int = 2;
+pub const O_WRONLY: c_int = 1;
+pub const SEEK_DATA: c_int = 3;
+pub const SEEK_HOLE: c_int = 4;
+pub const SEEK_SET: c_int = 0;
+pub const EFD_CLOEXEC: c_int = 0x80000;
+pub const EFD_NONBLOCK: c_int = 0x800;
+pub const S_IFBLK: u32 = 0o060000;
+
+// Polling.
+pub const POLLIN: i16 = 1;
+pub const POLLOUT: i16 = 4;
+pub const POLLERR: i16 = 8;
+pub const POLLHUP: i16 = 16;
+pub const POLLNVAL: i16 = 32;
+
+// Signals.
+pub const SIGCHLD: c_int = 17;
+pub const SIGHUP: c_int = 1;
+pub const SIGINT: c_int = 2;
+pub const SIGKILL: c_int = 9;
+pub const SIGPIPE: c_int = 13;
+pub const SIGTERM: c_int = 15;
+pub const SIG_BLOCK: c_int = 0;
+pub const SIG_SETMASK: c_int = 2;
+pub const SIG_DFL: usize = 0;
+pub const SIG_IGN: usize = 1;
+pub const SFD_CLOEXEC: c_int = 0x80000;
+pub const SFD_NONBLOCK: c_int = 0x800;
+
+// Processes.
+pub const CLONE_NEWNS: c_int = 0x20000;
+pub const CLONE_VFORK: c_int = 0x4000;
+pub const CLONE_VM: c_int = 0x100;
+pub const PR_SET_CHILD_SUBREAPER: c_int = 36;
+pub const PR_SET_PDEATHSIG: c_int = 1;
+pub const P_ALL: c_int = 0;
+pub const WEXITED: c_int = 4;
+pub const WNOHANG: c_int = 1;
+pub const WNOWAIT: c_int = 0x1000000;
+pub const RLIMIT_CORE: c_int = 4;
+pub const RLIMIT_FSIZE: c_int = 1;
+pub const RLIMIT_NOFILE: c_int = 7;
+pub const RLIMIT_NPROC: c_int = 6;
+pub const RUSAGE_CHILDREN: c_int = -1;
+pub const _SC_CLK_TCK: c_int = 2;
+pub const _SC_PAGESIZE: c_int = 30;
+pub const M_ARENA_MAX: c_int = -8;
+pub const M_MMAP_THRESHOLD: c_int = -3;
+pub const M_TRIM_THRESHOLD: c_int = -1;
+
+// Sockets.
+pub const AF_INET: c_int = 2;
+pub const SOCK_CLOEXEC: c_int = 0x80000;
+pub const SOCK_DGRAM: c_int = 2;
+pub const SOL_SOCKET: c_int = 1;
+pub const SO_RCVTIMEO: c_int = 20;
+pub const SO_SNDTIMEO: c_int = 21;
+pub const SHUT_WR: c_int = 1;
+pub const MSG_DONTWAIT: c_int = 64;
+pub const MSG_NOSIGNAL: c_int = 0x4000;
+pub const IFF_UP: i16 = 1;
+
+// Requests to devices.
+pub const FICLONE: c_ulong = 0x40049409;
+pub const FIONREAD: c_ulong = 0x541b;
+pub const SIOCGIFFLAGS: c_ulong = 0x8913;
+pub const SIOCSIFFLAGS: c_ulong = 0x8914;
+pub const TIOCGPTN: c_ulong = 0x80045430;
+pub const TIOCGPTPEER: c_ulong = 0x5441;
+pub const TIOCSCTTY: c_ulong = 0x540e;
+pub const TIOCSPTLCK: c_ulong = 0x40045431;
+pub const TIOCSWINSZ: c_ulong = 0x5414;
+pub const LOOP_CONFIGURE: c_ulong = 0x4c0a;
+pub const LOOP_CTL_GET_FREE: c_ulong = 0x4c82;
+pub const LOOP_SET_FD: c_ulong = 0x4c00;
+pub const LOOP_SET_STATUS64: c_ulong = 0x4c04;
+pub const LO_FLAGS_AUTOCLEAR: u32 = 0x4;
+
+// Mounts.
+pub const MS_NOATIME: c_ulong = 0x400;
+pub const MS_RDONLY: c_ulong = 1;
+pub const MS_NOSUID: c_ulong = 2;
+pub const MS_REMOUNT: c_ulong = 32;
+pub const MS_BIND: c_ulong = 4096;
+pub const MS_NODEV: c_ulong = 0x4;
+pub const MS_REC: c_ulong = 0x4000;
+pub const MS_SLAVE: c_ulong = 0x80000;
+pub const MNT_DETACH: c_int = 2;
+
+// Watching.
+pub const IN_CLOEXEC: c_int = 0x80000;
+pub const IN_NONBLOCK: c_int = 0x800;
+pub const IN_ATTRIB: u32 = 0x4;
+pub const IN_CREATE: u32 = 0x100;
+pub const IN_DELETE: u32 = 0x200;
+pub const IN_DELETE_SELF: u32 = 0x400;
+pub const IN_DONT_FOLLOW: u32 = 0x2000000;
+pub const IN_IGNORED: u32 = 0x8000;
+pub const IN_ISDIR: u32 = 0x40000000;
+pub const IN_MODIFY: u32 = 0x2;
+pub const IN_MOVED_FROM: u32 = 0x40;
+pub const IN_MOVED_TO: u32 = 0x80;
+pub const IN_MOVE_SELF: u32 = 0x800;
+pub const IN_ONLYDIR: u32 = 0x1000000;
+pub const IN_Q_OVERFLOW: u32 = 0x4000;
+
+// What differs between the two.
+#[cfg(target_arch = "x86_64")]
+mod by_architecture {
+    use super::c_int;
+
+    pub const O_DIRECTORY: c_int = 0o200_000;
+    pub const O_NOFOLLOW: c_int = 0o400_000;
+    pub const SYS_SETGROUPS: i64 = 116;
+    pub const SYS_SETRESUID: i64 = 117;
+    pub const SYS_SETRESGID: i64 = 119;
+}
+#[cfg(target_arch = "aarch64")]
+mod by_architecture {
+    use super::c_int;
+
+    pub const O_DIRECTORY: c_int = 0o40_000;
+    pub const O_NOFOLLOW: c_int = 0o100_000;
+    pub const SYS_SETRESUID: i64 = 147;
+    pub const SYS_SETRESGID: i64 = 149;
+    pub const SYS_SETGROUPS: i64 = 159;
+}
+pub use by_architecture::*;
+pub const SYS_CLOSE_RANGE: i64 = 436;

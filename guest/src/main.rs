@@ -1,0 +1,26 @@
+mod agent;
+mod descendants;
+mod directory;
+mod failure;
+mod frames;
+mod keeper;
+mod libc;
+mod syscalls;
+mod tree_copy;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let code = match arguments.split_first() {
+        Some((command, rest)) if command == "agent" => agent::main(rest),
+        Some((command, rest)) if command == "keep" => keeper::main(rest),
+        Some((command, _)) if command == "version" => {
+            println!("{}", env!("CARGO_PKG_VERSION"));
+            0
+        }
+        _ => {
+            eprintln!("usage: warren-guest agent | keep | version");
+            2
+        }
+    };
+    std::process::exit(code);
+}

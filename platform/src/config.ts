@@ -1,0 +1,199 @@
+import { availableParallelism, homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { WarrenError } from './errors.ts'
+
+/** What an operator can set. Read once, by main.ts; every other part is handed what it needs. */
+export interface Config {
+  /** Folder of everything that lasts: database, keys, sandboxes' state. Absolute. */
+  home: string
+  host: string
+  port: number
+  /** The least isolation a sandbox gets when its request names none. */
+  isolation: 'none' | 'namespaces' | 'container' | 'userspace-kernel' | 'microvm'
+  /** Whether a request may name the driver "unconfined", which isolates nothing. */
+  allowUnconfined: boolean
+  poolSize: number
+  parallelCreates: number
+  maxSandboxes: number
+  databaseUrl: string | undefined
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  /** What a sandbox gets where its request does not say. */
+  defaultLimits: { cpuCores: number; memoryMb: number; diskMb: number; maxProcesses: number; maxOpenFiles: number }
+}
+
+interface Setting<T> {
+  /** Path into Config, with a dot for the nested ones. */
+  name: string
+  env: string
+  /** Shown in the documentation, and what is used when the variable is absent or empty. */
+  default: T
+  meaning: string
+  parse: (text: string) => T
+}
+
+/** The whole configuration of the platform, one row per setting. */
+export const settings = {
+  home: setting({
+    name: 'home',
+    env: 'WARREN_HOME',
+    default: process.getuid?.() === 0 ? '/var/lib/warren' : join(homedir(), '.warren'),
+    meaning: 'Folder of everything that lasts: database, keys, state of the sandboxes.',
+    parse: (text) => resolve(text),
+  }),
+  host: setting({
+    name: 'host',
+    env: 'WARREN_HOST',
+    default: '127.0.0.1',
+    meaning: 'Address to listen on. Anything but loopback makes the platform reachable from outside.',
+    parse: (text) => text,
+  }),
+  port: setting({
+    name: 'port',
+    env: 'WARREN_PORT',
+    default: 7070,
+    meaning: 'Port to listen on; 0 takes a free one.',
+    parse: number({ least: 0, most: 65535, whole: true }),
+  }),
+  isolation: setting<Config['isolation']>({
+    name: 'isolation',
+    env: 'WARREN_ISOLATION',
+    default: 'namespaces',
+    meaning:
+      'Least isolation of a sandbox whose request names none: none, namespaces, container, userspace-kernel, microvm.',
+    parse: oneOf('none', 'namespaces', 'container', 'userspace-kernel', 'microvm'),
+  }),
+  allowUnconfined: setting({
+    name: 'allowUnconfined',
+    env: 'WARREN_ALLOW_UNCONFINED',
+    default: false,
+    meaning:
+      'Whether a request may name the driver "unconfined", which runs code as this user with no isolation: yes, no.',
+    parse: (text) => oneOf('yes', 'no')(text) === 'yes',
+  }),
+  poolSize: setting({
+    name: 'poolSize',
+    env: 'WARREN_POOL_SIZE',
+    default: 8,
+    meaning: 'Sandboxes of the template base that are kept ready; 0 turns the warm pool off.',
+    parse: number({ least: 0, most: 1000, whole: true }),
+  }),
+  parallelCreates: setting({
+    name: 'parallelCreates',
+    env: 'WARREN_PARALLEL_CREATES',
+    default: 2 * availableParallelism(),
+    meaning: 'How many sandboxes are started at the same moment; further ones wait. Default: twice the cores.',
+    parse: number({ least: 1, most: 1000, whole: true }),
+  }),
+  maxSandboxes: setting({
+    name: 'maxSandboxes',
+    env: 'WARREN_MAX_SANDBOXES',
+    default: 1000,
+    meaning: 'How many sandboxes may live at once.',
+    parse: number({ least: 1, most: 100_000, whole: true }),
+  }),
+  databaseUrl: setting<string | undefined>({
+    name: 'databaseUrl',
+    env: 'DATABASE_URL',
+    default: undefined,
+    meaning:
+      'PostgreSQL 15 or later to use, as postgres://user:password@host/database. Default: one of our own, in WARREN_HOME.',
+    parse: (text) => text,
+  }),
+  logLevel: setting<Config['logLevel']>({
+    name: 'logLevel',
+    env: 'WARREN_LOG_LEVEL',
+    default: 'info',
+    meaning: 'Least weight of what is logged: trace, debug, info, warn, error, fatal, silent.',
+    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+  }),
+  cpuCores: setting({
+    name: 'defaultLimits.cpuCores',
+    env: 'WARREN_DEFAULT_CPU',
+    default: 1,
+    meaning: 'Cores of a sandbox whose request does not say; fractions are allowed.',
+    parse: number({ least: 0.05, most: 1024 }),
+  }),
+  memoryMb: setting({
+    name: 'defaultLimits.memoryMb',
+    env: 'WARREN_DEFAULT_MEMORY_MB',
+    default: 512,
+    meaning: 'Memory of such a sandbox, in MiB.',
+    parse: number({ least: 16, most: 4_194_304, whole: true }),
+  }),
+  diskMb: setting({
+    name: 'defaultLimits.diskMb',
+    env: 'WARREN_DEFAULT_DISK_MB',
+    default: 1024,
+    meaning: 'Writable disk of such a sandbox, in MiB.',
+    parse: number({ least: 16, most: 16_777_216, whole: true }),
+  }),
+  maxProcesses: setting({
+    name: 'defaultLimits.maxProcesses',
+    env: 'WARREN_DEFAULT_PROCESSES',
+    default: 256,
+    meaning: 'Processes and threads of such a sandbox.',
+    parse: number({ least: 8, most: 1_000_000, whole: true }),
+  }),
+  maxOpenFiles: setting({
+    name: 'defaultLimits.maxOpenFiles',
+    env: 'WARREN_DEFAULT_OPEN_FILES',
+    default: 4096,
+    meaning: 'Files that one process of such a sandbox may hold open.',
+    parse: number({ least: 64, most: 1_048_576, whole: true }),
+  }),
+}
+
+/** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
+export function readConfig(env: Record<string, string | undefined> = process.env): Config {
+  const read = <T>(setting: Setting<T>) => readSetting(setting, env)
+  return {
+    home: read(settings.home),
+    host: read(settings.host),
+    port: read(settings.port),
+    isolation: read(settings.isolation),
+    allowUnconfined: read(settings.allowUnconfined),
+    poolSize: read(settings.poolSize),
+    parallelCreates: read(settings.parallelCreates),
+    maxSandboxes: read(settings.maxSandboxes),
+    databaseUrl: read(settings.databaseUrl),
+    logLevel: read(settings.logLevel),
+    defaultLimits: {
+      cpuCores: read(settings.cpuCores),
+      memoryMb: read(settings.memoryMb),
+      diskMb: read(settings.diskMb),
+      maxProcesses: read(settings.maxProcesses),
+      maxOpenFiles: read(settings.maxOpenFiles),
+    },
+  }
+}
+
+function setting<T>(row: Setting<T>): Setting<T> {
+  return row
+}
+
+function readSetting<T>(setting: Setting<T>, env: Record<string, string | undefined>): T {
+  const text = env[setting.env]?.trim()
+  if (!text) return setting.default
+  try {
+    return setting.parse(text)
+  } catch (error) {
+    throw new WarrenError('invalid_request', `${setting.env} must be ${(error as Error).message}, not "${text}"`)
+  }
+}
+
+function number(range: { least: number; most: number; whole?: boolean }): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    const ok = value >= range.least && value <= range.most && (!range.whole || Number.isInteger(value))
+    if (!ok) throw new RangeError(`a ${range.whole ? 'whole ' : ''}number from ${range.least} to ${range.most}`)
+    return value
+  }
+}
+
+function oneOf<T extends string>(...values: T[]): (text: string) => T {
+  return (text) => {
+    const value = values.find((candidate) => candidate === text)
+    if (value === undefined) throw new RangeError(`one of ${values.join(', ')}`)
+    return value
+  }
+}

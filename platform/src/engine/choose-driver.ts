@@ -1,0 +1,45 @@
+import { WarrenError } from '../errors.ts'
+import { type Driver, type Fingerprint, type Isolation, isAtLeast } from './driver.ts'
+
+export interface ProbedDriver {
+  driver: Driver
+  fingerprint: Fingerprint
+}
+
+export interface IsolationWanted {
+  /** Never less than this. */
+  min: Isolation
+  /** This driver and no other. */
+  driver?: string
+}
+
+export interface Choice {
+  driver: Driver
+  /** Stronger drivers that were not taken, and why. */
+  passedOver: { driver: string; reason: string }[]
+}
+
+/**
+ * The strongest healthy driver that is at least as strong as asked; one that is only chosen by name must be named.
+ * Throws `unavailable` with every driver's reason when none qualifies: never weaker than asked, never silently.
+ */
+export function chooseDriver(probed: readonly ProbedDriver[], wanted: IsolationWanted): Choice {
+  const passedOver: { driver: string; reason: string }[] = []
+  for (const { driver, fingerprint } of probed) {
+    const reason = refusal(driver, fingerprint, wanted)
+    if (reason === undefined) return { driver, passedOver }
+    passedOver.push({ driver: driver.name, reason })
+  }
+  const asked = wanted.driver ? `driver "${wanted.driver}"` : `isolation of at least "${wanted.min}"`
+  throw new WarrenError('unavailable', `no runtime of this host offers ${asked}`, {
+    hint: 'run `warren doctor` on the host to see what each runtime lacks, or ask for less isolation',
+    details: { passedOver },
+  })
+}
+
+function refusal(driver: Driver, fingerprint: Fingerprint, wanted: IsolationWanted): string | undefined {
+  if (wanted.driver !== undefined && wanted.driver !== driver.name) return `"${wanted.driver}" was asked for by name`
+  if (driver.onlyByName && wanted.driver !== driver.name) return 'is only chosen by name'
+  if (!isAtLeast(driver.isolation, wanted.min)) return `offers "${driver.isolation}", asked was "${wanted.min}"`
+  return fingerprint.healthy ? undefined : fingerprint.reason
+}

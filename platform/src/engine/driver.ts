@@ -1,0 +1,107 @@
+/** How strongly a sandbox is kept from its host, weakest first. One spelling in the API, the configuration and here. */
+export const isolations = ['none', 'namespaces', 'container', 'userspace-kernel', 'microvm'] as const
+export type Isolation = (typeof isolations)[number]
+
+export function isAtLeast(isolation: Isolation, min: Isolation): boolean {
+  return isolations.indexOf(isolation) >= isolations.indexOf(min)
+}
+
+export interface Limits {
+  /** Cores of processor time; fractions allowed. */
+  cpuCores: number
+  /** MiB. */
+  memoryMb: number
+  /** MiB of the writable layer. */
+  diskMb: number
+  /** Processes and threads together. */
+  maxProcesses: number
+  /** Per process. */
+  maxOpenFiles: number
+}
+
+/** How the writable layer is kept to `diskMb`. `loop` and `tmpfs` are hard limits; `none` means there is none. */
+export type DiskLimit = 'loop' | 'tmpfs' | 'none'
+
+/** What a sandbox's root is made of. */
+export interface Rootfs {
+  /** Directory whose small tree (etc, home, tmp, var …) is copied into the writable layer. */
+  skeleton: string
+  /** Host directories shown read-only at the same path inside. */
+  readOnly: string[]
+}
+
+/** Everything a driver needs to start one instance. It is on disk, as the engine's record, before the driver is called. */
+export interface InstanceSpec {
+  id: string
+  template: string
+  rootfs: Rootfs
+  limits: Limits
+  /** Number of the host uid range given to this instance; no other live one has it. */
+  slot: number
+}
+
+/** The engine's record of an instance, in the instance's folder: written first, removed last. */
+export const recordName = 'spec.json'
+
+/** Where an instance keeps its files. `socketDir` names the same folder by a path short enough for unix sockets. */
+export interface InstanceDir {
+  path: string
+  socketDir: string
+}
+
+export interface Usage {
+  /** Processor time since the start, microseconds. */
+  cpuUsec: number
+  memoryBytes: number
+  memoryPeakBytes: number
+  processes: number
+  /** Times the kernel killed a process here for want of memory. */
+  oomKills: number
+}
+
+/** How the first process of an instance ended. */
+export interface InitExit {
+  exitCode: number | null
+  signal: number | null
+  /** Unix milliseconds. */
+  at: number
+}
+
+/** A live instance in the hands of its driver. */
+export interface DriverInstance {
+  /** Unix socket on which the guest agent accepts connections. */
+  agentSocket: string
+  /** Who runs commands inside when the caller names nobody. */
+  defaultUser: string
+  disk: DiskLimit
+  /** Settles once, when the instance has ended for whatever reason. Never rejects. */
+  exited: Promise<InitExit>
+  /** Undefined where the host gives this driver no way to measure. */
+  usage(): Promise<Usage | undefined>
+  /** Applies what can change while running: processor, memory, processes. */
+  setLimits(limits: Limits): Promise<void>
+  /** Ends the instance; resolves when no process, mount, cgroup or namespace of it is left. Idempotent. */
+  destroy(): Promise<void>
+}
+
+/** The verdict of booting a driver's backend. `reason` is a sentence an operator can act on. */
+export type Fingerprint =
+  | { healthy: true; reason: string; bootMs: number; disk: DiskLimit }
+  | { healthy: false; reason: string }
+
+/**
+ * One way of running untrusted code on this host. Adding one: docs/add-a-driver.md.
+ * A driver knows no users, no templates and no other driver.
+ */
+export interface Driver {
+  name: string
+  isolation: Isolation
+  /** Chosen only when a request names it. */
+  onlyByName?: boolean
+  /** Whether the backend's parts are there; cheap. The engine boots a real instance after it says yes. */
+  examine(): Promise<{ usable: true; description: string } | { usable: false; reason: string }>
+  /** Starts an instance. On rejection nothing of it is left but its record. */
+  create(spec: InstanceSpec, dir: InstanceDir, signal: AbortSignal): Promise<DriverInstance>
+  /** Takes up what an earlier process started. Undefined when it is gone; then nothing of it is left either. */
+  recover(spec: InstanceSpec, dir: InstanceDir): Promise<DriverInstance | undefined>
+}

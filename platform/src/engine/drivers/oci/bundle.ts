@@ -1,0 +1,131 @@
+import type { InstanceSpec } from '../../driver.ts'
+import { seccomp } from './seccomp.ts'
+
+/** Numbers of users and groups in each sandbox's own range. */
+export const idsPerInstance = 65_536
+
+/** What root inside may still do, all of it within its own user namespace. */
+const capabilities = [
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_KILL',
+  'CAP_SETGID',
+  'CAP_SETUID',
+  'CAP_NET_BIND_SERVICE',
+]
+
+const masked = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/key-users',
+  '/proc/kmsg',
+  '/proc/kallsyms',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/interrupts',
+  '/proc/sysrq-trigger',
+  '/proc/config.gz',
+  '/sys/firmware',
+  '/sys/kernel',
+  '/sys/fs',
+  '/sys/module',
+  '/sys/block',
+  '/sys/dev',
+  '/sys/bus',
+  '/sys/class/block',
+  '/sys/devices/virtual/powercap',
+  '/sys/devices/virtual/block',
+  '/sys/power',
+]
+
+const readonly = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/driver']
+
+export interface BundlePlace {
+  /** Where the keeper has mounted the writable layer. */
+  rootPath: string
+  hostUid: number
+  cgroupsPath: string
+}
+
+/** The OCI runtime specification (1.0.2) of one instance: the hardened container rung of DESIGN. */
+export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
+  const { limits } = spec
+  const mapping = [{ containerID: 0, hostID: place.hostUid, size: idsPerInstance }]
+  const cpuPeriodUs = 100_000
+  return {
+    ociVersion: '1.0.2',
+    root: { path: place.rootPath, readonly: false },
+    hostname: 'sandbox',
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0 },
+      args: ['/.warren/guest', 'agent', '--listen-fd', '3'],
+      env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+      cwd: '/',
+      noNewPrivileges: true,
+      oomScoreAdj: 100,
+      capabilities: {
+        bounding: capabilities,
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: [],
+        ambient: [],
+      },
+      rlimits: [
+        { type: 'RLIMIT_NOFILE', soft: limits.maxOpenFiles, hard: limits.maxOpenFiles },
+        { type: 'RLIMIT_CORE', soft: 0, hard: 0 },
+      ],
+    },
+    mounts: [
+      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+      {
+        destination: '/dev',
+        type: 'tmpfs',
+        source: 'tmpfs',
+        options: ['nosuid', 'noexec', 'strictatime', 'mode=755', 'size=64k'],
+      },
+      {
+        destination: '/dev/pts',
+        type: 'devpts',
+        source: 'devpts',
+        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+      },
+      {
+        destination: '/dev/shm',
+        type: 'tmpfs',
+        source: 'shm',
+        options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=64m'],
+      },
+      { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+      { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+      ...spec.rootfs.readOnly.map((path) => ({
+        destination: path,
+        type: 'bind',
+        source: path,
+        options: ['bind', 'ro', 'nosuid', 'nodev', 'rprivate'],
+      })),
+    ],
+    linux: {
+      namespaces: ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup', 'user'].map((type) => ({ type })),
+      uidMappings: mapping,
+      gidMappings: mapping,
+      cgroupsPath: place.cgroupsPath,
+      resources: {
+        devices: [{ allow: false, access: 'rwm' }],
+        memory: { limit: limits.memoryMb * 1024 * 1024, swap: limits.memoryMb * 1024 * 1024 },
+        cpu: { quota: Math.max(1000, Math.round(limits.cpuCores * cpuPeriodUs)), period: cpuPeriodUs },
+        pids: { limit: limits.maxProcesses },
+      },
+      maskedPaths: masked,
+      readonlyPaths: readonly,
+      seccomp: seccomp(),
+    },
+  }
+}

@@ -1,0 +1,43 @@
+import { mkdir } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import type { Driver, DriverInstance, InstanceDir, InstanceSpec } from '../../driver.ts'
+import type { Host } from '../../host/host.ts'
+import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
+
+/**
+ * No isolation at all: processes of this user on this host. For tests and for code that is trusted as the operator is.
+ * Only a request that names it gets it, and only where the operator allows it (WARREN_ALLOW_UNCONFINED).
+ */
+export function unconfinedDriver(host: Host, allowed: boolean): Driver {
+  const { cgroups } = host
+  const known = (spec: InstanceSpec, dir: InstanceDir) =>
+    ({ spec, dir, cgroups, disk: 'none', defaultUser: userInfo().username }) as const
+  return {
+    name: 'unconfined',
+    isolation: 'none',
+    onlyByName: true,
+
+    async examine() {
+      if (!allowed) return { usable: false, reason: 'the operator does not allow it (WARREN_ALLOW_UNCONFINED=yes would)' }
+      return { usable: true, description: `runs as ${userInfo().username} on the host itself` }
+    },
+
+    async create(spec, dir, signal): Promise<DriverInstance> {
+      await cgroups?.create(spec.id, spec.limits)
+      await mkdir(`${dir.path}/home`, { recursive: true })
+      const plan = {
+        guestBinary: host.guestBinary,
+        options: [
+          ...['--disk', 'none', '--rlimit', `nofile=${spec.limits.maxOpenFiles}`],
+          ...(cgroups?.procsFiles(spec.id) ?? []).flatMap((file) => ['--cgroup-procs', file]),
+        ],
+        argv: [host.guestBinary, 'agent', '--listen-fd', '3'],
+        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+        deadlineMs: 10_000,
+      }
+      return launchKept(known(spec, dir), plan, signal)
+    },
+
+    recover: (spec, dir) => recoverKept(known(spec, dir)),
+  }
+}

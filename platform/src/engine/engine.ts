@@ -1,0 +1,284 @@
+import { WarrenError } from '../errors.ts'
+import { newId } from '../lib/id.ts'
+import { chooseDriver, type IsolationWanted, type ProbedDriver } from './choose-driver.ts'
+import { type DiskLimit, type Driver, type Fingerprint, type InstanceSpec, type Isolation, isolations, type Limits, type Rootfs } from './driver.ts'
+import { fingerprint } from './fingerprint.ts'
+import type { Cgroups } from './host/cgroups.ts'
+import { Instance } from './instance.ts'
+import { InstanceStore, type InstanceRecord } from './instance-store.ts'
+import { StartQueue } from './start-queue.ts'
+import { WarmPool } from './warm-pool.ts'
+
+export type { InstanceExit } from './instance.ts'
+export { Instance }
+
+/** Which runtime a sandbox got, and why no stronger one. */
+export interface Runtime {
+  driver: string
+  isolation: Isolation
+  passedOver: { driver: string; reason: string }[]
+  disk: DiskLimit
+}
+
+export interface StartRequest {
+  /** Whoever the instance is for; kept with it, so that nobody else's claim is honoured after a crash. */
+  owner: string
+  template: string
+  limits: Limits
+  /** What every process in it starts with. */
+  env: Record<string, string>
+  isolation?: Partial<IsolationWanted>
+  /** Start a new one even when a ready one waits. */
+  cold?: boolean
+}
+
+export interface DriverReport {
+  driver: string
+  isolation: Isolation
+  fingerprint: Fingerprint
+}
+
+export interface EngineDeps {
+  store: InstanceStore
+  drivers: readonly Driver[]
+  cgroups: Cgroups | undefined
+  /** The root of a template; rejects `not_found` for one that does not exist. */
+  rootfs: (template: string) => Promise<Rootfs>
+  /** Least isolation where a request names none. */
+  isolation: Isolation
+  pool: { template: string; size: number; limits: Limits }
+  parallelStarts: number
+  log: { warn: (details: object, message: string) => void }
+}
+
+/** A boot may take this long before the runtime counts as broken, milliseconds. */
+const bootDeadlineMs = 10_000
+
+/** Runs sandboxes on this host: chooses, starts, reuses, takes up and removes. Knows no users, no money and no HTTP. */
+export class Engine {
+  readonly #deps: EngineDeps
+  readonly #instances = new Map<string, Instance>()
+  readonly #queue: StartQueue
+  readonly #pool: WarmPool
+  readonly #poolKey: string
+  /** What an earlier process left and nobody has claimed yet. */
+  readonly #recovered = new Map<string, { record: InstanceRecord; instance: Instance }>()
+  #probed: Promise<ProbedDriver[]> | undefined
+
+  private constructor(deps: EngineDeps) {
+    this.#deps = deps
+    this.#queue = new StartQueue(deps.parallelStarts)
+    this.#poolKey = `${deps.pool.template} ${JSON.stringify(deps.pool.limits)}`
+    this.#pool = new WarmPool({
+      size: deps.pool.size,
+      start: (signal) => this.#startForPool(signal),
+      discard: (instance) => this.#discard(instance),
+      onFailure: (error) => deps.log.warn({ error }, 'a sandbox for the warm pool could not be started'),
+    })
+  }
+
+  /** Takes up every instance that an earlier process left alive and removes the remains of those that died. */
+  static async open(deps: EngineDeps): Promise<Engine> {
+    const engine = new Engine(deps)
+    await engine.#recover()
+    return engine
+  }
+
+  /** Boots every driver once, strongest first; later calls answer from the first. */
+  async drivers(): Promise<DriverReport[]> {
+    const probed = await this.#probe()
+    return probed.map(({ driver, fingerprint }) => ({ driver: driver.name, isolation: driver.isolation, fingerprint }))
+  }
+
+  /** Starts a sandbox or takes a ready one. On rejection nothing is left. */
+  async start(
+    request: StartRequest,
+    signal: AbortSignal,
+  ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
+    const wanted: IsolationWanted = { min: this.#deps.isolation, ...request.isolation }
+    const { driver, passedOver } = chooseDriver(await this.#probe(), wanted)
+    const warm = await this.#claim(request, driver)
+    const instance = warm ?? (await this.#startCold(request, driver, signal))
+    try {
+      if (Object.keys(request.env).length > 0) await instance.guest.configure({ env: request.env })
+      else if (!warm) await instance.guest.ping(AbortSignal.any([signal, AbortSignal.timeout(bootDeadlineMs)]))
+      signal.throwIfAborted()
+    } catch (error) {
+      await this.stop(instance.id)
+      throw error
+    }
+    const { name, isolation } = driver
+    return { instance, runtime: { driver: name, isolation, passedOver, disk: instance.disk }, warm: warm !== undefined }
+  }
+
+  get(id: string): Instance | undefined {
+    return this.#instances.get(id)
+  }
+
+  /** Ends an instance; resolves when nothing of it is left. One that is not there is already what was wanted. */
+  async stop(id: string): Promise<void> {
+    const instance = this.#instances.get(id)
+    if (!instance) return
+    await this.#discard(instance)
+  }
+
+  /**
+   * After a restart: `owned` instances go on, ready ones go back to the pool, everything else is removed.
+   * Until this is called nothing that was recovered is touched.
+   */
+  async adopt(owned: ReadonlyMap<string, string>): Promise<void> {
+    const { pool } = this.#deps
+    await Promise.all(
+      [...this.#recovered.values()].map(async ({ record, instance }) => {
+        const { id } = instance
+        if (owned.has(id)) return this.#watch(instance)
+        const poolable = record.poolKey === this.#poolKey && this.#pool.ready < pool.size
+        if (poolable && !(await this.#deps.store.isClaimed(id))) {
+          this.#instances.set(id, instance)
+          return this.#pool.add(instance)
+        }
+        await this.#discard(instance)
+      }),
+    )
+    this.#recovered.clear()
+    await this.#removeStrayCgroups()
+    this.#pool.fill()
+  }
+
+  /** Ready sandboxes of the warm pool. */
+  get poolReady(): number {
+    return this.#pool.ready
+  }
+
+  /** Stops working; sandboxes live on and the next process takes them up. */
+  close(): void {
+    this.#pool.close()
+  }
+
+  #probe(): Promise<ProbedDriver[]> {
+    this.#probed ??= Promise.all(
+      this.#deps.drivers.map(async (driver) => ({ driver, fingerprint: await this.#fingerprint(driver) })),
+    ).then((probed) => probed.sort((a, b) => isolations.indexOf(b.driver.isolation) - isolations.indexOf(a.driver.isolation)))
+    return this.#probed
+  }
+
+  async #fingerprint(driver: Driver): Promise<Fingerprint> {
+    const record = await this.#newRecord(driver, this.#deps.pool.template, this.#deps.pool.limits)
+    const dir = await this.#deps.store.write(record)
+    try {
+      return await fingerprint(driver, { spec: record.spec, dir }, bootDeadlineMs)
+    } finally {
+      await this.#deps.store.remove(record.spec)
+    }
+  }
+
+  async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
+    const { pool, store } = this.#deps
+    const fits =
+      pool.size > 0 &&
+      !request.cold &&
+      request.template === pool.template &&
+      request.limits.diskMb === pool.limits.diskMb &&
+      request.limits.maxOpenFiles === pool.limits.maxOpenFiles
+    if (!fits) return undefined
+    const instance = await this.#pool.claim()
+    if (!instance) return undefined
+    if (instance.driver.name !== driver.name) {
+      this.#pool.add(instance)
+      return undefined
+    }
+    try {
+      await store.markClaimed(instance.id, request.owner)
+      if (!sameLimits(request.limits, instance.limits)) await instance.setLimits(request.limits)
+    } catch (error) {
+      await this.#discard(instance)
+      throw error
+    }
+    this.#watch(instance)
+    return instance
+  }
+
+  #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
+    return this.#queue.run('urgent', signal, async () => {
+      const instance = await this.#create(await this.#newRecord(driver, request.template, request.limits), driver, signal)
+      this.#watch(instance)
+      return instance
+    })
+  }
+
+  async #startForPool(signal: AbortSignal): Promise<Instance> {
+    const { pool, isolation } = this.#deps
+    const { driver } = chooseDriver(await this.#probe(), { min: isolation })
+    return this.#queue.run('background', signal, async () => {
+      const record = { ...(await this.#newRecord(driver, pool.template, pool.limits)), poolKey: this.#poolKey }
+      const instance = await this.#create(record, driver, signal)
+      await instance.guest.ping(AbortSignal.timeout(bootDeadlineMs)).catch(async (error) => {
+        await this.#discard(instance)
+        throw error
+      })
+      return instance
+    })
+  }
+
+  async #newRecord(driver: Driver, template: string, limits: Limits): Promise<InstanceRecord> {
+    const rootfs = await this.#deps.rootfs(template)
+    const slot = this.#deps.store.takeSlot()
+    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot }
+    return { spec, driver: driver.name, createdAt: Date.now() }
+  }
+
+  /** The record is on disk before the driver makes anything. */
+  async #create(record: InstanceRecord, driver: Driver, signal: AbortSignal): Promise<Instance> {
+    const dir = await this.#deps.store.write(record)
+    try {
+      const instance = new Instance(record.spec, driver, await driver.create(record.spec, dir, signal))
+      this.#instances.set(instance.id, instance)
+      return instance
+    } catch (error) {
+      await this.#deps.store.remove(record.spec)
+      throw error
+    }
+  }
+
+  /** Once somebody owns it: when it ends, whatever it leaves on the host is removed. */
+  #watch(instance: Instance): void {
+    this.#instances.set(instance.id, instance)
+    instance.onExit((exit) => {
+      if (exit.reason === 'stopped') return
+      this.#discard(instance).catch((error) =>
+        this.#deps.log.warn({ error, instance: instance.id }, 'remains of a sandbox could not be removed'),
+      )
+    })
+  }
+
+  async #discard(instance: Instance): Promise<void> {
+    await instance.destroy()
+    await this.#deps.store.remove(instance.spec)
+    this.#instances.delete(instance.id)
+  }
+
+  async #recover(): Promise<void> {
+    const byName = new Map(this.#deps.drivers.map((driver) => [driver.name, driver]))
+    for (const record of await this.#deps.store.readAll()) {
+      const driver = byName.get(record.driver)
+      if (!driver) throw new WarrenError('internal', `record of sandbox ${record.spec.id} names the unknown driver "${record.driver}"`)
+      const inner = await driver.recover(record.spec, this.#deps.store.dir(record.spec.id))
+      if (inner) this.#recovered.set(record.spec.id, { record, instance: new Instance(record.spec, driver, inner) })
+      else await this.#deps.store.remove(record.spec)
+    }
+  }
+
+  /** A crash between removing a record and its control group leaves the group: it belongs to nobody. */
+  async #removeStrayCgroups(): Promise<void> {
+    const { cgroups, store } = this.#deps
+    if (!cgroups) return
+    // In this order: a record is there before its group is.
+    const groups = await cgroups.list()
+    const known = new Set((await store.readAll()).map((record) => record.spec.id))
+    for (const id of groups) if (!known.has(id)) await cgroups.remove(id)
+  }
+}
+
+function sameLimits(a: Limits, b: Limits): boolean {
+  return a.cpuCores === b.cpuCores && a.memoryMb === b.memoryMb && a.maxProcesses === b.maxProcesses
+}

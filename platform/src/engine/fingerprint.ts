@@ -1,0 +1,38 @@
+import type { Driver, Fingerprint, InstanceDir, InstanceSpec } from './driver.ts'
+import { GuestClient } from './guest/client.ts'
+
+/**
+ * Boots one instance and runs a program in it, for looking is not enough: a device may exist and never boot a guest.
+ * Always answers, at the latest after `deadlineMs`; leaves nothing behind.
+ */
+export async function fingerprint(
+  driver: Driver,
+  probe: { spec: InstanceSpec; dir: InstanceDir },
+  deadlineMs: number,
+): Promise<Fingerprint> {
+  const examined = await driver.examine()
+  if (!examined.usable) return { healthy: false, reason: examined.reason }
+
+  const signal = AbortSignal.timeout(deadlineMs)
+  const startedAt = performance.now()
+  try {
+    const instance = await driver.create(probe.spec, probe.dir, signal)
+    try {
+      const guest = new GuestClient(instance.agentSocket, {
+        defaultUser: instance.defaultUser,
+        wasOutOfMemory: async () => false,
+      })
+      const program = await guest.exec({ argv: ['/bin/true'] }, signal)
+      for await (const _ of program.output());
+      const exit = await program.exit
+      if (exit.exitCode !== 0) return { healthy: false, reason: `booted, but /bin/true ended with ${exit.exitCode ?? `signal ${exit.signal}`}` }
+      const bootMs = Math.round((performance.now() - startedAt) * 10) / 10
+      return { healthy: true, reason: `${examined.description}, booted in ${bootMs} ms`, bootMs, disk: instance.disk }
+    } finally {
+      await instance.destroy()
+    }
+  } catch (error) {
+    const reason = signal.aborted ? `did not boot within ${deadlineMs} ms` : (error as Error).message
+    return { healthy: false, reason: `${examined.description}: ${reason}` }
+  }
+}

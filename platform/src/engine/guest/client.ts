@@ -1,0 +1,259 @@
+import type { Duplex } from 'node:stream'
+import { WarrenError } from '../../errors.ts'
+import { GuestConnection } from './connection.ts'
+import { type FieldValue, Fields, kind } from './frames.ts'
+import { GuestFiles } from './files.ts'
+import { GuestProcess } from './process.ts'
+
+export interface ExecOptions {
+  argv: string[]
+  env?: Record<string, string>
+  cwd?: string
+  user?: string
+  pty?: { cols: number; rows: number }
+  /** Opens a pipe for standard input; without it the process reads end of file. */
+  stdin?: boolean
+  timeoutMs?: number
+  /** A label of the caller's, given back by `processes()`. */
+  tag?: string
+}
+
+export interface GuestProcessInfo {
+  id: string
+  pid: number
+  argv: string[]
+  user: string
+  cwd: string
+  /** Unix milliseconds. */
+  startedAt: number
+  tag?: string
+  pty: boolean
+  state: 'running' | 'exited'
+  exitCode: number | null
+  signal: number | null
+}
+
+export interface LogEntry {
+  seq: number
+  /** Unix milliseconds. */
+  at: number
+  processId: string
+  stream: 'stdout' | 'stderr' | 'pty' | 'event'
+  data: Buffer
+}
+
+export interface GuestMetrics {
+  processes: number
+  diskUsedBytes: number
+  diskTotalBytes: number
+  inodesUsed: number
+}
+
+export interface GuestClientOptions {
+  /** Who runs commands and owns files when the caller names nobody. */
+  defaultUser: string
+  /** Asks the host whether the kernel killed something in this sandbox for want of memory since the last time. */
+  wasOutOfMemory: () => Promise<boolean>
+}
+
+/** Speaks to the agent inside one sandbox. Every call is a connection of its own, so nothing blocks anything. */
+export class GuestClient {
+  readonly files: GuestFiles
+  readonly #socketPath: string
+  readonly #options: GuestClientOptions
+
+  constructor(socketPath: string, options: GuestClientOptions) {
+    this.#socketPath = socketPath
+    this.#options = options
+    this.files = new GuestFiles(socketPath, options.defaultUser)
+  }
+
+  /** Starts a process. Rejects `not_found` for an unknown command, user or working directory. */
+  async exec(options: ExecOptions, signal?: AbortSignal): Promise<GuestProcess> {
+    const { pty } = options
+    const fields: [number, FieldValue][] = options.argv.map((argument) => [1, argument])
+    for (const [name, value] of Object.entries(options.env ?? {})) fields.push([2, `${name}=${value}`])
+    fields.push(
+      [3, options.cwd],
+      [4, options.user ?? this.#options.defaultUser],
+      [5, pty ? 1 : undefined],
+      [6, pty?.cols],
+      [7, pty?.rows],
+      [8, options.timeoutMs],
+      [9, options.stdin ? 1 : undefined],
+      [10, options.tag],
+    )
+    return this.#start(kind.exec, fields, signal)
+  }
+
+  /** Takes up the output of a process from the given offsets; with `fromEnd` only what is new. */
+  attach(
+    processId: string,
+    from: { stdoutOffset?: number; stderrOffset?: number; fromEnd?: boolean } = {},
+    signal?: AbortSignal,
+  ): Promise<GuestProcess> {
+    const fields: [number, FieldValue][] = [
+      [1, processId],
+      [2, from.fromEnd ? 'end' : from.stdoutOffset],
+      [3, from.fromEnd ? 'end' : from.stderrOffset],
+    ]
+    return this.#start(kind.attach, fields, signal)
+  }
+
+  /** Sends one control frame to a process and waits until the guest has carried it out. */
+  async control(
+    processId: string,
+    act: { stdin: Buffer } | { closeStdin: true } | { resize: { cols: number; rows: number } },
+  ): Promise<void> {
+    const connection = await GuestConnection.open(this.#socketPath, kind.attach, [
+      [1, processId],
+      [4, 1],
+    ])
+    try {
+      const process = new GuestProcess(connection, await connection.expect(kind.started), async () => false)
+      if ('stdin' in act) {
+        const chunk = 32 * 1024
+        for (let at = 0; at < act.stdin.length; at += chunk) {
+          await process.write(act.stdin.subarray(at, at + chunk))
+          await connection.expect(kind.ok)
+        }
+        return
+      }
+      if ('closeStdin' in act) await process.closeStdin()
+      else await process.resize(act.resize.cols, act.resize.rows)
+      await connection.expect(kind.ok)
+    } finally {
+      connection.close()
+    }
+  }
+
+  async signal(processId: string, signalNumber: number): Promise<void> {
+    await this.#call(kind.signal, [
+      [1, processId],
+      [2, signalNumber],
+      [3, 1],
+    ])
+  }
+
+  async processes(): Promise<GuestProcessInfo[]> {
+    const found: GuestProcessInfo[] = []
+    for await (const fields of this.#entries(kind.processes)) {
+      const tag = fields.text(7)
+      found.push({
+        id: fields.text(1) ?? '',
+        pid: fields.number(2) ?? 0,
+        argv: fields.list(3),
+        user: fields.text(4) ?? '',
+        cwd: fields.text(5) ?? '',
+        startedAt: fields.number(6) ?? 0,
+        ...(tag === undefined ? {} : { tag }),
+        pty: fields.text(8) === '1',
+        state: fields.text(9) === 'running' ? 'running' : 'exited',
+        exitCode: fields.number(10) ?? null,
+        signal: fields.number(11) ?? null,
+      })
+    }
+    return found
+  }
+
+  /** What the processes of this sandbox wrote and when they came and went, from the guest's bounded ring. */
+  async *logs(options: { afterSeq?: number; follow?: boolean } = {}, signal?: AbortSignal): AsyncGenerator<LogEntry> {
+    const fields: [number, FieldValue][] = [
+      [1, options.afterSeq],
+      [2, options.follow ? 1 : undefined],
+    ]
+    for await (const entry of this.#entries(kind.logs, fields, signal)) {
+      yield {
+        seq: entry.number(1) ?? 0,
+        at: entry.number(2) ?? 0,
+        processId: entry.text(3) ?? '',
+        stream: (entry.text(4) ?? 'event') as LogEntry['stream'],
+        data: entry.bytes(5) ?? Buffer.alloc(0),
+      }
+    }
+  }
+
+  /** A byte pipe to a port on the sandbox's loopback. Rejects `unavailable` when nothing listens there. */
+  async dial(port: number, signal?: AbortSignal): Promise<Duplex> {
+    const connection = await GuestConnection.open(this.#socketPath, kind.dial, [[1, port]], signal)
+    try {
+      await connection.expect(kind.ok)
+      return connection.takeRaw()
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+
+  /** Listening TCP ports. */
+  async ports(): Promise<{ port: number; address: string }[]> {
+    const found: { port: number; address: string }[] = []
+    for await (const fields of this.#entries(kind.ports)) {
+      found.push({ port: fields.number(1) ?? 0, address: fields.text(2) ?? '' })
+    }
+    return found
+  }
+
+  async metrics(): Promise<GuestMetrics> {
+    const fields = await this.#call(kind.metrics)
+    return {
+      processes: fields.number(1) ?? 0,
+      diskUsedBytes: fields.number(3) ?? 0,
+      diskTotalBytes: fields.number(4) ?? 0,
+      inodesUsed: fields.number(5) ?? 0,
+    }
+  }
+
+  /** Replaces the environment that every later process starts with. */
+  async configure(settings: { env?: Record<string, string>; hostname?: string; seed?: Buffer }): Promise<void> {
+    const fields: [number, FieldValue][] = Object.entries(settings.env ?? {}).map(([key, value]) => [1, `${key}=${value}`])
+    fields.push([3, settings.seed], [4, settings.hostname])
+    await this.#call(kind.configure, fields)
+  }
+
+  /** Resolves when the agent answers. */
+  async ping(signal?: AbortSignal): Promise<void> {
+    const connection = await GuestConnection.open(this.#socketPath, kind.ping, [], signal)
+    try {
+      await connection.expect(kind.ok)
+    } finally {
+      connection.close()
+    }
+  }
+
+  async #start(request: number, fields: [number, FieldValue][], signal?: AbortSignal): Promise<GuestProcess> {
+    const connection = await GuestConnection.open(this.#socketPath, request, fields, signal)
+    try {
+      return new GuestProcess(connection, await connection.expect(kind.started), this.#options.wasOutOfMemory)
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+
+  async #call(request: number, fields: [number, FieldValue][] = []): Promise<Fields> {
+    const connection = await GuestConnection.open(this.#socketPath, request, fields)
+    try {
+      return await connection.expect(kind.ok)
+    } finally {
+      connection.close()
+    }
+  }
+
+  async *#entries(request: number, fields: [number, FieldValue][] = [], signal?: AbortSignal): AsyncGenerator<Fields> {
+    const connection = await GuestConnection.open(this.#socketPath, request, fields, signal)
+    try {
+      for (;;) {
+        const frame = await connection.next()
+        if (!frame) {
+          if (signal?.aborted || request === kind.logs) return
+          throw new WarrenError('unavailable', 'the sandbox ended before its answer was complete')
+        }
+        if (frame.kind === kind.end) return
+        yield new Fields(frame.payload)
+      }
+    } finally {
+      connection.close()
+    }
+  }
+}

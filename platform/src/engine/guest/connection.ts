@@ -1,0 +1,155 @@
+import net from 'node:net'
+import { WarrenError } from '../../errors.ts'
+import { encodeFields, encodeFrame, type FieldValue, Fields, type Frame, FrameReader, kind } from './frames.ts'
+import { guestError } from './guest-error.ts'
+
+/** Frames waiting to be read above which the socket is paused, so that a chatty guest cannot fill our memory. */
+const maxQueuedBytes = 1024 * 1024
+
+/** One stream to the guest agent: a request, then frames both ways until either side closes. */
+export class GuestConnection {
+  readonly socket: net.Socket
+  readonly #reader = new FrameReader()
+  #queue: Frame[] = []
+  #queuedBytes = 0
+  #wake: (() => void) | undefined
+  #ended = false
+  #raw = false
+  #failure: Error | undefined
+
+  constructor(socket: net.Socket) {
+    this.socket = socket
+    socket.on('data', (chunk) => this.#receive(chunk as Buffer))
+    socket.on('error', (error) => this.#finish(error))
+    // Half-open is allowed for DIAL alone; for frames the guest's end of stream is the end.
+    socket.on('end', () => this.#finish())
+    socket.on('close', () => this.#finish())
+  }
+
+  /** Connects and sends the request. Rejects with `unavailable` when no agent answers at `path`. */
+  static async open(
+    path: string,
+    requestKind: number,
+    fields: readonly (readonly [number, FieldValue])[],
+    signal?: AbortSignal,
+  ): Promise<GuestConnection> {
+    signal?.throwIfAborted()
+    const socket = await connect(path)
+    const connection = new GuestConnection(socket)
+    if (signal) {
+      const abort = () => socket.destroy()
+      signal.addEventListener('abort', abort, { once: true })
+      socket.once('close', () => signal.removeEventListener('abort', abort))
+    }
+    await connection.send(requestKind, encodeFields(fields))
+    return connection
+  }
+
+  /** Resolves when the frame is accepted by the kernel or buffered below the high-water mark. */
+  send(frameKind: number, payload?: Buffer): Promise<void> {
+    if (this.socket.destroyed) return Promise.reject(lost(this.#failure))
+    if (this.socket.write(encodeFrame(frameKind, payload))) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const settle = (done: () => void) => () => {
+        this.socket.off('drain', onDrain)
+        this.socket.off('close', onClose)
+        done()
+      }
+      const onDrain = settle(resolve)
+      const onClose = settle(() => reject(lost(this.#failure)))
+      this.socket.once('drain', onDrain)
+      this.socket.once('close', onClose)
+    })
+  }
+
+  /** The next frame, or undefined when the guest has closed. An ERROR frame rejects as a WarrenError. */
+  async next(): Promise<Frame | undefined> {
+    for (;;) {
+      const frame = this.#queue.shift()
+      if (frame) {
+        this.#queuedBytes -= frame.payload.length
+        if (this.#queuedBytes < maxQueuedBytes && this.socket.isPaused() && !this.#raw) this.socket.resume()
+        if (frame.kind === kind.error) throw guestError(new Fields(frame.payload))
+        return frame
+      }
+      if (this.#ended) {
+        if (this.#failure) throw lost(this.#failure)
+        return undefined
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  /** The next frame, which must be of this kind. Rejects `unavailable` when the guest closed instead. */
+  async expect(frameKind: number): Promise<Fields> {
+    const frame = await this.next()
+    if (!frame) throw lost(this.#failure)
+    if (frame.kind !== frameKind) {
+      this.close()
+      throw new WarrenError('unavailable', `guest agent answered frame 0x${frame.kind.toString(16)} out of turn`)
+    }
+    return new Fields(frame.payload)
+  }
+
+  /** After DIAL's OK: gives the socket back as a raw byte pipe. */
+  takeRaw(): net.Socket {
+    this.#raw = true
+    this.socket.pause()
+    this.socket.removeAllListeners('data')
+    const rest = this.#reader.rest()
+    if (rest.length > 0) this.socket.unshift(rest)
+    return this.socket
+  }
+
+  close(): void {
+    this.socket.destroy()
+  }
+
+  #receive(chunk: Buffer): void {
+    let frames: Frame[]
+    try {
+      frames = this.#reader.push(chunk)
+    } catch (error) {
+      this.#failure = error as Error
+      this.socket.destroy()
+      return
+    }
+    for (const frame of frames) {
+      this.#queue.push(frame)
+      this.#queuedBytes += frame.payload.length
+    }
+    if (this.#queuedBytes >= maxQueuedBytes) this.socket.pause()
+    this.#notify()
+  }
+
+  #finish(error?: Error): void {
+    this.#failure ??= error
+    this.#ended = true
+    this.#notify()
+  }
+
+  #notify(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}
+
+function connect(path: string): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ path, allowHalfOpen: true })
+    socket.once('connect', () => {
+      socket.off('error', onError)
+      resolve(socket)
+    })
+    const onError = (cause: Error) =>
+      reject(new WarrenError('unavailable', 'the sandbox does not answer: its guest agent is not reachable', { cause }))
+    socket.once('error', onError)
+  })
+}
+
+function lost(cause: Error | undefined): WarrenError {
+  return new WarrenError('unavailable', 'the connection to the sandbox was lost', cause ? { cause } : {})
+}

@@ -1,0 +1,197 @@
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import type { Limits, Usage } from '../driver.ts'
+
+const root = '/sys/fs/cgroup'
+const v1Controllers = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer'] as const
+/** Length of the period that a processor quota is counted in, microseconds. */
+const cpuPeriodUs = 100_000
+
+/**
+ * Control groups of this host, in whichever hierarchy it has: version 2, or the version 1 controllers
+ * (also of a hybrid host, where version 2 is mounted without controllers).
+ * All groups live below one `parent`, so that the reaper can tell ours from anybody's.
+ */
+export interface Cgroups {
+  version: 1 | 2
+  /** The path a runtime is told, relative to the root of the hierarchies. */
+  path(id: string): string
+  create(id: string, limits: Limits): Promise<void>
+  setLimits(id: string, limits: Limits): Promise<void>
+  /** Files to which a process writes its pid to join. */
+  procsFiles(id: string): string[]
+  usage(id: string): Promise<Usage | undefined>
+  list(): Promise<string[]>
+  /** Kills what is inside and removes the group. Idempotent. */
+  remove(id: string): Promise<void>
+  /** Removes the parent when nothing is left in it. */
+  close(): Promise<void>
+}
+
+/** Undefined when this process may not make control groups. */
+export async function openCgroups(parent: string): Promise<Cgroups | undefined> {
+  const version = (await read(`${root}/cgroup.controllers`))?.includes('memory') ? 2 : 1
+  const probe = version === 2 ? `${root}/${parent}` : `${root}/memory/${parent}`
+  try {
+    await mkdir(probe, { recursive: true })
+    if (version === 2) {
+      await writeFile(`${root}/cgroup.subtree_control`, '+cpu +memory +pids')
+      await writeFile(`${probe}/cgroup.subtree_control`, '+cpu +memory +pids')
+    }
+  } catch {
+    return undefined
+  }
+  return version === 2 ? cgroupsV2(parent) : cgroupsV1(parent)
+}
+
+function cgroupsV1(parent: string): Cgroups {
+  const dir = (controller: string, id: string) => `${root}/${controller}/${parent}/${id}`
+  const setLimits = async (id: string, limits: Limits) => {
+    const bytes = String(limits.memoryMb * 1024 * 1024)
+    // memory and memory+swap must never cross: which goes first depends on the direction of the change.
+    await writeFile(`${dir('memory', id)}/memory.limit_in_bytes`, bytes).catch(() => {})
+    await writeFile(`${dir('memory', id)}/memory.memsw.limit_in_bytes`, bytes).catch(() => {})
+    await writeFile(`${dir('memory', id)}/memory.limit_in_bytes`, bytes)
+    await writeFile(`${dir('cpu', id)}/cpu.cfs_period_us`, String(cpuPeriodUs))
+    await writeFile(`${dir('cpu', id)}/cpu.cfs_quota_us`, String(cpuQuotaUs(limits)))
+    await writeFile(`${dir('pids', id)}/pids.max`, String(limits.maxProcesses))
+  }
+  return {
+    version: 1,
+    path: (id) => `/${parent}/${id}`,
+    setLimits,
+    procsFiles: (id) => v1Controllers.map((controller) => `${dir(controller, id)}/cgroup.procs`),
+    async create(id, limits) {
+      for (const controller of v1Controllers) await mkdir(dir(controller, id), { recursive: true })
+      await setLimits(id, limits)
+    },
+    async usage(id) {
+      const [cpu, memory, peak, pids, oom] = await Promise.all([
+        read(`${dir('cpuacct', id)}/cpuacct.usage`),
+        read(`${dir('memory', id)}/memory.usage_in_bytes`),
+        read(`${dir('memory', id)}/memory.max_usage_in_bytes`),
+        read(`${dir('pids', id)}/pids.current`),
+        read(`${dir('memory', id)}/memory.oom_control`),
+      ])
+      if (cpu === undefined || memory === undefined) return undefined
+      return {
+        cpuUsec: Math.round(Number(cpu) / 1000),
+        memoryBytes: Number(memory),
+        memoryPeakBytes: Number(peak ?? memory),
+        processes: Number(pids ?? 0),
+        oomKills: keyed(oom, 'oom_kill'),
+      }
+    },
+    async list() {
+      const found = await Promise.all(v1Controllers.map((controller) => folders(`${root}/${controller}/${parent}`)))
+      return [...new Set(found.flat())]
+    },
+    async remove(id) {
+      // A runtime may have made the group in every hierarchy the host has, not only in those we limit.
+      const hierarchies = await folders(root)
+      await killInside(`${dir('pids', id)}/cgroup.procs`)
+      await Promise.all(hierarchies.map((controller) => removeGroup(dir(controller, id))))
+    },
+    async close() {
+      for (const controller of await folders(root)) await rmdir(`${root}/${controller}/${parent}`).catch(() => {})
+    },
+  }
+}
+
+function cgroupsV2(parent: string): Cgroups {
+  const dir = (id: string) => `${root}/${parent}/${id}`
+  const setLimits = async (id: string, limits: Limits) => {
+    await writeFile(`${dir(id)}/memory.max`, String(limits.memoryMb * 1024 * 1024))
+    await writeFile(`${dir(id)}/memory.swap.max`, '0').catch(() => {})
+    await writeFile(`${dir(id)}/cpu.max`, `${cpuQuotaUs(limits)} ${cpuPeriodUs}`)
+    await writeFile(`${dir(id)}/pids.max`, String(limits.maxProcesses))
+  }
+  return {
+    version: 2,
+    path: (id) => `/${parent}/${id}`,
+    setLimits,
+    procsFiles: (id) => [`${dir(id)}/cgroup.procs`],
+    async create(id, limits) {
+      await mkdir(dir(id), { recursive: true })
+      await setLimits(id, limits)
+    },
+    async usage(id) {
+      const [cpu, memory, peak, pids, events] = await Promise.all([
+        read(`${dir(id)}/cpu.stat`),
+        read(`${dir(id)}/memory.current`),
+        read(`${dir(id)}/memory.peak`),
+        read(`${dir(id)}/pids.current`),
+        read(`${dir(id)}/memory.events`),
+      ])
+      if (cpu === undefined || memory === undefined) return undefined
+      return {
+        cpuUsec: keyed(cpu, 'usage_usec'),
+        memoryBytes: Number(memory),
+        memoryPeakBytes: Number(peak ?? memory),
+        processes: Number(pids ?? 0),
+        oomKills: keyed(events, 'oom_kill'),
+      }
+    },
+    list: () => folders(`${root}/${parent}`),
+    async remove(id) {
+      await writeFile(`${dir(id)}/cgroup.kill`, '1').catch(() => killInside(`${dir(id)}/cgroup.procs`))
+      await removeGroup(dir(id))
+    },
+    async close() {
+      await rmdir(`${root}/${parent}`).catch(() => {})
+    },
+  }
+}
+
+function cpuQuotaUs(limits: Limits): number {
+  // The kernel refuses a quota below one millisecond.
+  return Math.max(1000, Math.round(limits.cpuCores * cpuPeriodUs))
+}
+
+async function killInside(procsFile: string): Promise<void> {
+  for (const pid of (await read(procsFile))?.split('\n') ?? []) {
+    if (pid === '') continue
+    try {
+      process.kill(Number(pid), 'SIGKILL')
+    } catch {
+      // Already gone.
+    }
+  }
+}
+
+async function removeGroup(dir: string): Promise<void> {
+  for (const child of await folders(dir)) await removeGroup(`${dir}/${child}`)
+  // EBUSY right after the last exit: the kernel lets go a moment later.
+  for (let attempt = 0; attempt < 40; attempt++) {
+    try {
+      await rmdir(dir)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return
+      await killInside(`${dir}/cgroup.procs`)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(2 ** attempt, 50)))
+    }
+  }
+}
+
+async function folders(dir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(dir, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  } catch {
+    return []
+  }
+}
+
+async function read(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** The number after `key` in a file of `key value` lines; 0 when absent. */
+function keyed(text: string | undefined, key: string): number {
+  const line = text?.split('\n').find((candidate) => candidate.startsWith(`${key} `))
+  return Number(line?.slice(key.length + 1) ?? 0)
+}

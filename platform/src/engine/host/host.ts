@@ -1,0 +1,42 @@
+import { access, constants } from 'node:fs/promises'
+import { WarrenError } from '../../errors.ts'
+import { runCommand } from '../../lib/run-command.ts'
+import type { DiskLimit } from '../driver.ts'
+import type { Cgroups } from './cgroups.ts'
+
+/** What drivers need to know about the machine they run on. Found out once, at start. */
+export interface Host {
+  root: boolean
+  guestBinary: string
+  imagesDir: string
+  /** Undefined when this process may not make control groups. */
+  cgroups: Cgroups | undefined
+  /** The hard disk limit a keeper can set up here. */
+  disk: DiskLimit
+}
+
+/** Where the keeper mounts a sandbox's root, in its own mount namespace: any folder that every uid may reach does. */
+export const rootMountPoint = '/mnt'
+
+/** The first host uid of all ranges: inside what systemd sets aside for containers, above every account. */
+const firstUid = 0x2000_0000
+const uidsPerSlot = 65_536
+
+/** How many instances can have a uid range at once. */
+export const maxSlots = 10_000
+
+export function hostUid(slot: number): number {
+  if (slot < 0 || slot >= maxSlots) throw new WarrenError('limit_exceeded', `all ${maxSlots} host uid ranges are in use`)
+  return firstUid + slot * uidsPerSlot
+}
+
+/** The hard disk limit this host offers to root: loop devices, else memory. */
+export async function findDiskLimit(root: boolean): Promise<DiskLimit> {
+  if (!root) return 'none'
+  const loop = await access('/dev/loop-control', constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+  const mkfs = await runCommand(['mkfs.ext4', '-V'], { timeoutMs: 5000 })
+  return loop && mkfs.ok ? 'loop' : 'tmpfs'
+}

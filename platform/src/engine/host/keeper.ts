@@ -1,0 +1,188 @@
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import net from 'node:net'
+import { WarrenError } from '../../errors.ts'
+import type { DiskLimit, InitExit, InstanceDir } from '../driver.ts'
+import { isAlive } from '../../lib/process-stat.ts'
+import { findByArguments, killTree } from './processes.ts'
+
+/** How to start one instance under a keeper: options of `warren-guest keep` and the runtime's command line. */
+export interface KeeperPlan {
+  guestBinary: string
+  options: string[]
+  argv: string[]
+  env: Record<string, string>
+  /** Longest time from here to the instance's first process, milliseconds. */
+  deadlineMs: number
+}
+
+interface KeeperState {
+  keeperPid: number
+  keeperStartTime: string
+  pid: number
+  startTime: string
+  disk: DiskLimit
+}
+
+/**
+ * The keeper: one small process beside each instance that parents the runtime, so that the instance outlives us.
+ * It holds the mounts in a mount namespace of its own: when it goes, they go.
+ */
+export class Keeper {
+  readonly state: KeeperState
+  readonly exited: Promise<InitExit>
+  readonly #connection: net.Socket
+  readonly #gone: Promise<void>
+
+  private constructor(state: KeeperState, connection: net.Socket) {
+    this.state = state
+    this.#connection = connection
+    const exit = Promise.withResolvers<InitExit>()
+    const gone = Promise.withResolvers<void>()
+    this.exited = exit.promise
+    this.#gone = gone.promise
+    let text = ''
+    connection.setEncoding('utf8')
+    connection.on('data', (chunk: string) => {
+      text = (text + chunk).slice(-4096)
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        const exited = readExit(text.slice(0, end))
+        text = text.slice(end + 1)
+        if (exited) exit.resolve(exited)
+      }
+    })
+    connection.on('error', () => {})
+    connection.on('close', () => {
+      exit.resolve({ exitCode: null, signal: null, at: Date.now() })
+      gone.resolve()
+    })
+    connection.unref()
+  }
+
+  /** Starts keeper and runtime. Rejects `unavailable` with the runtime's own last words; then nothing is left running. */
+  static async launch(dir: InstanceDir, plan: KeeperPlan, signal: AbortSignal): Promise<Keeper> {
+    signal.throwIfAborted()
+    const child = spawn(plan.guestBinary, ['keep', '--dir', dir.path, ...plan.options, '--', ...plan.argv], {
+      detached: true,
+      cwd: '/',
+      env: plan.env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    child.unref()
+    const timer = AbortSignal.any([signal, AbortSignal.timeout(plan.deadlineMs)])
+    try {
+      const report = await firstLine(child, timer)
+      if (!report.ok) throw new WarrenError('unavailable', startFailure(report))
+      return await Keeper.#connect(dir)
+    } catch (error) {
+      if (child.pid !== undefined) await killTree(child.pid)
+      if (signal.aborted) throw signal.reason
+      if (timer.aborted) {
+        throw new WarrenError('timeout', `the runtime did not start within ${plan.deadlineMs} ms`, { cause: error })
+      }
+      throw error
+    }
+  }
+
+  /** Takes up a keeper that an earlier process of ours launched. Undefined when instance or keeper are gone. */
+  static async adopt(dir: InstanceDir): Promise<Keeper | undefined> {
+    const state = await readState(dir)
+    if (!state) return undefined
+    try {
+      const keeper = await Keeper.#connect(dir)
+      if (isAlive(state.pid, state.startTime)) return keeper
+      keeper.#connection.destroy()
+    } catch {
+      // Refused or absent: the keeper is dead.
+    }
+    return undefined
+  }
+
+  /** Kills whatever is left of an instance whose keeper cannot be reached. Safe against reused process ids. */
+  static async sweep(dir: InstanceDir): Promise<void> {
+    const state = await readState(dir)
+    if (!state) {
+      // It was still starting when we died.
+      for (const pid of await findByArguments(['keep', '--dir', dir.path])) await killTree(pid)
+      return
+    }
+    if (isAlive(state.keeperPid, state.keeperStartTime)) await killTree(state.keeperPid)
+    if (isAlive(state.pid, state.startTime)) await killTree(state.pid)
+  }
+
+  /** Kills the instance; resolves when the keeper has cleaned up and is gone. */
+  async kill(): Promise<void> {
+    if (!this.#connection.destroyed) this.#connection.write('kill\n')
+    const late = AbortSignal.timeout(3000)
+    await Promise.race([this.#gone, new Promise((resolve) => late.addEventListener('abort', resolve, { once: true }))])
+    await waitGone(this.state, late)
+    if (isAlive(this.state.keeperPid, this.state.keeperStartTime)) await killTree(this.state.keeperPid)
+    if (isAlive(this.state.pid, this.state.startTime)) await killTree(this.state.pid)
+  }
+
+  static async #connect(dir: InstanceDir): Promise<Keeper> {
+    const state = await readState(dir)
+    if (!state) throw new WarrenError('internal', `the keeper left no state in ${dir.path}`)
+    const connection = await new Promise<net.Socket>((resolve, reject) => {
+      const socket = net.connect({ path: `${dir.socketDir}/keeper.sock` })
+      socket.once('connect', () => resolve(socket))
+      socket.once('error', reject)
+    })
+    return new Keeper(state, connection)
+  }
+}
+
+type StartReport = { ok: true } | { ok: false; error: string; stderr?: string }
+
+async function firstLine(child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<StartReport> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  let text = ''
+  child.stdout?.setEncoding('utf8')
+  child.stdout?.on('data', (chunk: string) => {
+    text += chunk
+    if (text.includes('\n') || text.length > 64 * 1024) resolve(text)
+  })
+  child.stdout?.on('close', () => resolve(text))
+  child.on('error', (cause) =>
+    reject(new WarrenError('unavailable', `the guest binary could not be started: ${cause.message}`, { cause })),
+  )
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    const line = (await promise).split('\n', 1)[0] ?? ''
+    if (line === '') return { ok: false, error: 'the keeper ended without a word' }
+    return JSON.parse(line) as StartReport
+  } finally {
+    signal.removeEventListener('abort', abort)
+    child.stdout?.destroy()
+  }
+}
+
+function startFailure(report: { error: string; stderr?: string }): string {
+  const lastWords = report.stderr?.trim().split('\n').slice(-3).join(' · ')
+  return `the runtime did not start: ${report.error}${lastWords ? ` (${lastWords})` : ''}`
+}
+
+async function readState(dir: InstanceDir): Promise<KeeperState | undefined> {
+  try {
+    return JSON.parse(await readFile(`${dir.path}/state.json`, 'utf8')) as KeeperState
+  } catch {
+    return undefined
+  }
+}
+
+function readExit(line: string): InitExit | undefined {
+  try {
+    const told = JSON.parse(line) as { state?: string } & InitExit
+    return told.state === 'exited' ? { exitCode: told.exitCode, signal: told.signal, at: told.at } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function waitGone(state: KeeperState, late: AbortSignal): Promise<void> {
+  for (let pauseMs = 1; !late.aborted; pauseMs = Math.min(pauseMs * 2, 50)) {
+    if (!isAlive(state.keeperPid, state.keeperStartTime)) return
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  }
+}

@@ -1,0 +1,35 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { processStat } from '../../lib/process-stat.ts'
+
+/** SIGKILL for a process and all its descendants, found before the first one dies. */
+export async function killTree(root: number): Promise<void> {
+  const children = new Map<number, number[]>()
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid)) continue
+    const stat = processStat(pid)
+    if (stat) children.set(stat.parent, [...(children.get(stat.parent) ?? []), pid])
+  }
+  const doomed = [root]
+  for (const pid of doomed) doomed.push(...(children.get(pid) ?? []))
+  for (const pid of doomed) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // Already gone.
+    }
+  }
+}
+
+/** Processes whose command line holds these arguments in a row. */
+export async function findByArguments(argv: readonly string[]): Promise<number[]> {
+  const wanted = `\0${argv.join('\0')}\0`
+  const found: number[] = []
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid)) continue
+    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    if (commandLine.includes(wanted)) found.push(pid)
+  }
+  return found
+}

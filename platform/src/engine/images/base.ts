@@ -1,0 +1,117 @@
+import { access, chmod, copyFile, lstat, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Rootfs } from '../driver.ts'
+
+/** Raise when the content below changes: every version has a folder of its own, so that running sandboxes keep theirs. */
+const version = 1
+
+/** Host directories that hold no configuration of the host's and that programs of /usr look for. */
+const sharedEtc = ['/etc/alternatives', '/etc/ssl/certs', '/etc/fonts']
+
+/**
+ * The root of the template `base`: the host's own /usr read-only, and around it a fresh, minimal tree.
+ * Nothing is downloaded, so it is there at once; python3, node and git work inside when the host has them.
+ * Host files show as `nobody` inside, for their owner has no number in the sandbox's user namespace.
+ */
+export async function prepareBase(imagesDir: string): Promise<Rootfs> {
+  const skeleton = join(imagesDir, `base-${version}`)
+  const readOnly = ['/usr']
+  for (const path of sharedEtc) if (await exists(path)) readOnly.push(path)
+  for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
+    if ((await lstat(path).catch(() => undefined))?.isDirectory()) readOnly.push(path)
+  }
+  if (!(await exists(skeleton))) {
+    const draft = `${skeleton}.${process.pid}.draft`
+    await rm(draft, { recursive: true, force: true })
+    await build(draft, readOnly)
+    await rename(draft, skeleton).catch(async (error) => {
+      await rm(draft, { recursive: true, force: true })
+      if (!(await exists(skeleton))) throw error
+    })
+  }
+  return { skeleton, readOnly }
+}
+
+async function build(root: string, readOnly: readonly string[]): Promise<void> {
+  const directories: [path: string, mode: number][] = [
+    ['dev', 0o755],
+    ['etc', 0o755],
+    ['etc/ssl', 0o755],
+    ['home', 0o755],
+    ['home/user', 0o755],
+    ['media', 0o755],
+    ['mnt', 0o755],
+    ['opt', 0o755],
+    ['proc', 0o555],
+    ['root', 0o700],
+    ['run', 0o755],
+    ['srv', 0o755],
+    ['sys', 0o555],
+    ['tmp', 0o1777],
+    ['var', 0o755],
+    ['var/cache', 0o755],
+    ['var/lib', 0o755],
+    ['var/log', 0o755],
+    ['var/tmp', 0o1777],
+    ['.warren', 0o755],
+  ]
+  await mkdir(root, { recursive: true, mode: 0o755 })
+  await chmod(root, 0o755)
+  for (const [path, mode] of directories) {
+    await mkdir(join(root, path))
+    await chmod(join(root, path), mode)
+  }
+  for (const path of readOnly) await mkdir(join(root, path), { recursive: true })
+  for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
+    const target = await readlink(path).catch(() => undefined)
+    if (target !== undefined) await symlink(target, join(root, path))
+  }
+  await symlink('/run', join(root, 'var/run'))
+  await symlink('/proc/self/mounts', join(root, 'etc/mtab'))
+  if (await exists('/usr/lib/os-release')) await symlink('../usr/lib/os-release', join(root, 'etc/os-release'))
+  if (await exists('/etc/ld.so.cache')) await copyFile('/etc/ld.so.cache', join(root, 'etc/ld.so.cache'))
+  for (const [path, content] of Object.entries(files)) {
+    await writeFile(join(root, path), content)
+    await chmod(join(root, path), 0o644)
+  }
+  // Mount point of the guest agent's binary.
+  await writeFile(join(root, '.warren/guest'), '', { mode: 0o755 })
+  await writeFile(join(root, '.owners'), owners)
+}
+
+const files: Record<string, string> = {
+  'etc/passwd': `root:x:0:0:root:/root:/bin/bash
+daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+user:x:1000:1000:user:/home/user:/bin/bash
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+`,
+  'etc/group': `root:x:0:
+daemon:x:1:
+tty:x:5:
+users:x:100:
+user:x:1000:
+nogroup:x:65534:
+`,
+  'etc/hostname': 'sandbox\n',
+  'etc/hosts': '127.0.0.1 localhost sandbox\n::1 localhost\n',
+  'etc/resolv.conf': '',
+  'etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n',
+  'etc/shells': '/bin/sh\n/bin/bash\n',
+  'etc/profile': 'export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"\n',
+  'etc/bash.bashrc': "PS1='\\u@\\h:\\w\\$ '\n",
+  'home/user/.bashrc': "[ -z \"$PS1\" ] && return\nPS1='\\u@\\h:\\w\\$ '\n",
+  'home/user/.profile': '[ -n "$BASH_VERSION" ] && [ -f "$HOME/.bashrc" ] && . "$HOME/.bashrc"\n',
+}
+
+/** `path uid gid` inside; everything else belongs to root. Read by the keeper, which copies the tree. */
+const owners = `home/user 1000 1000
+home/user/.bashrc 1000 1000
+home/user/.profile 1000 1000
+`
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

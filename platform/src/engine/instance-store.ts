@@ -1,0 +1,92 @@
+import { constants, openSync } from 'node:fs'
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { WarrenError } from '../errors.ts'
+import { type InstanceDir, type InstanceSpec, recordName } from './driver.ts'
+import { maxSlots } from './host/host.ts'
+
+/** What the engine knows of an instance on disk. Written before the instance exists, removed after it is gone. */
+export interface InstanceRecord {
+  spec: InstanceSpec
+  driver: string
+  /** Set while it waits in the warm pool: what it was made for. */
+  poolKey?: string
+  createdAt: number
+}
+
+/** Folders of instances below one directory, one record each; also hands out the host uid ranges. */
+export class InstanceStore {
+  readonly #root: string
+  readonly #rootFd: number
+  readonly #slots = new Set<number>()
+  #nextSlot = 0
+
+  private constructor(root: string) {
+    this.#root = root
+    this.#rootFd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY)
+  }
+
+  static async open(root: string): Promise<InstanceStore> {
+    await mkdir(root, { recursive: true, mode: 0o700 })
+    return new InstanceStore(root)
+  }
+
+  /** Unix socket paths are limited to 107 bytes and WARREN_HOME is not: name the folder by our open descriptor. */
+  dir(id: string): InstanceDir {
+    return { path: `${this.#root}/${id}`, socketDir: `/proc/self/fd/${this.#rootFd}/${id}` }
+  }
+
+  /** Takes a free uid range. Throws `limit_exceeded` when all are taken. */
+  takeSlot(): number {
+    for (let tries = 0; tries < maxSlots; tries++) {
+      const slot = this.#nextSlot
+      this.#nextSlot = (this.#nextSlot + 1) % maxSlots
+      if (!this.#slots.has(slot)) {
+        this.#slots.add(slot)
+        return slot
+      }
+    }
+    throw new WarrenError('limit_exceeded', `all ${maxSlots} host uid ranges are in use`)
+  }
+
+  async write(record: InstanceRecord): Promise<InstanceDir> {
+    const dir = this.dir(record.spec.id)
+    this.#slots.add(record.spec.slot)
+    await mkdir(dir.path, { mode: 0o700 })
+    const draft = `${dir.path}/${recordName}.draft`
+    await writeFile(draft, JSON.stringify(record), { mode: 0o600 })
+    await rename(draft, `${dir.path}/${recordName}`)
+    return dir
+  }
+
+  /** Says that a warm instance now belongs to `owner`: after a crash it will not go back to the pool. */
+  async markClaimed(id: string, owner: string): Promise<void> {
+    await writeFile(`${this.dir(id).path}/claimed`, owner, { mode: 0o600 })
+  }
+
+  async isClaimed(id: string): Promise<boolean> {
+    return access(`${this.dir(id).path}/claimed`).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async remove(spec: InstanceSpec): Promise<void> {
+    await rm(this.dir(spec.id).path, { recursive: true, force: true })
+    this.#slots.delete(spec.slot)
+  }
+
+  /** All records. A folder without one is a start that died before its first effect: it is removed here. */
+  async readAll(): Promise<InstanceRecord[]> {
+    const records: InstanceRecord[] = []
+    for (const id of await readdir(this.#root)) {
+      try {
+        const record = JSON.parse(await readFile(`${this.#root}/${id}/${recordName}`, 'utf8')) as InstanceRecord
+        this.#slots.add(record.spec.slot)
+        records.push(record)
+      } catch {
+        await rm(`${this.#root}/${id}`, { recursive: true, force: true })
+      }
+    }
+    return records
+  }
+}

@@ -1,0 +1,83 @@
+import type { DiskLimit, DriverInstance, InitExit, InstanceSpec, Isolation, Limits, Usage } from './driver.ts'
+import { GuestClient } from './guest/client.ts'
+
+export type ExitReason = 'stopped' | 'out_of_memory' | 'agent_died'
+
+export interface InstanceExit extends InitExit {
+  /** `stopped` when we ended it; `agent_died` when its first process ended by itself or was killed from inside. */
+  reason: ExitReason
+}
+
+/** A live sandbox, whatever driver runs it. */
+export class Instance {
+  readonly spec: InstanceSpec
+  readonly driver: { name: string; isolation: Isolation }
+  readonly guest: GuestClient
+  readonly exited: Promise<InstanceExit>
+  readonly #inner: DriverInstance
+  #limits: Limits
+  #oomKills = 0
+  #stopping = false
+  #alive = true
+
+  constructor(spec: InstanceSpec, driver: { name: string; isolation: Isolation }, inner: DriverInstance) {
+    this.spec = spec
+    this.driver = driver
+    this.#inner = inner
+    this.#limits = spec.limits
+    this.guest = new GuestClient(inner.agentSocket, {
+      defaultUser: inner.defaultUser,
+      wasOutOfMemory: () => this.#wasOutOfMemory(),
+    })
+    this.exited = inner.exited.then(async (exit) => {
+      this.#alive = false
+      const outOfMemory = !this.#stopping && (await this.#wasOutOfMemory())
+      return { ...exit, reason: this.#stopping ? 'stopped' : outOfMemory ? 'out_of_memory' : 'agent_died' }
+    })
+  }
+
+  get id(): string {
+    return this.spec.id
+  }
+
+  get disk(): DiskLimit {
+    return this.#inner.disk
+  }
+
+  get limits(): Limits {
+    return this.#limits
+  }
+
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  onExit(listener: (exit: InstanceExit) => void): void {
+    void this.exited.then(listener)
+  }
+
+  /** Undefined where the host gives no way to measure. */
+  usage(): Promise<Usage | undefined> {
+    return this.#inner.usage()
+  }
+
+  /** Applies processor, memory and process limits. The disk's size is fixed from the start. */
+  async setLimits(limits: Limits): Promise<void> {
+    await this.#inner.setLimits(limits)
+    this.#limits = { ...limits, diskMb: this.#limits.diskMb, maxOpenFiles: this.#limits.maxOpenFiles }
+  }
+
+  /** Ends it; resolves when nothing of it is left on the host but its record. */
+  async destroy(): Promise<void> {
+    this.#stopping = true
+    await this.#inner.destroy()
+  }
+
+  /** Whether the kernel killed something here for want of memory since the last time this was asked. */
+  async #wasOutOfMemory(): Promise<boolean> {
+    const oomKills = (await this.#inner.usage().catch(() => undefined))?.oomKills ?? 0
+    const more = oomKills > this.#oomKills
+    this.#oomKills = oomKills
+    return more
+  }
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { access, constants, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { WarrenError } from '../errors.ts'
+import type { Isolation, Limits } from './driver.ts'
+import { createDrivers } from './drivers.ts'
+import { Engine, type EngineDeps } from './engine.ts'
+import { openCgroups } from './host/cgroups.ts'
+import { findDiskLimit, type Host } from './host/host.ts'
+import { prepareBase } from './images/base.ts'
+import { InstanceStore } from './instance-store.ts'
+
+export interface OpenEngineOptions {
+  /** Absolute; the engine keeps `run` and `images` below it. */
+  home: string
+  guestBinary: string
+  isolation: Isolation
+  allowUnconfined: boolean
+  poolSize: number
+  parallelStarts: number
+  defaultLimits: Limits
+  log: EngineDeps['log']
+}
+
+/** Looks at this host and opens the engine on it. Throws `unavailable` when the guest binary has not been built. */
+export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
+  const imagesDir = join(options.home, 'images')
+  await mkdir(imagesDir, { recursive: true, mode: 0o755 })
+  await access(options.guestBinary, constants.X_OK).catch((cause) => {
+    throw new WarrenError('unavailable', `the guest agent is not built: ${options.guestBinary} is missing`, {
+      hint: 'npm run set-up builds it; it needs cargo (apt-get install cargo)',
+      cause,
+    })
+  })
+  const root = process.getuid?.() === 0
+  // One name per home: two platforms on one host must not reap each other's groups.
+  const cgroups = await openCgroups(`warren-${createHash('sha256').update(options.home).digest('hex').slice(0, 12)}`)
+  const host: Host = { root, guestBinary: options.guestBinary, imagesDir, cgroups, disk: await findDiskLimit(root) }
+  const base = prepareBase(imagesDir)
+  return Engine.open({
+    store: await InstanceStore.open(join(options.home, 'run')),
+    drivers: createDrivers(host, options),
+    cgroups,
+    rootfs: async (template) => {
+      if (template !== 'base') throw new WarrenError('not_found', `there is no template "${template}"`)
+      return base
+    },
+    isolation: options.isolation,
+    pool: { template: 'base', size: options.poolSize, limits: options.defaultLimits },
+    parallelStarts: options.parallelStarts,
+    log: options.log,
+  })
+}

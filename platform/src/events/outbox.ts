@@ -1,0 +1,43 @@
+import { sql } from 'kysely'
+import type { Queries } from '../storage/database.ts'
+import type { Event } from './event.ts'
+
+/** A place in the outbox. It is kept by whoever reads. */
+export interface Cursor {
+  xid: string
+  seq: number
+}
+
+export type RecordedEvent = Event & { at: Date; cursor: Cursor }
+
+/** Before the first event. */
+export const start: Cursor = { xid: '0', seq: 0 }
+
+/** Records `event`. Call it in the transaction that makes it true: then both last or neither. */
+export async function appendEvent(tx: Queries, event: Event): Promise<void> {
+  const { type, accountId, subject, data } = event
+  await tx
+    .insertInto('events')
+    .values({ type, account_id: accountId, subject, data: JSON.stringify(data) })
+    .execute()
+}
+
+/**
+ * The next events after `after`, oldest first. Events of transactions that are still open are not passed by: reading stops
+ * before the oldest of them, so each event is seen exactly once by a reader that goes on from the last cursor.
+ */
+export async function readEvents(queries: Queries, after: Cursor, limit = 100): Promise<RecordedEvent[]> {
+  const rows = await queries
+    .selectFrom('events')
+    .selectAll()
+    .where(sql<boolean>`(xid, seq) > (${after.xid}::xid8, ${after.seq}::bigint)`)
+    .where(sql<boolean>`xid < pg_snapshot_xmin(pg_current_snapshot())`)
+    .orderBy('xid')
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+  return rows.map(
+    ({ type, account_id, subject, data, at, xid, seq }) =>
+      ({ type, accountId: account_id, subject, data, at, cursor: { xid, seq } }) as RecordedEvent,
+  )
+}

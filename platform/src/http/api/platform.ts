@@ -1,0 +1,51 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { Engine } from '../../engine/engine.ts'
+import { isolations } from '../../engine/driver.ts'
+import { Template } from '../../templates/template.ts'
+import type { Templates } from '../../templates/templates.ts'
+import { named, problems } from './schema.ts'
+
+const Runtime = Type.Object(
+  {
+    driver: Type.String(),
+    isolation: Type.Enum([...isolations]),
+    healthy: Type.Boolean(),
+    reason: Type.String({ description: 'The verdict of booting it, as a sentence.' }),
+    bootMs: Type.Optional(Type.Number()),
+  },
+  { $id: 'RuntimeReport' },
+)
+const RuntimeList = Type.Object({ runtimes: Type.Array(named(Runtime)) }, { $id: 'RuntimeList' })
+const TemplateList = Type.Object({ templates: Type.Array(named(Template)) }, { $id: 'TemplateList' })
+
+export const platformSchemas = [Runtime, RuntimeList, Template, TemplateList]
+
+/** /v1/runtimes and /v1/templates: what this installation offers. */
+export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drivers'>, templates: Templates): void {
+  app.get(
+    '/runtimes',
+    {
+      schema: {
+        operationId: 'listRuntimes',
+        summary: 'Every runtime of this host, strongest first, with the verdict of booting it',
+        tags: ['platform'],
+        response: { 200: named(RuntimeList), ...problems },
+      },
+    },
+    async () => ({ runtimes: (await engine.drivers()).map(({ fingerprint, ...driver }) => ({ ...driver, ...fingerprint })) }),
+  )
+
+  app.get(
+    '/templates',
+    {
+      schema: {
+        operationId: 'listTemplates',
+        summary: 'What sandboxes can start from',
+        tags: ['platform'],
+        response: { 200: named(TemplateList), ...problems },
+      },
+    },
+    async () => ({ templates: await templates.list() }),
+  )
+}

@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { named, problems, SandboxParams } from './schema.ts'
+
+const Port = Type.Object({ port: Type.Integer(), address: Type.String(), url: Type.String() }, { $id: 'Port' })
+const PortList = Type.Object({ ports: Type.Array(named(Port)) }, { $id: 'PortList' })
+
+export const portSchemas = [Port, PortList]
+
+/** /v1/sandboxes/:id/ports: what listens inside. Requests to a port itself are in previews.ts. */
+export function portRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: () => string): void {
+  app.get<{ Params: Static<typeof SandboxParams> }>(
+    '/sandboxes/:id/ports',
+    {
+      schema: {
+        operationId: 'listPorts',
+        summary: 'Which TCP ports are listened on inside',
+        description:
+          'Any request to `/v1/sandboxes/{id}/ports/{port}/…` or to the `url` of the port goes to what listens there: ' +
+          'every method, streamed both ways, WebSocket too. It needs the key, which is not passed on.',
+        tags: ['ports'],
+        params: SandboxParams,
+        response: { 200: named(PortList), ...problems },
+      },
+    },
+    async ({ account, params: { id } }) => {
+      const { guest } = await sandboxes.running({ account, id })
+      const ownPort = address().slice(address().lastIndexOf(':'))
+      const ports = await guest.ports()
+      return { ports: ports.map((found) => ({ ...found, url: `http://${found.port}-${id}.localhost${ownPort}/` })) }
+    },
+  )
+}

@@ -1,0 +1,162 @@
+import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { CreateSandbox, type Sandbox, SandboxView, SetTimeout, states } from '../../sandboxes/sandbox.ts'
+import { SandboxMetrics } from '../../sandboxes/metrics.ts'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { clientGone } from '../client-gone.ts'
+import { named, Nothing, problems, SandboxParams } from './schema.ts'
+
+type ById = { Params: Static<typeof SandboxParams> }
+
+const ListQuery = Type.Object(
+  {
+    state: Type.Optional(Type.Enum([...states])),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+    cursor: Type.Optional(Type.String({ maxLength: 256, description: '`nextCursor` of the page before.' })),
+  },
+  {
+    patternProperties: { '^metadata\\..+$': { type: 'string' } },
+    additionalProperties: false,
+    description: '`metadata.KEY=value` keeps those that carry the label.',
+  },
+)
+type ListQuery = Static<typeof ListQuery> & Record<string, unknown>
+
+const SandboxList = Type.Object(
+  { sandboxes: Type.Array(named(SandboxView)), nextCursor: Type.Optional(Type.String()) },
+  { $id: 'SandboxList' },
+)
+
+export const sandboxSchemas = [CreateSandbox, SetTimeout, SandboxView, SandboxList, SandboxMetrics]
+
+/** /v1/sandboxes: their life. `address` is where ports are reached, as host and port. */
+export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: () => string): void {
+  const view = (sandbox: Sandbox) => viewOf(sandbox, address())
+
+  app.post<{ Body: CreateSandbox }>(
+    '/sandboxes',
+    {
+      schema: {
+        operationId: 'createSandbox',
+        summary: 'Start a sandbox',
+        tags: ['sandboxes'],
+        body: named(CreateSandbox),
+        response: { 201: named(SandboxView), ...problems },
+      },
+    },
+    async (request, reply) => {
+      reply.code(201)
+      return view(await sandboxes.create(request.account, request.body, clientGone(reply.raw)))
+    },
+  )
+
+  app.get<{ Querystring: ListQuery }>(
+    '/sandboxes',
+    {
+      schema: {
+        operationId: 'listSandboxes',
+        summary: 'List sandboxes, newest first',
+        tags: ['sandboxes'],
+        querystring: ListQuery,
+        response: { 200: named(SandboxList), ...problems },
+      },
+    },
+    async ({ account, query }) => {
+      const { state, limit, cursor, ...labels } = query
+      const metadata = metadataOf(labels)
+      const page = await sandboxes.list(account, {
+        metadata,
+        ...(state ? { state } : {}),
+        ...(limit ? { limit } : {}),
+        ...(cursor ? { cursor } : {}),
+      })
+      return { sandboxes: page.sandboxes.map(view), nextCursor: page.nextCursor }
+    },
+  )
+
+  app.get<ById>(
+    '/sandboxes/:id',
+    {
+      schema: {
+        operationId: 'getSandbox',
+        summary: 'Get one sandbox',
+        tags: ['sandboxes'],
+        params: SandboxParams,
+        response: { 200: named(SandboxView), ...problems },
+      },
+    },
+    async ({ account, params }) => view(await sandboxes.get({ account, id: params.id })),
+  )
+
+  app.delete<ById>(
+    '/sandboxes/:id',
+    {
+      schema: {
+        operationId: 'removeSandbox',
+        summary: 'Stop a sandbox; nothing of it is left afterwards',
+        tags: ['sandboxes'],
+        params: SandboxParams,
+        response: { 204: Nothing, ...problems },
+      },
+    },
+    async ({ account, params }, reply) => {
+      await sandboxes.remove({ account, id: params.id })
+      return reply.code(204).send()
+    },
+  )
+
+  app.post<ById & { Body: Static<typeof SetTimeout> }>(
+    '/sandboxes/:id/timeout',
+    {
+      schema: {
+        operationId: 'setSandboxTimeout',
+        summary: 'Let a sandbox live this many seconds from now',
+        tags: ['sandboxes'],
+        params: SandboxParams,
+        body: named(SetTimeout),
+        response: { 200: named(SandboxView), ...problems },
+      },
+    },
+    async ({ account, params, body }) => view(await sandboxes.setTimeout({ account, id: params.id }, body.timeout)),
+  )
+
+  app.get<ById>(
+    '/sandboxes/:id/metrics',
+    {
+      schema: {
+        operationId: 'getSandboxMetrics',
+        summary: 'What a sandbox uses now',
+        tags: ['sandboxes'],
+        params: SandboxParams,
+        response: { 200: named(SandboxMetrics), ...problems },
+      },
+    },
+    ({ account, params }) => sandboxes.metrics({ account, id: params.id }),
+  )
+}
+
+function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
+  const { id, state, template, limits, metadata, warm, runtime, endReason } = sandbox
+  const port = address.slice(address.lastIndexOf(':'))
+  return {
+    id,
+    state,
+    template,
+    limits,
+    metadata,
+    warm,
+    ...(runtime ? { runtime } : {}),
+    ...(endReason ? { endReason } : {}),
+    createdAt: sandbox.createdAt.toISOString(),
+    expiresAt: sandbox.expiresAt.toISOString(),
+    ports: {
+      urlTemplate: `http://{port}-${id}.localhost${port}/`,
+      pathTemplate: `/v1/sandboxes/${id}/ports/{port}/`,
+    },
+  }
+}
+
+/** `metadata.KEY=value` of a query. A key given twice is a list, which no label equals. */
+function metadataOf(labels: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name.slice('metadata.'.length), String(value)]))
+}

@@ -1,0 +1,173 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import { type Duplex, pipeline } from 'node:stream'
+import type { Authenticate } from '../accounts/authenticate.ts'
+import { WarrenError } from '../errors.ts'
+import type { Sandboxes } from '../sandboxes/sandboxes.ts'
+import { clientGone } from './client-gone.ts'
+import { credentialHeaders, credentialsOf, keyProtocolPrefix } from './credentials.ts'
+import { sendProblem } from './problem.ts'
+import { refuseUpgrade } from './refuse-upgrade.ts'
+
+interface PreviewDeps {
+  sandboxes: Sandboxes
+  authenticate: Authenticate
+}
+
+/** Which port of which sandbox a request is for; `port` is NaN where the address is not one of a port. */
+export interface PreviewTarget {
+  id: string
+  port: number
+  /** What the program behind the port gets to see as its path and query. */
+  path: string
+}
+
+/** Reads `<port>-<id>.localhost` and `/v1/sandboxes/<id>/ports/<port>/…`. Undefined for what is meant for the platform itself. */
+export function previewTarget({ headers, url = '/' }: IncomingMessage): PreviewTarget | undefined {
+  const host = /^([^:]*)\.localhost\.?(?::\d+)?$/i.exec(headers.host ?? '')
+  if (host) {
+    const label = /^(\d{1,5})-([a-z0-9]+)$/i.exec(host[1]!)
+    return { id: label?.[2]!.toLowerCase() ?? '', port: portNumber(label?.[1]), path: url }
+  }
+  const path = /^\/v1\/sandboxes\/([^/?]+)\/ports\/([^/?]+)(.*)$/s.exec(url)
+  if (!path) return undefined
+  const rest = path[3]!
+  return { id: path[1]!, port: portNumber(path[2]), path: rest.startsWith('/') ? rest : `/${rest}` }
+}
+
+/** Passes a request on to a port inside a sandbox and its answer back, both as streams. */
+export async function proxyRequest(
+  deps: PreviewDeps,
+  target: PreviewTarget,
+  exchange: { request: IncomingMessage; response: ServerResponse; requestId: string },
+): Promise<void> {
+  const { request, response, requestId } = exchange
+  const gone = clientGone(response)
+  response.on('error', () => {}) // the client went away while it was written to: `gone` tells
+  try {
+    const connection = await dial(deps, target, request, gone)
+    const upstream = http.request({
+      createConnection: () => connection,
+      method: request.method,
+      path: target.path,
+      headers: forwardedHeaders(request),
+      setHost: false,
+      signal: gone,
+    })
+    upstream.on('error', (cause) => fail(cause))
+    upstream.on('response', (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.rawHeaders))
+      response.flushHeaders() // a stream of events may have nothing to say for long
+      pipeline(answer, response, () => connection.destroy())
+    })
+    // A request without a length and without chunks has no body; piping it would announce an empty chunked one.
+    const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
+    if (hasBody) request.pipe(upstream)
+    else upstream.end()
+  } catch (error) {
+    fail(error)
+  }
+
+  function fail(error: unknown): void {
+    if (response.headersSent || gone.aborted) return void response.destroy()
+    const typed = error instanceof WarrenError ? error : broken(target, error)
+    sendProblem(response, typed, requestId, typed.code === 'unavailable' ? 502 : undefined)
+  }
+}
+
+/** Connects a client that wants another protocol (WebSocket) with a port inside a sandbox: bytes both ways from then on. */
+export async function proxyUpgrade(
+  deps: PreviewDeps,
+  target: PreviewTarget,
+  exchange: { request: IncomingMessage; socket: Duplex; head: Buffer; requestId: string },
+): Promise<void> {
+  const { request, socket, head, requestId } = exchange
+  const gone = new AbortController()
+  socket.on('error', () => socket.destroy())
+  socket.once('close', () => gone.abort())
+  try {
+    const connection = await dial(deps, target, request, gone.signal)
+    connection.on('error', () => socket.destroy())
+    connection.write(requestHead(request, target), 'latin1')
+    if (head.length > 0) connection.write(head)
+    pipeline(socket, connection, () => {})
+    pipeline(connection, socket, () => socket.destroy())
+    socket.once('close', () => connection.destroy())
+  } catch (error) {
+    refuseUpgrade(socket, error, requestId, (error as WarrenError).code === 'unavailable' ? 502 : undefined)
+  }
+}
+
+async function dial(deps: PreviewDeps, target: PreviewTarget, request: IncomingMessage, signal: AbortSignal): Promise<Duplex> {
+  const account = await deps.authenticate(credentialsOf(request.headers))
+  if (Number.isNaN(target.port)) throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
+  const { guest } = await deps.sandboxes.running({ account, id: target.id })
+  return guest.dial(target.port, signal)
+}
+
+function portNumber(text: string | undefined): number {
+  const port = /^[1-9]\d{0,4}$/.test(text ?? '') ? Number(text) : Number.NaN
+  return port <= 65_535 ? port : Number.NaN
+}
+
+function broken(target: PreviewTarget, cause: unknown): WarrenError {
+  return new WarrenError('unavailable', `what listens on port ${target.port} broke the connection off or speaks no HTTP`, { cause })
+}
+
+/** They are about one connection, not about the message (RFC 9110, 7.6.1). */
+const hopByHop = new Set([
+  'connection',
+  'expect', // answered here already
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Headers as they came, in their order, without what is about this connection and without our key. */
+function forwardedHeaders(request: IncomingMessage): string[] {
+  const ours = credentialHeaders(request.headers)
+  const kept = pairsOf(withoutHopByHop(request.rawHeaders)).filter(([name]) => !ours.has(name.toLowerCase()))
+  const chunked = request.headers['transfer-encoding'] === undefined ? [] : ['transfer-encoding', 'chunked']
+  return [...kept.flat(), ...forwardedFor(request), ...chunked]
+}
+
+function requestHead(request: IncomingMessage, target: PreviewTarget): string {
+  const ours = credentialHeaders(request.headers)
+  const lines = pairsOf(request.rawHeaders)
+    .filter(([name]) => !ours.has(name.toLowerCase()))
+    .map(([name, value]) => [name, name.toLowerCase() === 'sec-websocket-protocol' ? withoutKeyProtocol(value) : value])
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+  const forwarded = pairsOf(forwardedFor(request)).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `${request.method} ${target.path} HTTP/1.1\r\n${lines.join('')}${forwarded.join('')}\r\n`
+}
+
+function forwardedFor({ headers, socket }: IncomingMessage): string[] {
+  const added = { 'x-forwarded-host': headers.host ?? '', 'x-forwarded-proto': 'http', 'x-forwarded-for': socket.remoteAddress ?? '' }
+  return Object.entries(added)
+    .filter(([name]) => headers[name] === undefined)
+    .flat()
+}
+
+function withoutKeyProtocol(protocols: string): string {
+  const kept = protocols.split(',').filter((protocol) => !protocol.trim().startsWith(keyProtocolPrefix))
+  return kept.join(',').trim()
+}
+
+function withoutHopByHop(rawHeaders: string[]): string[] {
+  const pairs = pairsOf(rawHeaders)
+  // `Connection` may name further headers that are only for the next hop.
+  const listed = pairs.filter(([name]) => name.toLowerCase() === 'connection').flatMap(([, value]) => value.toLowerCase().split(','))
+  const dropped = new Set(listed.map((name) => name.trim()))
+  return pairs.filter(([name]) => !hopByHop.has(name.toLowerCase()) && !dropped.has(name.toLowerCase())).flat()
+}
+
+function pairsOf(rawHeaders: string[]): [string, string][] {
+  const pairs: [string, string][] = []
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) pairs.push([rawHeaders[at]!, rawHeaders[at + 1]!])
+  return pairs
+}

@@ -1,0 +1,183 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import swagger from '@fastify/swagger'
+import { type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
+import type { Account } from '../accounts/account.ts'
+import type { Authenticate } from '../accounts/authenticate.ts'
+import type { Config } from '../config.ts'
+import type { Engine } from '../engine/engine.ts'
+import { WarrenError } from '../errors.ts'
+import { newId } from '../lib/id.ts'
+import type { Sandboxes } from '../sandboxes/sandboxes.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Templates } from '../templates/templates.ts'
+import { executionRoutes, executionSchemas } from './api/executions.ts'
+import { fileRoutes, fileSchemas } from './api/files.ts'
+import { healthRoutes } from './api/health.ts'
+import { logRoutes, logSchemas } from './api/logs.ts'
+import { platformRoutes, platformSchemas } from './api/platform.ts'
+import { portRoutes, portSchemas } from './api/ports.ts'
+import { processRoutes, processSchemas } from './api/processes.ts'
+import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
+import { credentialsOf } from './credentials.ts'
+import { knownMethods } from './known-methods.ts'
+import { openApi } from './openapi.ts'
+import { previewTarget, proxyRequest, proxyUpgrade } from './previews.ts'
+import { Problem, problemOf } from './problem.ts'
+import { Terminals } from './terminals.ts'
+import { buildValidator, describeViolation } from './validation.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose request this is. Set on every route that needs a key. */
+    account: Account
+  }
+}
+
+export interface ServerDeps {
+  config: Pick<Config, 'host' | 'port'>
+  engine: Pick<Engine, 'drivers'>
+  sandboxes: Sandboxes
+  templates: Templates
+  authenticate: Authenticate
+  logger: Logger
+}
+
+const jsonLimitBytes = 1024 * 1024
+/** A client gets this long for the head of a request, and again for a JSON body: slow ones hold nothing up. */
+const patienceMs = 20_000
+
+/** The one door: REST below /v1, ports of sandboxes by host name and path, terminals by WebSocket. */
+export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
+  const { authenticate, sandboxes, engine, templates, config } = deps
+  const terminals = new Terminals(deps)
+  const upgraded = new Set<Duplex>()
+  const app = fastify({
+    loggerInstance: deps.logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => newId('r'),
+    bodyLimit: jsonLimitBytes,
+    forceCloseConnections: true,
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    serverFactory: (handle) => createServer(deps, { terminals, upgraded }, handle),
+    clientErrorHandler,
+    frameworkErrors: (error, request, reply) => {
+      const problem = problemOf(error, request.id)
+      return void reply.code(problem.status as never).send(problem.body as never)
+    },
+    schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
+    schemaErrorFormatter: (errors, part) => describeViolation(errors as never, part),
+  })
+  const allowed = knownMethods(app)
+  const address = () => addressOf(app, config)
+
+  app.decorateRequest('account', null as never)
+  const schemas = [Problem, ...sandboxSchemas, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
+  for (const schema of [...schemas, ...portSchemas, ...platformSchemas]) app.addSchema(schema)
+  await app.register(swagger, openApi)
+
+  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  app.addHook('preParsing', async (request) => limitSlowBody(request))
+  app.addHook('preClose', async () => {
+    terminals.close()
+    // Sockets that speak another protocol by now are not the server's any more, and it would wait for them.
+    for (const socket of upgraded) (socket as Socket).destroySoon()
+  })
+  app.setErrorHandler<FastifyError>(async (error, request, reply) => {
+    const problem = problemOf(error, request.id)
+    if (problem.status >= 500) request.log.error({ err: error, method: request.method, url: request.url }, 'request failed')
+    closeIfUnread(request, reply.raw)
+    return reply.code(problem.status).send(problem.body)
+  })
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?')[0]!.slice(0, 200)
+    const methods = allowed(path)
+    const error = methods.length
+      ? new WarrenError('invalid_request', `${request.method} is not served at ${path}; ${methods.join(', ')} is`)
+      : new WarrenError('not_found', `nothing is served at ${path}`, { hint: 'GET /openapi.json lists what there is.' })
+    if (methods.length) reply.header('allow', methods.join(', '))
+    closeIfUnread(request, reply.raw)
+    return reply.code(methods.length ? 405 : 404).send(problemOf(error, request.id).body)
+  })
+
+  healthRoutes(app)
+  await app.register(
+    async (v1) => {
+      v1.addHook('onRequest', async (request) => {
+        request.account = await authenticate(credentialsOf(request.headers))
+      })
+      sandboxRoutes(v1, sandboxes, address)
+      executionRoutes(v1, sandboxes)
+      await processRoutes(v1, sandboxes)
+      await fileRoutes(v1, sandboxes)
+      logRoutes(v1, sandboxes)
+      portRoutes(v1, sandboxes, address)
+      platformRoutes(v1, engine, templates)
+    },
+    { prefix: '/v1' },
+  )
+  return app
+}
+
+/** Requests for a port of a sandbox never reach the router: they are passed on as they are. */
+function createServer(
+  deps: ServerDeps,
+  { terminals, upgraded }: { terminals: Terminals; upgraded: Set<Duplex> },
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): http.Server {
+  // Uploads may take as long as they need, so there is no limit on a whole request.
+  const server = http.createServer({ requestTimeout: 0, headersTimeout: patienceMs, keepAliveTimeout: 72_000 }, (request, response) => {
+    const target = previewTarget(request)
+    if (!target) return handle(request, response)
+    void proxyRequest(deps, target, { request, response, requestId: newId('r') })
+  })
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+    const target = previewTarget(request)
+    const exchange = { request, socket, head, requestId: newId('r') }
+    void (target ? proxyUpgrade(deps, target, exchange) : terminals.upgrade(exchange))
+  })
+  return server
+}
+
+/** What is not even HTTP. */
+function clientErrorHandler(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW'
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const message = tooLarge ? 'the headers are larger than 16 KiB' : slow ? 'the request did not arrive in time' : 'this is not HTTP/1.1'
+  const { body } = problemOf(new WarrenError('invalid_request', message), newId('r'))
+  const text = JSON.stringify(body)
+  socket.end(
+    `HTTP/1.1 ${tooLarge ? '431 Request Header Fields Too Large' : slow ? '408 Request Timeout' : '400 Bad Request'}\r\n` +
+      `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+  )
+}
+
+/** A JSON body that trickles in is given up. Streams may stall as long as they like. */
+async function limitSlowBody(request: FastifyRequest): Promise<undefined> {
+  if (request.headers['content-type'] === undefined || !/json/.test(request.headers['content-type'])) return
+  const { raw } = request
+  const timer = setTimeout(() => raw.destroy(new WarrenError('timeout', 'the body did not arrive in time')), patienceMs)
+  raw.once('close', () => clearTimeout(timer))
+  raw.once('end', () => clearTimeout(timer))
+}
+
+/** After a refusal the rest of a large body is not worth reading for long: the connection ends soon after the answer. */
+function closeIfUnread(request: FastifyRequest, response: ServerResponse): void {
+  const { raw } = request
+  if (raw.complete || raw.destroyed) return
+  if (!response.headersSent) response.setHeader('connection', 'close')
+  raw.resume()
+  const timer = setTimeout(() => raw.socket.destroy(), 2_000)
+  raw.once('close', () => clearTimeout(timer))
+}
+
+/** Host and port as a client on this machine writes them. Before the server listens, as configured. */
+function addressOf(app: FastifyInstance, config: Pick<Config, 'host' | 'port'>): string {
+  const bound = app.server.address() as AddressInfo | null
+  return `${config.host}:${bound?.port ?? config.port}`
+}

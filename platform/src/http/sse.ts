@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientGone } from './client-gone.ts'
+import { problemOf } from './problem.ts'
+
+const keepAliveMs = 15_000
+
+export interface EventStream {
+  /** Resolves when there is room for more. Rejects when the client has gone. */
+  send(event: string, data: object): Promise<void>
+}
+
+/**
+ * Answers with server-sent events: whatever `produce` sends, then the end. A failure of `produce` is the last event,
+ * `error`. Its signal aborts when the client goes away. A comment every 15 s keeps proxies from closing a silent stream.
+ */
+export async function streamEvents(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  produce: (stream: EventStream, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  reply.hijack()
+  const response = reply.raw
+  const signal = clientGone(response)
+  // Writing to a connection that has just gone is an error event, and one without a listener ends the process.
+  response.on('error', (error) => request.log.debug({ err: error }, 'event stream broke'))
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+    'x-request-id': request.id,
+  })
+  response.flushHeaders()
+  // A stalled client has unread output already: no need to add comments to it.
+  const keepAlive = setInterval(() => response.writableNeedDrain || response.write(': still here\n\n'), keepAliveMs)
+
+  const send: EventStream['send'] = async (event, data) => {
+    signal.throwIfAborted()
+    if (!response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)) await once(response, 'drain', { signal })
+  }
+  try {
+    await produce({ send }, signal)
+  } catch (error) {
+    if (signal.aborted) return
+    const problem = problemOf(error, request.id)
+    if (problem.status >= 500) request.log.error({ err: error }, 'stream failed')
+    response.write(`event: error\ndata: ${JSON.stringify(problem.body)}\n\n`)
+  } finally {
+    clearInterval(keepAlive)
+    response.end()
+  }
+}

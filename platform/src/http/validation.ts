@@ -1,0 +1,69 @@
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
+
+const formats: Options['formats'] = {
+  // What neither PostgreSQL nor execve can take.
+  'plain-text': (text: string) => text.isWellFormed() && !text.includes('\0'),
+  'date-time': true,
+}
+
+interface RouteSchema {
+  schema: unknown
+  httpPart?: string
+}
+
+/**
+ * Validators for fastify. A body is taken as it is: a number is no string, an unknown field is an error. Queries and
+ * paths are text by nature, so there "5" is the number 5.
+ */
+export function buildValidator(named: Record<string, unknown>): (route: RouteSchema) => ValidateFunction {
+  const options: Options = { strict: false, allErrors: false, useDefaults: false, removeAdditional: false, verbose: true, formats }
+  const exact = new Ajv(options)
+  const coercing = new Ajv({ ...options, coerceTypes: true })
+  for (const schema of Object.values(named)) {
+    exact.addSchema(schema as object)
+    coercing.addSchema(schema as object)
+  }
+  return ({ schema, httpPart }) => (httpPart === 'body' ? exact : coercing).compile(schema as object)
+}
+
+/** One sentence: which field, the rule, the value. */
+export function describeViolation(errors: ErrorObject[], part: string): Error {
+  // Of several, alternatives that did not match come first and the summary last: the first says most.
+  const error = errors[0]!
+  const field = fieldName(error.instancePath)
+  const where = field ? `${part} field "${field}"` : part === 'body' ? 'the body' : `the ${part}`
+  return new Error(`${where} ${rule(error)}`)
+}
+
+function rule(error: ErrorObject): string {
+  const { keyword, params, data, parentSchema } = error
+  switch (keyword) {
+    case 'additionalProperties':
+      return `must not have the field "${params.additionalProperty}"; known are: ${Object.keys(parentSchema?.properties ?? {}).join(', ')}`
+    case 'required':
+      return `must have the field "${params.missingProperty}"`
+    case 'enum':
+      return `must be one of ${params.allowedValues.join(', ')}, not ${shown(data)}`
+    case 'format':
+      return params.format === 'plain-text' ? 'must be well-formed text without NUL characters' : `must be a ${params.format}`
+    case 'propertyNames':
+      return `must not have the name ${shown(params.propertyName)}`
+    case 'pattern':
+      return error.propertyName === undefined
+        ? `must match ${params.pattern}, not ${shown(data)}`
+        : `must not have the name ${shown(error.propertyName)}: names must match ${params.pattern}`
+    default:
+      return `${error.message ?? 'is not valid'}, not ${shown(data)}`
+  }
+}
+
+/** `/limits/memoryMb` as `limits.memoryMb`. */
+function fieldName(pointer: string): string {
+  const names = pointer.split('/').slice(1)
+  return names.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~')).join('.').slice(0, 200)
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}

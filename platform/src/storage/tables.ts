@@ -1,0 +1,38 @@
+import type { ColumnType, Generated } from 'kysely'
+
+/** The tables as the migrations leave them, for kysely. Each is written by the one part named above it there. */
+export interface Tables {
+  sandboxes: SandboxesTable
+  events: EventsTable
+}
+
+/** JSON is handed over as text (`JSON.stringify`): pg would write an array as one of PostgreSQL's own. */
+type Json<T> = ColumnType<T, string, string>
+type OptionalJson<T> = ColumnType<T | null, string | null | undefined, string | null>
+
+export interface SandboxesTable {
+  id: string
+  account_id: string
+  template: string
+  state: 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+  instance_id: string | null
+  runtime: OptionalJson<unknown>
+  limits: Json<unknown>
+  env: Json<Record<string, string>>
+  metadata: Json<Record<string, string>>
+  warm: boolean | null
+  created_at: Generated<Date>
+  expires_at: Date | null
+  ended_at: Date | null
+  end_reason: string | null
+}
+
+export interface EventsTable {
+  seq: Generated<number>
+  xid: Generated<string>
+  type: string
+  account_id: string
+  subject: string
+  data: Json<unknown>
+  at: Generated<Date>
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import type { Account } from './accounts/account.ts'
+import type { DriverReport, Engine } from './engine/engine.ts'
+import type { Sandboxes } from './sandboxes/sandboxes.ts'
+
+interface Greeting {
+  engine: Engine
+  sandboxes: Sandboxes
+  account: Account
+  /** Where the platform listens, as a URL. */
+  address: string
+  home: string
+  print: (line: string) => void
+}
+
+const program = { command: 'echo "hello from $(id -un) on $(uname -s), process $$"; ls /' }
+
+/** What `npm start` shows: the ladder, a first program run in a real sandbox, where to go on, and the line `ready URL`. */
+export async function greet({ engine, sandboxes, account, address, home, print }: Greeting): Promise<void> {
+  print('')
+  print('Runtimes of this host, strongest first:')
+  for (const report of await engine.drivers()) print(`  ${ladderLine(report)}`)
+  print('')
+  await firstProgram({ sandboxes, account, print })
+  print('')
+  print(`Address    ${address}`)
+  print(`Admin key  ${join(home, 'admin.key')}`)
+  print('')
+  print('Next, in another terminal:')
+  print('  npx warren run -- python3 -c "print(6 * 7)"    run a program in a fresh sandbox')
+  print('  npx warren sandbox shell                       a terminal in a new sandbox')
+  print('  npx warren doctor                              what this host can isolate, and why')
+  print('')
+  print(`ready ${address}`)
+}
+
+async function firstProgram({ sandboxes, account, print }: Pick<Greeting, 'sandboxes' | 'account' | 'print'>): Promise<void> {
+  const signal = AbortSignal.timeout(60_000)
+  try {
+    const startedAt = performance.now()
+    const sandbox = await sandboxes.create(account, { timeout: 60, metadata: { purpose: 'first program' } }, signal)
+    const subject = { account, id: sandbox.id }
+    try {
+      const result = await sandboxes.execute(subject, program, signal)
+      const ms = (performance.now() - startedAt).toFixed(1)
+      print(`First program, in a sandbox of ${sandbox.runtime?.driver} (isolation: ${sandbox.runtime?.isolation}):`)
+      for (const line of result.stdout.trimEnd().split('\n').slice(0, 1)) print(`  ${line}`)
+      print(`  from nothing to its output in ${ms} ms${sandbox.warm ? ' (from the warm pool)' : ''}`)
+    } finally {
+      await sandboxes.remove(subject)
+    }
+  } catch (error) {
+    print(`The first program could not run: ${(error as Error).message}`)
+    print('  `npx warren doctor` tells what each runtime lacks.')
+  }
+}
+
+function ladderLine({ driver, isolation, fingerprint }: DriverReport): string {
+  const mark = fingerprint.healthy ? '✓' : '·'
+  return `${mark} ${driver.padEnd(12)} ${isolation.padEnd(17)} ${fingerprint.reason}`
+}

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile } from 'node:fs/promises'
+import { after, before, describe, test } from 'node:test'
+import type { Driver, DriverInstance, InstanceSpec, Isolation } from '../../src/engine/driver.ts'
+import { isAtLeast } from '../../src/engine/driver.ts'
+import { fingerprint } from '../../src/engine/fingerprint.ts'
+import { GuestClient } from '../../src/engine/guest/client.ts'
+import { InstanceStore } from '../../src/engine/instance-store.ts'
+import { type Bench, openBench } from './engine-bench.ts'
+
+/** What a driver may lack, each with the reason that is printed when its cases are skipped. */
+export interface Lacks {
+  root?: string
+  isolation?: string
+  limits?: string
+}
+
+/** The promises every driver keeps. A new driver is done when this is green: docs/add-a-driver.md. */
+export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}): void {
+  describe(`driver ${name}`, () => {
+    let bench: Bench
+    let driver: Driver
+    let spec: InstanceSpec
+    let instance: DriverInstance
+    let guest: GuestClient
+    let skip: string | undefined
+
+    before(async () => {
+      bench = await openBench()
+      driver = bench.driver(name)
+      const examined = await driver.examine()
+      if (!examined.usable) {
+        skip = examined.reason
+        return
+      }
+      spec = await bench.newSpec(driver)
+      instance = await driver.create(spec, bench.store.dir(spec.id), AbortSignal.timeout(20_000))
+      guest = clientOf(instance)
+    })
+    after(() => bench.close())
+
+    const cases = (title: string, lack: string | undefined, run: () => Promise<void>) =>
+      test(title, async (t) => {
+        const reason = lack ?? skip
+        if (reason) return t.skip(reason)
+        await run()
+      })
+
+    const run = async (command: string, user?: string) => {
+      const process = await guest.exec({ argv: ['/bin/sh', '-c', command], ...(user ? { user } : {}) })
+      let stdout = ''
+      let stderr = ''
+      for await (const { stream, data } of process.output()) {
+        if (stream === 'stdout') stdout += data.toString()
+        else stderr += data.toString()
+      }
+      return { stdout, stderr, exit: await process.exit }
+    }
+
+    cases('says how strong it is', undefined, async () => {
+      assert.equal(driver.isolation, isolation)
+    })
+
+    cases('boots within its deadline and says so', undefined, async () => {
+      const probe = await bench.newSpec(driver)
+      const verdict = await fingerprint(driver, { spec: probe, dir: bench.store.dir(probe.id) }, 20_000)
+      assert.equal(verdict.healthy, true, verdict.reason)
+    })
+
+    cases('runs a program and keeps its two outputs apart', undefined, async () => {
+      const { stdout, stderr, exit } = await run('echo out; echo err >&2; exit 3')
+      assert.deepEqual({ stdout, stderr, code: exit.exitCode, reason: exit.reason }, {
+        stdout: 'out\n',
+        stderr: 'err\n',
+        code: 3,
+        reason: 'exited',
+      })
+    })
+
+    cases('writes, reads and lists files of its own', undefined, async () => {
+      const path = '/tmp/contract.txt'
+      await guest.files.write(path, Buffer.from('hello'))
+      const { stream } = await guest.files.read(path)
+      assert.equal(Buffer.concat(await stream.toArray()).toString(), 'hello')
+      await guest.files.remove(path)
+      await assert.rejects(guest.files.stat(path), { code: 'not_found' })
+    })
+
+    cases('has a user of its own and root', lacks.root, async () => {
+      assert.match((await run('id -u')).stdout, /^1000$/m)
+      assert.match((await run('id -u', 'root')).stdout, /^0$/m)
+    })
+
+    cases('hides the host: its processes, its files, its network', lacks.isolation, async () => {
+      assert.ok(isAtLeast(driver.isolation, 'namespaces'))
+      const pids = (await run('ls /proc')).stdout.split('\n').filter((entry) => /^\d+$/.test(entry))
+      assert.ok(pids.length < 20, `sees ${pids.length} processes`)
+      assert.equal((await run(`ls ${bench.home} 2>&1`)).exit.exitCode !== 0, true)
+      assert.equal((await run('cat /etc/shadow 2>&1')).exit.exitCode !== 0, true)
+      const interfaces = (await run('cat /proc/net/dev')).stdout.split('\n').filter((line) => line.includes(':'))
+      assert.deepEqual(interfaces.map((line) => line.split(':', 1)[0]?.trim()), ['lo'])
+    })
+
+    cases('gives nobody inside a number of the host', lacks.isolation, async () => {
+      const status = await statusOnHost(guest)
+      const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
+      if (process.getuid?.() === 0) assert.ok(uid >= 0x2000_0000, `runs as host uid ${uid}`)
+      assert.match(status, /^Seccomp:\s+2$/m)
+      assert.match(status, /^NoNewPrivs:\s+1$/m)
+    })
+
+    cases('refuses what a kernel has been broken through', lacks.isolation, async () => {
+      for (const attempt of ['unshare -U true', 'mount -t tmpfs none /mnt', 'dmesg', 'echo x > /proc/sys/kernel/core_pattern']) {
+        assert.notEqual((await run(`${attempt} 2>&1`)).exit.exitCode, 0, attempt)
+      }
+    })
+
+    cases('kills what takes more memory than it may, and says why', lacks.limits, async () => {
+      const { exit } = await run('head -c 400m /dev/zero | tail | wc -c; exit 0')
+      const usage = await instance.usage()
+      assert.ok((usage?.oomKills ?? 0) > 0 || exit.exitCode !== 0)
+      assert.equal((await run('echo alive')).stdout, 'alive\n')
+    })
+
+    cases('stops a fork bomb at its limit and goes on', lacks.limits, async () => {
+      const bomb = await guest.exec({ argv: ['/bin/sh', '-c', 'bomb() { bomb & bomb & wait; }; bomb'] })
+      bomb.detach()
+      await assert.rejects(async () => {
+        for (let tries = 0; tries < 500; tries++) await run('true')
+      }, { code: 'limit_exceeded' })
+      assert.ok(((await instance.usage())?.processes ?? 0) <= spec.limits.maxProcesses)
+      await guest.signal(bomb.id, 9)
+      assert.equal((await eventually(() => run('echo alive'))).stdout, 'alive\n')
+    })
+
+    cases('fills its own disk and no more', lacks.limits, async () => {
+      const { stderr } = await run('head -c 200m /dev/zero > /tmp/big')
+      assert.match(stderr, /No space left/)
+      await run('rm -f /tmp/big')
+    })
+
+    cases('is taken up again by whoever comes next, its processes running', undefined, async () => {
+      const process = await guest.exec({ argv: ['/bin/sleep', '60'], tag: 'before' })
+      process.detach()
+      const again = await driver.recover(spec, (await InstanceStore.open(bench.runDir)).dir(spec.id))
+      assert.ok(again)
+      const running = await clientOf(again).processes()
+      assert.ok(running.some(({ tag, state }) => tag === 'before' && state === 'running'))
+    })
+
+    cases('leaves nothing behind', undefined, async () => {
+      await instance.destroy()
+      await instance.exited
+      assert.deepEqual(await readdir(bench.store.dir(spec.id).path), ['spec.json'])
+      assert.deepEqual(await bench.processesOf(spec.id), [])
+      assert.equal((await bench.cgroups?.list())?.includes(spec.id) ?? false, false)
+      assert.equal(await driver.recover(spec, bench.store.dir(spec.id)), undefined)
+    })
+  })
+}
+
+function clientOf(instance: DriverInstance): GuestClient {
+  return new GuestClient(instance.agentSocket, { defaultUser: instance.defaultUser, wasOutOfMemory: async () => false })
+}
+
+/** What `attempt` answers once it stops rejecting. */
+async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (tries > 100) throw error
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
+
+/** What the host's /proc says of a process inside. */
+async function statusOnHost(guest: GuestClient): Promise<string> {
+  const mark = `mark-${Math.random().toString(36).slice(2)}`
+  const process = await guest.exec({ argv: ['/bin/sh', '-c', `sleep 5; : ${mark}`] })
+  try {
+    for (const name of await readdir('/proc')) {
+      if (!/^\d+$/.test(name)) continue
+      if ((await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).includes(mark)) return await readFile(`/proc/${name}/status`, 'utf8')
+    }
+    throw new Error('the process is not to be found on the host')
+  } finally {
+    await guest.signal(process.id, 9)
+    process.detach()
+  }
+}

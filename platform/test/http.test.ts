@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import net from 'node:net'
+import { test } from 'node:test'
+import { startPlatform } from './platform.ts'
+
+const platform = await startPlatform({ WARREN_POOL_SIZE: '0' })
+
+async function refusal(response: Response | Promise<Response>) {
+  const answer = await response
+  const body = await answer.json()
+  assert.match(body.requestId, /^r[a-z0-9]{20}$/)
+  assert.equal(answer.headers.get('x-request-id'), body.requestId)
+  return { status: answer.status, code: body.code, message: body.message as string, hint: body.hint }
+}
+
+test('health and the OpenAPI document need no key', async () => {
+  const health = await fetch(`${platform.url}/health`)
+  assert.deepEqual(await health.json(), { status: 'ok' })
+  const document = await (await fetch(`${platform.url}/openapi.json`)).json()
+  assert.equal(document.openapi, '3.1.0')
+  assert.ok(document.components.schemas.Sandbox)
+  assert.equal(document.paths['/v1/sandboxes'].post.operationId, 'createSandbox')
+})
+
+test('without a key, or with a wrong one, everything else is refused', async () => {
+  for (const headers of [{}, { 'x-api-key': 'e2b_00' }, { authorization: 'Bearer nonsense' }, { authorization: 'Basic Zm9v' }]) {
+    for (const path of ['/v1/sandboxes', '/v1/sandboxes/s1/files?path=/etc/passwd', '/v1/runtimes', '/v1/sandboxes/s1/ports/80/']) {
+      const { status, code } = await refusal(fetch(platform.url + path, { headers: headers as HeadersInit }))
+      assert.deepEqual([status, code], [401, 'unauthenticated'])
+    }
+  }
+})
+
+test('the key is accepted in either header', async () => {
+  const asBearer = await fetch(`${platform.url}/v1/templates`, { headers: { authorization: `Bearer ${platform.key}` } })
+  assert.deepEqual((await asBearer.json()).templates[0].name, 'base')
+  assert.equal((await platform.call('GET', '/v1/templates')).status, 200)
+})
+
+test('an address that is not served is a 404, a method that is not served there a 405 that says which are', async () => {
+  assert.equal((await refusal(platform.call('GET', '/v1/nothing'))).status, 404)
+  assert.equal((await refusal(platform.call('GET', '/'))).status, 404)
+  assert.equal((await refusal(platform.call('GET', '/v1/%zz'))).status, 400)
+  const response = await platform.call('PATCH', '/v1/sandboxes')
+  assert.equal(response.headers.get('allow'), 'GET, HEAD, POST')
+  assert.equal((await refusal(response)).status, 405)
+})
+
+test('a body that is not what the route takes is refused with the field, the rule and the value', async () => {
+  const cases: [unknown, RegExp][] = [
+    [{ tempate: 'base' }, /field "tempate"; known are: template, timeout/],
+    [{ template: 5 }, /"template" must be string, not 5/],
+    [{ timeout: '300' }, /"timeout" must be integer, not "300"/],
+    [{ timeout: 0 }, /"timeout" must be >= 1, not 0/],
+    [{ timeout: 86_401 }, /"timeout" must be <= 86400/],
+    [{ timeout: 1.5 }, /"timeout" must be integer/],
+    [{ limits: { memoryMb: -1 } }, /"limits.memoryMb" must be >= 16, not -1/],
+    [{ limits: { memory: 1 } }, /field "memory"; known are: cpuCores, memoryMb/],
+    [{ env: { A: 1 } }, /"env.A" must be string/],
+    [{ env: { 'A=B': '1' } }, /must not have the name "A=B"/],
+    [{ env: { A: 'a\0b' } }, /"env.A" must be well-formed text without NUL/],
+    [{ metadata: { a: '\ud800' } }, /"metadata.a" must be well-formed text/],
+    [{ isolation: { min: 'none at all' } }, /must be one of none, namespaces, container/],
+    [[], /the body must be object/],
+  ]
+  for (const [body, message] of cases) {
+    const answer = await refusal(platform.call('POST', '/v1/sandboxes', body))
+    assert.deepEqual([answer.status, answer.code], [400, 'invalid_request'])
+    assert.match(answer.message, message)
+  }
+})
+
+test('broken, poisoned, huge and foreign bodies are refused', async () => {
+  const json = { headers: { 'content-type': 'application/json' } }
+  const send = (body: string, init: RequestInit = json) => refusal(platform.call('POST', '/v1/sandboxes', body, init))
+  assert.equal((await send('{"template":')).status, 400)
+  assert.equal((await send('')).status, 400)
+  assert.equal((await send('{"__proto__":{"polluted":true}}')).status, 400)
+  assert.equal((await send('{"constructor":{"prototype":{"polluted":true}}}')).status, 400)
+  assert.equal(({} as Record<string, unknown>).polluted, undefined)
+  assert.equal((await send(`{"metadata":{"a":"${'x'.repeat(2 ** 20)}"}}`)).status, 413)
+  assert.equal((await send('['.repeat(100_000) + ']'.repeat(100_000))).status, 400)
+  assert.match((await send('<a/>', { headers: { 'content-type': 'text/xml' } })).message, /must be JSON/)
+})
+
+test('an unknown template and a runtime that is not there are told as such', async () => {
+  const template = await refusal(platform.call('POST', '/v1/sandboxes', { template: 'windows' }))
+  assert.deepEqual([template.status, template.code], [404, 'not_found'])
+  assert.match(template.message, /"windows"/)
+  const runtime = await refusal(platform.call('POST', '/v1/sandboxes', { isolation: { min: 'microvm' } }))
+  assert.deepEqual([runtime.status, runtime.code], [503, 'unavailable'])
+  assert.deepEqual(await platform.json('GET', '/v1/sandboxes'), { sandboxes: [] })
+})
+
+test('every route answers 404 for a sandbox that is not there', async () => {
+  const routes: [string, string, unknown?][] = [
+    ['GET', ''],
+    ['DELETE', ''],
+    ['POST', '/timeout', { timeout: 5 }],
+    ['POST', '/execute', { command: 'true' }],
+    ['POST', '/processes', { command: 'true' }],
+    ['GET', '/processes'],
+    ['GET', '/processes/1/output'],
+    ['POST', '/processes/1/signal', { signal: 15 }],
+    ['POST', '/processes/1/stdin', 'x'],
+    ['DELETE', '/processes/1'],
+    ['GET', '/files?path=/etc/passwd'],
+    ['PUT', '/files?path=/tmp/x', 'x'],
+    ['GET', '/files/list?path=/'],
+    ['GET', '/logs'],
+    ['GET', '/metrics'],
+    ['GET', '/ports'],
+    ['GET', '/ports/80/'],
+  ]
+  for (const id of ['s00000000000000000000', 'x', '%2e%2e', "s'--", 'a'.repeat(64)]) {
+    for (const [method, path, body] of routes) {
+      const answer = await refusal(platform.call(method, `/v1/sandboxes/${id}${path}`, body))
+      assert.deepEqual([method, path, answer.status, answer.code], [method, path, 404, 'not_found'])
+    }
+  }
+})
+
+test('what is not HTTP is answered and the connection closed', async () => {
+  const answer = await raw('hello\r\n\r\n')
+  assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/)
+  assert.match(answer, /"code":"invalid_request"/)
+  assert.match(await raw(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(70_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /)
+  const smuggled = 'POST /v1/sandboxes HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'
+  assert.match(await raw(smuggled), /^HTTP\/1\.1 400 /)
+})
+
+test('a WebSocket to an address that has none, or without a key, is refused as HTTP', async () => {
+  const upgrade = 'upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n'
+  assert.match(await raw(`GET /v1/sandboxes/s1/terminal HTTP/1.1\r\nhost: a\r\n${upgrade}\r\n`), /^HTTP\/1\.1 401 /)
+  const withKey = `x-api-key: ${platform.key}\r\n`
+  assert.match(await raw(`GET /v1/nothing HTTP/1.1\r\nhost: a\r\n${upgrade}${withKey}\r\n`), /^HTTP\/1\.1 404 /)
+  assert.match(await raw(`GET /v1/sandboxes/s1/terminal HTTP/1.1\r\nhost: a\r\n${upgrade}${withKey}\r\n`), /^HTTP\/1\.1 404 /)
+})
+
+/** Sends bytes and reads until the server hangs up. */
+function raw(bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = ''
+    const socket = net.connect(platform.port, '127.0.0.1', () => socket.write(bytes))
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.on('end', () => socket.end())
+    socket.on('close', () => resolve(answer))
+    socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNRESET' ? resolve(answer) : reject(error)))
+  })
+}

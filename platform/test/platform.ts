@@ -1,0 +1,158 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+/** A whole platform in a folder and on a port of its own: real server, real database, real sandboxes. */
+export interface Platform {
+  readonly url: string
+  readonly port: number
+  readonly key: string
+  readonly home: string
+  readonly pid: number
+  /** What it wrote to its standard error so far. */
+  log(): string
+  /** A request with the key. `body` goes as JSON unless it is bytes. */
+  call(method: string, path: string, body?: unknown, init?: RequestInit): Promise<Response>
+  /** As `call`, for an answer that must be a success: its JSON. */
+  json<T = Answer>(method: string, path: string, body?: unknown): Promise<T>
+  /** Starts a sandbox; answers its path, `/v1/sandboxes/ID`. */
+  sandbox(input?: object): Promise<string>
+  /** Ends the process, by a signal or by SIGKILL, and waits until it is gone. Sandboxes live on. */
+  kill(signal: NodeJS.Signals): Promise<void>
+  /** Starts it again in the same folder. */
+  start(): Promise<void>
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field, and a wrong one fails the test
+export type Answer = any
+
+/** Starts a platform for the tests of one file and takes everything of it away afterwards. */
+export async function startPlatform(env: Record<string, string> = {}): Promise<Platform> {
+  const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
+  let child: ChildProcess
+  let url = ''
+  let key = ''
+  let log = ''
+
+  const start = async () => {
+    child = spawn(process.execPath, [main], {
+      env: { ...process.env, WARREN_POOL_SIZE: '2', WARREN_LOG_LEVEL: 'warn', ...env, WARREN_HOME: home, WARREN_PORT: '0' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    child.stderr!.on('data', (chunk) => {
+      log += chunk
+    })
+    url = await readyAddress(child, () => log)
+    key = (await readFile(join(home, 'admin.key'), 'utf8')).trim()
+  }
+
+  const platform: Platform = {
+    get url() {
+      return url
+    },
+    get port() {
+      return Number(new URL(url).port)
+    },
+    get key() {
+      return key
+    },
+    get pid() {
+      return child.pid!
+    },
+    home,
+    log: () => log,
+    start,
+    call: (method, path, body, init = {}) => {
+      const isRaw = body === undefined || typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream
+      return fetch(url + path, {
+        method,
+        ...(body === undefined ? {} : { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
+        ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
+        ...init,
+        headers: { 'x-api-key': key, ...(isRaw ? {} : { 'content-type': 'application/json' }), ...(init.headers as object) },
+      })
+    },
+    json: async (method, path, body) => {
+      const response = await platform.call(method, path, body)
+      const text = await response.text()
+      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
+      return text ? JSON.parse(text) : undefined
+    },
+    sandbox: async (input = {}) => `/v1/sandboxes/${(await platform.json('POST', '/v1/sandboxes', input)).id}`,
+    kill: async (signal) => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = new Promise((resolve) => child.once('exit', resolve))
+      child.kill(signal)
+      await gone
+    },
+  }
+
+  after(async () => {
+    try {
+      if (child.exitCode === null && child.signalCode === null) await removeSandboxes(platform)
+      await platform.kill('SIGTERM')
+    } finally {
+      await platform.kill('SIGKILL')
+      for (const pid of processesOf(home)) kill(pid)
+      await until('its processes are gone', () => processesOf(home).length === 0)
+      await rm(home, { recursive: true, force: true, maxRetries: 5 })
+    }
+  })
+  await start()
+  return platform
+}
+
+/** Waits until `holds` answers something true, and answers that. Fails with `what` after `withinMs`. */
+export async function until<T>(what: string, holds: () => T | Promise<T>, withinMs = 10_000): Promise<NonNullable<T>> {
+  const deadline = Date.now() + withinMs
+  for (;;) {
+    const value = await holds()
+    if (value) return value as NonNullable<T>
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
+    await sleep(25)
+  }
+}
+
+/** The processes on this host that name `home` in their command line: keepers, runtimes, the database. */
+export function processesOf(home: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => commandLine(pid).includes(home))
+    .map(Number)
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return '' // gone in the meantime
+  }
+}
+
+function kill(pid: number): void {
+  if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL')
+}
+
+async function removeSandboxes(platform: Platform): Promise<void> {
+  const { sandboxes } = await platform.json('GET', '/v1/sandboxes?limit=1000')
+  await Promise.all(sandboxes.map(({ id }: { id: string }) => platform.call('DELETE', `/v1/sandboxes/${id}`)))
+}
+
+function readyAddress(child: ChildProcess, log: () => string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child.stdout!.on('data', (chunk) => {
+      text += chunk
+      const ready = /^ready (\S+)$/m.exec(text)
+      if (ready) resolve(ready[1]!)
+    })
+    child.once('exit', (code, signal) => reject(new Error(`the platform ended (${code ?? signal}) before it was ready:\n${text}\n${log()}`)))
+  })
+}

@@ -1,0 +1,28 @@
+// npm run check: format and lint, types, layers, unused code, generated files. Runs all of them, then tells which failed.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { root } from './set-up/root.mjs'
+
+const bin = `${root}/node_modules/.bin`
+const writeOpenapi = 'platform/src/http/write-openapi.ts'
+
+const checks = [
+  { name: 'format and lint', command: ['biome', 'check', '--error-on-warnings', '.'] },
+  { name: 'types', command: ['tsc', '--noEmit'] },
+  { name: 'layers', command: ['node', '--test', '--test-reporter=dot', 'platform/test/layers.test.ts'] },
+  { name: 'unused files, exports and dependencies', command: ['knip', '--no-progress'] },
+  { name: 'generated spec is current', command: ['node', writeOpenapi, '--check'], file: writeOpenapi },
+]
+
+const failed = checks.filter(({ name, command, file }) => {
+  if (file && !existsSync(`${root}/${file}`)) return false
+  const started = Date.now()
+  const { status } = spawnSync(`${bin}/${command[0]}`, command.slice(1), {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  console.log(`check: ${name}: ${status === 0 ? 'ok' : 'FAILED'} (${((Date.now() - started) / 1000).toFixed(1)} s)`)
+  return status !== 0
+})
+
+process.exitCode = failed.length > 0 ? 1 : 0

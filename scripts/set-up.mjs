@@ -1,0 +1,27 @@
+// Makes this clone ready to run: npm packages, Debian packages, guest agent. Does only what is missing; a second run takes
+// a fraction of a second. Plain JavaScript without dependencies: it runs before anything is installed, on Node 18 or later.
+// With the argument `packages` it stops after the npm packages. Everything is told on stderr.
+import { installDebianPackages } from './set-up/debian-packages.mjs'
+import { buildGuest } from './set-up/guest.mjs'
+import { installNodePackages } from './set-up/node-packages.mjs'
+import { tell } from './set-up/tell.mjs'
+import { waitForTurn } from './set-up/turn.mjs'
+
+const started = Date.now()
+
+try {
+  const giveUpTurn = await waitForTurn()
+  try {
+    const packages = installNodePackages()
+    if (process.argv[2] === 'packages') await packages
+    else await Promise.all([packages, installDebianPackages().then(buildGuest)])
+  } finally {
+    giveUpTurn()
+  }
+  const seconds = (Date.now() - started) / 1000
+  if (seconds > 2) tell(`ready after ${seconds.toFixed(1)} s`)
+} catch (error) {
+  tell(`failed: ${error.message}`)
+  // The other branch may still be at work: without this the process would wait for it before it reports.
+  process.exit(1)
+}

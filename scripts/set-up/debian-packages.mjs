@@ -1,0 +1,101 @@
+import { accessSync, constants, existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { run, tail } from './run.mjs'
+import { tell } from './tell.mjs'
+
+/** What Warren uses of the system: a command that must be there, the package that brings it, and what is lost without it. */
+const wanted = [
+  {
+    command: 'runc',
+    package: 'runc',
+    cost: 'no containers: sandboxes are isolated by namespaces only',
+    rootOnly: true,
+  },
+  { command: 'bwrap', package: 'bubblewrap', cost: 'no namespaces rung: an ordinary user gets no isolated sandbox' },
+  {
+    command: 'mkfs.ext4',
+    package: 'e2fsprogs',
+    cost: 'no disk images: the disk of a sandbox is kept in memory',
+    rootOnly: true,
+  },
+  { command: 'cargo', package: 'cargo', cost: 'the guest agent cannot be built, and without it no sandbox starts' },
+  {
+    command: 'cc',
+    package: 'gcc libc6-dev',
+    cost: 'the guest agent cannot be linked, and without it no sandbox starts',
+  },
+]
+
+/**
+ * Installs the missing ones where this is Debian's or Ubuntu's root; elsewhere says what is missing and what that costs.
+ * Never throws: Warren goes on with what there is. The sources of apt are left as they are.
+ */
+export async function installDebianPackages() {
+  const isRoot = process.getuid() === 0
+  const missing = wanted.filter((row) => !findCommand(row.command) && (isRoot || !row.rootOnly))
+  if (missing.length === 0) return
+  const names = missing.flatMap((row) => row.package.split(' '))
+  if (isRoot && findCommand('apt-get')) await install(names)
+  for (const row of missing) {
+    if (!findCommand(row.command)) tell(`missing: ${row.command}. ${row.cost}`)
+  }
+  const left = missing.filter((row) => !findCommand(row.command)).map((row) => row.package)
+  if (left.length > 0) tell(`to get what is missing: sudo apt-get install ${left.join(' ')}`)
+}
+
+/** Full path of a command, also looked for where an ordinary user's PATH does not lead; undefined if it is not there. */
+export function findCommand(name) {
+  const folders = [
+    join(homedir(), '.cargo/bin'),
+    ...(process.env.PATH || '').split(delimiter),
+    ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+  ]
+  return folders.map((folder) => join(folder, name)).find(isExecutable)
+}
+
+async function install(names) {
+  tell(`installing the Debian packages ${names.join(', ')}`)
+  if (!(await allKnown(names))) await aptGet(['update'])
+  if (await aptGetInstall(names)) return
+  await aptGet(['update'])
+  if (await aptGetInstall(names)) return
+  // One that cannot be had must not keep the others away.
+  for (const name of names) await aptGetInstall([name])
+}
+
+/** True if apt's lists, which a fresh container image does not have, know a version of each. */
+async function allKnown(names) {
+  if (!existsSync('/var/lib/apt/lists')) return false
+  const { output } = await run('apt-cache', ['policy', ...names])
+  return names.every((name) => output.includes(`${name}:`)) && !output.includes('Candidate: (none)')
+}
+
+async function aptGetInstall(names) {
+  const { ok, output } = await aptGet(['install', '--yes', '--no-install-recommends', ...names])
+  if (ok) tell(`installed ${names.join(', ')}`)
+  else tell(`apt-get could not install ${names.join(', ')}. It said:\n  ${tail(output, 4)}`)
+  return ok
+}
+
+/** Runs apt-get, waiting up to five minutes while another one holds its locks. */
+async function aptGet(args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'a', LC_ALL: 'C' }
+  const options = ['-q', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0']
+  for (let attempt = 0; ; attempt++) {
+    const result = await run('apt-get', [...options, ...args], { env })
+    // The lock of the package lists is not covered by DPkg::Lock::Timeout.
+    if (result.ok || attempt >= 60 || !/Could not get lock|Unable to lock/.test(result.output)) return result
+    if (attempt === 0) tell('apt is busy with something else, waiting for it')
+    await new Promise((resolve) => setTimeout(resolve, 5000))
+  }
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { findCommand } from './debian-packages.mjs'
+import { root } from './root.mjs'
+import { run, tail } from './run.mjs'
+import { tell } from './tell.mjs'
+
+const guest = join(root, 'guest')
+const binary = join(guest, 'target/release/warren-guest')
+const stamp = join(guest, 'target/built-from')
+
+/**
+ * Builds the guest agent if its sources changed since it was built. Never throws: without it the platform still starts
+ * and tells why no sandbox does.
+ */
+export async function buildGuest() {
+  if (!existsSync(join(guest, 'Cargo.toml'))) return
+  const sources = hashOfSources()
+  if (existsSync(binary) && readIfThere(stamp) === sources) return
+  const cargos = cargosToTry()
+  if (cargos.length === 0) {
+    tell(
+      `there is no cargo, so the guest agent ${existsSync(binary) ? 'stays as it was' : 'is not built and no sandbox can start'}`,
+    )
+    return
+  }
+  const started = Date.now()
+  tell('building the guest agent')
+  const failures = []
+  for (const cargo of cargos) {
+    const { ok, output } = await run(cargo, ['build', '--release', '--locked'], { cwd: guest, onLine: tellProgress })
+    if (ok && existsSync(binary)) {
+      mkdirSync(join(guest, 'target'), { recursive: true })
+      writeFileSync(stamp, sources)
+      tell(`guest agent built in ${((Date.now() - started) / 1000).toFixed(1)} s`)
+      return
+    }
+    failures.push(`${cargo} said:\n  ${tail(output)}`)
+  }
+  tell(`the guest agent could not be built, so no sandbox can start.\n${failures.join('\n')}`)
+}
+
+/** The user's own toolchain first: it is the newer one. A rustup shim without a toolchain fails, so Debian's is kept as second. */
+function cargosToTry() {
+  const candidates = [join(homedir(), '.cargo/bin/cargo'), findCommand('cargo'), '/usr/bin/cargo']
+  return [...new Set(candidates)].filter((path) => path && existsSync(path))
+}
+
+function tellProgress(line) {
+  if (/^\s*(Compiling|Downloading) /.test(line)) tell(`  ${line.trim()}`)
+}
+
+function hashOfSources() {
+  const hash = createHash('sha256')
+  for (const path of sourceFiles(guest)) hash.update(`${path}\0`).update(readFileSync(path)).update('\0')
+  return hash.digest('hex')
+}
+
+function sourceFiles(folder) {
+  return readdirSync(folder)
+    .filter((name) => !(folder === guest && ['target', 'tests', 'README.md'].includes(name)))
+    .sort()
+    .map((name) => join(folder, name))
+    .flatMap((path) => (statSync(path).isDirectory() ? sourceFiles(path) : [path]))
+}
+
+function readIfThere(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

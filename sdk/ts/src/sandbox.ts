@@ -1,0 +1,131 @@
+import { type ExecuteOptions, type ExecuteResult, execute, type Language } from './execute.ts'
+import { Files } from './files.ts'
+import { followLogs, type LogEntry, readLogs } from './logs.ts'
+import { Ports } from './ports.ts'
+import type { Process, SpawnOptions } from './process.ts'
+import { Processes } from './processes.ts'
+import type { Isolation, Limits } from './sandboxes.ts'
+import { openTerminal, type Terminal, type TerminalOptions } from './terminal.ts'
+import type { Transport } from './transport.ts'
+
+export type SandboxState = 'starting' | 'running' | 'stopping' | 'failed'
+
+/** A sandbox as the server describes it. Times are ISO 8601. */
+export interface SandboxInfo {
+  id: string
+  state: SandboxState
+  template: string
+  /** What it runs on, and why the stronger runtimes were passed over. */
+  runtime?: {
+    driver: string
+    isolation: Isolation
+    disk: 'loop' | 'tmpfs' | 'metered' | 'none'
+    passedOver: { driver: string; reason: string }[]
+  }
+  limits: Limits
+  metadata: Record<string, string>
+  createdAt: string
+  expiresAt: string
+  /** Why it stops or failed, such as `out_of_memory`. */
+  endReason?: string
+  /** It came from the warm pool. */
+  warm: boolean
+  ports: { urlTemplate: string; pathTemplate: string }
+}
+
+export interface Metrics {
+  cpuUsec: number
+  memoryBytes: number
+  memoryLimitBytes: number
+  memoryPeakBytes: number
+  processes: number
+  diskBytes?: number
+  diskLimitBytes?: number
+  oomKills: number
+  at: string
+}
+
+/** A running sandbox. `await using` kills it at the end of the block. */
+export class Sandbox implements AsyncDisposable {
+  readonly id: string
+  readonly files: Files
+  readonly ports: Ports
+  readonly processes: Processes
+  readonly #transport: Transport
+  readonly #path: string
+  #info: SandboxInfo
+
+  constructor(transport: Transport, info: SandboxInfo) {
+    this.id = info.id
+    this.#info = info
+    this.#transport = transport
+    this.#path = `/v1/sandboxes/${encodeURIComponent(info.id)}`
+    this.files = new Files(transport, this.#path)
+    this.ports = new Ports(transport, this.#path, info.ports.urlTemplate)
+    this.processes = new Processes(transport, this.#path)
+  }
+
+  /** What the server last said about it; `refresh` asks again. */
+  get info(): SandboxInfo {
+    return this.#info
+  }
+
+  async refresh(): Promise<SandboxInfo> {
+    this.#info = await this.#transport.json('GET', this.#path)
+    return this.#info
+  }
+
+  /** Runs code and waits for its end. A failing program is a result, not an error. Python unless said. */
+  run(code: string, options: ExecuteOptions & { language?: Language | undefined } = {}): Promise<ExecuteResult> {
+    const { language, ...rest } = options
+    return execute(this.#transport, this.#path, { code, language }, rest)
+  }
+
+  /** Runs a command, a line for the shell or a list of arguments, and waits for its end. */
+  exec(command: string | string[], options: ExecuteOptions = {}): Promise<ExecuteResult> {
+    return execute(this.#transport, this.#path, { command }, options)
+  }
+
+  /** Starts a process that goes on by itself, whoever listens. */
+  spawn(command: string | string[], options: SpawnOptions = {}): Promise<Process> {
+    return this.processes.spawn(command, options)
+  }
+
+  /** Opens a terminal with a shell, or with `command`. */
+  terminal(options: TerminalOptions = {}): Promise<Terminal> {
+    return openTerminal(this.#transport, this.#path, options)
+  }
+
+  /** What the processes have printed, oldest first, as far as the sandbox still holds it. */
+  logs(options: { after?: number | undefined } = {}): Promise<LogEntry[]> {
+    return readLogs(this.#transport, this.#path, options)
+  }
+
+  /** As `logs`, then everything new until the sandbox ends or `signal` is aborted. */
+  followLogs(
+    options: { after?: number | undefined; signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<LogEntry, void> {
+    return followLogs(this.#transport, this.#path, options)
+  }
+
+  metrics(): Promise<Metrics> {
+    return this.#transport.json('GET', `${this.#path}/metrics`)
+  }
+
+  /** From now on it lives for `timeout` seconds. */
+  async setTimeout(timeout: number): Promise<SandboxInfo> {
+    this.#info = await this.#transport.json('POST', `${this.#path}/timeout`, { json: { timeout } })
+    return this.#info
+  }
+
+  /** Ends it and everything in it. Resolves when nothing is left. Throws `not_found` when it has ended before. */
+  kill(): Promise<void> {
+    return this.#transport.done('DELETE', this.#path)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill().catch((error) => {
+      if (error.code !== 'not_found') throw error
+    })
+  }
+}

@@ -1,0 +1,56 @@
+import { Sandboxes } from './sandboxes.ts'
+import { Transport } from './transport.ts'
+
+export interface WarrenOptions {
+  /** Address of the server. Default: the variable WARREN_URL where there is an environment, else http://127.0.0.1:7070. */
+  baseUrl?: string | undefined
+  /** Default: the variable WARREN_API_KEY where there is an environment. */
+  apiKey?: string | undefined
+}
+
+/** A runtime of the server and whether it works there. */
+export interface RuntimeReport {
+  driver: string
+  isolation: string
+  healthy: boolean
+  reason: string
+  bootMs?: number
+  chosen?: boolean
+}
+
+export interface Template {
+  name: string
+  description?: string
+}
+
+/** One Warren server. Makes no connection by itself. */
+export class Warren {
+  readonly sandboxes: Sandboxes
+  readonly #transport: Transport
+
+  constructor(options: WarrenOptions = {}) {
+    const baseUrl = options.baseUrl ?? environment('WARREN_URL') ?? 'http://127.0.0.1:7070'
+    this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'))
+    this.sandboxes = new Sandboxes(this.#transport)
+  }
+
+  get baseUrl(): string {
+    return this.#transport.baseUrl
+  }
+
+  /** The runtimes of the server, the strongest first, each with the reason for its verdict. */
+  async runtimes(): Promise<RuntimeReport[]> {
+    return (await this.#transport.json<{ runtimes: RuntimeReport[] }>('GET', '/v1/runtimes')).runtimes
+  }
+
+  /** What a sandbox can be started from. */
+  async templates(): Promise<Template[]> {
+    return (await this.#transport.json<{ templates: Template[] }>('GET', '/v1/templates')).templates
+  }
+}
+
+/** A variable of the environment; undefined where there is none, as in a browser. */
+function environment(name: string): string | undefined {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } }
+  return process?.env?.[name] || undefined
+}

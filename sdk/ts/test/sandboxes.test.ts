@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Warren, WarrenError } from '../src/index.ts'
+import { startWithClient } from './client.ts'
+
+const { platform, warren } = await startWithClient()
+
+test('create() starts a sandbox that get() and list() find, until kill()', async () => {
+  const sandbox = await warren.sandboxes.create({ metadata: { purpose: 'life' }, timeout: 120 })
+  assert.equal(sandbox.info.state, 'running')
+  assert.equal((await warren.sandboxes.get(sandbox.id)).id, sandbox.id)
+  assert.deepEqual(
+    (await warren.sandboxes.list({ metadata: { purpose: 'life' } })).map(({ id }) => id),
+    [sandbox.id],
+  )
+  await sandbox.kill()
+  await assert.rejects(warren.sandboxes.get(sandbox.id), { name: 'WarrenError', code: 'not_found', status: 404 })
+})
+
+test('`await using` kills the sandbox, and does not mind when it has ended before', async () => {
+  let id: string
+  {
+    await using sandbox = await warren.sandboxes.create()
+    id = sandbox.id
+  }
+  await assert.rejects(warren.sandboxes.get(id), { code: 'not_found' })
+  await using ended = await warren.sandboxes.create()
+  await ended.kill()
+})
+
+test('connect() and setTimeout() move the end of its life', async () => {
+  await using sandbox = await warren.sandboxes.create({ timeout: 60 })
+  const before = Date.parse(sandbox.info.expiresAt)
+  const connected = await warren.sandboxes.connect(sandbox.id, { timeout: 600 })
+  assert.ok(Date.parse(connected.info.expiresAt) > before + 400_000)
+})
+
+test('metrics() tells what it uses', async () => {
+  await using sandbox = await warren.sandboxes.create({ limits: { memoryMb: 256 } })
+  const { memoryLimitBytes, processes } = await sandbox.metrics()
+  assert.equal(memoryLimitBytes, 256 * 1024 * 1024)
+  assert.ok(processes >= 1)
+})
+
+test('errors are typed: a wrong key, a wrong template, a server that is not there', async () => {
+  const stranger = new Warren({ baseUrl: platform.url, apiKey: 'e2b_wrong' })
+  await assert.rejects(stranger.sandboxes.list(), { code: 'unauthenticated', status: 401 })
+  await assert.rejects(warren.sandboxes.create({ template: 'nonsense' }), (error) => {
+    assert.ok(error instanceof WarrenError)
+    assert.equal(error.code, 'not_found')
+    assert.ok(error.hint && error.requestId)
+    return true
+  })
+  const nowhere = new Warren({ baseUrl: 'http://127.0.0.1:1' })
+  await assert.rejects(nowhere.sandboxes.list(), { code: 'unavailable', status: undefined })
+})
+
+test('runtimes() and templates() tell what the server offers', async () => {
+  assert.ok((await warren.runtimes()).some(({ healthy, isolation }) => healthy && isolation !== 'none'))
+  assert.ok((await warren.templates()).some(({ name }) => name === 'base'))
+})
