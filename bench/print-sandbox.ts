@@ -37,7 +37,7 @@ function seriesLines(series: Series): string[] {
   const promises = targets
     .map(({ percentile, atMost, met }) => verdict(met, `${percentile} ≤${Math.round(atMost * 100) / 100}`))
     .join(', ')
-  const figures = [p50, p95, p99, max].map((value) => value.toFixed(2))
+  const figures = [p50, p95, p99, max].map((value) => (Number.isNaN(value) ? '-' : value.toFixed(2)))
   const lines = [row([name, ...figures, String(samples), `${(100 * success).toFixed(0)} %`, load.toFixed(2), promises])]
   if (note) lines.push(`    ${note}`)
   if (failure) lines.push(`    first failure: ${failure}`)

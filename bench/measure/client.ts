@@ -4,6 +4,7 @@ export interface CreatedSandbox {
   id: string
   warm: boolean
   runtime: { driver: string; isolation: string; disk: string }
+  limits: { diskMb: number }
 }
 
 /** The few calls that are measured, over one raw connection. A failure is an error that says the status and the answer. */

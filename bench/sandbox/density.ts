@@ -76,7 +76,9 @@ export async function density(
   const platformGrowthBytes = Math.round(
     Math.max(0, after.platform.privateBytes - before.platform.privateBytes) / added,
   )
-  const machineBytes = Math.round((before.available - after.available) / added)
+  // With few sandboxes what else the machine does is louder than they are; less than their own they cannot take.
+  const own = perSandbox.pssBytes + platformGrowthBytes
+  const machineBytes = Math.max(own, Math.round((before.available - after.available) / added))
   return {
     wanted,
     alive,
@@ -84,7 +86,7 @@ export async function density(
     perSandbox,
     platformGrowthBytes,
     machineBytes,
-    roomFor: Math.floor(after.available / Math.max(1, machineBytes)),
+    roomFor: Math.floor(after.available / machineBytes),
     target: {
       privateBytesAtMost: overheadAtMost,
       met: perSandbox.privateBytes + platformGrowthBytes <= overheadAtMost,

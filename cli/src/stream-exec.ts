@@ -3,9 +3,11 @@ import type { ProcessExit, ProcessOptions, Sandbox } from '@warren/sdk'
 import { text } from './messages.ts'
 import { writeAll } from './output/print.ts'
 
-/** One argument is a line for the shell, several are a program and its arguments. */
+/** One argument is a line for the shell, several are a program and its arguments. A `--` before them is dropped. */
 export function commandOf(words: string[]): string | string[] {
-  return words.length === 1 ? words[0]! : words
+  // commander drops it only where it comes before every argument, so not after the id of `exec`.
+  const command = words[0] === '--' ? words.slice(1) : words
+  return command.length === 1 ? command[0]! : command
 }
 
 /** Runs a command with its output on ours. Answers with the exit code to pass on. */

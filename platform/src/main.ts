@@ -39,7 +39,14 @@ async function start(): Promise<void> {
   const templates = createTemplates()
   const sandboxes = createSandboxes({ db, appendEvent, engine, templates, config, now: () => new Date(), logger })
   await sandboxes.recover()
-  const server = await buildServer({ config, engine, sandboxes, templates, authenticate: authenticateAdmin(key, account), logger })
+  const server = await buildServer({
+    config,
+    engine,
+    sandboxes,
+    templates,
+    authenticate: authenticateAdmin(key, account),
+    logger,
+  })
   const address = await server.listen({ host: config.host, port: config.port })
 
   let stopping = false
@@ -56,5 +63,12 @@ async function start(): Promise<void> {
   process.on('SIGINT', () => void stop('SIGINT'))
   process.on('SIGTERM', () => void stop('SIGTERM'))
 
-  await greet({ engine, sandboxes, account, address, home: config.home, print: (line) => process.stdout.write(`${line}\n`) })
+  await greet({
+    engine,
+    sandboxes,
+    account,
+    address,
+    home: config.home,
+    print: (line) => process.stdout.write(`${line}\n`),
+  })
 }

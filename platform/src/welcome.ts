@@ -34,7 +34,11 @@ export async function greet({ engine, sandboxes, account, address, home, print }
   print(`ready ${address}`)
 }
 
-async function firstProgram({ sandboxes, account, print }: Pick<Greeting, 'sandboxes' | 'account' | 'print'>): Promise<void> {
+async function firstProgram({
+  sandboxes,
+  account,
+  print,
+}: Pick<Greeting, 'sandboxes' | 'account' | 'print'>): Promise<void> {
   const signal = AbortSignal.timeout(60_000)
   try {
     const startedAt = performance.now()

@@ -13,3 +13,10 @@ export async function* eventsOf(response: Response): AsyncGenerator<{ event: str
     }
   }
 }
+
+/** All events until the end of the stream. */
+export async function allEvents(response: Response): Promise<{ event: string; data: Record<string, unknown> }[]> {
+  const events = []
+  for await (const event of eventsOf(response)) events.push(event)
+  return events
+}

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventsOf } from './events.ts'
-import { type Answer, startPlatform, until } from './platform.ts'
+import { allEvents, eventsOf } from './events.ts'
+import { type Answer, type Reply, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform()
 const sandbox = await platform.sandbox({ timeout: 3600, limits: { memoryMb: 512 } })
@@ -15,7 +15,7 @@ async function refusal(body: object): Promise<[number, string, string]> {
   return [response.status, code, message]
 }
 
-async function stream(body: object, init: RequestInit = {}): Promise<Response> {
+async function stream(body: object, init: RequestInit = {}): Promise<Reply> {
   return platform.call('POST', `${sandbox}/execute`, body, { ...init, headers: { accept: 'text/event-stream' } })
 }
 
@@ -32,11 +32,15 @@ test('execute() runs the languages that the sandbox has, Python when none is nam
   assert.equal((await execute({ code: 'print(6 * 7)' })).stdout, '42\n')
   assert.equal((await execute({ code: 'a=(1 2); echo ${a[1]}', language: 'bash' })).stdout, '2\n')
   const node = await execute({ command: 'command -v node' })
-  if (node.exitCode === 0) assert.equal((await execute({ code: 'console.log([1,2].at(-1))', language: 'javascript' })).stdout, '2\n')
+  if (node.exitCode === 0)
+    assert.equal((await execute({ code: 'console.log([1,2].at(-1))', language: 'javascript' })).stdout, '2\n')
 })
 
 test('execute() runs TypeScript, or says that the node of the sandbox cannot', async () => {
-  const response = await platform.call('POST', `${sandbox}/execute`, { code: 'const n: number = 7; console.log(n)', language: 'typescript' })
+  const response = await platform.call('POST', `${sandbox}/execute`, {
+    code: 'const n: number = 7; console.log(n)',
+    language: 'typescript',
+  })
   const body = await response.json()
   if (response.ok) assert.equal(body.stdout, '7\n')
   else assert.match(body.message, /cannot run TypeScript|command not found: node/)
@@ -65,7 +69,10 @@ test('what cannot be started is refused with the reason', async () => {
   const missing = await refusal({ command: ['no-such-program'] })
   assert.deepEqual(missing.slice(0, 2), [404, 'not_found'])
   assert.match(missing[2], /command not found: no-such-program/)
-  assert.match((await refusal({ command: 'true', cwd: '/no/such/folder' }))[2], /working directory does not exist: \/no\/such\/folder/)
+  assert.match(
+    (await refusal({ command: 'true', cwd: '/no/such/folder' }))[2],
+    /working directory does not exist: \/no\/such\/folder/,
+  )
   assert.match((await refusal({ command: 'true', user: 'nobody-here' }))[2], /no such user: nobody-here/)
   assert.deepEqual((await refusal({ command: ['/etc'] }))[0] >= 400, true)
   assert.match((await refusal({}))[2], /either "code" or "command"/)
@@ -114,7 +121,13 @@ test('streamed, output comes while the program runs, in order and with its offse
   assert.equal(seen[0].event, 'started')
   assert.ok(seen[0].processId)
   const out = seen.filter(({ event }) => event === 'stdout')
-  assert.deepEqual(out.map(({ data, offset }) => [data, offset]), [['one\n', 0], ['two\n', 4]])
+  assert.deepEqual(
+    out.map(({ data, offset }) => [data, offset]),
+    [
+      ['one\n', 0],
+      ['two\n', 4],
+    ],
+  )
   assert.deepEqual([seen.at(-1).event, seen.at(-1).exitCode], ['exit', 5])
 })
 
@@ -154,7 +167,12 @@ test('when the client goes away the program is killed, streamed or waited for', 
   await isGone('sleep 1111')
 
   const waitedBy = new AbortController()
-  const waited = platform.call('POST', `${sandbox}/execute`, { command: ['sleep', '2222'] }, { signal: waitedBy.signal })
+  const waited = platform.call(
+    'POST',
+    `${sandbox}/execute`,
+    { command: ['sleep', '2222'] },
+    { signal: waitedBy.signal },
+  )
   await isThere('sleep 2222')
   waitedBy.abort()
   await assert.rejects(waited)
@@ -175,7 +193,7 @@ test('a sandbox that is deleted while a program runs ends the answer with an err
   await sleep(200)
   await platform.call('DELETE', path)
   assert.equal((await waited).status, 503)
-  const events = await Array.fromAsync(eventsOf(streamed))
+  const events = await allEvents(streamed)
   assert.deepEqual([events.at(-1)!.event, events.at(-1)!.data.code], ['error', 'unavailable'])
 })
 

@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { eventsOf } from './events.ts'
-import { type Answer, startPlatform, until } from './platform.ts'
+import { type Answer, type Reply, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform()
 const sandbox = await platform.sandbox({ timeout: 3600 })
 const files = (query: Record<string, string>, rest = '') => `${sandbox}/files${rest}?${new URLSearchParams(query)}`
 const execute = (command: string): Promise<Answer> => platform.json('POST', `${sandbox}/execute`, { command })
 
-async function refusal(response: Promise<Response>): Promise<[number, string, string]> {
+async function refusal(response: Promise<Reply>): Promise<[number, string, string]> {
   const answer = await response
   const { code, message } = await answer.json()
   return [answer.status, code, message]
@@ -20,7 +20,10 @@ test('what is written is read again, byte for byte, with folders on the way made
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index))
   const path = '/home/user/a/b c/ü%.bin'
   const stat = await platform.json('PUT', files({ path, mode: '0600' }), bytes)
-  assert.deepEqual([stat.path, stat.name, stat.type, stat.size, stat.mode, stat.owner], [path, 'ü%.bin', 'file', 256, '0600', 'user'])
+  assert.deepEqual(
+    [stat.path, stat.name, stat.type, stat.size, stat.mode, stat.owner],
+    [path, 'ü%.bin', 'file', 256, '0600', 'user'],
+  )
   const response = await platform.call('GET', files({ path }))
   assert.deepEqual(Buffer.from(await response.arrayBuffer()), bytes)
   assert.equal(response.headers.get('content-length'), '256')
@@ -78,7 +81,10 @@ test('a caller that stops in the middle of an upload leaves no half file', async
   await until('it has begun', async () => (await platform.call('GET', files({ path: '/home/user/half' }, '/stat'))).ok)
   controller.abort()
   await assert.rejects(upload)
-  await until('it is gone', async () => (await platform.call('GET', files({ path: '/home/user/half' }, '/stat'))).status === 404)
+  await until(
+    'it is gone',
+    async () => (await platform.call('GET', files({ path: '/home/user/half' }, '/stat'))).status === 404,
+  )
 })
 
 test('a caller that stops in the middle of a download does no harm', async () => {
@@ -93,23 +99,41 @@ test('a caller that stops in the middle of a download does no harm', async () =>
 test('folders are made, listed, moved and removed', async () => {
   const made = await platform.call('POST', `${sandbox}/files/mkdir`, { path: '/home/user/tree/leaf', mode: '0750' })
   assert.equal(made.status, 201)
-  assert.deepEqual([(await made.json()).mode, (await platform.call('POST', `${sandbox}/files/mkdir`, { path: '/home/user/tree' })).status], ['0750', 201])
+  assert.deepEqual(
+    [
+      (await made.json()).mode,
+      (await platform.call('POST', `${sandbox}/files/mkdir`, { path: '/home/user/tree' })).status,
+    ],
+    ['0750', 201],
+  )
   await platform.json('PUT', files({ path: '/home/user/tree/leaf/file' }), 'x')
   await execute('ln -s leaf /home/user/tree/link')
   const list = async (query: Record<string, string>) => {
     const { entries } = await platform.json('GET', files(query, '/list'))
     return entries.map(({ path, type }: Answer) => `${type} ${path}`).sort()
   }
-  assert.deepEqual(await list({ path: '/home/user/tree' }), ['directory /home/user/tree/leaf', 'symlink /home/user/tree/link'])
+  assert.deepEqual(await list({ path: '/home/user/tree' }), [
+    'directory /home/user/tree/leaf',
+    'symlink /home/user/tree/link',
+  ])
   assert.ok((await list({ path: '/home/user/tree', depth: '0' })).includes('file /home/user/tree/leaf/file'))
 
-  const moved = await platform.json('POST', `${sandbox}/files/move`, { from: '/home/user/tree/leaf/file', to: '/home/user/tree/moved' })
+  const moved = await platform.json('POST', `${sandbox}/files/move`, {
+    from: '/home/user/tree/leaf/file',
+    to: '/home/user/tree/moved',
+  })
   assert.equal(moved.path, '/home/user/tree/moved')
-  assert.equal((await platform.json('POST', `${sandbox}/files/chmod`, { path: '/home/user/tree/moved', mode: '0400' })).mode, '0400')
+  assert.equal(
+    (await platform.json('POST', `${sandbox}/files/chmod`, { path: '/home/user/tree/moved', mode: '0400' })).mode,
+    '0400',
+  )
   const owned = await platform.json('POST', `${sandbox}/files/chown`, { path: '/home/user/tree/moved', owner: 'root' })
   assert.equal(owned.owner, 'root')
 
-  assert.deepEqual((await refusal(platform.call('DELETE', files({ path: '/home/user/tree' })))).slice(0, 2), [409, 'conflict'])
+  assert.deepEqual((await refusal(platform.call('DELETE', files({ path: '/home/user/tree' })))).slice(0, 2), [
+    409,
+    'conflict',
+  ])
   assert.equal((await platform.call('DELETE', files({ path: '/home/user/tree', recursive: 'true' }))).status, 204)
   assert.equal((await platform.call('GET', files({ path: '/home/user/tree' }, '/stat'))).status, 404)
 })
@@ -118,8 +142,14 @@ test('what may not be or is not there is refused with the path', async () => {
   const missing = await refusal(platform.call('GET', files({ path: '/no/such/file' })))
   assert.deepEqual(missing.slice(0, 2), [404, 'not_found'])
   assert.match(missing[2], /\/no\/such\/file/)
-  assert.deepEqual((await refusal(platform.call('GET', files({ path: '/home' })))).slice(0, 2), [400, 'invalid_request'])
-  assert.deepEqual((await refusal(platform.call('PUT', files({ path: '/etc/hosts2' }), 'x'))).slice(0, 2), [403, 'forbidden'])
+  assert.deepEqual((await refusal(platform.call('GET', files({ path: '/home' })))).slice(0, 2), [
+    400,
+    'invalid_request',
+  ])
+  assert.deepEqual((await refusal(platform.call('PUT', files({ path: '/etc/hosts2' }), 'x'))).slice(0, 2), [
+    403,
+    'forbidden',
+  ])
   assert.equal((await platform.call('PUT', files({ path: '/etc/hosts2', user: 'root' }), 'x')).status, 200)
   assert.equal((await refusal(platform.call('GET', `${sandbox}/files`)))[0], 400)
   assert.equal((await refusal(platform.call('GET', files({ path: '/a\0b' }))))[0], 400)
@@ -150,19 +180,34 @@ test('an upload that does not fit is refused, and the disk is usable afterwards'
 test('a folder is watched, with what is made below it later', async () => {
   await execute('mkdir -p /home/user/watched')
   const controller = new AbortController()
-  const response = await platform.call('GET', files({ path: '/home/user/watched', recursive: 'true' }, '/watch'), undefined, {
-    signal: controller.signal,
-  })
+  const response = await platform.call(
+    'GET',
+    files({ path: '/home/user/watched', recursive: 'true' }, '/watch'),
+    undefined,
+    {
+      signal: controller.signal,
+    },
+  )
   const seen: string[] = []
   const reading = (async () => {
-    for await (const { event, data } of eventsOf(response)) seen.push(event === 'ready' ? event : `${data.type} ${data.path}`)
+    for await (const { event, data } of eventsOf(response))
+      seen.push(event === 'ready' ? event : `${data.type} ${data.path}`)
   })().catch(() => {})
   await until('it is ready', () => seen[0] === 'ready')
-  await execute('cd /home/user/watched; mkdir sub; sleep 0.1; echo x > sub/file; mv sub/file sub/renamed; rm sub/renamed')
-  await until('everything was told', () => seen.includes('create sub') && seen.some((text) => /sub\/file/.test(text)) && seen.includes('remove sub/renamed'))
+  await execute(
+    'cd /home/user/watched; mkdir sub; sleep 0.1; echo x > sub/file; mv sub/file sub/renamed; rm sub/renamed',
+  )
+  await until(
+    'everything was told',
+    () =>
+      seen.includes('create sub') && seen.some((text) => /sub\/file/.test(text)) && seen.includes('remove sub/renamed'),
+  )
   controller.abort()
   await reading
-  assert.deepEqual((await refusal(platform.call('GET', files({ path: '/none' }, '/watch')))).slice(0, 2), [404, 'not_found'])
+  assert.deepEqual((await refusal(platform.call('GET', files({ path: '/none' }, '/watch')))).slice(0, 2), [
+    404,
+    'not_found',
+  ])
 })
 
 function residentMb(): number {

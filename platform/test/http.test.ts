@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { test } from 'node:test'
-import { startPlatform } from './platform.ts'
+import { type Reply, startPlatform } from './platform.ts'
 
 const platform = await startPlatform({ WARREN_POOL_SIZE: '0' })
 
-async function refusal(response: Response | Promise<Response>) {
+async function refusal(response: Reply | Promise<Reply>) {
   const answer = await response
   const body = await answer.json()
   assert.match(body.requestId, /^r[a-z0-9]{20}$/)
@@ -14,25 +14,35 @@ async function refusal(response: Response | Promise<Response>) {
 }
 
 test('health and the OpenAPI document need no key', async () => {
-  const health = await fetch(`${platform.url}/health`)
+  const health = await platform.fetch('/health')
   assert.deepEqual(await health.json(), { status: 'ok' })
-  const document = await (await fetch(`${platform.url}/openapi.json`)).json()
+  const document = await (await platform.fetch('/openapi.json')).json()
   assert.equal(document.openapi, '3.1.0')
   assert.ok(document.components.schemas.Sandbox)
   assert.equal(document.paths['/v1/sandboxes'].post.operationId, 'createSandbox')
 })
 
 test('without a key, or with a wrong one, everything else is refused', async () => {
-  for (const headers of [{}, { 'x-api-key': 'e2b_00' }, { authorization: 'Bearer nonsense' }, { authorization: 'Basic Zm9v' }]) {
-    for (const path of ['/v1/sandboxes', '/v1/sandboxes/s1/files?path=/etc/passwd', '/v1/runtimes', '/v1/sandboxes/s1/ports/80/']) {
-      const { status, code } = await refusal(fetch(platform.url + path, { headers: headers as HeadersInit }))
+  for (const headers of [
+    {},
+    { 'x-api-key': 'e2b_00' },
+    { authorization: 'Bearer nonsense' },
+    { authorization: 'Basic Zm9v' },
+  ]) {
+    for (const path of [
+      '/v1/sandboxes',
+      '/v1/sandboxes/s1/files?path=/etc/passwd',
+      '/v1/runtimes',
+      '/v1/sandboxes/s1/ports/80/',
+    ]) {
+      const { status, code } = await refusal(platform.fetch(path, { headers: headers as Record<string, string> }))
       assert.deepEqual([status, code], [401, 'unauthenticated'])
     }
   }
 })
 
 test('the key is accepted in either header', async () => {
-  const asBearer = await fetch(`${platform.url}/v1/templates`, { headers: { authorization: `Bearer ${platform.key}` } })
+  const asBearer = await platform.fetch('/v1/templates', { headers: { authorization: `Bearer ${platform.key}` } })
   assert.deepEqual((await asBearer.json()).templates[0].name, 'base')
   assert.equal((await platform.call('GET', '/v1/templates')).status, 200)
 })
@@ -125,16 +135,21 @@ test('what is not HTTP is answered and the connection closed', async () => {
   assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/)
   assert.match(answer, /"code":"invalid_request"/)
   assert.match(await raw(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(70_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /)
-  const smuggled = 'POST /v1/sandboxes HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'
+  const smuggled =
+    'POST /v1/sandboxes HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'
   assert.match(await raw(smuggled), /^HTTP\/1\.1 400 /)
 })
 
 test('a WebSocket to an address that has none, or without a key, is refused as HTTP', async () => {
-  const upgrade = 'upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n'
+  const upgrade =
+    'upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n'
   assert.match(await raw(`GET /v1/sandboxes/s1/terminal HTTP/1.1\r\nhost: a\r\n${upgrade}\r\n`), /^HTTP\/1\.1 401 /)
   const withKey = `x-api-key: ${platform.key}\r\n`
   assert.match(await raw(`GET /v1/nothing HTTP/1.1\r\nhost: a\r\n${upgrade}${withKey}\r\n`), /^HTTP\/1\.1 404 /)
-  assert.match(await raw(`GET /v1/sandboxes/s1/terminal HTTP/1.1\r\nhost: a\r\n${upgrade}${withKey}\r\n`), /^HTTP\/1\.1 404 /)
+  assert.match(
+    await raw(`GET /v1/sandboxes/s1/terminal HTTP/1.1\r\nhost: a\r\n${upgrade}${withKey}\r\n`),
+    /^HTTP\/1\.1 404 /,
+  )
 })
 
 /** Sends bytes and reads until the server hangs up. */
@@ -147,6 +162,8 @@ function raw(bytes: string): Promise<string> {
     })
     socket.on('end', () => socket.end())
     socket.on('close', () => resolve(answer))
-    socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNRESET' ? resolve(answer) : reject(error)))
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' ? resolve(answer) : reject(error),
+    )
   })
 }

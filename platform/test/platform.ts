@@ -19,7 +19,9 @@ export interface Platform {
   /** What it wrote to its standard error so far. */
   log(): string
   /** A request with the key. `body` goes as JSON unless it is bytes. */
-  call(method: string, path: string, body?: unknown, init?: RequestInit): Promise<Response>
+  call(method: string, path: string, body?: unknown, init?: RequestInit): Promise<Reply>
+  /** A request without the key. */
+  fetch(path: string, init?: RequestInit): Promise<Reply>
   /** As `call`, for an answer that must be a success: its JSON. */
   json<T = Answer>(method: string, path: string, body?: unknown): Promise<T>
   /** Starts a sandbox; answers its path, `/v1/sandboxes/ID`. */
@@ -33,6 +35,8 @@ export interface Platform {
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field, and a wrong one fails the test
 export type Answer = any
 
+export type Reply = { json(): Promise<Answer> } & Response
+
 /** Starts a platform for the tests of one file and takes everything of it away afterwards. */
 export async function startPlatform(env: Record<string, string> = {}): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
@@ -43,7 +47,14 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
 
   const start = async () => {
     child = spawn(process.execPath, [main], {
-      env: { ...process.env, WARREN_POOL_SIZE: '2', WARREN_LOG_LEVEL: 'warn', ...env, WARREN_HOME: home, WARREN_PORT: '0' },
+      env: {
+        ...process.env,
+        WARREN_POOL_SIZE: '2',
+        WARREN_LOG_LEVEL: 'warn',
+        ...env,
+        WARREN_HOME: home,
+        WARREN_PORT: '0',
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child.stderr!.on('data', (chunk) => {
@@ -68,15 +79,21 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
     },
     home,
     log: () => log,
-    start,
+    start: () => start(),
+    fetch: (path, init) => fetch(url + path, init),
     call: (method, path, body, init = {}) => {
-      const isRaw = body === undefined || typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream
+      const isRaw =
+        body === undefined || typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream
       return fetch(url + path, {
         method,
-        ...(body === undefined ? {} : { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: isRaw ? (body as RequestInit['body']) : JSON.stringify(body) }),
         ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
         ...init,
-        headers: { 'x-api-key': key, ...(isRaw ? {} : { 'content-type': 'application/json' }), ...(init.headers as object) },
+        headers: {
+          'x-api-key': key,
+          ...(isRaw ? {} : { 'content-type': 'application/json' }),
+          ...(init.headers as object),
+        },
       })
     },
     json: async (method, path, body) => {
@@ -96,14 +113,25 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
 
   after(async () => {
     try {
-      if (child.exitCode === null && child.signalCode === null) await removeSandboxes(platform)
       await platform.kill('SIGTERM')
-    } finally {
-      await platform.kill('SIGKILL')
-      for (const pid of processesOf(home)) kill(pid)
+      // Started without a warm pool it takes the ready sandboxes away too. Then nothing may be left.
+      await start({ WARREN_POOL_SIZE: '0' })
+      await removeSandboxes(platform)
+      await platform.kill('SIGTERM')
       await until('its processes are gone', () => processesOf(home).length === 0)
+    } finally {
+      killAll()
       await rm(home, { recursive: true, force: true, maxRetries: 5 })
     }
+  })
+  const killAll = () => {
+    child.kill('SIGKILL')
+    for (const pid of processesOf(home)) kill(pid)
+  }
+  // When the runner gives up on this file.
+  process.once('SIGTERM', () => {
+    killAll()
+    process.exit(1)
   })
   await start()
   return platform
@@ -153,6 +181,8 @@ function readyAddress(child: ChildProcess, log: () => string): Promise<string> {
       const ready = /^ready (\S+)$/m.exec(text)
       if (ready) resolve(ready[1]!)
     })
-    child.once('exit', (code, signal) => reject(new Error(`the platform ended (${code ?? signal}) before it was ready:\n${text}\n${log()}`)))
+    child.once('exit', (code, signal) =>
+      reject(new Error(`the platform ended (${code ?? signal}) before it was ready:\n${text}\n${log()}`)),
+    )
   })
 }

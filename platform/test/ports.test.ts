@@ -71,17 +71,22 @@ const byPath = `${sandbox}/ports/8123`
 
 test('ports() lists what listens inside, with the address to reach it by', async () => {
   const { ports } = await platform.json('GET', `${sandbox}/ports`)
-  assert.deepEqual(ports.find(({ port }: Answer) => port === 8123), {
-    port: 8123,
-    address: '127.0.0.1',
-    url: `http://8123-${id}.localhost:${platform.port}/`,
-  })
+  assert.deepEqual(
+    ports.find(({ port }: Answer) => port === 8123),
+    {
+      port: 8123,
+      address: '127.0.0.1',
+      url: `http://8123-${id}.localhost:${platform.port}/`,
+    },
+  )
 })
 
 test('any method with its body, query and headers reaches the port by path, and the answer comes back', async () => {
   for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND']) {
     const body = method === 'GET' ? undefined : 'päylöad'
-    const response = await platform.call(method, `${byPath}/some/%2e%2e/path?q=1&q=%20`, body, { headers: { 'x-mine': 'kept' } })
+    const response = await platform.call(method, `${byPath}/some/%2e%2e/path?q=1&q=%20`, body, {
+      headers: { 'x-mine': 'kept' },
+    })
     assert.equal(response.status, method === 'PROPFIND' ? 207 : 200)
     assert.equal(response.headers.get('x-inside'), 'yes')
     assert.deepEqual(response.headers.getSetCookie(), ['a=1', 'b=2'])
@@ -111,7 +116,7 @@ test('our key does not reach the program, a key of its own does', async () => {
 
 test('without the key no port is reached', async () => {
   assert.equal((await byHost({})).status, 401)
-  assert.equal((await fetch(platform.url + byPath)).status, 401)
+  assert.equal((await platform.fetch(byPath)).status, 401)
 })
 
 test('an answer is passed on as it comes', async () => {
@@ -133,7 +138,15 @@ test('a port on which nothing listens is a 502, one that cannot be a 404', async
     const response = await platform.call('GET', `${sandbox}/ports/${port}/`)
     assert.deepEqual([port, response.status], [port, 404])
   }
-  for (const name of [`0-${id}`, `65536-${id}`, `x-${id}`, `8123-s00000000000000000000`, id, '8123', `8123-${id}.evil`]) {
+  for (const name of [
+    `0-${id}`,
+    `65536-${id}`,
+    `x-${id}`,
+    `8123-s00000000000000000000`,
+    id,
+    '8123',
+    `8123-${id}.evil`,
+  ]) {
     const { status } = await byHost({ name, headers: { 'x-api-key': platform.key } })
     assert.deepEqual([name, status], [name, 404])
   }
@@ -166,21 +179,34 @@ test('what listens but speaks no HTTP is a 502', async () => {
   await platform.json('POST', `${sandbox}/processes`, {
     code: 'import socket\ns=socket.create_server(("127.0.0.1",8200))\nwhile True:\n c,_=s.accept(); c.recv(10); c.sendall(b"220 smtp\\r\\n"); c.close()',
   })
-  await until('it listens', async () => (await platform.json('GET', `${sandbox}/ports`)).ports.some(({ port }: Answer) => port === 8200))
+  await until('it listens', async () =>
+    (await platform.json('GET', `${sandbox}/ports`)).ports.some(({ port }: Answer) => port === 8200),
+  )
   const response = await platform.call('GET', `${sandbox}/ports/8200/`)
   assert.deepEqual([response.status, (await response.json()).code], [502, 'unavailable'])
 })
 
-function byHost({ name = `8123-${id}`, path = '/', headers = {} }: { name?: string; path?: string; headers?: Record<string, string> }) {
+function byHost({
+  name = `8123-${id}`,
+  path = '/',
+  headers = {},
+}: {
+  name?: string
+  path?: string
+  headers?: Record<string, string>
+}) {
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
     const host = `${name}.localhost:${platform.port}`
-    const request = http.get({ host: '127.0.0.1', port: platform.port, path, headers: { host, ...headers } }, (response) => {
-      let body = ''
-      response.on('data', (chunk) => {
-        body += chunk
-      })
-      response.on('end', () => resolve({ status: response.statusCode!, body }))
-    })
+    const request = http.get(
+      { host: '127.0.0.1', port: platform.port, path, headers: { host, ...headers } },
+      (response) => {
+        let body = ''
+        response.on('data', (chunk) => {
+          body += chunk
+        })
+        response.on('end', () => resolve({ status: response.statusCode!, body }))
+      },
+    )
     request.on('error', reject)
   })
 }

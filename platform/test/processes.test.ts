@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
-import { eventsOf } from './events.ts'
-import { type Answer, startPlatform, until } from './platform.ts'
+import { allEvents, eventsOf } from './events.ts'
+import { type Answer, type Reply, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform()
 const sandbox = await platform.sandbox({ timeout: 3600 })
@@ -10,10 +10,10 @@ const start = async (body: object): Promise<string> => {
   const { id } = await platform.json('POST', `${sandbox}/processes`, body)
   return `${sandbox}/processes/${id}`
 }
-const output = async (path: string, query = ''): Promise<Response> => platform.call('GET', `${path}/output${query}`)
+const output = async (path: string, query = ''): Promise<Reply> => platform.call('GET', `${path}/output${query}`)
 
-async function readAll(response: Response): Promise<{ stdout: string; exit: Answer; firstOffset: Answer }> {
-  const events = await Array.fromAsync(eventsOf(response))
+async function readAll(response: Reply): Promise<{ stdout: string; exit: Answer; firstOffset: Answer }> {
+  const events = await allEvents(response)
   const out = events.filter(({ event }) => event === 'stdout')
   return {
     stdout: out.map(({ data }) => data.data).join(''),

@@ -1,21 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventsOf } from './events.ts'
-import { type Answer, processesOf, startPlatform, until } from './platform.ts'
+import { type Answer, processesOf, type Reply, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform()
 const byId = async (path: string): Promise<Answer> => platform.json('GET', path)
 
 test('kill -9 of the platform: sandboxes, their processes, streams and timers go on after a new start', async () => {
   const short = await platform.sandbox({ timeout: 20 })
-  const paths = await Promise.all(Array.from({ length: 5 }, (_, index) => platform.sandbox({ metadata: { index: String(index) } })))
+  const paths = await Promise.all(
+    Array.from({ length: 5 }, (_, index) => platform.sandbox({ metadata: { index: String(index) } })),
+  )
   const before = await Promise.all(paths.map(byId))
   const counting = await platform.json('POST', `${paths[0]}/processes`, {
     command: 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; sleep 0.01; done',
   })
   await platform.json('PUT', `${paths[1]}/files?path=/home/user/kept`, 'kept')
   const read = { text: '' }
-  const first = platform.call('GET', `${paths[0]}/processes/${counting.id}/output`).then((response) => readInto(response, read))
+  const first = platform
+    .call('GET', `${paths[0]}/processes/${counting.id}/output`)
+    .then((response) => readInto(response, read))
   await until('some lines were read', () => read.text.length > 500)
   await platform.json('POST', `${short}/timeout`, { timeout: 4 })
 
@@ -23,7 +27,10 @@ test('kill -9 of the platform: sandboxes, their processes, streams and timers go
   await first.catch(() => {})
   await platform.start()
 
-  assert.deepEqual(await Promise.all(paths.map(byId)), before.map((sandbox) => ({ ...sandbox, ports: portsOf(sandbox) })))
+  assert.deepEqual(
+    await Promise.all(paths.map(byId)),
+    before.map((sandbox) => ({ ...sandbox, ports: portsOf(sandbox) })),
+  )
   for (const path of paths) {
     assert.equal((await platform.json('POST', `${path}/execute`, { command: 'echo back' })).stdout, 'back\n')
   }
@@ -34,7 +41,10 @@ test('kill -9 of the platform: sandboxes, their processes, streams and timers go
   const rest = await platform.call('GET', `${paths[0]}/processes/${counting.id}/output?stdoutOffset=${offset}`)
   await readInto(rest, read, () => read.text.includes('line 400\n'))
   const lines = read.text.trimEnd().split('\n').slice(0, -1)
-  assert.deepEqual(lines, lines.map((_, index) => `line ${index + 1}`))
+  assert.deepEqual(
+    lines,
+    lines.map((_, index) => `line ${index + 1}`),
+  )
 
   await until('the timer was armed again', async () => (await platform.call('GET', short)).status === 404, 20_000)
   await Promise.all(paths.map((path) => platform.call('DELETE', path)))
@@ -97,7 +107,7 @@ function portsOf({ id }: Answer): object {
   }
 }
 
-async function readInto(response: Response, into: { text: string }, enough: () => boolean = () => false): Promise<void> {
+async function readInto(response: Reply, into: { text: string }, enough: () => boolean = () => false): Promise<void> {
   for await (const { event, data } of eventsOf(response)) {
     if (event === 'stdout') into.text += data.data
     if (enough()) return

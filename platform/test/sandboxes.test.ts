@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Answer, startPlatform, until } from './platform.ts'
+import { type Answer, type Reply, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform({ WARREN_MAX_SANDBOXES: '8' })
 
-async function codeOf(response: Response): Promise<[number, string]> {
+async function codeOf(response: Reply): Promise<[number, string]> {
   return [response.status, (await response.json()).code]
 }
 
 test('create() answers with a running sandbox that says what it runs on and why nothing stronger', async () => {
-  const response = await platform.call('POST', '/v1/sandboxes', { metadata: { purpose: 'test' }, limits: { memoryMb: 256 } })
+  const response = await platform.call('POST', '/v1/sandboxes', {
+    metadata: { purpose: 'test' },
+    limits: { memoryMb: 256 },
+  })
   assert.equal(response.status, 201)
   const sandbox = await response.json()
   assert.match(sandbox.id, /^s[a-z0-9]{20}$/)
@@ -29,7 +32,10 @@ test('create() answers with a running sandbox that says what it runs on and why 
   assert.equal((await platform.call('DELETE', path)).status, 204)
   assert.deepEqual(await codeOf(await platform.call('GET', path)), [404, 'not_found'])
   assert.deepEqual(await codeOf(await platform.call('DELETE', path)), [404, 'not_found'])
-  assert.deepEqual(await codeOf(await platform.call('POST', `${path}/execute`, { command: 'true' })), [404, 'not_found'])
+  assert.deepEqual(await codeOf(await platform.call('POST', `${path}/execute`, { command: 'true' })), [
+    404,
+    'not_found',
+  ])
 })
 
 test('the environment of a sandbox reaches its programs and is never given back', async () => {
@@ -98,7 +104,9 @@ test('a sandbox whose guest agent is killed from outside fails, says why, and ca
 
 test('metrics() tells what a sandbox uses and may use', async () => {
   const path = await platform.sandbox({ limits: { memoryMb: 128, diskMb: 64 } })
-  await platform.json('POST', `${path}/execute`, { command: 'head -c 5M /dev/zero > ~/zeros; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done' })
+  await platform.json('POST', `${path}/execute`, {
+    command: 'head -c 5M /dev/zero > ~/zeros; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done',
+  })
   const metrics = await platform.json('GET', `${path}/metrics`)
   assert.equal(metrics.memoryLimitBytes, 128 * 2 ** 20)
   assert.equal(metrics.diskLimitBytes, 64 * 2 ** 20)
@@ -110,8 +118,15 @@ test('metrics() tells what a sandbox uses and may use', async () => {
 
 test('a caller that goes away while its sandbox starts leaves nothing behind', async () => {
   for (let delayMs = 0; delayMs < 30; delayMs += 5) {
-    const create = platform.call('POST', '/v1/sandboxes', { limits: { diskMb: 33 } }, { signal: AbortSignal.timeout(delayMs) })
-    await create.then(async (response) => platform.call('DELETE', `/v1/sandboxes/${(await response.json()).id}`)).catch(() => {})
+    const create = platform.call(
+      'POST',
+      '/v1/sandboxes',
+      { limits: { diskMb: 33 } },
+      { signal: AbortSignal.timeout(delayMs) },
+    )
+    await create
+      .then(async (response) => platform.call('DELETE', `/v1/sandboxes/${(await response.json()).id}`))
+      .catch(() => {})
   }
   await until('no sandbox is left', async () => {
     const { sandboxes } = await platform.json('GET', '/v1/sandboxes')

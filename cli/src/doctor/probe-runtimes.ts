@@ -26,6 +26,8 @@ const bootDeadlineMs = 10_000
 /** Boots every runtime of this host once, the strongest first. Needs no server, and leaves nothing behind. */
 export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
   const config = readConfig()
+  // The engine's connections do not keep a process running, for its server does.
+  const awake = setInterval(() => {}, 60_000)
   const home = await mkdtemp(join(tmpdir(), 'warren-doctor-'))
   const cgroups = await openCgroups(`warren-doctor-${process.pid}`)
   try {
@@ -60,6 +62,7 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
     }
     return verdicts
   } finally {
+    clearInterval(awake)
     await cgroups?.close()
     await rm(home, { recursive: true, force: true })
   }

@@ -1,8 +1,12 @@
 use super::connection::Connection;
 use super::{reaper, requests, Agent};
 use crate::descendants::kill_descendants;
-use crate::libc;
-use crate::syscalls::{become_subreaper, block_signals, close_from, errno_of, set_close_on_exec, set_signal_action, Errno};
+use crate::libc::{self, POLLERR, POLLIN};
+use crate::syscalls::{
+    become_subreaper, block_signals, close_from, errno_of, poll, poll_entry, set_close_on_exec, set_signal_action, Errno,
+};
+use std::fs::File;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Mutex;
@@ -48,13 +52,19 @@ pub fn main(arguments: &[String]) -> i32 {
         default_env: Mutex::new(Vec::new()),
         started: Instant::now(),
     }));
-    let serving = thread::Builder::new().stack_size(STACK).spawn(move || serve(agent, listener));
+    let keeper = match listen {
+        Listen::Inherited(_) => pipe_to_keeper(),
+        Listen::At(_) => -1,
+    };
+    let serving = thread::Builder::new().stack_size(STACK).spawn(move || {
+        serve(agent, listener, keeper);
+        end()
+    });
     if serving.is_err() {
         return complain("cannot start a thread");
     }
     reaper::run(agent, awaited);
-    kill_descendants();
-    0
+    end()
 }
 
 fn parse(arguments: &[String]) -> Result<Listen, String> {
@@ -95,8 +105,36 @@ fn inherit(fd: RawFd) -> Result<UnixListener, Errno> {
     Ok(listener)
 }
 
-fn serve(agent: &'static Agent, listener: UnixListener) {
+/// As pid 1 the kernel ends the others with us; else they are ours to end.
+fn end() -> ! {
+    if std::process::id() != 1 {
+        kill_descendants();
+    }
+    std::process::exit(0)
+}
+
+/// Our standard error, if it is a pipe: the keeper holds its other end for as long as it lives. Else -1.
+fn pipe_to_keeper() -> RawFd {
+    let stderr = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(2) });
+    let is_pipe = stderr.metadata().map_or(false, |metadata| metadata.file_type().is_fifo());
+    if is_pipe {
+        2
+    } else {
+        -1
+    }
+}
+
+/// Returns when the keeper is gone: nobody could reach, record or clear up this sandbox any more.
+fn serve(agent: &'static Agent, listener: UnixListener, keeper: RawFd) {
     loop {
+        let mut entries = [poll_entry(listener.as_raw_fd(), POLLIN), poll_entry(keeper, 0)];
+        poll(&mut entries, -1);
+        if entries[1].revents & POLLERR != 0 {
+            return;
+        }
+        if entries[0].revents == 0 {
+            continue;
+        }
         match listener.accept() {
             Ok((stream, _)) => start(agent, stream.into()),
             // Out of descriptors or memory for now; connections wait in the backlog.

@@ -79,7 +79,9 @@ impl Process {
         }
         let mut state = self.lock();
         if state.exit.is_some() {
-            return Err(Failure::new("not_found", format!("process {} has already ended", self.id)));
+            // What it left in its group keeps the number of the group taken; an empty group has nobody to signal.
+            let left = if group { kill(-self.pid, signal) } else { Err(libc::ESRCH) };
+            return left.map_err(|_| Failure::new("not_found", format!("process {} has already ended", self.id)));
         }
         state.killed_by_host |= signal == libc::SIGKILL;
         let target = if group { -self.pid } else { self.pid };

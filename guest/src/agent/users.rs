@@ -2,10 +2,12 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::libc;
-use crate::syscalls::{check, errno_of, Errno};
-use std::fs::OpenOptions;
+use crate::syscalls::{check, Errno};
+use std::fs::{Metadata, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Once;
 
 const DEFAULT_USER: &str = "user";
 const MAX_DATABASE: u64 = 4 << 20;
@@ -86,7 +88,13 @@ pub fn set_thread_groups(groups: &[u32]) -> Result<(), Errno> {
 
 /// A user namespace made without privileges denies setgroups; there are no other groups to be had in it.
 pub fn may_set_groups() -> bool {
-    !std::fs::read("/proc/self/setgroups").map_or(false, |text| text.starts_with(b"deny"))
+    static DENIED: AtomicBool = AtomicBool::new(false);
+    static ASKED: Once = Once::new();
+    ASKED.call_once(|| {
+        let setting = std::fs::read("/proc/self/setgroups").unwrap_or_default();
+        DENIED.store(setting.starts_with(b"deny"), Ordering::Relaxed);
+    });
+    !DENIED.load(Ordering::Relaxed)
 }
 
 pub fn own_uid() -> u32 {
@@ -178,8 +186,9 @@ fn parse_group(text: &str) -> impl Iterator<Item = Group<'_>> {
 fn database(path: &str) -> String {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let mut bytes = Vec::new();
-    if let Ok(file) = file.map_err(|error| errno_of(&error)) {
-        if file.metadata().map_or(false, |metadata| metadata.is_file()) {
+    if let Ok(file) = file {
+        if let Some(metadata) = file.metadata().ok().filter(Metadata::is_file) {
+            bytes.reserve(metadata.len().min(MAX_DATABASE) as usize + 1);
             let _ = file.take(MAX_DATABASE).read_to_end(&mut bytes);
         }
     }

@@ -30,7 +30,6 @@ struct Child {
     opened: Vec<(i32, OwnedFd)>,
     limits: Vec<(libc::c_int, u64)>,
     identity: Option<(u32, u32)>,
-    dies_with_keeper: bool,
     oom_score: Vec<u8>,
 }
 
@@ -41,7 +40,6 @@ impl Child {
             opened: options.opened.iter().map(open_for_runtime).collect::<Result<_, _>>()?,
             limits: options.limits.clone(),
             identity: options.identity,
-            dies_with_keeper: !options.detached,
             oom_score: std::fs::read(OOM_SCORE).unwrap_or_default(),
         })
     }
@@ -64,9 +62,6 @@ impl Child {
             if !changed {
                 return Err(complain(errno(), b"cannot change user\n"));
             }
-        }
-        if self.dies_with_keeper {
-            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64, 0u64, 0u64, 0u64) };
         }
         for (wanted, file) in &self.opened {
             check(unsafe { libc::dup3(file.as_raw_fd(), *wanted, 0) })?;

@@ -86,7 +86,6 @@ pub const CLONE_NEWNS: c_int = 0x20000;
 pub const CLONE_VFORK: c_int = 0x4000;
 pub const CLONE_VM: c_int = 0x100;
 pub const PR_SET_CHILD_SUBREAPER: c_int = 36;
-pub const PR_SET_PDEATHSIG: c_int = 1;
 pub const P_ALL: c_int = 0;
 pub const WEXITED: c_int = 4;
 pub const WNOHANG: c_int = 1;

@@ -5,7 +5,11 @@ import type { Driver, Isolation } from './driver.ts'
 
 const healthy = { healthy: true, reason: 'booted', bootMs: 1, disk: 'none' } as const
 
-function probed(name: string, isolation: Isolation, more: { broken?: string; onlyByName?: boolean } = {}): ProbedDriver {
+function probed(
+  name: string,
+  isolation: Isolation,
+  more: { broken?: string; onlyByName?: boolean } = {},
+): ProbedDriver {
   const driver = { name, isolation, ...(more.onlyByName ? { onlyByName: true } : {}) } as Driver
   return { driver, fingerprint: more.broken ? { healthy: false, reason: more.broken } : healthy }
 }
@@ -24,15 +28,21 @@ test('the strongest healthy driver is taken, and the answer says why no stronger
 })
 
 test('less than asked is never given: the error carries every reason', () => {
-  assert.throws(() => chooseDriver(host, { min: 'userspace-kernel' }), (error: { code: string; details: { passedOver: object[] } }) => {
-    assert.equal(error.code, 'unavailable')
-    assert.equal(error.details.passedOver.length, 4)
-    return true
-  })
+  assert.throws(
+    () => chooseDriver(host, { min: 'userspace-kernel' }),
+    (error: { code: string; details: { passedOver: object[] } }) => {
+      assert.equal(error.code, 'unavailable')
+      assert.equal(error.details.passedOver.length, 4)
+      return true
+    },
+  )
 })
 
 test('no isolation is only given to those who name it', () => {
-  const broken = host.map((row) => ({ ...row, fingerprint: row.driver.onlyByName ? row.fingerprint : { healthy: false as const, reason: 'x' } }))
+  const broken = host.map((row) => ({
+    ...row,
+    fingerprint: row.driver.onlyByName ? row.fingerprint : { healthy: false as const, reason: 'x' },
+  }))
   assert.throws(() => chooseDriver(broken, { min: 'none' }), { code: 'unavailable' })
   assert.equal(chooseDriver(host, { min: 'none', driver: 'unconfined' }).driver.name, 'unconfined')
 })

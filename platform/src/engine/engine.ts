@@ -1,11 +1,20 @@
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { chooseDriver, type IsolationWanted, type ProbedDriver } from './choose-driver.ts'
-import { type DiskLimit, type Driver, type Fingerprint, type InstanceSpec, type Isolation, isolations, type Limits, type Rootfs } from './driver.ts'
+import {
+  type DiskLimit,
+  type Driver,
+  type Fingerprint,
+  type InstanceSpec,
+  type Isolation,
+  isolations,
+  type Limits,
+  type Rootfs,
+} from './driver.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
 import { Instance } from './instance.ts'
-import { InstanceStore, type InstanceRecord } from './instance-store.ts'
+import type { InstanceRecord, InstanceStore } from './instance-store.ts'
 import { StartQueue } from './start-queue.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -158,7 +167,9 @@ export class Engine {
   #probe(): Promise<ProbedDriver[]> {
     this.#probed ??= Promise.all(
       this.#deps.drivers.map(async (driver) => ({ driver, fingerprint: await this.#fingerprint(driver) })),
-    ).then((probed) => probed.sort((a, b) => isolations.indexOf(b.driver.isolation) - isolations.indexOf(a.driver.isolation)))
+    ).then((probed) =>
+      probed.sort((a, b) => isolations.indexOf(b.driver.isolation) - isolations.indexOf(a.driver.isolation)),
+    )
     return this.#probed
   }
 
@@ -200,7 +211,11 @@ export class Engine {
 
   #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
     return this.#queue.run('urgent', signal, async () => {
-      const instance = await this.#create(await this.#newRecord(driver, request.template, request.limits), driver, signal)
+      const instance = await this.#create(
+        await this.#newRecord(driver, request.template, request.limits),
+        driver,
+        signal,
+      )
       this.#watch(instance)
       return instance
     })
@@ -261,7 +276,11 @@ export class Engine {
     const byName = new Map(this.#deps.drivers.map((driver) => [driver.name, driver]))
     for (const record of await this.#deps.store.readAll()) {
       const driver = byName.get(record.driver)
-      if (!driver) throw new WarrenError('internal', `record of sandbox ${record.spec.id} names the unknown driver "${record.driver}"`)
+      if (!driver)
+        throw new WarrenError(
+          'internal',
+          `record of sandbox ${record.spec.id} names the unknown driver "${record.driver}"`,
+        )
       const inner = await driver.recover(record.spec, this.#deps.store.dir(record.spec.id))
       if (inner) this.#recovered.set(record.spec.id, { record, instance: new Instance(record.spec, driver, inner) })
       else await this.#deps.store.remove(record.spec)

@@ -25,7 +25,11 @@ export async function fingerprint(
       const program = await guest.exec({ argv: ['/bin/true'] }, signal)
       for await (const _ of program.output());
       const exit = await program.exit
-      if (exit.exitCode !== 0) return { healthy: false, reason: `booted, but /bin/true ended with ${exit.exitCode ?? `signal ${exit.signal}`}` }
+      if (exit.exitCode !== 0)
+        return {
+          healthy: false,
+          reason: `booted, but /bin/true ended with ${exit.exitCode ?? `signal ${exit.signal}`}`,
+        }
       const bootMs = Math.round((performance.now() - startedAt) * 10) / 10
       return { healthy: true, reason: `${examined.description}, booted in ${bootMs} ms`, bootMs, disk: instance.disk }
     } finally {

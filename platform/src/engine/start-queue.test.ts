@@ -34,6 +34,9 @@ test('one who gives up while waiting leaves the queue and takes no place', async
 
 test('a task that fails gives its place back', async () => {
   const queue = new StartQueue(1)
-  await assert.rejects(queue.run('urgent', never, () => Promise.reject(new Error('no'))), /no/)
+  await assert.rejects(
+    queue.run('urgent', never, () => Promise.reject(new Error('no'))),
+    /no/,
+  )
   assert.equal(await queue.run('urgent', never, async () => 1), 1)
 })

@@ -60,7 +60,11 @@ export class WarmPool {
 
   /** Starts what is missing, in the background. */
   fill(): void {
-    while (this.#ready.length + this.#starting < this.#deps.size && !this.#closing.signal.aborted && !this.#retryTimer) {
+    while (
+      this.#ready.length + this.#starting < this.#deps.size &&
+      !this.#closing.signal.aborted &&
+      !this.#retryTimer
+    ) {
       this.#starting++
       void this.#startOne()
     }

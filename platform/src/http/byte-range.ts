@@ -11,6 +11,7 @@ export function byteRange(header: string | undefined, size: number): { offset: n
   const offset = first === '' ? Math.max(0, size - Number(last)) : Number(first)
   const end = first === '' || last === '' ? size : Math.min(size, Number(last) + 1)
   if (first !== '' && last !== '' && Number(last) < offset) return undefined
-  if (offset >= size) throw new WarrenError('invalid_request', `range "${header}" begins beyond the ${size} bytes of the file`)
+  if (offset >= size)
+    throw new WarrenError('invalid_request', `range "${header}" begins beyond the ${size} bytes of the file`)
   return { offset, length: end - offset }
 }

@@ -11,7 +11,8 @@ export function credentialsOf(headers: IncomingHttpHeaders): Credentials {
 
 /** The headers of `headers` that carried our key: not for the eyes of the program behind a port. */
 export function credentialHeaders(headers: IncomingHttpHeaders): Set<string> {
-  if (apiKeyHeader(headers) === undefined && bearerToken(headers) !== undefined) return new Set(['x-api-key', 'authorization'])
+  if (apiKeyHeader(headers) === undefined && bearerToken(headers) !== undefined)
+    return new Set(['x-api-key', 'authorization'])
   return new Set(['x-api-key'])
 }
 

@@ -7,5 +7,5 @@ export function knownMethods(app: FastifyInstance): (path: string) => string[] {
     const pattern = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[A-Za-z]+/g, '[^/]+')}$`)
     for (const one of [method].flat()) routes.push({ method: one, pattern })
   })
-  return (path) => [...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))]
+  return (path) => [...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))].sort()
 }

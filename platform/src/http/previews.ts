@@ -54,13 +54,15 @@ export async function proxyRequest(
       signal: gone,
     })
     upstream.on('error', (cause) => fail(cause))
+    upstream.on('socket', () => connection.resume()) // it comes paused, so that nothing is read before there is a reader
     upstream.on('response', (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.rawHeaders))
       response.flushHeaders() // a stream of events may have nothing to say for long
       pipeline(answer, response, () => connection.destroy())
     })
     // A request without a length and without chunks has no body; piping it would announce an empty chunked one.
-    const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
+    const hasBody =
+      request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
     if (hasBody) request.pipe(upstream)
     else upstream.end()
   } catch (error) {
@@ -97,9 +99,15 @@ export async function proxyUpgrade(
   }
 }
 
-async function dial(deps: PreviewDeps, target: PreviewTarget, request: IncomingMessage, signal: AbortSignal): Promise<Duplex> {
+async function dial(
+  deps: PreviewDeps,
+  target: PreviewTarget,
+  request: IncomingMessage,
+  signal: AbortSignal,
+): Promise<Duplex> {
   const account = await deps.authenticate(credentialsOf(request.headers))
-  if (Number.isNaN(target.port)) throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
+  if (Number.isNaN(target.port))
+    throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
   const { guest } = await deps.sandboxes.running({ account, id: target.id })
   return guest.dial(target.port, signal)
 }
@@ -110,7 +118,11 @@ function portNumber(text: string | undefined): number {
 }
 
 function broken(target: PreviewTarget, cause: unknown): WarrenError {
-  return new WarrenError('unavailable', `what listens on port ${target.port} broke the connection off or speaks no HTTP`, { cause })
+  return new WarrenError(
+    'unavailable',
+    `what listens on port ${target.port} broke the connection off or speaks no HTTP`,
+    { cause },
+  )
 }
 
 /** They are about one connection, not about the message (RFC 9110, 7.6.1). */
@@ -147,7 +159,11 @@ function requestHead(request: IncomingMessage, target: PreviewTarget): string {
 }
 
 function forwardedFor({ headers, socket }: IncomingMessage): string[] {
-  const added = { 'x-forwarded-host': headers.host ?? '', 'x-forwarded-proto': 'http', 'x-forwarded-for': socket.remoteAddress ?? '' }
+  const added = {
+    'x-forwarded-host': headers.host ?? '',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-for': socket.remoteAddress ?? '',
+  }
   return Object.entries(added)
     .filter(([name]) => headers[name] === undefined)
     .flat()
@@ -161,7 +177,9 @@ function withoutKeyProtocol(protocols: string): string {
 function withoutHopByHop(rawHeaders: string[]): string[] {
   const pairs = pairsOf(rawHeaders)
   // `Connection` may name further headers that are only for the next hop.
-  const listed = pairs.filter(([name]) => name.toLowerCase() === 'connection').flatMap(([, value]) => value.toLowerCase().split(','))
+  const listed = pairs
+    .filter(([name]) => name.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.toLowerCase().split(','))
   const dropped = new Set(listed.map((name) => name.trim()))
   return pairs.filter(([name]) => !hopByHop.has(name.toLowerCase()) && !dropped.has(name.toLowerCase())).flat()
 }

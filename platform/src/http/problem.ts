@@ -19,7 +19,10 @@ export type Problem = Static<typeof Problem>
 export function problemOf(error: unknown, requestId: string): { status: number; body: Problem } {
   const known = error instanceof WarrenError ? error : fromFramework(error)
   if (!known) {
-    return { status: 500, body: { code: 'internal', message: 'internal error', hint: 'The log has the cause.', requestId } }
+    return {
+      status: 500,
+      body: { code: 'internal', message: 'internal error', hint: 'The log has the cause.', requestId },
+    }
   }
   const { code, message, hint, details } = known
   // An internal error of ours tells of our insides too.
@@ -49,7 +52,9 @@ function fromFramework(error: unknown): WarrenError | undefined {
   const text = message ?? 'the request was refused'
   if (statusCode === 413) return new WarrenError('too_large', 'the body is larger than the 1 MiB that is accepted here')
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    return new WarrenError('invalid_request', 'the body must be JSON', { hint: 'Send "Content-Type: application/json".' })
+    return new WarrenError('invalid_request', 'the body must be JSON', {
+      hint: 'Send "Content-Type: application/json".',
+    })
   }
   return new WarrenError('invalid_request', text.charAt(0).toLowerCase() + text.slice(1))
 }

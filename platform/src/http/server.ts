@@ -2,7 +2,14 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import swagger from '@fastify/swagger'
-import { type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify'
 import type { Account } from '../accounts/account.ts'
 import type { Authenticate } from '../accounts/authenticate.ts'
 import type { Config } from '../config.ts'
@@ -65,7 +72,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     clientErrorHandler,
     frameworkErrors: (error, request, reply) => {
       const problem = problemOf(error, request.id)
-      return void reply.code(problem.status as never).send(problem.body as never)
+      return void reply
+        .code(problem.status as never)
+        .header('x-request-id', request.id)
+        .send(problem.body as never)
     },
     schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
     schemaErrorFormatter: (errors, part) => describeViolation(errors as never, part),
@@ -87,7 +97,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   })
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const problem = problemOf(error, request.id)
-    if (problem.status >= 500) request.log.error({ err: error, method: request.method, url: request.url }, 'request failed')
+    if (problem.status >= 500)
+      request.log.error({ err: error, method: request.method, url: request.url }, 'request failed')
     closeIfUnread(request, reply.raw)
     return reply.code(problem.status).send(problem.body)
   })
@@ -128,11 +139,14 @@ function createServer(
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): http.Server {
   // Uploads may take as long as they need, so there is no limit on a whole request.
-  const server = http.createServer({ requestTimeout: 0, headersTimeout: patienceMs, keepAliveTimeout: 72_000 }, (request, response) => {
-    const target = previewTarget(request)
-    if (!target) return handle(request, response)
-    void proxyRequest(deps, target, { request, response, requestId: newId('r') })
-  })
+  const server = http.createServer(
+    { requestTimeout: 0, headersTimeout: patienceMs, keepAliveTimeout: 72_000 },
+    (request, response) => {
+      const target = previewTarget(request)
+      if (!target) return handle(request, response)
+      void proxyRequest(deps, target, { request, response, requestId: newId('r') })
+    },
+  )
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     upgraded.add(socket)
     socket.once('close', () => upgraded.delete(socket))
@@ -148,7 +162,11 @@ function clientErrorHandler(error: Error & { code?: string }, socket: Socket): v
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW'
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-  const message = tooLarge ? 'the headers are larger than 16 KiB' : slow ? 'the request did not arrive in time' : 'this is not HTTP/1.1'
+  const message = tooLarge
+    ? 'the headers are larger than 16 KiB'
+    : slow
+      ? 'the request did not arrive in time'
+      : 'this is not HTTP/1.1'
   const { body } = problemOf(new WarrenError('invalid_request', message), newId('r'))
   const text = JSON.stringify(body)
   socket.end(

@@ -36,7 +36,8 @@ export class Terminals {
     noServer: true,
     maxPayload: maxMessageBytes,
     perMessageDeflate: false,
-    handleProtocols: (offered) => [...offered].find((name) => !name.startsWith(keyProtocolPrefix)) ?? [...offered][0] ?? false,
+    handleProtocols: (offered) =>
+      [...offered].find((name) => !name.startsWith(keyProtocolPrefix)) ?? [...offered][0] ?? false,
   })
 
   constructor(deps: TerminalDeps) {
@@ -44,15 +45,23 @@ export class Terminals {
   }
 
   /** Takes the connection over, or answers why not. A failure comes before the switch of protocols, as plain HTTP. */
-  async upgrade(exchange: { request: IncomingMessage; socket: Duplex; head: Buffer; requestId: string }): Promise<void> {
+  async upgrade(exchange: {
+    request: IncomingMessage
+    socket: Duplex
+    head: Buffer
+    requestId: string
+  }): Promise<void> {
     const { request, socket, head, requestId } = exchange
     socket.on('error', () => socket.destroy())
     try {
       const account = await this.#deps.authenticate(credentialsOf(request.headers))
       const { process, hangsUp } = await this.#open(account, new URL(request.url ?? '/', 'http://localhost'))
-      if (socket.destroyed) return void (hangsUp ? process.signal(hangUp) : Promise.resolve()).finally(() => process.detach())
+      if (socket.destroyed)
+        return void (hangsUp ? process.signal(hangUp) : Promise.resolve()).finally(() => process.detach())
       this.#server.handleUpgrade(request, socket, head, (client) => {
-        connect(client, process, { hangsUp, requestId }).catch((error) => this.#deps.logger.error({ err: error, requestId }, 'terminal failed'))
+        connect(client, process, { hangsUp, requestId }).catch((error) =>
+          this.#deps.logger.error({ err: error, requestId }, 'terminal failed'),
+        )
       })
     } catch (error) {
       refuseUpgrade(socket, error, requestId)
@@ -85,7 +94,11 @@ export class Terminals {
 }
 
 /** Joins the two until either ends. A terminal whose client goes away is hung up, an attached process goes on. */
-async function connect(client: WebSocket, process: GuestProcess, how: { hangsUp: boolean; requestId: string }): Promise<void> {
+async function connect(
+  client: WebSocket,
+  process: GuestProcess,
+  how: { hangsUp: boolean; requestId: string },
+): Promise<void> {
   let exited = false
   let input = Promise.resolve()
   const stopPings = keepAlive(client)
@@ -120,11 +133,16 @@ async function connect(client: WebSocket, process: GuestProcess, how: { hangsUp:
 
 async function control(process: GuestProcess, text: string): Promise<void> {
   const message = parse(text)
-  const isSize = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1000
-  if (message.type === 'resize' && isSize(message.cols) && isSize(message.rows)) return process.resize(message.cols, message.rows)
+  const isSize = (value: unknown): value is number =>
+    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1000
+  if (message.type === 'resize' && isSize(message.cols) && isSize(message.rows))
+    return process.resize(message.cols, message.rows)
   if (message.type === 'eof') return process.closeStdin()
   if (message.type === 'signal' && Number.isInteger(message.signal)) return process.signal(message.signal as number)
-  throw new WarrenError('invalid_request', 'a text message must be {type:"resize",cols,rows}, {type:"eof"} or {type:"signal",signal}')
+  throw new WarrenError(
+    'invalid_request',
+    'a text message must be {type:"resize",cols,rows}, {type:"eof"} or {type:"signal",signal}',
+  )
 }
 
 function parse(text: string): Record<string, unknown> {
@@ -166,7 +184,10 @@ function shellFor(command: string | null): string | string[] {
 function dimension(query: URLSearchParams, name: 'cols' | 'rows', otherwise: number): number {
   const value = query.get(name) === null ? otherwise : Number(query.get(name))
   if (Number.isInteger(value) && value >= 1 && value <= 1000) return value
-  throw new WarrenError('invalid_request', `query field "${name}" must be a whole number from 1 to 1000, not "${query.get(name)}"`)
+  throw new WarrenError(
+    'invalid_request',
+    `query field "${name}" must be a whole number from 1 to 1000, not "${query.get(name)}"`,
+  )
 }
 
 function offset(query: URLSearchParams, name: 'stdoutOffset' | 'stderrOffset'): Record<string, number> {

@@ -16,7 +16,14 @@ interface RouteSchema {
  * paths are text by nature, so there "5" is the number 5.
  */
 export function buildValidator(named: Record<string, unknown>): (route: RouteSchema) => ValidateFunction {
-  const options: Options = { strict: false, allErrors: false, useDefaults: false, removeAdditional: false, verbose: true, formats }
+  const options: Options = {
+    strict: false,
+    allErrors: false,
+    useDefaults: false,
+    removeAdditional: false,
+    verbose: true,
+    formats,
+  }
   const exact = new Ajv(options)
   const coercing = new Ajv({ ...options, coerceTypes: true })
   for (const schema of Object.values(named)) {
@@ -45,7 +52,9 @@ function rule(error: ErrorObject): string {
     case 'enum':
       return `must be one of ${params.allowedValues.join(', ')}, not ${shown(data)}`
     case 'format':
-      return params.format === 'plain-text' ? 'must be well-formed text without NUL characters' : `must be a ${params.format}`
+      return params.format === 'plain-text'
+        ? 'must be well-formed text without NUL characters'
+        : `must be a ${params.format}`
     case 'propertyNames':
       return `must not have the name ${shown(params.propertyName)}`
     case 'pattern':
@@ -60,10 +69,15 @@ function rule(error: ErrorObject): string {
 /** `/limits/memoryMb` as `limits.memoryMb`. */
 function fieldName(pointer: string): string {
   const names = pointer.split('/').slice(1)
-  return names.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~')).join('.').slice(0, 200)
+  return names
+    .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .join('.')
+    .slice(0, 200)
 }
 
 function shown(value: unknown): string {
+  // Not by JSON.stringify: what a caller sends may be nested deeper than that can go.
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
   const text = JSON.stringify(value) ?? 'nothing'
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

@@ -41,7 +41,9 @@ export async function createSandbox(
   } catch (error) {
     if (instanceId) await engine.stop(instanceId)
     // When the database is away too, the record is settled by the next sweep: it is no longer busy.
-    await store.release(starting.id).catch((cause) => logger.error({ err: cause, sandbox: starting.id }, 'release failed'))
+    await store
+      .release(starting.id)
+      .catch((cause) => logger.error({ err: cause, sandbox: starting.id }, 'release failed'))
     throw signal.aborted ? cancelled(error) : error
   } finally {
     busy.delete(starting.id)

@@ -52,14 +52,18 @@ export async function startExecution(
 
   const kill = () => {
     // Nobody is left to tell: a sandbox that cannot be reached has no process to kill either.
-    instance.guest.signal(process.id, sigkill).catch(() => {}).finally(() => process.detach())
+    instance.guest
+      .signal(process.id, sigkill)
+      .catch(() => {})
+      .finally(() => process.detach())
   }
   if (signal.aborted) kill()
   else signal.addEventListener('abort', kill, { once: true })
   process.exit.catch(() => {}).finally(() => signal.removeEventListener('abort', kill))
 
   // Not waited for: a program may write a lot before it reads.
-  if (stdin !== undefined) feed(process, stdin).catch((error) => deps.logger.error({ err: error }, 'standard input failed'))
+  if (stdin !== undefined)
+    feed(process, stdin).catch((error) => deps.logger.error({ err: error }, 'standard input failed'))
   return process
 }
 

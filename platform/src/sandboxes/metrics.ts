@@ -12,7 +12,9 @@ export const SandboxMetrics = Type.Object(
     processes: Type.Number(),
     diskBytes: Type.Optional(Type.Number()),
     diskLimitBytes: Type.Number(),
-    oomKills: Type.Optional(Type.Number({ description: 'How often the kernel killed a process here for want of memory.' })),
+    oomKills: Type.Optional(
+      Type.Number({ description: 'How often the kernel killed a process here for want of memory.' }),
+    ),
   },
   { $id: 'SandboxMetrics', description: 'What is missing cannot be measured on this host.' },
 )

@@ -34,7 +34,9 @@ export const Execute = Type.Object(
   {
     ...programSchemas,
     stdin: Type.Optional(Type.String({ description: 'Given to the process as its standard input.' })),
-    stream: Type.Optional(Type.Boolean({ description: 'Answer with server-sent events, as `Accept: text/event-stream` does.' })),
+    stream: Type.Optional(
+      Type.Boolean({ description: 'Answer with server-sent events, as `Accept: text/event-stream` does.' }),
+    ),
   },
   { $id: 'Execute', additionalProperties: false },
 )
@@ -49,7 +51,9 @@ export const TerminalSize = Type.Object(terminalSize, { $id: 'TerminalSize', add
 export const StartProcess = Type.Object(
   {
     ...programSchemas,
-    pty: Type.Optional(Type.Object(terminalSize, { additionalProperties: false, description: 'Run it in a terminal.' })),
+    pty: Type.Optional(
+      Type.Object(terminalSize, { additionalProperties: false, description: 'Run it in a terminal.' }),
+    ),
     stdin: Type.Optional(Type.Boolean({ description: 'Keep its standard input open for later writes.' })),
     tag: Type.Optional(Type.String({ maxLength: 256, ...plainText, description: 'A label of your own.' })),
   },
@@ -75,10 +79,14 @@ export function argvOf(program: Program): { argv: string[]; stdin?: string } {
   if (Array.isArray(command)) {
     const long = command.findIndex((argument) => Buffer.byteLength(argument) >= 128 * 1024)
     if (long < 0) return { argv: command }
-    throw new WarrenError('invalid_request', `command[${long}] is longer than the 128 KiB that Linux takes as one argument`)
+    throw new WarrenError(
+      'invalid_request',
+      `command[${long}] is longer than the 128 KiB that Linux takes as one argument`,
+    )
   }
   if (command !== undefined) {
-    if (language !== undefined) throw new WarrenError('invalid_request', '"language" goes with "code", not with "command"')
+    if (language !== undefined)
+      throw new WarrenError('invalid_request', '"language" goes with "code", not with "command"')
     return script(command, ['/bin/sh', '-c'], ['/bin/sh', '-s'])
   }
   switch (language ?? 'python') {
@@ -94,5 +102,7 @@ export function argvOf(program: Program): { argv: string[]; stdin?: string } {
 }
 
 function script(code: string, asArgument: string[], fromStdin: string[]): { argv: string[]; stdin?: string } {
-  return Buffer.byteLength(code) <= maxArgumentBytes ? { argv: [...asArgument, code] } : { argv: fromStdin, stdin: code }
+  return Buffer.byteLength(code) <= maxArgumentBytes
+    ? { argv: [...asArgument, code] }
+    : { argv: fromStdin, stdin: code }
 }

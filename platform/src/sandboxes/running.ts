@@ -16,7 +16,11 @@ export async function runningInstance(deps: SandboxDeps, account: Account, id: s
 
 export async function notRunning(deps: SandboxDeps, account: Account, id: string): Promise<WarrenError> {
   const { state, endReason } = await getSandbox(deps, account, id)
-  return new WarrenError('conflict', `sandbox ${id} is not running: it is ${state}${endReason ? ` (${endReason})` : ''}`, {
-    details: { state, ...(endReason ? { endReason } : {}) },
-  })
+  return new WarrenError(
+    'conflict',
+    `sandbox ${id} is not running: it is ${state}${endReason ? ` (${endReason})` : ''}`,
+    {
+      details: { state, ...(endReason ? { endReason } : {}) },
+    },
+  )
 }

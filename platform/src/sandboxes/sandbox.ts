@@ -82,7 +82,10 @@ export const CreateSandbox = Type.Object(
           min: Type.Optional(Type.Enum([...isolations])),
           driver: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'One driver by name.' })),
         },
-        { additionalProperties: false, description: 'The least isolation accepted; the strongest healthy one is taken.' },
+        {
+          additionalProperties: false,
+          description: 'The least isolation accepted; the strongest healthy one is taken.',
+        },
       ),
     ),
   },
@@ -142,7 +145,12 @@ export interface Sandbox {
 }
 
 /** The record of a sandbox that is about to be started. */
-export function newSandbox(account: Account, input: CreateSandbox, defaults: Config['defaultLimits'], now: Date): Sandbox {
+export function newSandbox(
+  account: Account,
+  input: CreateSandbox,
+  defaults: Config['defaultLimits'],
+  now: Date,
+): Sandbox {
   return {
     id: newId('s'),
     accountId: account.id,

@@ -56,7 +56,8 @@ export function createSandboxes({ db, appendEvent, ...given }: SandboxesOptions)
     expiry: new Expiry({ now: given.now, logger: given.logger, sweep: () => sweepSandboxes(deps) }),
   }
   return {
-    create: (account: Account, input: CreateSandbox, signal: AbortSignal) => createSandbox(deps, account, input, signal),
+    create: (account: Account, input: CreateSandbox, signal: AbortSignal) =>
+      createSandbox(deps, account, input, signal),
     get: (subject: Subject): Promise<Sandbox> => getSandbox(deps, subject.account, subject.id),
     list: (account: Account, input: ListSandboxes) => listSandboxes(deps, account, input),
     remove: (subject: Subject): Promise<void> => removeSandbox(deps, subject.account, subject.id),

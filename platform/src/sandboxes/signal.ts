@@ -7,7 +7,10 @@ const numbers: Record<string, number> = constants.signals
 export function signalNumber(signal: string | number): number {
   const number = typeof signal === 'number' ? signal : (numbers[signal] ?? numbers[`SIG${signal}`])
   if (number !== undefined && Number.isInteger(number) && number >= 1 && number <= 64) return number
-  throw new WarrenError('invalid_request', `signal must be a name such as SIGTERM or a number from 1 to 64, not "${signal}"`)
+  throw new WarrenError(
+    'invalid_request',
+    `signal must be a name such as SIGTERM or a number from 1 to 64, not "${signal}"`,
+  )
 }
 
 /** `SIGKILL` for 9; the number as text for one that has no name. */

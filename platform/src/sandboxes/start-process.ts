@@ -1,6 +1,6 @@
 import type { Account } from '../accounts/account.ts'
-import type { GuestProcess } from '../engine/guest/process.ts'
 import type { Instance } from '../engine/engine.ts'
+import type { GuestProcess } from '../engine/guest/process.ts'
 import { WarrenError } from '../errors.ts'
 import { argvOf, nodeForTypeScript, type Program, type StartProcess } from './program.ts'
 import { runningInstance } from './running.ts'
@@ -52,9 +52,13 @@ export async function feed(process: GuestProcess, text: string): Promise<void> {
 }
 
 export function tooLongForStdin(): WarrenError {
-  return new WarrenError('invalid_request', 'code of more than 100 kB is passed on standard input, which is asked for otherwise', {
-    hint: 'Upload the code as a file and run that.',
-  })
+  return new WarrenError(
+    'invalid_request',
+    'code of more than 100 kB is passed on standard input, which is asked for otherwise',
+    {
+      hint: 'Upload the code as a file and run that.',
+    },
+  )
 }
 
 const withTypeScript = new WeakSet<Instance>()

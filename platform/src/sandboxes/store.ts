@@ -29,7 +29,11 @@ export class SandboxStore {
     try {
       // Held until the end of the transaction: two that reserve for one account do it one after the other.
       await client.query('begin')
-      await client.query({ name: 'sandbox-lock', text: 'select pg_advisory_xact_lock(7071, hashtext($1))', values: [starting.accountId] })
+      await client.query({
+        name: 'sandbox-lock',
+        text: 'select pg_advisory_xact_lock(7071, hashtext($1))',
+        values: [starting.accountId],
+      })
       const { rowCount } = await client.query({
         name: 'sandbox-reserve',
         text: `insert into sandboxes (id, account_id, template, state, limits, metadata, created_at, expires_at)
@@ -119,7 +123,8 @@ export class SandboxStore {
   setExpiry(accountId: string, id: string, expiresAt: Date): Promise<Sandbox | undefined> {
     return this.#change(
       id,
-      (update) => update.set({ expires_at: expiresAt }).where('account_id', '=', accountId).where('state', '=', 'running'),
+      (update) =>
+        update.set({ expires_at: expiresAt }).where('account_id', '=', accountId).where('state', '=', 'running'),
       () => ({ type: 'sandbox.timeout_changed', data: { expiresAt: expiresAt.toISOString() } }),
     )
   }
@@ -144,9 +149,14 @@ export class SandboxStore {
     },
   ): Promise<Sandbox[]> {
     const { state, metadata, after, limit } = filter
-    let query = this.#db.kysely.selectFrom('sandboxes').selectAll().where('account_id', '=', accountId).where('ended_at', 'is', null)
+    let query = this.#db.kysely
+      .selectFrom('sandboxes')
+      .selectAll()
+      .where('account_id', '=', accountId)
+      .where('ended_at', 'is', null)
     if (state) query = query.where('state', '=', state)
-    if (Object.keys(metadata).length > 0) query = query.where(sql<boolean>`metadata @> ${JSON.stringify(metadata)}::jsonb`)
+    if (Object.keys(metadata).length > 0)
+      query = query.where(sql<boolean>`metadata @> ${JSON.stringify(metadata)}::jsonb`)
     if (after) query = query.where(sql<boolean>`(created_at, id) < (${after.createdAt}::timestamptz, ${after.id})`)
     const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
     return rows.map(toSandbox)

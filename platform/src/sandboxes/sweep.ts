@@ -13,7 +13,9 @@ export async function sweepSandboxes(deps: SandboxDeps): Promise<Date | undefine
     if (busy.has(sandbox.id)) continue
     const due = sandbox.state !== 'stopping' && sandbox.expiresAt <= expiredBy
     const work = due ? endSandbox(deps, sandbox.id, { reason: 'timeout', expiredBy }) : settle(deps, sandbox)
-    work.catch((error) => logger.error({ err: error, sandbox: sandbox.id }, 'sandbox could not be settled; tried again later'))
+    work.catch((error) =>
+      logger.error({ err: error, sandbox: sandbox.id }, 'sandbox could not be settled; tried again later'),
+    )
   }
   return store.nextExpiry(expiredBy)
 }

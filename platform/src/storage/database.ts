@@ -44,8 +44,16 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
     connectionTimeoutMillis: 10_000,
     types: { getTypeParser },
   })
+  let closing = false
   // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
-  pool.on('error', (error) => logger.warn({ err: error }, 'a database connection broke'))
+  pool.on('error', ({ message }) => {
+    if (!closing) logger.warn({ reason: message }, 'a database connection broke')
+  })
+  const close = async () => {
+    closing = true
+    await pool.end()
+    await own?.stop()
+  }
 
   try {
     const description = own?.description ?? (await describe(pool))
@@ -57,14 +65,10 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
       pool,
       description,
       transaction: (work) => kysely.transaction().execute(work),
-      async close() {
-        await pool.end()
-        await own?.stop()
-      },
+      close,
     }
   } catch (error) {
-    await pool.end()
-    await own?.stop()
+    await close()
     throw error
   }
 }

@@ -27,6 +27,11 @@ interface Postgres {
   stop(): Promise<void>
 }
 
+interface LaunchedServer extends PostgresProcess {
+  /** Of our own child: resolves when nothing of it is left, not even a zombie that a careless PID 1 would keep for ever. */
+  reaped?: () => Promise<void>
+}
+
 const user = 'warren'
 const startDeadlineMs = 60_000
 const longestLogBytes = 8 * 1024 * 1024
@@ -45,7 +50,7 @@ export async function startPostgres({ home, logger, origin }: PostgresOptions): 
   let dataFd: number | undefined
 
   try {
-    let server = await findRunning(data)
+    let server: LaunchedServer | undefined = await findRunning(data)
     if (server) logger.info({ pid: server.pid }, 'taking up the PostgreSQL that was left running')
     else server = await launchServer(folder, data, origin)
 
@@ -61,6 +66,7 @@ export async function startPostgres({ home, logger, origin }: PostgresOptions): 
       pid: running.pid,
       async stop() {
         await stopServer(running)
+        await running.reaped?.()
         closeSync(fd)
         release()
       },
@@ -72,7 +78,7 @@ export async function startPostgres({ home, logger, origin }: PostgresOptions): 
   }
 }
 
-async function launchServer(folder: string, data: string, origin: PostgresOptions['origin']): Promise<PostgresProcess> {
+async function launchServer(folder: string, data: string, origin: PostgresOptions['origin']): Promise<LaunchedServer> {
   const installed = (await findPostgres(folder)).filter((binaries) => !origin || binaries.origin === origin)
   const major = await readFile(join(data, 'PG_VERSION'), 'utf8').then(Number, () => undefined)
   const suitable = installed.filter((binaries) => major === undefined || binaries.major === major)
@@ -125,7 +131,7 @@ async function createData(launch: Launch, folder: string, data: string): Promise
   await rename(unfinished, data)
 }
 
-async function spawnServer(launch: Launch, folder: string, data: string): Promise<PostgresProcess> {
+async function spawnServer(launch: Launch, folder: string, data: string): Promise<LaunchedServer> {
   const log = join(folder, 'postgres.log')
   const logSize = await stat(log).then(
     ({ size }) => size,
@@ -153,7 +159,13 @@ async function spawnServer(launch: Launch, folder: string, data: string): Promis
       child.once('error', reject)
     })
     child.unref()
-    return { pid, startTime: processStat(pid)?.startTime ?? '' }
+    const exited = new Promise<void>((resolve) => void child.once('exit', () => resolve()))
+    const reaped = () => {
+      // Who waits for it must not end before it comes.
+      child.ref()
+      return exited
+    }
+    return { pid, startTime: processStat(pid)?.startTime ?? '', reaped }
   } finally {
     closeSync(logFd)
   }

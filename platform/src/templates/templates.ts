@@ -3,7 +3,8 @@ import type { Template } from './template.ts'
 
 const base: Template = {
   name: 'base',
-  description: "The host's own /usr, read-only, with a fresh /etc, /home/user, /tmp and /var; users `user` (1000) and root.",
+  description:
+    "The host's own /usr, read-only, with a fresh /etc, /home/user, /tmp and /var; users `user` (1000) and root.",
 }
 
 /** The templates that a sandbox can start from. */

@@ -69,12 +69,15 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
 
     cases('runs a program and keeps its two outputs apart', undefined, async () => {
       const { stdout, stderr, exit } = await run('echo out; echo err >&2; exit 3')
-      assert.deepEqual({ stdout, stderr, code: exit.exitCode, reason: exit.reason }, {
-        stdout: 'out\n',
-        stderr: 'err\n',
-        code: 3,
-        reason: 'exited',
-      })
+      assert.deepEqual(
+        { stdout, stderr, code: exit.exitCode, reason: exit.reason },
+        {
+          stdout: 'out\n',
+          stderr: 'err\n',
+          code: 3,
+          reason: 'exited',
+        },
+      )
     })
 
     cases('writes, reads and lists files of its own', undefined, async () => {
@@ -98,7 +101,10 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
       assert.equal((await run(`ls ${bench.home} 2>&1`)).exit.exitCode !== 0, true)
       assert.equal((await run('cat /etc/shadow 2>&1')).exit.exitCode !== 0, true)
       const interfaces = (await run('cat /proc/net/dev')).stdout.split('\n').filter((line) => line.includes(':'))
-      assert.deepEqual(interfaces.map((line) => line.split(':', 1)[0]?.trim()), ['lo'])
+      assert.deepEqual(
+        interfaces.map((line) => line.split(':', 1)[0]?.trim()),
+        ['lo'],
+      )
     })
 
     cases('gives nobody inside a number of the host', lacks.isolation, async () => {
@@ -110,7 +116,12 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
     })
 
     cases('refuses what a kernel has been broken through', lacks.isolation, async () => {
-      for (const attempt of ['unshare -U true', 'mount -t tmpfs none /mnt', 'dmesg', 'echo x > /proc/sys/kernel/core_pattern']) {
+      for (const attempt of [
+        'unshare -U true',
+        'mount -t tmpfs none /mnt',
+        'dmesg',
+        'echo x > /proc/sys/kernel/core_pattern',
+      ]) {
         assert.notEqual((await run(`${attempt} 2>&1`)).exit.exitCode, 0, attempt)
       }
     })
@@ -123,12 +134,11 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
     })
 
     cases('stops a fork bomb at its limit and goes on', lacks.limits, async () => {
-      const bomb = await guest.exec({ argv: ['/bin/sh', '-c', 'bomb() { bomb & bomb & wait; }; bomb'] })
+      const bomb = await guest.exec({ argv: ['/bin/sh', '-c', 'while :; do sleep 60 & done'] })
       bomb.detach()
-      await assert.rejects(async () => {
-        for (let tries = 0; tries < 500; tries++) await run('true')
-      }, { code: 'limit_exceeded' })
-      assert.ok(((await instance.usage())?.processes ?? 0) <= spec.limits.maxProcesses)
+      const processes = async () => (await instance.usage())?.processes ?? 0
+      await eventually(async () => assert.ok((await processes()) >= spec.limits.maxProcesses - 4))
+      assert.ok((await processes()) <= spec.limits.maxProcesses)
       await guest.signal(bomb.id, 9)
       assert.equal((await eventually(() => run('echo alive'))).stdout, 'alive\n')
     })
@@ -182,7 +192,8 @@ async function statusOnHost(guest: GuestClient): Promise<string> {
   try {
     for (const name of await readdir('/proc')) {
       if (!/^\d+$/.test(name)) continue
-      if ((await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).includes(mark)) return await readFile(`/proc/${name}/status`, 'utf8')
+      if ((await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).includes(mark))
+        return await readFile(`/proc/${name}/status`, 'utf8')
     }
     throw new Error('the process is not to be found on the host')
   } finally {

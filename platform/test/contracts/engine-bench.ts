@@ -55,7 +55,13 @@ export async function openBench(): Promise<Bench> {
     cgroups,
     driver,
     async newSpec({ name }, limits = {}) {
-      const spec = { id: newId('i'), template: 'base', rootfs, limits: { ...smallLimits, ...limits }, slot: store.takeSlot() }
+      const spec = {
+        id: newId('i'),
+        template: 'base',
+        rootfs,
+        limits: { ...smallLimits, ...limits },
+        slot: store.takeSlot(),
+      }
       await store.write({ spec, driver: name, createdAt: Date.now() })
       return spec
     },

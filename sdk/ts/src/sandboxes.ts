@@ -23,8 +23,6 @@ export interface CreateOptions {
   limits?: Partial<Limits> | undefined
   /** The least isolation accepted; the strongest that is healthy is taken. `driver` asks for one by name. */
   isolation?: { min?: Isolation; driver?: string } | undefined
-  /** Start a fresh one even if a warm one is ready; for measurements. */
-  cold?: boolean | undefined
   signal?: AbortSignal | undefined
 }
 

@@ -38,7 +38,7 @@ fn open(path: &Path, fields: &Fields) -> Outcome<(File, Metadata, u64)> {
         return Err(cannot_read(path, libc::EISDIR));
     }
     if !metadata.is_file() {
-        return Err(Failure::new("invalid", format!("cannot read {}: not a regular file", path.display())));
+        return Err(cannot_read(path, libc::ENXIO));
     }
     if offset > 0 {
         file.seek(SeekFrom::Start(offset)).map_err(refused)?;
@@ -65,5 +65,9 @@ fn send_content(connection: &Connection, file: &File, mut remaining: u64) -> Res
 }
 
 fn cannot_read(path: &Path, errno: Errno) -> Failure {
-    Failure::from_errno(errno, format!("cannot read {}", path.display()))
+    match errno {
+        // What the kernel says on opening a socket.
+        libc::ENXIO => Failure::new("invalid", format!("cannot read {}: not a regular file", path.display())),
+        errno => Failure::from_errno(errno, format!("cannot read {}", path.display())),
+    }
 }

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::{remove_file, rename, File, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::io::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -79,8 +80,12 @@ fn open(path: &Path, fields: &Fields) -> Outcome<Target> {
     let target = opened.map_err(|error| cannot_write(path, &error))?;
     match target.file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(target),
-        _ => Err(Failure::new("invalid", format!("cannot write {}: not a regular file", path.display()))),
+        _ => Err(not_a_file(path)),
     }
+}
+
+fn not_a_file(path: &Path) -> Failure {
+    Failure::new("invalid", format!("cannot write {}: not a regular file", path.display()))
 }
 
 fn parse_flags(text: &str) -> Outcome<Flags> {
@@ -133,6 +138,10 @@ fn open_beside(path: &Path, mode: u32) -> Result<Target, Error> {
     name.push(format!(".{}.partial", LAST_TEMPORARY.fetch_add(1, Ordering::Relaxed)));
     let at = path.with_file_name(name);
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&at)?;
+    if let Ok(existing) = path.metadata() {
+        // Where it may not be given, it belongs to the writer.
+        unsafe { libc::fchown(file.as_raw_fd(), existing.uid(), existing.gid()) };
+    }
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(Target { file, at, path, created: true })
 }
@@ -156,5 +165,9 @@ impl Drop for Target {
 }
 
 fn cannot_write(path: &Path, error: &Error) -> Failure {
-    Failure::from_errno(errno_of(error), format!("cannot write {}", path.display()))
+    match errno_of(error) {
+        // A FIFO that nobody reads, or a socket.
+        libc::ENXIO => not_a_file(path),
+        errno => Failure::from_errno(errno, format!("cannot write {}", path.display())),
+    }
 }

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { WarrenError } from '../../errors.ts'
 import { GuestConnection } from './connection.ts'
-import { type FieldValue, Fields, kind } from './frames.ts'
 import { GuestFiles } from './files.ts'
+import { Fields, type FieldValue, kind } from './frames.ts'
 import { GuestProcess } from './process.ts'
 
 export interface ExecOptions {
@@ -206,7 +206,10 @@ export class GuestClient {
 
   /** Replaces the environment that every later process starts with. */
   async configure(settings: { env?: Record<string, string>; hostname?: string; seed?: Buffer }): Promise<void> {
-    const fields: [number, FieldValue][] = Object.entries(settings.env ?? {}).map(([key, value]) => [1, `${key}=${value}`])
+    const fields: [number, FieldValue][] = Object.entries(settings.env ?? {}).map(([key, value]) => [
+      1,
+      `${key}=${value}`,
+    ])
     fields.push([3, settings.seed], [4, settings.hostname])
     await this.#call(kind.configure, fields)
   }

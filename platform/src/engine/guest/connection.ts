@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { WarrenError } from '../../errors.ts'
-import { encodeFields, encodeFrame, type FieldValue, Fields, type Frame, FrameReader, kind } from './frames.ts'
+import { encodeFields, encodeFrame, Fields, type FieldValue, type Frame, FrameReader, kind } from './frames.ts'
 import { guestError } from './guest-error.ts'
 
 /** Frames waiting to be read above which the socket is paused, so that a chatty guest cannot fill our memory. */

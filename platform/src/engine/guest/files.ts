@@ -55,10 +55,16 @@ export class GuestFiles {
     options: { user?: string; offset?: number; length?: number } = {},
     signal?: AbortSignal,
   ): Promise<{ stat: FileStat; stream: Readable }> {
-    const connection = await this.#open(kind.read, path, options.user, [
-      [3, options.offset],
-      [4, options.length],
-    ], signal)
+    const connection = await this.#open(
+      kind.read,
+      path,
+      options.user,
+      [
+        [3, options.offset],
+        [4, options.length],
+      ],
+      signal,
+    )
     try {
       const stat = readStat(await connection.expect(kind.ok))
       return { stat, stream: Readable.from(dataOf(connection), { objectMode: false, highWaterMark: 256 * 1024 }) }
@@ -76,10 +82,16 @@ export class GuestFiles {
     signal?: AbortSignal,
   ): Promise<FileStat> {
     const flags = (['append', 'exclusive', 'parents', 'atomic'] as const).filter((flag) => options[flag]).join(',')
-    const connection = await this.#open(kind.write, path, options.user, [
-      [3, (options.mode ?? 0o644).toString(8)],
-      [4, flags],
-    ], signal)
+    const connection = await this.#open(
+      kind.write,
+      path,
+      options.user,
+      [
+        [3, (options.mode ?? 0o644).toString(8)],
+        [4, flags],
+      ],
+      signal,
+    )
     const answer = connection.expect(kind.ok)
     let refused = false
     answer.catch(() => {
@@ -155,11 +167,18 @@ export class GuestFiles {
     return readStat(await this.#call(kind.chmod, path, options.user, [[3, mode.toString(8)]]))
   }
 
-  async chown(path: string, owner: string, group: string | undefined, options: { user?: string } = {}): Promise<FileStat> {
-    return readStat(await this.#call(kind.chown, path, options.user ?? 'root', [
-      [3, owner],
-      [4, group],
-    ]))
+  async chown(
+    path: string,
+    owner: string,
+    group: string | undefined,
+    options: { user?: string } = {},
+  ): Promise<FileStat> {
+    return readStat(
+      await this.#call(kind.chown, path, options.user ?? 'root', [
+        [3, owner],
+        [4, group],
+      ]),
+    )
   }
 
   async symlink(target: string, path: string, options: { user?: string } = {}): Promise<FileStat> {
@@ -193,7 +212,13 @@ export class GuestFiles {
     options: { user?: string; recursive?: boolean } = {},
     signal?: AbortSignal,
   ): Promise<AsyncGenerator<WatchEvent>> {
-    const connection = await this.#open(kind.watch, path, options.user, [[3, options.recursive ? 1 : undefined]], signal)
+    const connection = await this.#open(
+      kind.watch,
+      path,
+      options.user,
+      [[3, options.recursive ? 1 : undefined]],
+      signal,
+    )
     try {
       await connection.expect(kind.ok)
     } catch (error) {

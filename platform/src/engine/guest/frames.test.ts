@@ -3,12 +3,23 @@ import { test } from 'node:test'
 import { encodeFields, encodeFrame, Fields, FrameReader, maxFrameBytes } from './frames.ts'
 
 test('frames come out whole however the bytes were cut', () => {
-  const bytes = Buffer.concat([encodeFrame(1, Buffer.from('abc')), encodeFrame(2), encodeFrame(3, Buffer.alloc(1000, 7))])
+  const bytes = Buffer.concat([
+    encodeFrame(1, Buffer.from('abc')),
+    encodeFrame(2),
+    encodeFrame(3, Buffer.alloc(1000, 7)),
+  ])
   for (const size of [1, 3, 7, 4096]) {
     const reader = new FrameReader()
     const frames = []
     for (let at = 0; at < bytes.length; at += size) frames.push(...reader.push(bytes.subarray(at, at + size)))
-    assert.deepEqual(frames.map((frame) => [frame.kind, frame.payload.length]), [[1, 3], [2, 0], [3, 1000]])
+    assert.deepEqual(
+      frames.map((frame) => [frame.kind, frame.payload.length]),
+      [
+        [1, 3],
+        [2, 0],
+        [3, 1000],
+      ],
+    )
   }
 })
 
@@ -20,7 +31,15 @@ test('a frame longer than allowed is refused, as is one of no length', () => {
 })
 
 test('fields go both ways, repeated tags as lists, absent ones as undefined', () => {
-  const fields = new Fields(encodeFields([[1, 'a'], [1, 'b'], [2, 42], [3, undefined], [4, Buffer.from([0xff])]]))
+  const fields = new Fields(
+    encodeFields([
+      [1, 'a'],
+      [1, 'b'],
+      [2, 42],
+      [3, undefined],
+      [4, Buffer.from([0xff])],
+    ]),
+  )
   assert.deepEqual(fields.list(1), ['a', 'b'])
   assert.equal(fields.number(2), 42)
   assert.equal(fields.text(3), undefined)

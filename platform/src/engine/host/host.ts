@@ -26,7 +26,8 @@ const uidsPerSlot = 65_536
 export const maxSlots = 10_000
 
 export function hostUid(slot: number): number {
-  if (slot < 0 || slot >= maxSlots) throw new WarrenError('limit_exceeded', `all ${maxSlots} host uid ranges are in use`)
+  if (slot < 0 || slot >= maxSlots)
+    throw new WarrenError('limit_exceeded', `all ${maxSlots} host uid ranges are in use`)
   return firstUid + slot * uidsPerSlot
 }
 

@@ -1,5 +1,13 @@
 import { readdir, rm } from 'node:fs/promises'
-import { type DiskLimit, type DriverInstance, type InstanceDir, type InstanceSpec, type Limits, recordName, type Usage } from '../driver.ts'
+import {
+  type DiskLimit,
+  type DriverInstance,
+  type InstanceDir,
+  type InstanceSpec,
+  type Limits,
+  recordName,
+  type Usage,
+} from '../driver.ts'
 import type { Cgroups } from './cgroups.ts'
 import { Keeper, type KeeperPlan } from './keeper.ts'
 

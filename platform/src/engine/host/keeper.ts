@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import net from 'node:net'
 import { WarrenError } from '../../errors.ts'
-import type { DiskLimit, InitExit, InstanceDir } from '../driver.ts'
 import { isAlive } from '../../lib/process-stat.ts'
+import type { DiskLimit, InitExit, InstanceDir } from '../driver.ts'
 import { findByArguments, killTree } from './processes.ts'
 
 /** How to start one instance under a keeper: options of `warren-guest keep` and the runtime's command line. */

@@ -3,7 +3,12 @@ import { blankDisk } from '../images/blank-disk.ts'
 import { type Host, hostUid, rootMountPoint } from './host.ts'
 
 /** Options that make the keeper mount a size-limited root with the template's skeleton and the guest agent in it. */
-export async function rootOptions(host: Host, spec: InstanceSpec, disk: DiskLimit, uid = hostUid(spec.slot)): Promise<string[]> {
+export async function rootOptions(
+  host: Host,
+  spec: InstanceSpec,
+  disk: DiskLimit,
+  uid = hostUid(spec.slot),
+): Promise<string[]> {
   const options = [
     ...['--disk', disk],
     ...['--disk-mb', String(spec.limits.diskMb)],

@@ -99,7 +99,7 @@ nogroup:x:65534:
   'etc/shells': '/bin/sh\n/bin/bash\n',
   'etc/profile': 'export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"\n',
   'etc/bash.bashrc': "PS1='\\u@\\h:\\w\\$ '\n",
-  'home/user/.bashrc': "[ -z \"$PS1\" ] && return\nPS1='\\u@\\h:\\w\\$ '\n",
+  'home/user/.bashrc': '[ -z "$PS1" ] && return\nPS1=\'\\u@\\h:\\w\\$ \'\n',
   'home/user/.profile': '[ -n "$BASH_VERSION" ] && [ -f "$HOME/.bashrc" ] && . "$HOME/.bashrc"\n',
 }
 

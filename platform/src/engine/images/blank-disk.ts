@@ -10,14 +10,21 @@ import { runCommand } from '../../lib/run-command.ts'
  */
 export async function blankDisk(imagesDir: string, sizeMb: number): Promise<string> {
   const path = join(imagesDir, `blank-${sizeMb}.ext4`)
-  if (await access(path).then(() => true, () => false)) return path
+  if (
+    await access(path).then(
+      () => true,
+      () => false,
+    )
+  )
+    return path
   const draft = `${path}.${process.pid}.${Date.now()}.draft`
   try {
     await writeFile(draft, '', { mode: 0o600 })
     await truncate(draft, sizeMb * 1024 * 1024)
     const options = ['-q', '-F', '-O', '^has_journal,^resize_inode', '-E', 'lazy_itable_init=1', '-m', '0']
     const made = await runCommand(['mkfs.ext4', ...options, draft], { timeoutMs: 30_000 })
-    if (!made.ok) throw new WarrenError('unavailable', `mkfs.ext4 ${made.failure}`, { hint: 'apt-get install e2fsprogs' })
+    if (!made.ok)
+      throw new WarrenError('unavailable', `mkfs.ext4 ${made.failure}`, { hint: 'apt-get install e2fsprogs' })
     await rename(draft, path)
   } finally {
     await rm(draft, { force: true })

@@ -9,7 +9,7 @@ import { byteRange } from '../byte-range.ts'
 import { clientGone } from '../client-gone.ts'
 import { rawBody } from '../raw-body.ts'
 import { streamEvents } from '../sse.ts'
-import { eventStream, named, Nothing, problems, SandboxParams } from './schema.ts'
+import { eventStream, Nothing, named, problems, SandboxParams } from './schema.ts'
 
 const path = Type.String({
   minLength: 1,
@@ -17,7 +17,9 @@ const path = Type.String({
   ...plainText,
   description: "Absolute, or relative to the user's home.",
 })
-const user = Type.Optional(Type.String({ minLength: 1, maxLength: 64, ...plainText, description: 'Who acts; default `user`.' }))
+const user = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 64, ...plainText, description: 'Who acts; default `user`.' }),
+)
 const mode = Type.String({ pattern: '^0?[0-7]{3,4}$', description: 'Permissions in octal, such as 0644.' })
 
 const FileView = Type.Object(
@@ -78,7 +80,10 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         querystring: PathQuery,
         response: {
           200: { description: 'The bytes.', content: { 'application/octet-stream': { schema: { type: 'string' } } } },
-          206: { description: 'The bytes of the range.', content: { 'application/octet-stream': { schema: { type: 'string' } } } },
+          206: {
+            description: 'The bytes of the range.',
+            content: { 'application/octet-stream': { schema: { type: 'string' } } },
+          },
           ...problems,
         },
       },
@@ -87,7 +92,8 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
       const { account, params, query } = request
       const { guest } = await sandboxes.running({ account, id: params.id })
       const stat = await guest.files.stat(query.path, query)
-      if (stat.type === 'directory') throw new WarrenError('invalid_request', `${query.path} is a directory, not a file`)
+      if (stat.type === 'directory')
+        throw new WarrenError('invalid_request', `${query.path} is a directory, not a file`)
       // Files of /proc say they are empty and are not: they are read to their end, whatever that is.
       const range = stat.size > 0 ? byteRange(request.headers.range, stat.size) : undefined
       const length = range ? range.length : stat.size
@@ -151,7 +157,10 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         tags: ['files'],
         params: SandboxParams,
         querystring: WatchQuery,
-        response: { 200: eventStream('`ready` {} when nothing is missed any more, then `change` {type, path, at}.'), ...problems },
+        response: {
+          200: eventStream('`ready` {} when nothing is missed any more, then `change` {type, path, at}.'),
+          ...problems,
+        },
       },
     },
     async (request, reply) => {
@@ -275,7 +284,9 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
       },
       async ({ account, params, query, body }) => {
         const { guest } = await sandboxes.running({ account, id: params.id })
-        return viewOf(await guest.files.write(query.path, body ?? Buffer.alloc(0), { ...withMode(query), parents: true }))
+        return viewOf(
+          await guest.files.write(query.path, body ?? Buffer.alloc(0), { ...withMode(query), parents: true }),
+        )
       },
     )
   })
@@ -319,5 +330,6 @@ async function* exactly(stream: Readable, length: number): AsyncGenerator<Buffer
     sent += (chunk as Buffer).length
     yield chunk as Buffer
   }
-  if (sent < length) throw new WarrenError('conflict', `the file became shorter while it was read: ${sent} of ${length} bytes`)
+  if (sent < length)
+    throw new WarrenError('conflict', `the file became shorter while it was read: ${sent} of ${length} bytes`)
 }

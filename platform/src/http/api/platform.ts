@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import type { Engine } from '../../engine/engine.ts'
 import { isolations } from '../../engine/driver.ts'
+import type { Engine } from '../../engine/engine.ts'
 import { Template } from '../../templates/template.ts'
 import type { Templates } from '../../templates/templates.ts'
 import { named, problems } from './schema.ts'
@@ -33,7 +33,9 @@ export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drive
         response: { 200: named(RuntimeList), ...problems },
       },
     },
-    async () => ({ runtimes: (await engine.drivers()).map(({ fingerprint, ...driver }) => ({ ...driver, ...fingerprint })) }),
+    async () => ({
+      runtimes: (await engine.drivers()).map(({ fingerprint, ...driver }) => ({ ...driver, ...fingerprint })),
+    }),
   )
 
   app.get(

@@ -7,7 +7,7 @@ import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { signalName, signalNumber } from '../../sandboxes/signal.ts'
 import { rawBody } from '../raw-body.ts'
 import { streamProcess } from '../stream-process.ts'
-import { eventStream, named, Nothing, ProcessParams, problems, SandboxParams } from './schema.ts'
+import { eventStream, Nothing, named, ProcessParams, problems, SandboxParams } from './schema.ts'
 
 type ById = { Params: Static<typeof SandboxParams> }
 type ByProcess = { Params: Static<typeof ProcessParams> }

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { CreateSandbox, type Sandbox, SandboxView, SetTimeout, states } from '../../sandboxes/sandbox.ts'
 import { SandboxMetrics } from '../../sandboxes/metrics.ts'
+import { CreateSandbox, type Sandbox, SandboxView, SetTimeout, states } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
-import { named, Nothing, problems, SandboxParams } from './schema.ts'
+import { Nothing, named, problems, SandboxParams } from './schema.ts'
 
 type ById = { Params: Static<typeof SandboxParams> }
 
@@ -158,5 +158,7 @@ function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
 
 /** `metadata.KEY=value` of a query. A key given twice is a list, which no label equals. */
 function metadataOf(labels: Record<string, unknown>): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name.slice('metadata.'.length), String(value)]))
+  return Object.fromEntries(
+    Object.entries(labels).map(([name, value]) => [name.slice('metadata.'.length), String(value)]),
+  )
 }

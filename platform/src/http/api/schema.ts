@@ -17,4 +17,7 @@ export function eventStream(description: string) {
 }
 
 export const SandboxParams = Type.Object({ id: Type.String({ maxLength: 64 }) })
-export const ProcessParams = Type.Object({ id: Type.String({ maxLength: 64 }), processId: Type.String({ maxLength: 64 }) })
+export const ProcessParams = Type.Object({
+  id: Type.String({ maxLength: 64 }),
+  processId: Type.String({ maxLength: 64 }),
+})

@@ -26,7 +26,19 @@ export function bubblewrap(spec: InstanceSpec, options: BubblewrapOptions): stri
 
 function inMemoryRoot(spec: InstanceSpec, guestBinary: string): string[] {
   const { skeleton } = spec.rootfs
-  const empty = ['/home', '/media', '/mnt', '/opt', '/root', '/run', '/srv', '/var', '/var/cache', '/var/lib', '/var/log']
+  const empty = [
+    '/home',
+    '/media',
+    '/mnt',
+    '/opt',
+    '/root',
+    '/run',
+    '/srv',
+    '/var',
+    '/var/cache',
+    '/var/lib',
+    '/var/log',
+  ]
   return [
     ...['--size', String(spec.limits.diskMb * 1024 * 1024), '--tmpfs', '/'],
     ...empty.flatMap((path) => ['--dir', path]),

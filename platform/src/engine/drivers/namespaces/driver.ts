@@ -33,7 +33,8 @@ export function namespacesDriver(host: Host): Driver {
     async create(spec, dir, signal): Promise<DriverInstance> {
       await cgroups?.create(spec.id, spec.limits)
       const filter = seccompProgram()
-      if (!filter) throw new WarrenError('unavailable', `there is no system call filter for ${process.arch} processors yet`)
+      if (!filter)
+        throw new WarrenError('unavailable', `there is no system call filter for ${process.arch} processors yet`)
       await writeFile(`${dir.path}/seccomp.bpf`, filter)
       const uid = hostUid(spec.slot) + uidInside
       const { maxProcesses, maxOpenFiles } = spec.limits

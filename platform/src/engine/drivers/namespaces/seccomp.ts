@@ -3,9 +3,9 @@
  * Numbers are of x86-64 and of the generic table that arm64 uses (include/uapi/asm-generic/unistd.h).
  */
 const refusedX64 = [
-  101, 103, 134, 136, 139, 153, 154, 155, 156, 159, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173, 174, 175, 176,
-  178, 179, 180, 183, 212, 227, 237, 238, 246, 248, 249, 250, 256, 272, 279, 298, 300, 303, 304, 305, 308, 310, 311, 312,
-  313, 320, 321, 323, 425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 450,
+  101, 103, 134, 136, 139, 153, 154, 155, 156, 159, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173, 174, 175,
+  176, 178, 179, 180, 183, 212, 227, 237, 238, 246, 248, 249, 250, 256, 272, 279, 298, 300, 303, 304, 305, 308, 310,
+  311, 312, 313, 320, 321, 323, 425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 450,
 ]
 const refusedArm64 = [
   18, 39, 40, 41, 42, 58, 60, 89, 97, 104, 105, 106, 112, 116, 117, 142, 161, 162, 170, 171, 217, 218, 219, 224, 225,
@@ -54,7 +54,12 @@ export function seccompProgram(arch: string = process.arch): Buffer | undefined 
     [answer, 0, 0, kill],
     [load, 0, 0, at.number],
     // x32 shares the architecture and sets a high bit in the number.
-    ...(arch === 'x64' ? ([[jumpAtLeast, 0, 1, 0x40000000], [answer, 0, 0, fail(38)]] as Instruction[]) : []),
+    ...(arch === 'x64'
+      ? ([
+          [jumpAtLeast, 0, 1, 0x40000000],
+          [answer, 0, 0, fail(38)],
+        ] as Instruction[])
+      : []),
     ...machine.refused.flatMap((number): Instruction[] => [
       [jumpEqual, 0, 1, number],
       [answer, 0, 0, fail(1)],

@@ -17,10 +17,12 @@ export function ociDriver(host: Host): Driver {
     isolation: 'container',
 
     async examine() {
-      if (!host.root) return { usable: false, reason: 'needs root; as an ordinary user the driver "namespaces" is used' }
+      if (!host.root)
+        return { usable: false, reason: 'needs root; as an ordinary user the driver "namespaces" is used' }
       const version = await runCommand(['runc', '--version'], { timeoutMs: 5000 })
       if (!version.ok) return { usable: false, reason: `runc ${version.failure}; apt-get install runc` }
-      if (!cgroups) return { usable: false, reason: 'control groups cannot be made: /sys/fs/cgroup is read-only or absent' }
+      if (!cgroups)
+        return { usable: false, reason: 'control groups cannot be made: /sys/fs/cgroup is read-only or absent' }
       return { usable: true, description: version.stdout.split('\n', 1)[0] ?? 'runc' }
     },
 
@@ -31,7 +33,20 @@ export function ociDriver(host: Host): Driver {
       const plan = {
         guestBinary: host.guestBinary,
         options: [...(await rootOptions(host, spec, host.disk)), '--detached', '--pid-file', 'init.pid'],
-        argv: ['runc', '--root', `${dir.path}/runc`, 'run', '-d', '--preserve-fds', '1', '--bundle', dir.path, '--pid-file', `${dir.path}/init.pid`, spec.id],
+        argv: [
+          'runc',
+          '--root',
+          `${dir.path}/runc`,
+          'run',
+          '-d',
+          '--preserve-fds',
+          '1',
+          '--bundle',
+          dir.path,
+          '--pid-file',
+          `${dir.path}/init.pid`,
+          spec.id,
+        ],
         env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
         deadlineMs: startDeadlineMs,
       }

@@ -18,7 +18,8 @@ export function unconfinedDriver(host: Host, allowed: boolean): Driver {
     onlyByName: true,
 
     async examine() {
-      if (!allowed) return { usable: false, reason: 'the operator does not allow it (WARREN_ALLOW_UNCONFINED=yes would)' }
+      if (!allowed)
+        return { usable: false, reason: 'the operator does not allow it (WARREN_ALLOW_UNCONFINED=yes would)' }
       return { usable: true, description: `runs as ${userInfo().username} on the host itself` }
     },
 
