@@ -107,7 +107,7 @@ async function measure(
   series.push(await burst(platform, { callers: quick ? 20 : 100, input }))
   await sleep(2000)
   tell('sustained')
-  const stream = await sustained(platform, { callers: 4, seconds: quick ? 3 : 15, input })
+  const stream = await sustained(platform, { callers: 12, seconds: quick ? 3 : 15, input })
   series.push(stream.series)
   await sleep(2000)
 

@@ -40,7 +40,6 @@ impl Directory {
         }
     }
 
-
     pub fn unlink(&self, name: &CStr, flags: libc::c_int) -> Result<(), Errno> {
         check(unsafe { libc::unlinkat(self.fd(), name.as_ptr(), flags) }).map(drop)
     }

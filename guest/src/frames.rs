@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn fields_round_trip() {
-        let payload = FieldWriter::new().bytes(1, b"a").bytes(1, b"\xff\0").text(2, 42).flag(3, true).flag(4, false).done();
+        let payload =
+            FieldWriter::new().bytes(1, b"a").bytes(1, b"\xff\0").text(2, 42).flag(3, true).flag(4, false).done();
         let fields = Fields::parse(&payload).unwrap();
         assert_eq!(fields.all(1).collect::<Vec<_>>(), vec![&b"a"[..], &b"\xff\0"[..]]);
         assert_eq!(fields.number(2), Ok(Some(42)));

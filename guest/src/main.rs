@@ -5,6 +5,7 @@ mod failure;
 mod frames;
 mod keeper;
 mod libc;
+mod signals;
 mod syscalls;
 mod tree_copy;
 

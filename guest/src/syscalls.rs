@@ -199,7 +199,8 @@ pub fn close_from(first: u32) {
 }
 
 pub fn mount(source: &str, target: &str, kind: &str, flags: u64, data: &str) -> Result<(), Errno> {
-    let [source, target, kind, data] = [source, target, kind, data].map(|text| c_string(text.as_bytes()).unwrap_or_default());
+    let [source, target, kind, data] =
+        [source, target, kind, data].map(|text| c_string(text.as_bytes()).unwrap_or_default());
     let data = data.as_ptr() as *const c_void;
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data) }).map(drop)
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { eventsOf } from './events.ts'
 import { type Answer, type Reply, startPlatform, until } from './platform.ts'
 
@@ -76,7 +77,7 @@ test('50 MB go up and down as streams, and our memory stays flat', async () => {
 
 test('a caller that stops in the middle of an upload leaves no half file', async () => {
   const controller = new AbortController()
-  const endless = new ReadableStream({ pull: (to) => to.enqueue(Buffer.alloc(65_536)) })
+  const endless = new ReadableStream({ pull: (to) => sleep(1).then(() => to.enqueue(Buffer.alloc(65_536))) })
   const upload = platform.call('PUT', files({ path: '/home/user/half' }), endless, { signal: controller.signal })
   await until('it has begun', async () => (await platform.call('GET', files({ path: '/home/user/half' }, '/stat'))).ok)
   controller.abort()

@@ -23,7 +23,8 @@ pub fn attach(agent: &Agent, connection: Connection, fields: &Fields) -> Result<
         let state = process.lock();
         [state.output[STDOUT].start(), state.output[STDERR].start()]
     };
-    let reply = FieldWriter::new().text(1, process.id).text(2, process.pid).text(3, oldest[STDOUT]).text(4, oldest[STDERR]);
+    let reply =
+        FieldWriter::new().text(1, process.id).text(2, process.pid).text(3, oldest[STDOUT]).text(4, oldest[STDERR]);
     connection.send(kind::STARTED, &reply.done())?;
 
     let waker = from.waker.clone();

@@ -28,16 +28,17 @@ pub fn dial(connection: Connection, fields: &Fields) -> Result<(), Lost> {
 fn connect(fields: &Fields) -> Outcome<OwnedFd> {
     if let Some(path) = fields.get(2) {
         let shown = String::from_utf8_lossy(path);
-        return UnixStream::connect(OsStr::from_bytes(path)).map(OwnedFd::from).map_err(|error| {
-            Failure::from_errno(errno_of(&error), format!("nothing listens on {}", shown))
-        });
+        return UnixStream::connect(OsStr::from_bytes(path))
+            .map(OwnedFd::from)
+            .map_err(|error| Failure::from_errno(errno_of(&error), format!("nothing listens on {}", shown)));
     }
     let port = match fields.number(1)? {
         Some(port @ 1..=65535) => port as u16,
         _ => return Err(Failure::new("invalid", "a port is a number from 1 to 65535")),
     };
     let try_address = |address: SocketAddr| TcpStream::connect_timeout(&address, CONNECT_TIMEOUT);
-    let stream = try_address((Ipv4Addr::LOCALHOST, port).into()).or_else(|_| try_address((Ipv6Addr::LOCALHOST, port).into()));
+    let stream =
+        try_address((Ipv4Addr::LOCALHOST, port).into()).or_else(|_| try_address((Ipv6Addr::LOCALHOST, port).into()));
     let unreachable = |error: Error| Failure {
         errno: errno_of(&error),
         ..Failure::new("unavailable", format!("nothing listens on port {}", port))
@@ -49,9 +50,16 @@ fn connect(fields: &Fields) -> Outcome<OwnedFd> {
 
 fn relay(connection: Connection, socket: OwnedFd) {
     let (host, rest) = connection.into_raw();
-    let mut inward = Direction { from: host.as_raw_fd(), to: socket.as_raw_fd(), held: rest, sent: 0, ended: false, closed: false };
-    let mut outward =
-        Direction { from: socket.as_raw_fd(), to: host.as_raw_fd(), held: Vec::new(), sent: 0, ended: false, closed: false };
+    let mut inward =
+        Direction { from: host.as_raw_fd(), to: socket.as_raw_fd(), held: rest, sent: 0, ended: false, closed: false };
+    let mut outward = Direction {
+        from: socket.as_raw_fd(),
+        to: host.as_raw_fd(),
+        held: Vec::new(),
+        sent: 0,
+        ended: false,
+        closed: false,
+    };
     let mut buffer = vec![0; CHUNK];
     while !(inward.closed && outward.closed) {
         let mut entries = [inward.source(), inward.sink(), outward.source(), outward.sink()];

@@ -1,19 +1,15 @@
-use super::connection::Connection;
-use super::{reaper, requests, Agent};
+use super::{reaper, workers, Agent};
 use crate::descendants::kill_descendants;
-use crate::libc::{self, POLLERR, POLLIN};
-use crate::syscalls::{
-    become_subreaper, block_signals, close_from, errno_of, poll, poll_entry, set_close_on_exec, set_signal_action, Errno,
-};
+use crate::libc;
+use crate::signals::Signals;
+use crate::syscalls::{become_subreaper, close_from, describe, errno_of, set_close_on_exec, set_signal_action, Errno};
 use std::fs::File;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::io::{FromRawFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Mutex;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const STACK: usize = 128 * 1024;
 const DEFAULT_LISTEN_FD: RawFd = 3;
 
 enum Listen {
@@ -34,7 +30,6 @@ pub fn main(arguments: &[String]) -> i32 {
         set_signal_action(signal, libc::SIG_DFL);
     }
     set_signal_action(libc::SIGPIPE, libc::SIG_IGN);
-    let awaited = block_signals(reaper::awaited_signals(is_init));
     unsafe { libc::umask(0) };
     if is_init {
         super::configure::raise_loopback();
@@ -44,6 +39,11 @@ pub fn main(arguments: &[String]) -> i32 {
     let listener = match open(&listen) {
         Ok(listener) => listener,
         Err(message) => return complain(&message),
+    };
+    // After open(), which closes every descriptor it does not know.
+    let signals = match Signals::open(reaper::awaited_signals(is_init)) {
+        Ok(signals) => signals,
+        Err(errno) => return complain(&describe(errno)),
     };
 
     let agent: &'static Agent = Box::leak(Box::new(Agent {
@@ -56,15 +56,15 @@ pub fn main(arguments: &[String]) -> i32 {
         Listen::Inherited(_) => pipe_to_keeper(),
         Listen::At(_) => -1,
     };
-    let serving = thread::Builder::new().stack_size(STACK).spawn(move || {
-        serve(agent, listener, keeper);
-        end()
-    });
-    if serving.is_err() {
+    if workers::start(agent, listener).is_err() {
         return complain("cannot start a thread");
     }
-    reaper::run(agent, awaited);
-    end()
+    reaper::run(agent, &signals, keeper);
+    // As pid 1 the kernel ends the others with us; else they are ours to end.
+    if !is_init {
+        kill_descendants();
+    }
+    0
 }
 
 fn parse(arguments: &[String]) -> Result<Listen, String> {
@@ -81,9 +81,9 @@ fn parse(arguments: &[String]) -> Result<Listen, String> {
 
 fn open(listen: &Listen) -> Result<UnixListener, String> {
     match listen {
-        Listen::Inherited(fd) => inherit(*fd).map_err(|errno| {
-            format!("descriptor {} is not a listening socket: {}", fd, crate::syscalls::describe(errno))
-        }),
+        Listen::Inherited(fd) => {
+            inherit(*fd).map_err(|errno| format!("descriptor {} is not a listening socket: {}", fd, describe(errno)))
+        }
         Listen::At(path) => {
             close_from(3);
             let _ = std::fs::remove_file(path);
@@ -105,14 +105,6 @@ fn inherit(fd: RawFd) -> Result<UnixListener, Errno> {
     Ok(listener)
 }
 
-/// As pid 1 the kernel ends the others with us; else they are ours to end.
-fn end() -> ! {
-    if std::process::id() != 1 {
-        kill_descendants();
-    }
-    std::process::exit(0)
-}
-
 /// Our standard error, if it is a pipe: the keeper holds its other end for as long as it lives. Else -1.
 fn pipe_to_keeper() -> RawFd {
     let stderr = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(2) });
@@ -121,56 +113,6 @@ fn pipe_to_keeper() -> RawFd {
         2
     } else {
         -1
-    }
-}
-
-/// Returns when the keeper is gone: nobody could reach, record or clear up this sandbox any more.
-fn serve(agent: &'static Agent, listener: UnixListener, keeper: RawFd) {
-    loop {
-        let mut entries = [poll_entry(listener.as_raw_fd(), POLLIN), poll_entry(keeper, 0)];
-        poll(&mut entries, -1);
-        if entries[1].revents & POLLERR != 0 {
-            return;
-        }
-        if entries[0].revents == 0 {
-            continue;
-        }
-        match listener.accept() {
-            Ok((stream, _)) => start(agent, stream.into()),
-            // Out of descriptors or memory for now; connections wait in the backlog.
-            Err(_) => thread::sleep(Duration::from_millis(10)),
-        }
-    }
-}
-
-fn start(agent: &'static Agent, socket: OwnedFd) {
-    let fd = socket.as_raw_fd();
-    let waiting = std::sync::Arc::new(Mutex::new(Some(Connection::new(socket))));
-    let given = waiting.clone();
-    let thread = thread::Builder::new().stack_size(STACK).spawn(move || {
-        let connection = given.lock().map_or(None, |mut slot| slot.take());
-        drop(given);
-        if let Some(connection) = connection {
-            requests::serve(agent, connection);
-        }
-    });
-    if thread.is_err() {
-        // Its closure is gone, the connection is still ours.
-        let connection = waiting.lock().map_or(None, |mut slot| slot.take());
-        if let Some(connection) = connection {
-            limit_patience(fd);
-            requests::serve_without_thread(agent, connection);
-        }
-    }
-}
-
-/// A slow host must not keep the only thread there is.
-fn limit_patience(fd: RawFd) {
-    let patience = libc::timeval { tv_sec: 0, tv_usec: 200_000 };
-    for option in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
-        let size = std::mem::size_of::<libc::timeval>() as u32;
-        let value = &patience as *const libc::timeval;
-        unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, value.cast(), size) };
     }
 }
 

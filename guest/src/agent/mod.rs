@@ -22,6 +22,7 @@ mod spawn;
 mod users;
 mod view;
 mod watch;
+mod workers;
 
 pub use listen::main;
 

@@ -1,8 +1,11 @@
 use super::Agent;
-use crate::libc::{self, c_int};
-use std::time::Duration;
+use crate::libc::{self, c_int, POLLERR, POLLIN};
+use crate::signals::Signals;
+use crate::syscalls::{poll, poll_entry};
+use std::os::unix::io::RawFd;
 
-/// Signals that the reaper waits for; they must be blocked in every thread.
+const FORGET_EVERY_MS: c_int = 60_000;
+
 pub fn awaited_signals(is_init: bool) -> &'static [c_int] {
     // As pid 1 without a handler the agent cannot be ended by anyone inside.
     if is_init {
@@ -12,17 +15,15 @@ pub fn awaited_signals(is_init: bool) -> &'static [c_int] {
     }
 }
 
-const FORGET_EVERY: Duration = Duration::from_secs(60);
-
-/// Reaps children for ever. Returns when the agent is told to end.
-pub fn run(agent: &Agent, awaited: libc::sigset_t) {
-    let every = libc::timespec { tv_sec: FORGET_EVERY.as_secs() as i64, tv_nsec: 0 };
+/// Reaps children until the agent is told to end, or `keeper` (-1: none) breaks: without its keeper nobody could reach,
+/// record or clear up this sandbox any more.
+pub fn run(agent: &Agent, signals: &Signals, keeper: RawFd) {
     loop {
         agent.processes.reap_all();
         let remembers = agent.processes.forget_old();
-        let timeout = if remembers { &every as *const libc::timespec } else { std::ptr::null() };
-        let signal = unsafe { libc::sigtimedwait(&awaited, std::ptr::null_mut(), timeout) };
-        if signal == libc::SIGTERM || signal == libc::SIGINT {
+        let mut entries = [poll_entry(signals.fd(), POLLIN), poll_entry(keeper, 0)];
+        poll(&mut entries, if remembers { FORGET_EVERY_MS } else { -1 });
+        if signals.take().terminate || entries[1].revents & POLLERR != 0 {
             return;
         }
     }

@@ -4,10 +4,25 @@ use crate::failure::{Failure, Outcome};
 use crate::frames::{kind, FieldWriter, Fields, Frame};
 use crate::syscalls::kill;
 
+/// What a request leaves of the thread that served it.
+pub enum Thread {
+    Reusable,
+    /// It acts as another user now.
+    Spent,
+}
+
 /// Answers the one request of `connection`.
-pub fn serve(agent: &'static Agent, mut connection: Connection) {
-    if let Some(frame) = first_frame(&mut connection) {
-        let _ = dispatch(agent, connection, frame);
+pub fn serve(agent: &'static Agent, mut connection: Connection) -> Thread {
+    match first_frame(&mut connection) {
+        None => Thread::Reusable,
+        Some(frame) => {
+            let request = frame.kind;
+            let _ = dispatch(agent, connection, frame);
+            match request {
+                kind::READ..=kind::SYMLINK => Thread::Spent,
+                _ => Thread::Reusable,
+            }
+        }
     }
 }
 

@@ -57,7 +57,9 @@ pub fn spawn(command: &Command) -> Outcome<i32> {
         failed: None,
     };
     let pid = clone_and_wait(&mut child).map_err(|errno| match errno {
-        libc::EAGAIN | libc::ENOMEM => Failure { errno, ..Failure::new("limit", "process limit of the sandbox reached") },
+        libc::EAGAIN | libc::ENOMEM => {
+            Failure { errno, ..Failure::new("limit", "process limit of the sandbox reached") }
+        }
         _ => Failure::from_errno(errno, "cannot start a process"),
     })?;
     match child.failed {
@@ -110,7 +112,8 @@ fn candidates(program: &[u8], env: &[Vec<u8>]) -> Vec<Vec<u8>> {
         return vec![program.to_vec()];
     }
     let path = env.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(b"/usr/local/bin:/usr/bin:/bin");
-    let directories = path.split(|byte| *byte == b':').map(|directory| if directory.is_empty() { b"." } else { directory });
+    let directories =
+        path.split(|byte| *byte == b':').map(|directory| if directory.is_empty() { b"." } else { directory });
     directories.map(|directory| [directory, b"/", program].concat()).collect()
 }
 

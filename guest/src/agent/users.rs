@@ -225,7 +225,9 @@ mod tests {
     #[test]
     fn paths_start_at_the_home_of_the_user() {
         let user = parse_passwd("user:x:1:1::/home/user:").next().unwrap();
-        for (given, absolute) in [("/etc", "/etc"), ("~", "/home/user"), ("~/a", "/home/user/a"), ("a/b", "/home/user/a/b")] {
+        for (given, absolute) in
+            [("/etc", "/etc"), ("~", "/home/user"), ("~/a", "/home/user/a"), ("a/b", "/home/user/a/b")]
+        {
             assert_eq!(user.path(given.as_bytes()), absolute.as_bytes());
         }
     }

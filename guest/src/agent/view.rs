@@ -175,7 +175,8 @@ impl View {
             viewer.cursors = viewer.cursors.map(|_| reached);
         }
         state.wake_waiting_pump();
-        let finished = self.ends.map_or(false, |ends| reached[STDOUT] >= ends[STDOUT] && reached[STDERR] >= ends[STDERR]);
+        let finished =
+            self.ends.map_or(false, |ends| reached[STDOUT] >= ends[STDOUT] && reached[STDERR] >= ends[STDERR]);
         let exit = state.exit;
         drop(state);
         match exit {

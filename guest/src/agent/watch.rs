@@ -65,7 +65,9 @@ struct Change<'a> {
 impl Watcher {
     fn start(root: &Path, recursive: bool) -> Outcome<Watcher> {
         let refused = |errno: Errno| match errno {
-            libc::ENOSPC => Failure { errno, ..Failure::new("limit", "the kernel's limit of watched directories is reached") },
+            libc::ENOSPC => {
+                Failure { errno, ..Failure::new("limit", "the kernel's limit of watched directories is reached") }
+            }
             _ => Failure::from_errno(errno, format!("cannot watch {}", root.display())),
         };
         if !root.metadata().map_err(|error| refused(crate::syscalls::errno_of(&error)))?.is_dir() {

@@ -30,7 +30,9 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
     enter_private_namespace().map_err(|errno| failed("make a mount namespace", errno))?;
     let root = options.mount_at.clone().unwrap_or_else(|| ROOTFS.to_string());
     match create_dir(&root) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(format!("cannot make {}: {}", root, error)),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(format!("cannot make {}: {}", root, error))
+        }
         _ => {}
     }
     let (device, is_new) = match options.disk {

@@ -12,7 +12,7 @@ mod supervise;
 mod watchers;
 
 use crate::libc;
-use crate::syscalls::{block_signals, close_from, set_signal_action};
+use crate::syscalls::{close_from, set_signal_action};
 use options::Options;
 
 /// `keep [options] -- RUNTIME ARGV…`. Reports the start in one line on stdout, then stays until the sandbox has ended.
@@ -57,8 +57,5 @@ fn detach_from_platform() {
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGPIPE] {
         set_signal_action(signal, libc::SIG_IGN);
     }
-    block_signals(&AWAITED_SIGNALS);
     crate::syscalls::become_subreaper();
 }
-
-const AWAITED_SIGNALS: [libc::c_int; 2] = [libc::SIGCHLD, libc::SIGTERM];

@@ -100,7 +100,9 @@ fn parse_number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, Stri
 
 fn parse_disk(value: &str) -> Result<Disk, String> {
     let all = [Disk::None, Disk::Tmpfs, Disk::Loop];
-    all.into_iter().find(|disk| disk.name() == value).ok_or_else(|| format!("--disk is loop, tmpfs or none, not {}", value))
+    all.into_iter()
+        .find(|disk| disk.name() == value)
+        .ok_or_else(|| format!("--disk is loop, tmpfs or none, not {}", value))
 }
 
 fn parse_limit(value: &str) -> Result<(libc::c_int, u64), String> {

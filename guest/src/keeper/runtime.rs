@@ -16,7 +16,8 @@ pub fn start_runtime(options: &Options, console: OwnedFd) -> Result<i32, String>
     let (program, arguments) = options.runtime.split_first().ok_or("the runtime's command line is empty")?;
     let console = File::from(console);
     let same_console = console.try_clone().map_err(|error| error.to_string())?;
-    let mut child = Child::prepare(options).map_err(|errno| format!("cannot prepare the runtime's files: {}", crate::syscalls::describe(errno)))?;
+    let mut child = Child::prepare(options)
+        .map_err(|errno| format!("cannot prepare the runtime's files: {}", crate::syscalls::describe(errno)))?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(console).stderr(same_console);
     unsafe { command.pre_exec(move || child.enter().map_err(Error::from_raw_os_error)) };
@@ -36,7 +37,11 @@ struct Child {
 impl Child {
     fn prepare(options: &Options) -> Result<Child, Errno> {
         Ok(Child {
-            cgroup_procs: options.cgroup_procs.iter().map(|path| c_string(path.as_bytes())).collect::<Result<_, _>>()?,
+            cgroup_procs: options
+                .cgroup_procs
+                .iter()
+                .map(|path| c_string(path.as_bytes()))
+                .collect::<Result<_, _>>()?,
             opened: options.opened.iter().map(open_for_runtime).collect::<Result<_, _>>()?,
             limits: options.limits.clone(),
             identity: options.identity,

@@ -3,11 +3,12 @@ use super::disk::{mount_disk, MountedDisk};
 use super::options::{Disk, Options};
 use super::runtime::{start_runtime, AGENT_SOCKET_FD};
 use super::watchers::Watchers;
-use super::{records, StartFailure, AWAITED_SIGNALS};
+use super::{records, StartFailure};
 use crate::descendants::{kill_descendants, stat_field};
 use crate::libc::{self, POLLIN};
-use crate::syscalls::{block_signals, check, describe, owned, pipe, poll, poll_entry, read, reap, Ending};
-use std::os::unix::io::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use crate::signals::Signals;
+use crate::syscalls::{check, describe, pipe, poll, poll_entry, reap, Ending};
+use std::os::unix::io::IntoRawFd;
 use std::os::unix::net::UnixListener;
 
 const AGENT_SOCKET: &str = "agent.sock";
@@ -31,7 +32,8 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     protect_from_oom_killer();
     let agent_socket = listen_for_agent()?;
     let watchers = Watchers::new(listen(KEEPER_SOCKET)?);
-    let signals = Signals::open()?;
+    let signals = Signals::open(&[libc::SIGCHLD, libc::SIGTERM])
+        .map_err(|errno| format!("cannot wait for signals: {}", describe(errno)))?;
     let mut disk = mount_disk(options)?;
 
     let started = run(options, &signals, agent_socket).and_then(|running| {
@@ -104,7 +106,9 @@ impl Starting<'_> {
             match self.ended.iter().find(|(pid, _)| *pid == self.runtime).map(|(_, ending)| *ending) {
                 None => {}
                 Some(Ending::Exited(0)) => return self.adopt_init(),
-                Some(Ending::Exited(code)) => return Err(self.failure(format!("the runtime failed with code {}", code))),
+                Some(Ending::Exited(code)) => {
+                    return Err(self.failure(format!("the runtime failed with code {}", code)))
+                }
                 Some(Ending::Killed(signal)) => {
                     return Err(self.failure(format!("the runtime was killed by signal {}", signal)))
                 }
@@ -171,35 +175,5 @@ fn announce(pid: i32, start_time: u64, disk: Disk) {
             unsafe { libc::dup2(null, standard) };
         }
         unsafe { libc::close(null) };
-    }
-}
-
-/// SIGCHLD and SIGTERM as a descriptor.
-pub struct Signals(OwnedFd);
-
-pub struct Arrived {
-    pub terminate: bool,
-}
-
-impl Signals {
-    fn open() -> Result<Signals, String> {
-        let set = block_signals(&AWAITED_SIGNALS);
-        let fd = unsafe { libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
-        owned(fd).map(Signals).map_err(|errno| format!("cannot wait for signals: {}", describe(errno)))
-    }
-
-    pub fn fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-
-    pub fn take(&self) -> Arrived {
-        let mut arrived = Arrived { terminate: false };
-        // The kernel's record of one signal is 128 bytes and starts with its number.
-        let mut record = [0u8; 128];
-        while let Ok(128) = read(self.fd(), &mut record) {
-            let [a, b, c, d, ..] = record;
-            arrived.terminate |= u32::from_ne_bytes([a, b, c, d]) == libc::SIGTERM as u32;
-        }
-        arrived
     }
 }

@@ -31,9 +31,8 @@ impl Watchers {
     pub fn step(&mut self, entries: &[pollfd], greeting: &str) -> bool {
         let ready = |fd: i32| entries.iter().any(|entry| entry.fd == fd && entry.revents != 0);
         let mut asked_to_kill = false;
-        self.connections.retain_mut(|watcher| {
-            !ready(watcher.stream.as_raw_fd()) || watcher.take_commands(&mut asked_to_kill)
-        });
+        self.connections
+            .retain_mut(|watcher| !ready(watcher.stream.as_raw_fd()) || watcher.take_commands(&mut asked_to_kill));
         if ready(self.listener.as_raw_fd()) {
             self.accept(greeting);
         }

@@ -35,13 +35,6 @@ pub struct siginfo_t {
 
 #[repr(C)]
 #[derive(Default)]
-pub struct timespec {
-    pub tv_sec: i64,
-    pub tv_nsec: c_long,
-}
-
-#[repr(C)]
-#[derive(Default)]
 pub struct timeval {
     pub tv_sec: i64,
     pub tv_usec: i64,
@@ -158,7 +151,8 @@ extern "C" {
     pub fn umask(mask: u32) -> u32;
     pub fn chdir(path: *const c_char) -> c_int;
     pub fn getxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;
-    pub fn setxattr(path: *const c_char, name: *const c_char, value: *const c_void, size: usize, flags: c_int) -> c_int;
+    pub fn setxattr(path: *const c_char, name: *const c_char, value: *const c_void, size: usize, flags: c_int)
+        -> c_int;
     pub fn listxattr(path: *const c_char, names: *mut c_char, size: usize) -> isize;
     pub fn removexattr(path: *const c_char, name: *const c_char) -> c_int;
     pub fn statvfs64(path: *const c_char, status: *mut statvfs64) -> c_int;
@@ -178,10 +172,15 @@ extern "C" {
     pub fn recv(fd: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize;
     pub fn send(fd: c_int, buffer: *const c_void, length: usize, flags: c_int) -> isize;
     pub fn shutdown(fd: c_int, how: c_int) -> c_int;
-    pub fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, length: u32) -> c_int;
     pub fn sethostname(name: *const c_char, length: usize) -> c_int;
 
-    pub fn clone(run: extern "C" fn(*mut c_void) -> c_int, stack: *mut c_void, flags: c_int, argument: *mut c_void, ...) -> c_int;
+    pub fn clone(
+        run: extern "C" fn(*mut c_void) -> c_int,
+        stack: *mut c_void,
+        flags: c_int,
+        argument: *mut c_void,
+        ...
+    ) -> c_int;
     pub fn execve(path: *const c_char, argv: *const *const c_char, env: *const *const c_char) -> c_int;
     pub fn _exit(status: c_int) -> !;
     pub fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
@@ -192,7 +191,6 @@ extern "C" {
     pub fn sigaddset(set: *mut sigset_t, signal: c_int) -> c_int;
     #[link_name = "pthread_sigmask"]
     pub fn sigprocmask(how: c_int, set: *const sigset_t, old: *mut sigset_t) -> c_int;
-    pub fn sigtimedwait(set: *const sigset_t, info: *mut siginfo_t, timeout: *const timespec) -> c_int;
     pub fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> c_int;
     pub fn setsid() -> c_int;
     pub fn geteuid() -> u32;

@@ -39,7 +39,9 @@ pub fn make_parents(path: &Path) -> Outcome<()> {
     let missing: Vec<&Path> = path.ancestors().skip(1).take_while(|above| above.symlink_metadata().is_err()).collect();
     for above in missing.into_iter().rev().filter(|above| !above.as_os_str().is_empty()) {
         match make_directory(above, PARENT_MODE) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(cannot("make directory", above, &error)),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(cannot("make directory", above, &error))
+            }
             _ => {}
         }
     }
@@ -81,7 +83,8 @@ fn copy_across(from: &Path, to: &Path) -> Result<(), Error> {
 pub fn chmod(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
     let path = scope.path();
     let mode = octal(fields, 3)?.ok_or_else(|| Failure::new("invalid", "a mode is missing"))?;
-    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| cannot("change mode of", path, &error))?;
+    std::fs::set_permissions(path, Permissions::from_mode(mode))
+        .map_err(|error| cannot("change mode of", path, &error))?;
     stat::of_path(path, true)
 }
 

@@ -74,7 +74,8 @@ fn octal(fields: &Fields, tag: u8) -> Outcome<Option<u32>> {
     match fields.get(tag) {
         None => Ok(None),
         Some(_) => {
-            let mode = fields.text(tag).and_then(|text| u32::from_str_radix(text, 8).ok()).filter(|mode| *mode <= 0o7777);
+            let mode =
+                fields.text(tag).and_then(|text| u32::from_str_radix(text, 8).ok()).filter(|mode| *mode <= 0o7777);
             mode.map(Some).ok_or_else(|| Failure::new("invalid", "a mode is an octal number up to 7777"))
         }
     }

@@ -120,7 +120,9 @@ fn open_with(path: &Path, flags: &Flags, mode: u32) -> Result<Target, Error> {
     let existing = options.truncate(!flags.append);
     match existing.open(path) {
         // A symbolic link that points at nothing yet.
-        Err(error) if error.kind() == ErrorKind::NotFound => existing.create(true).open(path).map(|file| target(file, false)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            existing.create(true).open(path).map(|file| target(file, false))
+        }
         opened => opened.map(|file| target(file, false)),
     }
 }

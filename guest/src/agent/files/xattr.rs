@@ -27,7 +27,10 @@ pub fn xattr(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
             sized(removed as isize).map(|_| Vec::new()).map_err(refused)
         }
         "list" => list(&path_c).map_err(refused),
-        _ => Err(Failure::new("invalid", format!("an attribute operation is get, set, list or remove, not {}", operation))),
+        _ => Err(Failure::new(
+            "invalid",
+            format!("an attribute operation is get, set, list or remove, not {}", operation),
+        )),
     }
 }
 

@@ -96,8 +96,12 @@ export class GuestConnection {
   /** After DIAL's OK: gives the socket back as a raw byte pipe. */
   takeRaw(): net.Socket {
     this.#raw = true
-    this.socket.pause()
+    // Stops the flow without pause(), which only an explicit resume() would undo: whoever gets the socket must be able
+    // to start it by listening, as on a fresh one.
+    const stop = () => {}
+    this.socket.on('readable', stop)
     this.socket.removeAllListeners('data')
+    this.socket.off('readable', stop)
     const rest = this.#reader.rest()
     if (rest.length > 0) this.socket.unshift(rest)
     return this.socket
