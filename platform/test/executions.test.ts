@@ -30,7 +30,7 @@ test('execute() runs a command and answers with what it wrote and how it ended',
 
 test('execute() runs the languages that the sandbox has, Python when none is named', async () => {
   assert.equal((await execute({ code: 'print(6 * 7)' })).stdout, '42\n')
-  assert.equal((await execute({ code: 'a=(1 2); echo ${a[1]}', language: 'bash' })).stdout, '2\n')
+  assert.equal((await execute({ code: '[[ ab == a* ]] && echo 2', language: 'bash' })).stdout, '2\n')
   const node = await execute({ command: 'command -v node' })
   if (node.exitCode === 0)
     assert.equal((await execute({ code: 'console.log([1,2].at(-1))', language: 'javascript' })).stdout, '2\n')

@@ -45,13 +45,14 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
   let key = ''
   let log = ''
 
-  const start = async () => {
+  const start = async (more: Record<string, string> = {}) => {
     child = spawn(process.execPath, [main], {
       env: {
         ...process.env,
         WARREN_POOL_SIZE: '2',
         WARREN_LOG_LEVEL: 'warn',
         ...env,
+        ...more,
         WARREN_HOME: home,
         WARREN_PORT: '0',
       },

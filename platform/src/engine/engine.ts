@@ -1,20 +1,12 @@
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
-import { chooseDriver, type IsolationWanted, type ProbedDriver } from './choose-driver.ts'
-import {
-  type DiskLimit,
-  type Driver,
-  type Fingerprint,
-  type InstanceSpec,
-  type Isolation,
-  isolations,
-  type Limits,
-  type Rootfs,
-} from './driver.ts'
+import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
+import type { DiskLimit, Driver, Fingerprint, InstanceSpec, Isolation, Limits, Rootfs } from './driver.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
 import { Instance } from './instance.ts'
 import type { InstanceRecord, InstanceStore } from './instance-store.ts'
+import { Ladder } from './ladder.ts'
 import { StartQueue } from './start-queue.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -67,15 +59,16 @@ const bootDeadlineMs = 10_000
 export class Engine {
   readonly #deps: EngineDeps
   readonly #instances = new Map<string, Instance>()
+  readonly #ladder: Ladder
   readonly #queue: StartQueue
   readonly #pool: WarmPool
   readonly #poolKey: string
   /** What an earlier process left and nobody has claimed yet. */
   readonly #recovered = new Map<string, { record: InstanceRecord; instance: Instance }>()
-  #probed: Promise<ProbedDriver[]> | undefined
 
   private constructor(deps: EngineDeps) {
     this.#deps = deps
+    this.#ladder = new Ladder(deps.drivers, (driver) => this.#fingerprint(driver))
     this.#queue = new StartQueue(deps.parallelStarts)
     this.#poolKey = `${deps.pool.template} ${JSON.stringify(deps.pool.limits)}`
     this.#pool = new WarmPool({
@@ -93,9 +86,9 @@ export class Engine {
     return engine
   }
 
-  /** Boots every driver once, strongest first; later calls answer from the first. */
+  /** Every driver's verdict, strongest first. */
   async drivers(): Promise<DriverReport[]> {
-    const probed = await this.#probe()
+    const probed = await this.#ladder.probed()
     return probed.map(({ driver, fingerprint }) => ({ driver: driver.name, isolation: driver.isolation, fingerprint }))
   }
 
@@ -105,7 +98,7 @@ export class Engine {
     signal: AbortSignal,
   ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
     const wanted: IsolationWanted = { min: this.#deps.isolation, ...request.isolation }
-    const { driver, passedOver } = chooseDriver(await this.#probe(), wanted)
+    const { driver, passedOver } = chooseDriver(await this.#ladder.probed(), wanted)
     const warm = await this.#claim(request, driver)
     const instance = warm ?? (await this.#startCold(request, driver, signal))
     try {
@@ -164,15 +157,6 @@ export class Engine {
     this.#pool.close()
   }
 
-  #probe(): Promise<ProbedDriver[]> {
-    this.#probed ??= Promise.all(
-      this.#deps.drivers.map(async (driver) => ({ driver, fingerprint: await this.#fingerprint(driver) })),
-    ).then((probed) =>
-      probed.sort((a, b) => isolations.indexOf(b.driver.isolation) - isolations.indexOf(a.driver.isolation)),
-    )
-    return this.#probed
-  }
-
   async #fingerprint(driver: Driver): Promise<Fingerprint> {
     const record = await this.#newRecord(driver, this.#deps.pool.template, this.#deps.pool.limits)
     const dir = await this.#deps.store.write(record)
@@ -223,7 +207,7 @@ export class Engine {
 
   async #startForPool(signal: AbortSignal): Promise<Instance> {
     const { pool, isolation } = this.#deps
-    const { driver } = chooseDriver(await this.#probe(), { min: isolation })
+    const { driver } = chooseDriver(await this.#ladder.probed(), { min: isolation })
     return this.#queue.run('background', signal, async () => {
       const record = { ...(await this.#newRecord(driver, pool.template, pool.limits)), poolKey: this.#poolKey }
       const instance = await this.#create(record, driver, signal)

@@ -81,17 +81,22 @@ export class WarmPool {
       this.add(await this.#deps.start(this.#closing.signal))
       this.#retryMs = retryMs.shortest
     } catch (error) {
-      if (this.#closing.signal.aborted) return
-      this.#deps.onFailure(error)
-      this.#retryTimer ??= setTimeout(() => {
-        this.#retryTimer = undefined
-        this.fill()
-      }, this.#retryMs).unref()
-      this.#retryMs = Math.min(this.#retryMs * 2, retryMs.longest)
+      this.#retryLater(error)
     } finally {
       this.#starting--
     }
     this.fill()
+  }
+
+  /** Of members that fail together the first one speaks for all. */
+  #retryLater(error: unknown): void {
+    if (this.#closing.signal.aborted || this.#retryTimer) return
+    this.#deps.onFailure(error)
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined
+      this.fill()
+    }, this.#retryMs).unref()
+    this.#retryMs = Math.min(this.#retryMs * 2, retryMs.longest)
   }
 }
 

@@ -26,7 +26,7 @@ export function previewTarget({ headers, url = '/' }: IncomingMessage): PreviewT
   const host = /^([^:]*)\.localhost\.?(?::\d+)?$/i.exec(headers.host ?? '')
   if (host) {
     const label = /^(\d{1,5})-([a-z0-9]+)$/i.exec(host[1]!)
-    return { id: label?.[2]!.toLowerCase() ?? '', port: portNumber(label?.[1]), path: url }
+    return { id: label?.[2]?.toLowerCase() ?? '', port: portNumber(label?.[1]), path: url }
   }
   const path = /^\/v1\/sandboxes\/([^/?]+)\/ports\/([^/?]+)(.*)$/s.exec(url)
   if (!path) return undefined

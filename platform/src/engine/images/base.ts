@@ -97,7 +97,7 @@ nogroup:x:65534:
   'etc/resolv.conf': '',
   'etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n',
   'etc/shells': '/bin/sh\n/bin/bash\n',
-  'etc/profile': 'export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"\n',
+  'etc/profile': 'umask 022\n',
   'etc/bash.bashrc': "PS1='\\u@\\h:\\w\\$ '\n",
   'home/user/.bashrc': '[ -z "$PS1" ] && return\nPS1=\'\\u@\\h:\\w\\$ \'\n',
   'home/user/.profile': '[ -n "$BASH_VERSION" ] && [ -f "$HOME/.bashrc" ] && . "$HOME/.bashrc"\n',

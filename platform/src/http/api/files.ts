@@ -267,7 +267,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
     },
   )
 
-  await app.register(async (raw) => {
+  await app.register((raw, _options, done) => {
     rawBody(raw)
     raw.put<ById & { Querystring: Static<typeof WriteQuery>; Body: Readable | undefined }>(
       '/sandboxes/:id/files',
@@ -289,6 +289,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         )
       },
     )
+    done()
   })
 }
 

@@ -170,7 +170,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
     },
   )
 
-  await app.register(async (raw) => {
+  await app.register((raw, _options, done) => {
     rawBody(raw)
     raw.post<ByProcess & { Querystring: Static<typeof StdinQuery>; Body: Readable | undefined }>(
       '/sandboxes/:id/processes/:processId/stdin',
@@ -192,6 +192,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
         return reply.code(204).send()
       },
     )
+    done()
   })
 }
 
