@@ -46,6 +46,9 @@ const coldTargets: Record<string, number> = { 'oci/runc': 40, namespaces: 12 }
 export async function benchSandbox(options: SandboxBenchOptions): Promise<SandboxReport> {
   options.tell('starting')
   const platform = options.url ? existingPlatform(options.url) : await startPlatform()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void platform.stop().finally(() => process.exit(130)))
+  }
   try {
     return await measure(platform, options)
   } finally {

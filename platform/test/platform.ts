@@ -119,7 +119,9 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
       await start({ WARREN_POOL_SIZE: '0' })
       await removeSandboxes(platform)
       await platform.kill('SIGTERM')
-      await until('its processes are gone', () => processesOf(home).length === 0)
+      await until('its processes are gone', () => processesOf(home).length === 0).catch((error) => {
+        throw new Error(`left behind: ${processesOf(home).map((pid) => commandLine(String(pid)))}`, { cause: error })
+      })
     } finally {
       killAll()
       await rm(home, { recursive: true, force: true, maxRetries: 5 })

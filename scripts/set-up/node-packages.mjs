@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './root.mjs'
 import { run, tail } from './run.mjs'
 import { tell } from './tell.mjs'
 
+const bootstrap = join(root, '.cache/node-bootstrap')
 const pinnedNode = `node_modules/node-${process.platform}-${process.arch}`
 
 /**
@@ -15,8 +16,8 @@ export async function installNodePackages() {
   if (missing.length > 0) {
     const started = Date.now()
     tell(`installing the npm packages (${missing.length} missing or outdated)`)
-    const { ok, output } = await npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
-    if (!ok) throw new Error(`npm ci did not succeed. It said:\n  ${tail(output)}`)
+    await npmCi(root, await recentNode())
+    rmSync(bootstrap, { recursive: true, force: true })
     tell(`npm packages installed in ${((Date.now() - started) / 1000).toFixed(1)} s`)
   }
   if (!existsSync(join(root, 'node_modules/.bin/node'))) {
@@ -26,12 +27,37 @@ export async function installNodePackages() {
   }
 }
 
-function npm(args) {
+/**
+ * Folder of a Node that is recent enough to run npm for us: under an older one npm leaves out optional packages that want
+ * a newer one, without a word. If ours is older, the pinned one is fetched first, by itself, as package-lock.json has it.
+ */
+async function recentNode() {
+  const entry = packagesOf('package-lock.json')[pinnedNode]
+  if (!entry || Number.parseInt(process.versions.node, 10) >= Number.parseInt(entry.version, 10)) return undefined
+  const name = pinnedNode.replace('node_modules/', '')
+  const packageJson = { private: true, dependencies: { [name]: entry.version } }
+  const lock = { lockfileVersion: 3, packages: { '': packageJson, [pinnedNode]: { ...entry, optional: undefined } } }
+  mkdirSync(bootstrap, { recursive: true })
+  writeFileSync(join(bootstrap, 'package.json'), JSON.stringify(packageJson))
+  writeFileSync(join(bootstrap, 'package-lock.json'), JSON.stringify(lock))
+  await npmCi(bootstrap, undefined)
+  return join(bootstrap, 'node_modules/.bin')
+}
+
+async function npmCi(cwd, nodeFolder) {
   const script = process.env.npm_execpath
-  const options = { cwd: root }
-  return script && /\.c?js$/.test(script)
-    ? run(process.execPath, [script, ...args], options)
-    : run('npm', args, options)
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  const env = { ...process.env }
+  if (nodeFolder) env.PATH = `${nodeFolder}:${env.PATH}`
+  // npm tells its children which Node it runs on; one that is told of the old Node would use it.
+  delete env.npm_node_execpath
+  delete env.NODE
+  const node = nodeFolder ? join(nodeFolder, 'node') : process.execPath
+  const { ok, output } =
+    script && /\.c?js$/.test(script)
+      ? await run(node, [script, ...args], { cwd, env })
+      : await run('npm', args, { cwd, env })
+  if (!ok) throw new Error(`npm ci did not succeed. It said:\n  ${tail(output)}`)
 }
 
 /** Paths of package-lock.json that node_modules does not hold in that version, by npm's own record of what it laid there. */

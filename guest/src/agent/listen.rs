@@ -36,11 +36,11 @@ pub fn main(arguments: &[String]) -> i32 {
     } else {
         become_subreaper();
     }
+    // First, because it closes all other descriptors.
     let listener = match open(&listen) {
         Ok(listener) => listener,
         Err(message) => return complain(&message),
     };
-    // After open(), which closes every descriptor it does not know.
     let signals = match Signals::open(reaper::awaited_signals(is_init)) {
         Ok(signals) => signals,
         Err(errno) => return complain(&describe(errno)),

@@ -48,6 +48,7 @@ for (const origin of postgresOrigins) {
     test('it starts again after both were killed, and lost nothing that it had acknowledged', async (t) => {
       const home = temporaryHome(t)
       const { pid } = await startAndKillPlatform(home, origin)
+      // Found while it dies, it is not taken for one that lives: the signal is not waited for.
       process.kill(pid, 'SIGKILL')
 
       const again = await startPostgres({ home, logger, origin })

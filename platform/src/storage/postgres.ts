@@ -32,6 +32,14 @@ interface LaunchedServer extends PostgresProcess {
   reaped?: () => Promise<void>
 }
 
+interface ReadyServer {
+  server: LaunchedServer
+  connection: Postgres['connection']
+  version: string
+  /** Closes what `connection` refers to. */
+  disconnect(): void
+}
+
 const user = 'warren'
 const startDeadlineMs = 60_000
 const longestLogBytes = 8 * 1024 * 1024
@@ -47,34 +55,37 @@ export async function startPostgres({ home, logger, origin }: PostgresOptions): 
   await mkdir(home, { recursive: true, mode: 0o700 })
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const release = claimFolder(folder)
-  let dataFd: number | undefined
 
   try {
-    let server: LaunchedServer | undefined = await findRunning(data)
-    if (server) logger.info({ pid: server.pid }, 'taking up the PostgreSQL that was left running')
-    else server = await launchServer(folder, data, origin)
-
-    // A unix socket's path may have 107 bytes; this way it is short however long the folder's own path is.
-    const fd = openSync(data, constants.O_RDONLY | constants.O_DIRECTORY)
-    dataFd = fd
-    const connection = { host: `/proc/self/fd/${fd}`, user, database: 'postgres' }
-    const version = await untilReady(connection, server, folder)
-    const running = server
+    const left = await findRunning(data)
+    const taken = left && (await takeUp(left, data, folder))
+    if (taken) logger.info({ pid: taken.server.pid }, 'took up the PostgreSQL that was left running')
+    const { server, connection, version, disconnect } =
+      taken ?? (await untilReady(await launchServer(folder, data, origin), data, folder))
     return {
       connection,
       description: `PostgreSQL ${version}, our own, in ${folder}`,
-      pid: running.pid,
+      pid: server.pid,
       async stop() {
-        await stopServer(running)
-        await running.reaped?.()
-        closeSync(fd)
+        await stopServer(server)
+        await server.reaped?.()
+        disconnect()
         release()
       },
     }
   } catch (error) {
-    if (dataFd !== undefined) closeSync(dataFd)
     release()
     throw error
+  }
+}
+
+/** Undefined if it ends before it answers: it was already dying when we found it. */
+async function takeUp(server: LaunchedServer, data: string, folder: string): Promise<ReadyServer | undefined> {
+  try {
+    return await untilReady(server, data, folder)
+  } catch (error) {
+    if (isAlive(server.pid, server.startTime)) throw error
+    return undefined
   }
 }
 
@@ -200,12 +211,12 @@ function serverSettings(major: number): Record<string, string | number> {
   }
 }
 
-/** Its version, once it answers. */
-async function untilReady(
-  connection: Postgres['connection'],
-  server: PostgresProcess,
-  folder: string,
-): Promise<string> {
+/** Resolves once it answers. Throws `unavailable` with the end of its log if it dies or does not come. */
+async function untilReady(server: LaunchedServer, data: string, folder: string): Promise<ReadyServer> {
+  // A unix socket's path may have 107 bytes; this way it is short however long the folder's own path is.
+  const fd = openSync(data, constants.O_RDONLY | constants.O_DIRECTORY)
+  const disconnect = () => closeSync(fd)
+  const connection = { host: `/proc/self/fd/${fd}`, user, database: 'postgres' }
   const deadline = Date.now() + startDeadlineMs
   for (;;) {
     const client = new pg.Client(connection)
@@ -213,22 +224,24 @@ async function untilReady(
     try {
       await client.connect()
       const { rows } = await client.query<{ version: string }>(`select current_setting('server_version') as version`)
-      return rows[0]!.version
+      return { server, connection, version: rows[0]!.version, disconnect }
     } catch (cause) {
       const gone = !isAlive(server.pid, server.startTime)
       if (!gone && Date.now() < deadline) {
         await sleep(10)
         continue
       }
-      const log = (await readFile(join(folder, 'postgres.log'), 'utf8').catch(() => ''))
-        .trim()
-        .split('\n')
-        .slice(-3)
-        .join(' | ')
+      disconnect()
       const what = gone ? 'ended right after its start' : `did not answer within ${startDeadlineMs / 1000} s`
-      throw new WarrenError('unavailable', `our PostgreSQL ${what}. Its log ends with: ${log}`, { cause })
+      const message = `our PostgreSQL ${what}. Its log ends with: ${await endOfLog(folder)}`
+      throw new WarrenError('unavailable', message, { cause })
     } finally {
       await client.end().catch(() => {})
     }
   }
+}
+
+async function endOfLog(folder: string): Promise<string> {
+  const text = await readFile(join(folder, 'postgres.log'), 'utf8').catch(() => '')
+  return text.trim().split('\n').slice(-3).join(' | ')
 }
