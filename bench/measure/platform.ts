@@ -25,22 +25,28 @@ export async function startPlatform(): Promise<Platform> {
   const environment = { WARREN_HOME: home, WARREN_PORT: '0', WARREN_LOG_LEVEL: 'warn', WARREN_MAX_SANDBOXES: '2000' }
   const { child, url } = await serve(environment)
   const apiKey = (await readFile(join(home, 'admin.key'), 'utf8')).trim()
+  let stopped: Promise<void> | undefined
   return {
     url,
     apiKey,
     own: { pid: child.pid!, home },
-    async stop() {
-      await removeAll({ url, apiKey })
-      await end(child)
-      // The ready sandboxes of the pool outlive the server. One that wants no pool removes them when it takes them up.
-      const { child: sweeper } = await serve({ ...environment, WARREN_POOL_SIZE: '0' })
-      await end(sweeper)
-      await rm(home, { recursive: true, force: true })
+    stop: () => {
+      stopped ??= cleanUp()
+      return stopped
     },
+  }
+
+  async function cleanUp(): Promise<void> {
+    await end(child)
+    // The ready sandboxes of the pool outlive the server. One that wants no pool removes them when it takes them up.
+    const sweeper = await serve({ ...environment, WARREN_POOL_SIZE: '0' })
+    await removeAll({ url: sweeper.url, apiKey })
+    await end(sweeper.child)
+    await rm(home, { recursive: true, force: true })
   }
 }
 
-/** A server that runs already; it is left as it was found, but for what is in `created`. */
+/** A server that runs already. What the bench makes there it removes as it goes. */
 export function existingPlatform(url: string): Platform {
   return { url: url.replace(/\/+$/, ''), apiKey: process.env.WARREN_API_KEY, stop: async () => {} }
 }
@@ -64,7 +70,7 @@ async function serve(environment: Record<string, string>): Promise<{ child: Chil
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return
+  if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGTERM')
   await once(child, 'exit')
 }

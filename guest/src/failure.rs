@@ -10,6 +10,8 @@ pub struct Failure {
     pub errno: Errno,
 }
 
+const LONGEST_MESSAGE: usize = 4096;
+
 pub type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
@@ -23,7 +25,9 @@ impl Failure {
     }
 
     pub fn payload(&self) -> Vec<u8> {
-        let fields = FieldWriter::new().text(1, self.code).text(2, &self.message);
+        // A path may be as long as a request, and an answer must not be longer.
+        let message: String = self.message.chars().take(LONGEST_MESSAGE).collect();
+        let fields = FieldWriter::new().text(1, self.code).text(2, message);
         fields.optional(3, (self.errno != 0).then(|| self.errno)).done()
     }
 }

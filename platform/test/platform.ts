@@ -129,13 +129,12 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
   })
   const killAll = () => {
     child.kill('SIGKILL')
-    for (const pid of processesOf(home)) kill(pid)
+    // A keeper takes its sandbox along when it is asked to end.
+    for (const pid of processesOf(home)) end(pid, commandLine(String(pid)).includes('\0keep\0') ? 'SIGTERM' : 'SIGKILL')
   }
-  // When the runner gives up on this file.
-  process.once('SIGTERM', () => {
-    killAll()
-    process.exit(1)
-  })
+  // Also when a test file breaks off before its end, or the runner gives up on it.
+  process.once('exit', killAll)
+  process.once('SIGTERM', () => process.exit(1))
   await start()
   return platform
 }
@@ -167,8 +166,8 @@ function commandLine(pid: string): string {
   }
 }
 
-function kill(pid: number): void {
-  if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL')
+function end(pid: number, signal: NodeJS.Signals): void {
+  if (existsSync(`/proc/${pid}`)) process.kill(pid, signal)
 }
 
 async function removeSandboxes(platform: Platform): Promise<void> {

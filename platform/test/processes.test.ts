@@ -95,7 +95,7 @@ test('a process that is not there is a 404', async () => {
 })
 
 test('a terminal over WebSocket shows, takes input, knows its size and tells how it ended', async () => {
-  const terminal = await openTerminal('/terminal?cols=91&rows=31&command=' + encodeURIComponent('exec bash --norc -i'))
+  const terminal = await openTerminal(`/terminal?cols=91&rows=31&command=${encodeURIComponent('exec bash --norc -i')}`)
   terminal.socket.send(Buffer.from('tty && stty size && echo $((40+2))=answer\n'))
   await until('the answer is shown', () => terminal.shown().includes('42=answer'))
   assert.match(terminal.shown(), /\/dev\/pts\/\d+/)
@@ -114,7 +114,7 @@ test('a terminal over WebSocket shows, takes input, knows its size and tells how
 })
 
 test('a terminal whose window is closed is hung up', async () => {
-  const terminal = await openTerminal('/terminal?command=' + encodeURIComponent('exec sleep 3333'))
+  const terminal = await openTerminal(`/terminal?command=${encodeURIComponent('exec sleep 3333')}`)
   const { processId } = await until('it started', () => terminal.told.find(({ type }) => type === 'started'))
   terminal.socket.close()
   await until('it has ended', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, type Reply, startPlatform, until } from './platform.ts'
@@ -93,13 +94,33 @@ test('setTimeout() lets a sandbox live longer, or shorter', async () => {
   await platform.call('DELETE', longer)
 })
 
-test('a sandbox whose guest agent is killed from outside fails, says why, and can be deleted', async () => {
+test('kill -9 -1 by root ends what runs inside and harms neither the sandbox nor its agent', async () => {
   const path = await platform.sandbox()
-  // Ends everything inside but the agent, which is process 1 of its namespace: that must not harm it.
   await platform.json('POST', `${path}/execute`, { command: 'kill -9 -1', user: 'root' })
   assert.equal((await platform.json('POST', `${path}/execute`, { command: 'echo alive' })).stdout, 'alive\n')
   assert.equal((await platform.json('GET', path)).state, 'running')
   await platform.call('DELETE', path)
+})
+
+test('a sandbox whose guest agent is killed fails, says why, leaves nothing running, and can be deleted', async () => {
+  const path = await platform.sandbox()
+  const seconds = String(Date.now()) // no other process on this host sleeps for so long
+  await platform.json('POST', `${path}/processes`, { command: ['sleep', seconds] })
+  const inside = await until('it runs', () => hostProcess(`sleep\0${seconds}`))
+  process.kill(agentAbove(inside), 'SIGKILL')
+  const failed = await until('it has failed', async () => {
+    const sandbox = await platform.json('GET', path)
+    return sandbox.state === 'failed' && sandbox
+  })
+  assert.equal(failed.endReason, 'agent_died')
+  const refused = await platform.call('POST', `${path}/execute`, { command: 'true' })
+  assert.deepEqual(
+    [refused.status, (await refused.json()).details],
+    [409, { state: 'failed', endReason: 'agent_died' }],
+  )
+  await until('its process is gone', () => hostProcess(`sleep\0${seconds}`) === undefined)
+  assert.equal((await platform.call('DELETE', path)).status, 204)
+  assert.equal((await platform.call('GET', path)).status, 404)
 })
 
 test('metrics() tells what a sandbox uses and may use', async () => {
@@ -141,3 +162,25 @@ test('runtimes() gives the verdict on every driver', async () => {
   assert.ok(runtimes.length > 0)
   for (const { driver, reason, healthy } of runtimes) assert.ok(driver && reason && typeof healthy === 'boolean')
 })
+
+/** The process on this host whose command line begins like this. */
+function hostProcess(commandLine: string): number | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && read(`/proc/${name}/cmdline`).startsWith(commandLine))
+    .map(Number)[0]
+}
+
+/** The process above `pid` that is number 1 where it lives. */
+function agentAbove(pid: number): number {
+  const status = read(`/proc/${pid}/status`)
+  const isFirst = /^NSpid:.*\t1$/m.test(status)
+  return isFirst ? pid : agentAbove(Number(/^PPid:\t(\d+)$/m.exec(status)![1]))
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return '' // gone in the meantime
+  }
+}

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './root.mjs'
 import { run, tail } from './run.mjs'
@@ -20,11 +20,20 @@ export async function installNodePackages() {
     rmSync(bootstrap, { recursive: true, force: true })
     tell(`npm packages installed in ${((Date.now() - started) / 1000).toFixed(1)} s`)
   }
-  if (!existsSync(join(root, 'node_modules/.bin/node'))) {
-    throw new Error(
-      `there is no pinned Node for ${process.platform} ${process.arch}: Warren runs on Linux x64 and arm64 with glibc`,
-    )
+  linkPinnedNode()
+}
+
+/** npm 9 installs the Node of this processor, then removes its link together with that of the processor that is not ours. */
+function linkPinnedNode() {
+  const node = join(root, pinnedNode, 'bin/node')
+  const link = join(root, 'node_modules/.bin/node')
+  if (!existsSync(node)) {
+    const here = `${process.platform} ${process.arch}`
+    throw new Error(`there is no pinned Node for ${here}: Warren runs on Linux x64 and arm64 with glibc`)
   }
+  if (existsSync(link)) return
+  chmodSync(node, 0o755)
+  symlinkSync(`../../${pinnedNode}/bin/node`, link)
 }
 
 /**

@@ -50,19 +50,14 @@ fn connect(fields: &Fields) -> Outcome<OwnedFd> {
 
 fn relay(connection: Connection, socket: OwnedFd) {
     let (host, rest) = connection.into_raw();
-    let mut inward =
-        Direction { from: host.as_raw_fd(), to: socket.as_raw_fd(), held: rest, sent: 0, ended: false, closed: false };
-    let mut outward = Direction {
-        from: socket.as_raw_fd(),
-        to: host.as_raw_fd(),
-        held: Vec::new(),
-        sent: 0,
-        ended: false,
-        closed: false,
-    };
+    let mut inward = Direction::new(host.as_raw_fd(), socket.as_raw_fd(), rest);
+    let mut outward = Direction::new(socket.as_raw_fd(), host.as_raw_fd(), Vec::new());
     let mut buffer = vec![0; CHUNK];
     while !(inward.closed && outward.closed) {
         let mut entries = [inward.source(), inward.sink(), outward.source(), outward.sink()];
+        if inward.ended {
+            entries[0] = poll_entry(host.as_raw_fd(), 0);
+        }
         poll(&mut entries, -1);
         let broken = |entry: &pollfd| entry.revents & POLLERR != 0;
         if entries.iter().any(broken) {
@@ -89,8 +84,17 @@ struct Direction {
 }
 
 impl Direction {
+    fn new(from: RawFd, to: RawFd, held: Vec<u8>) -> Direction {
+        Direction { from, to, held, sent: 0, ended: false, closed: false }
+    }
+
+    /// Not polled at all while nothing is to be read: a hang-up is told again and again.
     fn source(&self) -> pollfd {
-        poll_entry(self.from, if self.held.is_empty() && !self.ended { POLLIN } else { 0 })
+        if self.held.is_empty() && !self.ended {
+            poll_entry(self.from, POLLIN)
+        } else {
+            poll_entry(-1, 0)
+        }
     }
 
     fn sink(&self) -> pollfd {

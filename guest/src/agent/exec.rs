@@ -105,7 +105,8 @@ fn start(agent: &'static Agent, request: Request) -> Outcome<Pump> {
             state: Mutex::new(State::new(waker.clone(), request.buffer, ends.stdin.is_some(), ends.terminal)),
         },
     )?;
-    agent.logs.push(process.id, "event", &[b"started: ", &request.argv.join(&b' ')[..]].concat());
+    let shown: Vec<&[u8]> = process.shown_argv().collect();
+    agent.logs.push(process.id, "event", &[b"started: ", &shown.join(&b' ')[..]].concat());
     let deadline = request.timeout.and_then(|timeout| started.checked_add(timeout));
     Ok(Pump { agent, process, waker, output: ends.output, stdin: ends.stdin, view: None, deadline })
 }

@@ -11,6 +11,8 @@ use std::time::Instant;
 pub const STDOUT: usize = 0;
 pub const STDERR: usize = 1;
 
+const SHOWN_ARGV: usize = 16 * 1024;
+
 /// Input taken from viewers ahead of what the process has read.
 const STDIN_AHEAD: usize = 256 * 1024;
 
@@ -113,12 +115,22 @@ impl Process {
         Ok(())
     }
 
+    /// As much of argv as anybody wants to see in a list.
+    pub fn shown_argv(&self) -> impl Iterator<Item = &[u8]> {
+        let mut room = SHOWN_ARGV;
+        self.argv.iter().map(Vec::as_slice).take_while(move |word| {
+            let fits = word.len() < room;
+            room = room.saturating_sub(word.len() + 1);
+            fits
+        })
+    }
+
     pub fn entry(&self) -> Vec<u8> {
         let exit = self.lock().exit;
         let fields = FieldWriter::new()
             .text(1, self.id)
             .text(2, self.pid)
-            .list(3, self.argv.iter().map(Vec::as_slice))
+            .list(3, self.shown_argv())
             .text(4, &self.user)
             .bytes(5, &self.cwd)
             .text(6, self.started_ms)

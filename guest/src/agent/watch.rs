@@ -4,7 +4,7 @@ use crate::failure::{Failure, Outcome};
 use crate::frames::{kind, FieldWriter, Fields};
 use crate::libc::{self, POLLERR, POLLHUP, POLLIN};
 use crate::syscalls::{c_string, check, owned, poll, poll_entry, read, unix_ms, Errno};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::io::{AsRawFd, OwnedFd};
@@ -31,11 +31,15 @@ pub fn watch(connection: &Connection, fields: &Fields) -> Result<(), Lost> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let mut entries = [poll_entry(watcher.inotify.as_raw_fd(), POLLIN), poll_entry(connection.fd(), 0)];
-        poll(&mut entries, -1);
+        // An empty queue is looked at once before waiting.
+        poll(&mut entries, if watcher.told_ahead.is_empty() { -1 } else { 0 });
         if entries[1].revents & (POLLHUP | POLLERR) != 0 {
             return Err(Lost);
         }
         let count = read(watcher.inotify.as_raw_fd(), &mut buffer).unwrap_or(0);
+        if count == 0 {
+            watcher.told_ahead.clear();
+        }
         let goes_on = watcher.take(&buffer[..count]);
         for (change, path) in watcher.changes.drain(..) {
             let event = FieldWriter::new().text(1, change).bytes(2, path.as_os_str().as_bytes()).text(3, unix_ms());
@@ -54,6 +58,8 @@ struct Watcher {
     /// Watched directories by their number, relative to the root.
     directories: HashMap<i32, PathBuf>,
     changes: Vec<(&'static str, PathBuf)>,
+    /// Found in a new directory and told as created, though the kernel may have queued its own word of it.
+    told_ahead: HashSet<PathBuf>,
 }
 
 struct Change<'a> {
@@ -74,12 +80,17 @@ impl Watcher {
             return Err(refused(libc::ENOTDIR));
         }
         let inotify = owned(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) }).map_err(refused)?;
-        let directories = HashMap::new();
-        let mut watcher = Watcher { inotify, root: root.to_path_buf(), recursive, directories, changes: Vec::new() };
+        let mut watcher = Watcher {
+            inotify,
+            root: root.to_path_buf(),
+            recursive,
+            directories: HashMap::new(),
+            changes: Vec::new(),
+            told_ahead: HashSet::new(),
+        };
         watcher.add(Path::new("")).map_err(refused)?;
         if recursive {
             watcher.add_below(Path::new(""), false);
-            // What could not be watched from the start is told like what could not be later.
         }
         Ok(watcher)
     }
@@ -100,6 +111,7 @@ impl Watcher {
                 let path = directory.join(entry.file_name());
                 if report {
                     self.changes.push(("create", path.clone()));
+                    self.told_ahead.insert(path.clone());
                 }
                 if entry.file_type().map_or(false, |kind| kind.is_dir()) {
                     match self.add(&path) {
@@ -153,12 +165,13 @@ impl Watcher {
             (libc::IN_DELETE, "remove"),
             (libc::IN_MOVED_FROM, "rename"),
         ];
+        let told = is(libc::IN_CREATE) && self.told_ahead.remove(&path);
         for (bits, kind) in kinds {
-            if is(bits) {
+            if is(bits) && !(told && kind == "create") {
                 self.changes.push((kind, path.clone()));
             }
         }
-        if self.recursive && is(libc::IN_ISDIR) {
+        if self.recursive && is(libc::IN_ISDIR) && !told {
             if is(libc::IN_MOVED_FROM) {
                 self.forget(&path);
             } else if is(libc::IN_CREATE | libc::IN_MOVED_TO) {

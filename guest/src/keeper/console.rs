@@ -48,11 +48,6 @@ impl Console {
         String::from_utf8_lossy(&self.tail).trim().to_string()
     }
 
-    /// The tail is only for start failures.
-    pub fn forget_tail(&mut self) {
-        self.tail = Vec::new();
-    }
-
     fn keep(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
         let excess = self.tail.len().saturating_sub(TAIL);

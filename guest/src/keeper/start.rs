@@ -44,8 +44,7 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     match started {
         Ok((running, start_time)) => {
             announce(running.init, start_time, options.disk);
-            let Running { init, early_end, mut console } = running;
-            console.forget_tail();
+            let Running { init, early_end, console } = running;
             Ok(Keeper { init, early_end, console, watchers, signals, disk })
         }
         Err(failure) => {

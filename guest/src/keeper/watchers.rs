@@ -1,4 +1,4 @@
-use crate::libc::{self, pollfd, POLLIN};
+use crate::libc::{self, pollfd, POLLERR, POLLHUP, POLLIN};
 use crate::syscalls::{poll_entry, receive, send};
 use std::os::unix::io::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,6 +15,8 @@ pub struct Watchers {
 struct Watcher {
     stream: UnixStream,
     line: Vec<u8>,
+    /// It may send no more and still listen.
+    sends: bool,
 }
 
 impl Watchers {
@@ -23,17 +25,22 @@ impl Watchers {
     }
 
     pub fn poll_entries(&self) -> Vec<pollfd> {
-        let connections = self.connections.iter().map(|watcher| poll_entry(watcher.stream.as_raw_fd(), POLLIN));
+        let connections = self.connections.iter().map(Watcher::poll_entry);
         [poll_entry(self.listener.as_raw_fd(), POLLIN)].into_iter().chain(connections).collect()
     }
 
     /// Takes what has arrived. True if somebody asked to kill the sandbox.
     pub fn step(&mut self, entries: &[pollfd], greeting: &str) -> bool {
-        let ready = |fd: i32| entries.iter().any(|entry| entry.fd == fd && entry.revents != 0);
+        let events = |fd: i32| entries.iter().find(|entry| entry.fd == fd).map_or(0, |entry| entry.revents);
         let mut asked_to_kill = false;
-        self.connections
-            .retain_mut(|watcher| !ready(watcher.stream.as_raw_fd()) || watcher.take_commands(&mut asked_to_kill));
-        if ready(self.listener.as_raw_fd()) {
+        self.connections.retain_mut(|watcher| {
+            let events = events(watcher.stream.as_raw_fd());
+            if events & POLLIN != 0 {
+                watcher.take_commands(&mut asked_to_kill);
+            }
+            events & (POLLHUP | POLLERR) == 0
+        });
+        if events(self.listener.as_raw_fd()) != 0 {
             self.accept(greeting);
         }
         asked_to_kill
@@ -51,26 +58,28 @@ impl Watchers {
             if self.connections.len() >= MOST_WATCHERS {
                 self.connections.remove(0);
             }
-            self.connections.push(Watcher { stream, line: Vec::new() });
+            self.connections.push(Watcher { stream, line: Vec::new(), sends: true });
         }
     }
 }
 
 impl Watcher {
-    /// False when it is gone.
-    fn take_commands(&mut self, asked_to_kill: &mut bool) -> bool {
+    fn poll_entry(&self) -> pollfd {
+        poll_entry(self.stream.as_raw_fd(), if self.sends { POLLIN } else { 0 })
+    }
+
+    fn take_commands(&mut self, asked_to_kill: &mut bool) {
         let mut buffer = [0; LONGEST_COMMAND];
         match receive(self.stream.as_raw_fd(), &mut buffer, libc::MSG_DONTWAIT) {
-            Ok(0) => return false,
+            Ok(0) => self.sends = false,
             Ok(count) => self.line.extend_from_slice(&buffer[..count]),
-            Err(libc::EAGAIN) => return true,
-            Err(_) => return false,
+            Err(_) => {}
         }
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let command: Vec<u8> = self.line.drain(..=end).collect();
             *asked_to_kill |= command == b"kill\n";
         }
-        self.line.len() <= LONGEST_COMMAND
+        self.sends &= self.line.len() <= LONGEST_COMMAND;
     }
 }
 

@@ -1,6 +1,6 @@
 use super::Scope;
 use crate::failure::{Failure, Outcome};
-use crate::frames::{FieldWriter, Fields};
+use crate::frames::{FieldWriter, Fields, MAX_FRAME};
 use crate::libc::{self, c_void};
 use crate::syscalls::{c_string, errno, Errno};
 use std::ffi::{CStr, CString};
@@ -52,9 +52,11 @@ fn list(path: &CStr) -> Result<Vec<u8>, Errno> {
     let length = sized(unsafe { libc::listxattr(path.as_ptr(), names.as_mut_ptr().cast(), LARGEST) })?;
     names.truncate(length);
     let mut fields = FieldWriter::new();
+    let mut room = MAX_FRAME - 1;
     for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let value = CString::new(name).map_err(|_| libc::EINVAL).and_then(|name| get(path, &name));
         if let Ok(value) = value {
+            room = room.checked_sub(name.len() + value.len() + 10).ok_or(libc::E2BIG)?;
             fields = fields.bytes(4, name).bytes(5, &value);
         }
     }

@@ -54,7 +54,7 @@ export interface BundlePlace {
   cgroupsPath: string
 }
 
-/** The OCI runtime specification (1.0.2) of one instance: the hardened container rung of DESIGN. */
+/** The OCI runtime specification (1.0.2) of one instance: the hardened container rung of ARCHITECTURE.md. */
 export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
   const { limits } = spec
   const mapping = [{ containerID: 0, hostID: place.hostUid, size: idsPerInstance }]
