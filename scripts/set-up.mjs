@@ -19,7 +19,7 @@ try {
     giveUpTurn()
   }
   const seconds = (Date.now() - started) / 1000
-  if (seconds > 2) tell(`ready after ${seconds.toFixed(1)} s`)
+  if (seconds > 2) tell(`done after ${seconds.toFixed(1)} s`)
 } catch (error) {
   tell(`failed: ${error.message}`)
   // The other branch may still be at work: without this the process would wait for it before it reports.

@@ -38,7 +38,7 @@ export async function startPlatform(): Promise<Platform> {
 
   async function cleanUp(): Promise<void> {
     await end(child)
-    // The ready sandboxes of the pool outlive the server. One that wants no pool removes them when it takes them up.
+    // A server of its own clears up: Ctrl-C in a terminal has ended the measured one already.
     const sweeper = await serve({ ...environment, WARREN_POOL_SIZE: '0' })
     await removeAll({ url: sweeper.url, apiKey })
     await end(sweeper.child)

@@ -8,7 +8,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn kill_descendants() {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let children = children_of(std::process::id());
+        let children = children();
         for child in &children {
             let _ = kill(*child, libc::SIGKILL);
         }
@@ -20,7 +20,20 @@ pub fn kill_descendants() {
     }
 }
 
-fn children_of(parent: u32) -> Vec<i32> {
+/// All our threads' children: what loses its parent is given to any of them.
+fn children() -> Vec<i32> {
+    let mut found = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        match std::fs::read_to_string(thread.path().join("children")) {
+            Ok(pids) => found.extend(pids.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
+            Err(_) => return children_by_search(std::process::id()),
+        }
+    }
+    found
+}
+
+/// Where the kernel keeps no lists of children (CONFIG_PROC_CHILDREN).
+fn children_by_search(parent: u32) -> Vec<i32> {
     let entries = match std::fs::read_dir("/proc") {
         Ok(entries) => entries,
         Err(_) => return Vec::new(),

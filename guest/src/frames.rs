@@ -42,6 +42,7 @@ pub mod kind {
     pub const STDIN_EOF: u8 = 0x51;
     pub const CONTROL_SIGNAL: u8 = 0x52;
     pub const RESIZE: u8 = 0x53;
+    pub const LAUNCH: u8 = 0x60;
     pub const ERROR: u8 = 0x7f;
 }
 

@@ -4,6 +4,7 @@ mod directory;
 mod failure;
 mod frames;
 mod keeper;
+mod launcher;
 mod libc;
 mod signals;
 mod syscalls;
@@ -14,12 +15,13 @@ fn main() {
     let code = match arguments.split_first() {
         Some((command, rest)) if command == "agent" => agent::main(rest),
         Some((command, rest)) if command == "keep" => keeper::main(rest),
+        Some((command, _)) if command == "launch" => launcher::main(),
         Some((command, _)) if command == "version" => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | keep | version");
+            eprintln!("usage: warren-guest agent | keep | launch | version");
             2
         }
     };

@@ -193,6 +193,19 @@ pub fn become_subreaper() {
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1u64, 0u64, 0u64, 0u64) };
 }
 
+/// Puts a classic BPF program, struct sock_filter one after the other, on this thread and what it starts, for good.
+pub fn filter_system_calls(program: &[u8]) -> Result<(), Errno> {
+    const INSTRUCTION: usize = 8;
+    let length = program.len() / INSTRUCTION;
+    if length == 0 || length > 4096 || program.len() % INSTRUCTION != 0 {
+        return Err(libc::EINVAL);
+    }
+    let filter = libc::sock_fprog { len: length as u16, filter: program.as_ptr().cast() };
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1u64, 0u64, 0u64, 0u64) })?;
+    check(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &filter as *const _ as u64, 0u64, 0u64) })
+        .map(drop)
+}
+
 /// Closes every descriptor from `first` on. Kernels before 5.9 lack the call; ours are close-on-exec anyway.
 pub fn close_from(first: u32) {
     unsafe { libc::syscall(libc::SYS_CLOSE_RANGE, first as i64, u32::MAX as i64, 0i64) };

@@ -39,6 +39,24 @@ pub fn copy_tree(from: &Path, to: &Path, owner: &dyn Fn(&Path, Owner) -> Option<
     Ok(())
 }
 
+/// Gives `root` and everything below it to the owners that `owner` answers for their paths below `root`.
+pub fn give_tree(root: &Path, owner: &dyn Fn(&Path) -> Owner) -> Result<(), Error> {
+    change_owner(root, owner(Path::new("")))?;
+    let mut below = vec![Path::new("").to_path_buf()];
+    while let Some(relative) = below.pop() {
+        for entry in join(root, &relative).read_dir()? {
+            let entry = entry?;
+            let path = relative.join(entry.file_name());
+            let kind = entry.file_type()?;
+            change_owner(&entry.path(), owner(&path))?;
+            if kind.is_dir() {
+                below.push(path);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// `join("")` would add a slash, and a file with a slash behind it is not found.
 fn join(base: &Path, relative: &Path) -> std::path::PathBuf {
     if relative.as_os_str().is_empty() {
@@ -55,15 +73,19 @@ fn make_directory(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn give(path: &Path, (uid, gid): Owner, metadata: &Metadata) -> Result<(), Error> {
-    let name = c_string(path.as_os_str().as_bytes()).map_err(Error::from_raw_os_error)?;
-    match check(unsafe { libc::lchown(name.as_ptr(), uid, gid) }) {
-        Err(libc::EPERM) | Ok(_) => {}
-        Err(errno) => return Err(Error::from_raw_os_error(errno)),
+fn give(path: &Path, owner: Owner, metadata: &Metadata) -> Result<(), Error> {
+    match change_owner(path, owner) {
+        Err(error) if error.raw_os_error() != Some(libc::EPERM) => return Err(error),
+        _ => {}
     }
     if metadata.file_type().is_symlink() {
         return Ok(());
     }
     // After the owner: changing it clears the set-user-id bit.
     set_permissions(path, Permissions::from_mode(metadata.mode() & 0o7777))
+}
+
+fn change_owner(path: &Path, (uid, gid): Owner) -> Result<(), Error> {
+    let name = c_string(path.as_os_str().as_bytes()).map_err(Error::from_raw_os_error)?;
+    check(unsafe { libc::lchown(name.as_ptr(), uid, gid) }).map(drop).map_err(Error::from_raw_os_error)
 }

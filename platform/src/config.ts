@@ -1,4 +1,4 @@
-import { availableParallelism, homedir } from 'node:os'
+import { availableParallelism, homedir, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { WarrenError } from './errors.ts'
 
@@ -73,8 +73,9 @@ export const settings = {
   poolSize: setting({
     name: 'poolSize',
     env: 'WARREN_POOL_SIZE',
-    default: 8,
-    meaning: 'Sandboxes of the template base that are kept ready; 0 turns the warm pool off.',
+    default: Math.min(64, Math.max(4, Math.floor(totalmem() / 2 ** 28))),
+    meaning:
+      'Sandboxes of the template base that are kept ready, each less than 1 MiB; 0 turns the warm pool off. Default: one for each 256 MiB of memory, at most 64.',
     parse: number({ least: 0, most: 1000, whole: true }),
   }),
   parallelCreates: setting({

@@ -5,7 +5,6 @@ import { authenticateAdmin } from './accounts/authenticate.ts'
 import { readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
-import { appendEvent } from './events/outbox.ts'
 import { buildServer } from './http/server.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { openDatabase } from './storage/database.ts'
@@ -37,7 +36,7 @@ async function start(): Promise<void> {
     openEngine({ ...config, guestBinary, parallelStarts: config.parallelCreates, log: logger }),
   ])
   const templates = createTemplates()
-  const sandboxes = createSandboxes({ db, appendEvent, engine, templates, config, now: () => new Date(), logger })
+  const sandboxes = createSandboxes({ db, engine, templates, config, now: () => new Date(), logger })
   await sandboxes.recover()
   const server = await buildServer({
     config,
@@ -54,9 +53,9 @@ async function start(): Promise<void> {
     if (stopping) process.exit(1)
     stopping = true
     process.stderr.write(`warren: ${signal}, stopping; sandboxes live on and are taken up at the next start\n`)
-    engine.close()
     await server.close()
     await sandboxes.close()
+    await engine.close()
     await db.close()
     process.exit(0)
   }

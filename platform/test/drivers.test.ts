@@ -1,7 +1,19 @@
+import { bubblewrap } from '../src/engine/drivers/namespaces/bubblewrap.ts'
+import { namespacesDriver } from '../src/engine/drivers/namespaces/driver.ts'
+import { unshare } from '../src/engine/drivers/namespaces/unshare.ts'
 import { testDriver } from './contracts/driver.ts'
 
+const noRoot = { root: 'a user namespace of one uid has no second one to be root' }
+
 testDriver('oci/runc', 'container')
-testDriver('namespaces', 'namespaces', { root: 'a user namespace of one uid has no second one to be root' })
+testDriver('namespaces', 'namespaces', noRoot, {
+  title: 'by bubblewrap',
+  make: (host) => namespacesDriver(host, [bubblewrap]),
+})
+testDriver('namespaces', 'namespaces', noRoot, {
+  title: 'by unshare',
+  make: (host) => namespacesDriver(host, [unshare]),
+})
 testDriver('unconfined', 'none', {
   root: 'runs as whoever runs the platform',
   isolation: 'there is none, which is why it is only chosen by name',

@@ -7,41 +7,71 @@ import { tell } from './tell.mjs'
 /** What Warren uses of the system: a command that must be there, the package that brings it, and what is lost without it. */
 const wanted = [
   {
-    command: 'runc',
+    name: 'runc',
     package: 'runc',
     cost: 'no containers: sandboxes are isolated by namespaces only',
     rootOnly: true,
   },
-  { command: 'bwrap', package: 'bubblewrap', cost: 'no namespaces rung: an ordinary user gets no isolated sandbox' },
   {
-    command: 'mkfs.ext4',
+    name: 'bwrap',
+    package: 'bubblewrap',
+    cost: findCommand('unshare')
+      ? 'sandboxes are made by unshare instead, and start slower'
+      : 'an ordinary user gets no isolated sandbox',
+  },
+  {
+    name: 'mkfs.ext4',
     package: 'e2fsprogs',
     cost: 'no disk images: the disk of a sandbox is kept in memory',
     rootOnly: true,
   },
-  { command: 'cargo', package: 'cargo', cost: 'the guest agent cannot be built, and without it no sandbox starts' },
   {
-    command: 'cc',
-    package: 'gcc libc6-dev',
+    name: 'cargo',
+    package: 'cargo',
+    cost: 'the guest agent cannot be built, and without it no sandbox starts',
+    otherwise: 'cargo also comes from https://rustup.rs, without root',
+  },
+  { name: 'cc', package: 'gcc', cost: 'the guest agent cannot be linked, and without it no sandbox starts' },
+  {
+    name: 'libc.a',
+    package: 'libc6-dev',
     cost: 'the guest agent cannot be linked, and without it no sandbox starts',
+    isThere: hasStaticLibc,
   },
 ]
 
 /**
- * Installs the missing ones where this is Debian's or Ubuntu's root; elsewhere says what is missing and what that costs.
- * Never throws: Warren goes on with what there is. The sources of apt are left as they are.
+ * Installs the missing ones where this is Debian's or Ubuntu's root; elsewhere says what is missing, what that costs, and
+ * what to ask for. Never throws: Warren goes on with what there is. The sources of apt are left as they are.
  */
 export async function installDebianPackages() {
   const isRoot = process.getuid() === 0
-  const missing = wanted.filter((row) => !findCommand(row.command) && (isRoot || !row.rootOnly))
+  const missing = await missingOf(wanted.filter((row) => isRoot || !row.rootOnly))
   if (missing.length === 0) return
-  const names = missing.flatMap((row) => row.package.split(' '))
-  if (isRoot && findCommand('apt-get')) await install(names)
-  for (const row of missing) {
-    if (!findCommand(row.command)) tell(`missing: ${row.command}. ${row.cost}`)
-  }
-  const left = missing.filter((row) => !findCommand(row.command)).map((row) => row.package)
-  if (left.length > 0) tell(`to get what is missing: sudo apt-get install ${left.join(' ')}`)
+  const hasApt = findCommand('apt-get') !== undefined
+  if (isRoot && hasApt) await install(missing.map((row) => row.package))
+  const left = await missingOf(missing)
+  if (left.length === 0) return
+  for (const { name, cost } of left) tell(`missing: ${name}. Without it: ${cost}`)
+  const names = left.map((row) => row.package).join(' ')
+  if (!hasApt) tell(`install them in this system's own way (Debian calls the packages ${names})`)
+  else if (isRoot) tell(`to try again by hand: apt-get install --no-install-recommends ${names}`)
+  else
+    tell(`only root can install them. Ask an administrator for: sudo apt-get install --no-install-recommends ${names}`)
+  for (const { otherwise } of left) if (otherwise) tell(otherwise)
+}
+
+async function missingOf(rows) {
+  const there = await Promise.all(rows.map(({ name, isThere }) => (isThere ? isThere() : findCommand(name))))
+  return rows.filter((_, index) => !there[index])
+}
+
+/** The compiler knows the folder; of a file it does not find it answers with the bare name. */
+async function hasStaticLibc() {
+  const compiler = findCommand('cc')
+  if (!compiler) return false
+  const { ok, output } = await run(compiler, ['-print-file-name=libc.a'])
+  return ok && output.trim() !== 'libc.a'
 }
 
 /** Full path of a command, also looked for where an ordinary user's PATH does not lead; undefined if it is not there. */

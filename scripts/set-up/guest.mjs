@@ -12,8 +12,8 @@ const binary = join(guest, 'target/release/warren-guest')
 const stamp = join(guest, 'target/built-from')
 
 /**
- * Builds the guest agent if its sources changed since it was built. Never throws: without it the platform still starts
- * and tells why no sandbox does.
+ * Builds the guest agent if its sources changed since it was built. Never throws: without it the platform
+ * says why it does not start.
  */
 export async function buildGuest() {
   if (!existsSync(join(guest, 'Cargo.toml'))) return
@@ -21,9 +21,8 @@ export async function buildGuest() {
   if (existsSync(binary) && readIfThere(stamp) === sources) return
   const cargos = cargosToTry()
   if (cargos.length === 0) {
-    tell(
-      `there is no cargo, so the guest agent ${existsSync(binary) ? 'stays as it was' : 'is not built and no sandbox can start'}`,
-    )
+    // What its absence costs has been told with the missing packages.
+    if (existsSync(binary)) tell('the guest agent stays as it was before its sources changed')
     return
   }
   const started = Date.now()

@@ -7,8 +7,7 @@ import { readConfig } from '../../../platform/src/config.ts'
 import type { Driver, Fingerprint } from '../../../platform/src/engine/driver.ts'
 import { createDrivers } from '../../../platform/src/engine/drivers.ts'
 import { fingerprint } from '../../../platform/src/engine/fingerprint.ts'
-import { openCgroups } from '../../../platform/src/engine/host/cgroups.ts'
-import { findDiskLimit, maxSlots } from '../../../platform/src/engine/host/host.ts'
+import { maxSlots, openHost } from '../../../platform/src/engine/host/host.ts'
 import { prepareBase } from '../../../platform/src/engine/images/base.ts'
 
 export interface RuntimeVerdict {
@@ -29,10 +28,8 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
   // The engine's connections do not keep a process running, for its server does.
   const awake = setInterval(() => {}, 60_000)
   const home = await mkdtemp(join(tmpdir(), 'warren-doctor-'))
-  const cgroups = await openCgroups(`warren-doctor-${process.pid}`)
+  const host = await openHost({ guestBinary, imagesDir: home, cgroupParent: `warren-doctor-${process.pid}` })
   try {
-    const root = process.getuid?.() === 0
-    const host = { root, guestBinary, imagesDir: home, cgroups, disk: await findDiskLimit(root) }
     const built = await access(guestBinary, constants.X_OK).then(
       () => true,
       () => false,
@@ -50,7 +47,7 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
       }
       const found: Fingerprint = built
         ? await fingerprint(driver, { spec, dir: await folder(home, spec.id) }, bootDeadlineMs)
-        : { healthy: false, reason: 'the guest agent is not built; npm run set-up builds it' }
+        : { healthy: false, reason: 'the guest agent is not built; `npm start` builds it' }
       const { healthy, reason } = found
       verdicts.push({
         driver: driver.name,
@@ -63,7 +60,7 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
     return verdicts
   } finally {
     clearInterval(awake)
-    await cgroups?.close()
+    await host.cgroups?.close()
     await rm(home, { recursive: true, force: true })
   }
 }

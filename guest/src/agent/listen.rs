@@ -2,8 +2,12 @@ use super::{reaper, workers, Agent};
 use crate::descendants::kill_descendants;
 use crate::libc;
 use crate::signals::Signals;
-use crate::syscalls::{become_subreaper, close_from, describe, errno_of, set_close_on_exec, set_signal_action, Errno};
+use crate::syscalls::{
+    become_subreaper, check, close_from, describe, errno_of, filter_system_calls, set_close_on_exec, set_signal_action,
+    Errno,
+};
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::io::{FromRawFd, RawFd};
 use std::os::unix::net::UnixListener;
@@ -11,18 +15,31 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 const DEFAULT_LISTEN_FD: RawFd = 3;
+const USAGE: &str =
+    "usage: warren-guest agent [--listen-fd N | --listen PATH] [--seccomp-fd N] [--max-processes N]";
 
 enum Listen {
     Inherited(RawFd),
     At(String),
 }
 
-/// `agent [--listen-fd N | --listen PATH]`. Returns an exit code only if it could not start or was told to end.
+struct Options {
+    listen: Listen,
+    /// Where to read the system call filter to put on us and all we start: struct sock_filter, one after the other.
+    filter_fd: Option<RawFd>,
+    max_processes: Option<u64>,
+}
+
+/// Returns an exit code only if it could not start or was told to end.
 pub fn main(arguments: &[String]) -> i32 {
-    let listen = match parse(arguments) {
-        Ok(listen) => listen,
+    let Options { listen, filter_fd, max_processes } = match parse(arguments) {
+        Ok(options) => options,
         Err(message) => return complain(&message),
     };
+    // Before there is another thread or a socket: what cannot be confined must not serve.
+    if let Err(message) = confine(filter_fd, max_processes) {
+        return complain(&message);
+    }
     let is_init = std::process::id() == 1;
     use_little_memory();
     open_standard_descriptors();
@@ -67,16 +84,44 @@ pub fn main(arguments: &[String]) -> i32 {
     0
 }
 
-fn parse(arguments: &[String]) -> Result<Listen, String> {
-    match arguments {
-        [] => Ok(Listen::Inherited(DEFAULT_LISTEN_FD)),
-        [option, value] if option == "--listen" => Ok(Listen::At(value.clone())),
-        [option, value] if option == "--listen-fd" => match value.parse::<RawFd>() {
-            Ok(fd) if fd > 2 => Ok(Listen::Inherited(fd)),
-            _ => Err(format!("--listen-fd takes a descriptor above 2, not {}", value)),
-        },
-        _ => Err("usage: warren-guest agent [--listen-fd N | --listen PATH]".to_string()),
+fn parse(arguments: &[String]) -> Result<Options, String> {
+    let mut options = Options { listen: Listen::Inherited(DEFAULT_LISTEN_FD), filter_fd: None, max_processes: None };
+    for pair in arguments.chunks(2) {
+        match pair {
+            [option, value] if option == "--listen" => options.listen = Listen::At(value.clone()),
+            [option, value] if option == "--listen-fd" => options.listen = Listen::Inherited(descriptor(option, value)?),
+            [option, value] if option == "--seccomp-fd" => options.filter_fd = Some(descriptor(option, value)?),
+            [option, value] if option == "--max-processes" => {
+                let count = value.parse().map_err(|_| format!("{} takes a number, not {}", option, value))?;
+                options.max_processes = Some(count);
+            }
+            _ => return Err(USAGE.to_string()),
+        }
     }
+    Ok(options)
+}
+
+fn descriptor(option: &str, value: &str) -> Result<RawFd, String> {
+    match value.parse::<RawFd>() {
+        Ok(fd) if fd > 2 => Ok(fd),
+        _ => Err(format!("{} takes a descriptor above 2, not {}", option, value)),
+    }
+}
+
+fn confine(filter_fd: Option<RawFd>, max_processes: Option<u64>) -> Result<(), String> {
+    if let Some(most) = max_processes {
+        let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+        check(unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &limit) })
+            .map_err(|errno| format!("cannot limit processes: {}", describe(errno)))?;
+    }
+    if let Some(fd) = filter_fd {
+        let mut program = Vec::new();
+        let mut file = unsafe { File::from_raw_fd(fd) };
+        file.read_to_end(&mut program).map_err(|error| format!("cannot read the system call filter: {}", error))?;
+        filter_system_calls(&program)
+            .map_err(|errno| format!("cannot install the system call filter: {}", describe(errno)))?;
+    }
+    Ok(())
 }
 
 fn open(listen: &Listen) -> Result<UnixListener, String> {

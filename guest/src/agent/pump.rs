@@ -214,7 +214,9 @@ impl Pump {
         state.wake_viewers();
         let text = match state.exit.map(|exit| (exit.ending, exit.reason)) {
             Some((Ending::Exited(code), reason)) => format!("{}: code {}", reason, code),
-            Some((Ending::Killed(signal), reason)) => format!("{}: signal {}", reason, signal),
+            Some((Ending::Killed(signal), "timeout")) => format!("timeout: signal {}", signal),
+            // Whether it was for want of memory, only the host can tell.
+            Some((Ending::Killed(signal), _)) => format!("signaled: signal {}", signal),
             None => return,
         };
         drop(state);

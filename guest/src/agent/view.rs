@@ -69,6 +69,8 @@ impl View {
     /// Does what can be done now. False when the host is gone or has been told everything.
     pub fn step(&mut self, events: i16) -> bool {
         if events & (POLLHUP | POLLERR | POLLNVAL) != 0 {
+            // What it sent before it went still counts: a hang-up may be the last thing said.
+            self.take_control_frames();
             return false;
         }
         if (events & POLLIN != 0 || self.held_back) && !self.take_control_frames() {

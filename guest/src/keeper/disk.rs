@@ -1,6 +1,6 @@
 use super::loop_device::LoopDevice;
 use super::options::{Disk, Options};
-use super::skeleton::fill;
+use super::skeleton::{fill, take_over};
 use crate::libc;
 use crate::syscalls::{c_string, check, describe, errno, mount, Errno};
 use std::fs::{create_dir, remove_dir, File};
@@ -35,14 +35,24 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
         }
         _ => {}
     }
-    let (device, is_new) = match options.disk {
-        Disk::Loop => mount_loop(options.blank.as_deref().unwrap_or(""), &root)?,
-        _ => (mount_tmpfs(options.disk_mb, &root)?, true),
+    let skeleton = options.skeleton.as_deref().map(Path::new);
+    let device = match options.disk {
+        Disk::Loop => {
+            let (device, is_new) = mount_loop(options.image.as_deref().unwrap_or(""), &root)?;
+            if is_new {
+                let _ = remove_dir(Path::new(&root).join("lost+found"));
+                take_over(Path::new(&root), skeleton, options.uid_base)?;
+            }
+            Some(device)
+        }
+        _ => {
+            mount_tmpfs(options.disk_mb, &root)?;
+            if let Some(skeleton) = skeleton {
+                fill(skeleton, Path::new(&root), options.uid_base)?;
+            }
+            None
+        }
     };
-    if let (Some(skeleton), true) = (&options.skeleton, is_new) {
-        let _ = remove_dir(Path::new(&root).join("lost+found"));
-        fill(Path::new(skeleton), Path::new(&root), options.uid_base)?;
-    }
     let mut binds = Vec::new();
     for (source, target) in &options.binds {
         let target = format!("{}/{}", root, target);
@@ -64,18 +74,18 @@ fn enter_private_namespace() -> Result<(), Errno> {
     mount("none", "/", "", libc::MS_REC | libc::MS_SLAVE, "")
 }
 
-fn mount_tmpfs(size_mb: u64, root: &str) -> Result<Option<LoopDevice>, String> {
+fn mount_tmpfs(size_mb: u64, root: &str) -> Result<(), String> {
     let inodes = (size_mb * INODES_PER_MB).max(FEWEST_INODES);
     let data = format!("size={}m,mode=0755,nr_inodes={}", size_mb, inodes);
     let flags = libc::MS_NODEV | libc::MS_NOATIME;
-    mount("tmpfs", root, "tmpfs", flags, &data).map_err(|errno| failed("mount a tmpfs", errno))?;
-    Ok(None)
+    mount("tmpfs", root, "tmpfs", flags, &data).map_err(|errno| failed("mount a tmpfs", errno))
 }
 
-fn mount_loop(blank: &str, root: &str) -> Result<(Option<LoopDevice>, bool), String> {
+/// True if the disk was made just now from `image`.
+fn mount_loop(image: &str, root: &str) -> Result<(LoopDevice, bool), String> {
     let is_new = !Path::new(IMAGE).exists();
     if is_new {
-        copy_sparse(blank, IMAGE_IN_THE_MAKING).map_err(|errno| failed(&format!("copy {}", blank), errno))?;
+        copy_sparse(image, IMAGE_IN_THE_MAKING).map_err(|errno| failed(&format!("copy {}", image), errno))?;
         std::fs::rename(IMAGE_IN_THE_MAKING, IMAGE).map_err(|error| format!("cannot make {}: {}", IMAGE, error))?;
     }
     let device = LoopDevice::attach(IMAGE).map_err(|errno| failed("attach a loop device", errno))?;
@@ -83,7 +93,7 @@ fn mount_loop(blank: &str, root: &str) -> Result<(Option<LoopDevice>, bool), Str
     // Initialising inode tables in the background would fill the sparse image.
     let mounted = mount(device.path(), root, "ext4", flags, "noinit_itable");
     mounted.map_err(|errno| failed("mount the disk", errno))?;
-    Ok((Some(device.released()), is_new))
+    Ok((device.released(), is_new))
 }
 
 /// Copies a sparse file by sharing its blocks where the file system can, else by copying what is not a hole.

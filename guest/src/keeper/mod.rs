@@ -5,6 +5,7 @@ mod disk;
 mod loop_device;
 mod options;
 mod records;
+pub mod report;
 mod runtime;
 mod skeleton;
 mod start;
@@ -19,12 +20,12 @@ use options::Options;
 pub fn main(arguments: &[String]) -> i32 {
     let options = match Options::parse(arguments) {
         Ok(options) => options,
-        Err(error) => return fail(&StartFailure { error, stderr: String::new() }),
+        Err(error) => return fail("", &StartFailure::from(error)),
     };
     detach_from_platform();
     match start::start(&options) {
         Ok(keeper) => supervise::supervise(keeper),
-        Err(failure) => fail(&failure),
+        Err(failure) => fail(options.id(), &failure),
     }
 }
 
@@ -41,8 +42,8 @@ impl From<String> for StartFailure {
     }
 }
 
-fn fail(failure: &StartFailure) -> i32 {
-    records::report_failure(failure);
+fn fail(id: &str, failure: &StartFailure) -> i32 {
+    report::failure(id, failure);
     1
 }
 

@@ -5,7 +5,8 @@ pub struct Options {
     pub dir: String,
     pub disk: Disk,
     pub disk_mb: u64,
-    pub blank: Option<String>,
+    /// An ext4 image that holds a copy of the skeleton.
+    pub image: Option<String>,
     pub skeleton: Option<String>,
     pub uid_base: u32,
     /// Where the root is mounted: by default `rootfs` in `dir`, which every user must be able to reach.
@@ -14,7 +15,7 @@ pub struct Options {
     pub binds: Vec<(String, String)>,
     /// Files the runtime inherits open for reading: descriptor and path.
     pub opened: Vec<(i32, String)>,
-    pub cgroup_procs: Vec<String>,
+    pub cgroups: Vec<String>,
     pub limits: Vec<(libc::c_int, u64)>,
     pub identity: Option<(u32, u32)>,
     pub detached: bool,
@@ -66,13 +67,13 @@ impl Options {
             "--dir" => self.dir = text(),
             "--disk" => self.disk = parse_disk(value)?,
             "--disk-mb" => self.disk_mb = parse_number(name, value)?,
-            "--blank" => self.blank = Some(text()),
+            "--image" => self.image = Some(text()),
             "--skeleton" => self.skeleton = Some(text()),
             "--uid-base" => self.uid_base = parse_number(name, value)?,
             "--mount-at" => self.mount_at = Some(text()),
             "--bind" => self.binds.push(parse_pair(name, value)?),
             "--open" => self.opened.push(parse_opened(value)?),
-            "--cgroup-procs" => self.cgroup_procs.push(text()),
+            "--cgroup" => self.cgroups.push(text()),
             "--rlimit" => self.limits.push(parse_limit(value)?),
             "--setid" => self.identity = Some(parse_identity(value)?),
             "--pid-file" => self.pid_file = Some(text()),
@@ -81,13 +82,18 @@ impl Options {
         Ok(())
     }
 
+    /// The sandbox's, by which the platform knows whose start is reported: the name of its folder.
+    pub fn id(&self) -> &str {
+        self.dir.rsplit('/').next().unwrap_or_default()
+    }
+
     fn checked(self) -> Result<Options, String> {
         let missing = match &self {
             _ if self.dir.is_empty() => "--dir is missing",
             _ if self.runtime.is_empty() => "the runtime's command line is missing (after --)",
             _ if self.detached && self.pid_file.is_none() => "--detached needs --pid-file",
             _ if self.disk == Disk::Tmpfs && self.disk_mb == 0 => "--disk tmpfs needs --disk-mb",
-            _ if self.disk == Disk::Loop && self.blank.is_none() => "--disk loop needs --blank",
+            _ if self.disk == Disk::Loop && self.image.is_none() => "--disk loop needs --image",
             _ => return Ok(self),
         };
         Err(missing.to_string())
@@ -142,11 +148,11 @@ mod tests {
 
     #[test]
     fn a_full_command_line() {
-        let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --cgroup-procs /a --cgroup-procs /b \
+        let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --cgroup /a --cgroup /b \
                     --mount-at /mnt --bind /a:b/c --open 4:/f --rlimit nofile=1024 --setid 5:6 --detached --pid-file pid -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
-        assert_eq!(options.cgroup_procs, ["/a", "/b"]);
+        assert_eq!(options.cgroups, ["/a", "/b"]);
         assert_eq!(options.mount_at.as_deref(), Some("/mnt"));
         assert_eq!(options.binds, [("/a".to_string(), "b/c".to_string())]);
         assert_eq!(options.opened, [(4, "/f".to_string())]);
@@ -162,7 +168,7 @@ mod tests {
             ("--disk none -- true", "--dir"),
             ("--dir /d --disk ram -- true", "ram"),
             ("--dir /d --disk tmpfs -- true", "--disk-mb"),
-            ("--dir /d --disk loop -- true", "--blank"),
+            ("--dir /d --disk loop -- true", "--image"),
             ("--dir /d --detached -- true", "--pid-file"),
             ("--dir /d --rlimit stack=1 -- true", "stack"),
             ("--dir /d --colour red -- true", "--colour"),

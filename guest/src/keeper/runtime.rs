@@ -27,7 +27,7 @@ pub fn start_runtime(options: &Options, console: OwnedFd) -> Result<i32, String>
 
 /// What the child does to itself between fork and exec.
 struct Child {
-    cgroup_procs: Vec<CString>,
+    cgroups: Vec<CString>,
     opened: Vec<(i32, OwnedFd)>,
     limits: Vec<(libc::c_int, u64)>,
     identity: Option<(u32, u32)>,
@@ -37,8 +37,8 @@ struct Child {
 impl Child {
     fn prepare(options: &Options) -> Result<Child, Errno> {
         Ok(Child {
-            cgroup_procs: options
-                .cgroup_procs
+            cgroups: options
+                .cgroups
                 .iter()
                 .map(|path| c_string(path.as_bytes()))
                 .collect::<Result<_, _>>()?,
@@ -50,7 +50,7 @@ impl Child {
     }
 
     fn enter(&mut self) -> Result<(), Errno> {
-        for path in &self.cgroup_procs {
+        for path in &self.cgroups {
             let joined = open(path, libc::O_WRONLY, 0).and_then(|procs| write(procs.as_raw_fd(), b"0"));
             joined.map_err(|errno| complain(errno, b"cannot join a cgroup\n"))?;
         }

@@ -1,4 +1,4 @@
-use crate::tree_copy::{copy_tree, Owner};
+use crate::tree_copy::{copy_tree, give_tree, Owner};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,36 @@ const OWNERS: &str = ".owners";
 /// Copies the skeleton into a fresh root. Owners are those of the file `.owners` (root where it is silent), shifted by
 /// `uid_base` into the sandbox's range.
 pub fn fill(skeleton: &Path, root: &Path, uid_base: u32) -> Result<(), String> {
-    let text = std::fs::read_to_string(skeleton.join(OWNERS)).unwrap_or_default();
-    let owners = parse_owners(&text)?;
-    let shifted = |path: &Path, _| {
-        let (uid, gid) = owners.get(path).copied().unwrap_or((0, 0));
-        (path != Path::new(OWNERS)).then(|| (uid_base.saturating_add(uid), uid_base.saturating_add(gid)))
-    };
+    let owners = Owners::read(skeleton, uid_base)?;
+    let shifted = |path: &Path, _| (path != Path::new(OWNERS)).then(|| owners.of(path));
     copy_tree(skeleton, root, &shifted).map_err(|error| format!("cannot copy {}: {}", skeleton.display(), error))
+}
+
+/// Gives a root that holds the skeleton already to the owners that `fill` would give it to.
+pub fn take_over(root: &Path, skeleton: Option<&Path>, uid_base: u32) -> Result<(), String> {
+    let _ = std::fs::remove_file(root.join(OWNERS));
+    let owners = match skeleton {
+        Some(skeleton) => Owners::read(skeleton, uid_base)?,
+        None => Owners { listed: HashMap::new(), uid_base },
+    };
+    give_tree(root, &|path| owners.of(path)).map_err(|error| format!("cannot take over {}: {}", root.display(), error))
+}
+
+struct Owners {
+    listed: HashMap<PathBuf, Owner>,
+    uid_base: u32,
+}
+
+impl Owners {
+    fn read(skeleton: &Path, uid_base: u32) -> Result<Owners, String> {
+        let text = std::fs::read_to_string(skeleton.join(OWNERS)).unwrap_or_default();
+        Ok(Owners { listed: parse_owners(&text)?, uid_base })
+    }
+
+    fn of(&self, path: &Path) -> Owner {
+        let (uid, gid) = self.listed.get(path).copied().unwrap_or((0, 0));
+        (self.uid_base.saturating_add(uid), self.uid_base.saturating_add(gid))
+    }
 }
 
 /// Lines `path uid gid`; the path may contain spaces and may start with a slash.

@@ -3,7 +3,7 @@ use super::disk::{mount_disk, MountedDisk};
 use super::options::{Disk, Options};
 use super::runtime::{start_runtime, AGENT_SOCKET_FD};
 use super::watchers::Watchers;
-use super::{records, StartFailure};
+use super::{records, report, StartFailure};
 use crate::descendants::{kill_descendants, stat_field};
 use crate::libc::{self, POLLIN};
 use crate::signals::Signals;
@@ -43,7 +43,7 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     });
     match started {
         Ok((running, start_time)) => {
-            announce(running.init, start_time, options.disk);
+            announce(options.id(), running.init, start_time, options.disk);
             let Running { init, early_end, console } = running;
             Ok(Keeper { init, early_end, console, watchers, signals, disk })
         }
@@ -166,8 +166,8 @@ fn protect_from_oom_killer() {
     let _ = std::fs::write("/proc/self/oom_score_adj", "-500");
 }
 
-fn announce(pid: i32, start_time: u64, disk: Disk) {
-    records::report_success(pid, start_time, disk);
+fn announce(id: &str, pid: i32, start_time: u64, disk: Disk) {
+    report::success(id, pid, start_time, disk);
     let null = unsafe { libc::open(b"/dev/null\0".as_ptr().cast(), libc::O_RDWR | libc::O_CLOEXEC, 0) };
     if null >= 0 {
         for standard in 0..=2 {

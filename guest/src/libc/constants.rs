@@ -86,6 +86,9 @@ pub const CLONE_NEWNS: c_int = 0x20000;
 pub const CLONE_VFORK: c_int = 0x4000;
 pub const CLONE_VM: c_int = 0x100;
 pub const PR_SET_CHILD_SUBREAPER: c_int = 36;
+pub const PR_SET_NO_NEW_PRIVS: c_int = 38;
+pub const PR_SET_SECCOMP: c_int = 22;
+pub const SECCOMP_MODE_FILTER: u64 = 2;
 pub const P_ALL: c_int = 0;
 pub const WEXITED: c_int = 4;
 pub const WNOHANG: c_int = 1;
@@ -125,6 +128,7 @@ pub const LOOP_CTL_GET_FREE: c_ulong = 0x4c82;
 pub const LOOP_SET_FD: c_ulong = 0x4c00;
 pub const LOOP_SET_STATUS64: c_ulong = 0x4c04;
 pub const LO_FLAGS_AUTOCLEAR: u32 = 0x4;
+pub const LO_FLAGS_DIRECT_IO: u32 = 0x10;
 
 // Mounts.
 pub const MS_NOATIME: c_ulong = 0x400;

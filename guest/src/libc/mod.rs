@@ -41,6 +41,12 @@ pub struct timeval {
 }
 
 #[repr(C)]
+pub struct sock_fprog {
+    pub len: u16,
+    pub filter: *const c_void,
+}
+
+#[repr(C)]
 pub struct rlimit {
     pub rlim_cur: u64,
     pub rlim_max: u64,

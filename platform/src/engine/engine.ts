@@ -152,9 +152,10 @@ export class Engine {
     return this.#pool.ready
   }
 
-  /** Stops working; sandboxes live on and the next process takes them up. */
-  close(): void {
-    this.#pool.close()
+  /** Stops working. Sandboxes that belong to somebody live on, and the next process takes them up. */
+  async close(): Promise<void> {
+    await this.#pool.close()
+    if (this.#instances.size === 0) await this.#deps.cgroups?.close()
   }
 
   async #fingerprint(driver: Driver): Promise<Fingerprint> {
@@ -176,12 +177,8 @@ export class Engine {
       request.limits.diskMb === pool.limits.diskMb &&
       request.limits.maxOpenFiles === pool.limits.maxOpenFiles
     if (!fits) return undefined
-    const instance = await this.#pool.claim()
+    const instance = await this.#pool.claim(driver.name)
     if (!instance) return undefined
-    if (instance.driver.name !== driver.name) {
-      this.#pool.add(instance)
-      return undefined
-    }
     try {
       await store.markClaimed(instance.id, request.owner)
       if (!sameLimits(request.limits, instance.limits)) await instance.setLimits(request.limits)
@@ -208,6 +205,7 @@ export class Engine {
   async #startForPool(signal: AbortSignal): Promise<Instance> {
     const { pool, isolation } = this.#deps
     const { driver } = chooseDriver(await this.#ladder.probed(), { min: isolation })
+    this.#pool.keepOnly(driver.name)
     return this.#queue.run('background', signal, async () => {
       const record = { ...(await this.#newRecord(driver, pool.template, pool.limits)), poolKey: this.#poolKey }
       const instance = await this.#create(record, driver, signal)

@@ -5,8 +5,7 @@ import { WarrenError } from '../errors.ts'
 import type { Isolation, Limits } from './driver.ts'
 import { createDrivers } from './drivers.ts'
 import { Engine, type EngineDeps } from './engine.ts'
-import { openCgroups } from './host/cgroups.ts'
-import { findDiskLimit, type Host } from './host/host.ts'
+import { openHost } from './host/host.ts'
 import { prepareBase } from './images/base.ts'
 import { InstanceStore } from './instance-store.ts'
 
@@ -32,15 +31,14 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
       cause,
     })
   })
-  const root = process.getuid?.() === 0
   // One name per home: two platforms on one host must not reap each other's groups.
-  const cgroups = await openCgroups(`warren-${createHash('sha256').update(options.home).digest('hex').slice(0, 12)}`)
-  const host: Host = { root, guestBinary: options.guestBinary, imagesDir, cgroups, disk: await findDiskLimit(root) }
+  const cgroupParent = `warren-${createHash('sha256').update(options.home).digest('hex').slice(0, 12)}`
+  const host = await openHost({ guestBinary: options.guestBinary, imagesDir, cgroupParent })
   const base = prepareBase(imagesDir)
   return Engine.open({
     store: await InstanceStore.open(join(options.home, 'run')),
     drivers: createDrivers(host, options),
-    cgroups,
+    cgroups: host.cgroups,
     rootfs: async (template) => {
       if (template !== 'base') throw new WarrenError('not_found', `there is no template "${template}"`)
       return base

@@ -11,6 +11,8 @@ interface WarmPoolDeps {
 
 /** A member must answer within this to be given out, milliseconds. */
 const pingDeadlineMs = 500
+/** Refilling waits until claims pause for this long, so that it does not slow the work they are for; milliseconds. */
+const refillMs = { pause: 30, longest: 300 }
 /** Pause after a failed start; doubles up to the longest. */
 const retryMs = { shortest: 500, longest: 30_000 }
 
@@ -19,9 +21,11 @@ export class WarmPool {
   readonly #deps: WarmPoolDeps
   readonly #ready: Instance[] = []
   readonly #closing = new AbortController()
-  #starting = 0
+  readonly #starting = new Set<Promise<void>>()
   #retryMs = retryMs.shortest
   #retryTimer: NodeJS.Timeout | undefined
+  #refillTimer: NodeJS.Timeout | undefined
+  #refillBy = 0
 
   constructor(deps: WarmPoolDeps) {
     this.#deps = deps
@@ -31,17 +35,14 @@ export class WarmPool {
     return this.#ready.length
   }
 
-  /** Takes a healthy member out, or undefined at once when there is none. */
-  async claim(): Promise<Instance | undefined> {
+  /** Takes a healthy member of this driver out, or undefined at once when there is none. */
+  async claim(driver: string): Promise<Instance | undefined> {
     for (;;) {
-      const instance = this.#ready.shift()
-      if (!instance) {
-        this.fill()
-        return undefined
-      }
-      const healthy = instance.alive && (await answers(instance))
-      this.fill()
-      if (healthy) return instance
+      const place = this.#ready.findIndex((member) => member.driver.name === driver)
+      const instance = this.#ready.splice(place, place < 0 ? 0 : 1)[0]
+      this.#fillSoon()
+      if (!instance) return undefined
+      if (instance.alive && (await answers(instance))) return instance
       void this.#deps.discard(instance).catch(this.#deps.onFailure)
     }
   }
@@ -61,19 +62,46 @@ export class WarmPool {
   /** Starts what is missing, in the background. */
   fill(): void {
     while (
-      this.#ready.length + this.#starting < this.#deps.size &&
+      this.#ready.length + this.#starting.size < this.#deps.size &&
       !this.#closing.signal.aborted &&
       !this.#retryTimer
     ) {
-      this.#starting++
-      void this.#startOne()
+      const starting = this.#startOne().finally(() => {
+        this.#starting.delete(starting)
+        this.fill()
+      })
+      this.#starting.add(starting)
     }
   }
 
-  /** Stops refilling. Members stay: the next process takes them up. */
-  close(): void {
+  /** Removes the members of every other driver: a stronger one has become healthy. */
+  keepOnly(driver: string): void {
+    const others = this.#ready.filter((member) => member.driver.name !== driver)
+    for (const member of others) {
+      this.#ready.splice(this.#ready.indexOf(member), 1)
+      void this.#deps.discard(member).catch(this.#deps.onFailure)
+    }
+  }
+
+  /** Stops refilling and removes the members, which belong to nobody. */
+  async close(): Promise<void> {
     this.#closing.abort(new Error('the platform is stopping'))
     clearTimeout(this.#retryTimer)
+    clearTimeout(this.#refillTimer)
+    await Promise.all(this.#starting)
+    await Promise.all(this.#ready.splice(0).map((instance) => this.#deps.discard(instance)))
+  }
+
+  #fillSoon(): void {
+    if (this.#closing.signal.aborted) return
+    const now = Date.now()
+    if (!this.#refillTimer) this.#refillBy = now + refillMs.longest
+    clearTimeout(this.#refillTimer)
+    const pauseMs = Math.min(refillMs.pause, Math.max(this.#refillBy - now, 0))
+    this.#refillTimer = setTimeout(() => {
+      this.#refillTimer = undefined
+      this.fill()
+    }, pauseMs).unref()
   }
 
   async #startOne(): Promise<void> {
@@ -82,10 +110,7 @@ export class WarmPool {
       this.#retryMs = retryMs.shortest
     } catch (error) {
       this.#retryLater(error)
-    } finally {
-      this.#starting--
     }
-    this.fill()
   }
 
   /** Of members that fail together the first one speaks for all. */

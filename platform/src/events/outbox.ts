@@ -23,6 +23,14 @@ export async function appendEvent(tx: Queries, event: Event): Promise<void> {
 }
 
 /**
+ * The same inside a statement that makes the change: SQL that records an event for each row of `rows`, a query of
+ * type, account_id, subject and data.
+ */
+export function appendEvents(rows: string): string {
+  return `insert into events (type, account_id, subject, data) ${rows}`
+}
+
+/**
  * The next events after `after`, oldest first. Events of transactions that are still open are not passed by: reading stops
  * before the oldest of them, so each event is seen exactly once by a reader that goes on from the last cursor.
  */

@@ -54,7 +54,6 @@ export async function proxyRequest(
       signal: gone,
     })
     upstream.on('error', (cause) => fail(cause))
-    upstream.on('socket', () => connection.resume()) // it comes paused, so that nothing is read before there is a reader
     upstream.on('response', (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.rawHeaders))
       response.flushHeaders() // a stream of events may have nothing to say for long

@@ -18,7 +18,7 @@ import { runningInstance } from './running.ts'
 import type { CreateSandbox, Sandbox } from './sandbox.ts'
 import { setSandboxTimeout } from './set-timeout.ts'
 import { startProcess } from './start-process.ts'
-import { SandboxStore, type SandboxStoreDeps } from './store.ts'
+import { SandboxStore } from './store.ts'
 import { sweepSandboxes } from './sweep.ts'
 
 export interface SandboxDeps {
@@ -43,14 +43,13 @@ export interface Subject {
 
 interface SandboxesOptions extends Pick<SandboxDeps, 'engine' | 'templates' | 'config' | 'now' | 'logger'> {
   db: Database
-  appendEvent: SandboxStoreDeps['appendEvent']
 }
 
 /** Everything that can be done with sandboxes. One verb a line, each in the file named like it. */
-export function createSandboxes({ db, appendEvent, ...given }: SandboxesOptions) {
+export function createSandboxes({ db, ...given }: SandboxesOptions) {
   const deps: SandboxDeps = {
     ...given,
-    store: new SandboxStore({ db, appendEvent, now: given.now }),
+    store: new SandboxStore({ db, now: given.now }),
     live: new Map(),
     busy: new Set(),
     expiry: new Expiry({ now: given.now, logger: given.logger, sweep: () => sweepSandboxes(deps) }),

@@ -1,65 +1,38 @@
-import { type Selectable, sql, type Transaction, type UpdateQueryBuilder, type UpdateResult } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { WarrenError } from '../errors.ts'
 import type { Event } from '../events/event.ts'
+import { appendEvents } from '../events/outbox.ts'
 import type { Database } from '../storage/database.ts'
-import type { SandboxesTable, Tables } from '../storage/tables.ts'
+import type { SandboxesTable } from '../storage/tables.ts'
 import type { EndReason, Limits, Runtime, Sandbox, State } from './sandbox.ts'
-
-export interface SandboxStoreDeps {
-  db: Database
-  appendEvent: (tx: Transaction<Tables>, event: Event) => Promise<void>
-  now: () => Date
-}
 
 /** The records of sandboxes: the one writer of their table. Every change is conditional on the state it starts from. */
 export class SandboxStore {
   readonly #db: Database
-  readonly #appendEvent: SandboxStoreDeps['appendEvent']
   readonly #now: () => Date
 
-  constructor({ db, appendEvent, now }: SandboxStoreDeps) {
+  constructor({ db, now }: { db: Database; now: () => Date }) {
     this.#db = db
-    this.#appendEvent = appendEvent
     this.#now = now
   }
 
   /** Records a sandbox that is about to start. Throws `limit_exceeded` when its account has `limit` already, exactly. */
   async reserve(starting: Sandbox, limit: number): Promise<void> {
-    const client = await this.#db.pool.connect()
-    try {
-      // Not waiting for the disk: what a power cut takes from the record, it takes from the sandbox too. A crash of ours
-      // loses nothing, and the commit of markRunning, which is waited for, makes both last.
-      await client.query('begin; set local synchronous_commit = off')
-      // Held until the end of the transaction: two that reserve for one account do it one after the other.
-      await client.query({
-        name: 'sandbox-lock',
-        text: 'select pg_advisory_xact_lock(7071, hashtext($1))',
-        values: [starting.accountId],
-      })
-      const { rowCount } = await client.query({
-        name: 'sandbox-reserve',
-        text: `insert into sandboxes (id, account_id, template, state, limits, metadata, created_at, expires_at)
-          select $1, $2, $3, 'starting', $4, $5, $6, $7
-          where (select count(*) from sandboxes
-                 where account_id = $2 and ended_at is null and state in ('starting', 'running', 'stopping')) < $8`,
-        values: [
-          starting.id,
-          starting.accountId,
-          starting.template,
-          JSON.stringify(starting.limits),
-          JSON.stringify(starting.metadata),
-          starting.createdAt,
-          starting.expiresAt,
-          limit,
-        ],
-      })
-      await client.query('commit')
-      client.release()
-      if (rowCount === 1) return
-    } catch (error) {
-      client.release(true) // ends the session and with it the transaction, whatever state it is in
-      throw error
-    }
+    const { rows } = await this.#db.pool.query<{ reserved: boolean }>({
+      name: 'sandbox-reserve',
+      text: 'select reserve_sandbox($1, $2, $3, $4, $5, $6, $7, $8) as reserved',
+      values: [
+        starting.id,
+        starting.accountId,
+        starting.template,
+        JSON.stringify(starting.limits),
+        JSON.stringify(starting.metadata),
+        starting.createdAt,
+        starting.expiresAt,
+        limit,
+      ],
+    })
+    if (rows[0]?.reserved) return
     throw new WarrenError('limit_exceeded', `there are ${limit} sandboxes already, which is the most at once`, {
       hint: 'Delete one, or wait until the time of one is over.',
       details: { limit },
@@ -77,25 +50,29 @@ export class SandboxStore {
     started: { instanceId: string; runtime: Runtime; warm: boolean },
   ): Promise<Sandbox | undefined> {
     const { instanceId, runtime, warm } = started
-    return this.#change(
-      starting.id,
-      (update) =>
-        update
-          .set({ state: 'running', instance_id: instanceId, runtime: JSON.stringify(runtime), warm })
-          .where('state', '=', 'starting'),
-      ({ template }) => ({
+    const { id, template } = starting
+    return this.#change({
+      name: 'run',
+      set: "state = 'running', instance_id = $4, runtime = $5, warm = $6",
+      where: "state = 'starting'",
+      values: [instanceId, JSON.stringify(runtime), warm],
+      id,
+      event: {
         type: 'sandbox.created',
         data: { template, driver: runtime.driver, isolation: runtime.isolation, warm },
-      }),
-    )
+      },
+    })
   }
 
   markFailed(id: string, reason: EndReason): Promise<Sandbox | undefined> {
-    return this.#change(
+    return this.#change({
+      name: 'fail',
+      set: "state = 'failed', end_reason = $4",
+      where: "state in ('starting', 'running')",
+      values: [reason],
       id,
-      (update) => update.set({ state: 'failed', end_reason: reason }).where('state', 'in', ['starting', 'running']),
-      () => ({ type: 'sandbox.failed', data: { reason } }),
-    )
+      event: { type: 'sandbox.failed', data: { reason } },
+    })
   }
 
   /** Undefined when there is nothing to stop under `rule`. A failed sandbox keeps the reason why it failed. */
@@ -103,32 +80,37 @@ export class SandboxStore {
     id: string,
     rule: { reason: EndReason; accountId?: string; expiredBy?: Date },
   ): Promise<Sandbox | undefined> {
-    return this.#change(id, (update) => {
-      let stopping = update
-        .set({ state: 'stopping', end_reason: sql`coalesce(end_reason, ${rule.reason})` })
-        .where('state', 'in', ['starting', 'running', 'failed'])
-      if (rule.accountId !== undefined) stopping = stopping.where('account_id', '=', rule.accountId)
-      if (rule.expiredBy) stopping = stopping.where('expires_at', '<=', rule.expiredBy)
-      return stopping
+    return this.#change({
+      name: 'stop',
+      set: "state = 'stopping', end_reason = coalesce(end_reason, $4)",
+      where: `state in ('starting', 'running', 'failed')
+        and account_id = coalesce($5, account_id) and expires_at <= coalesce($6, expires_at)`,
+      values: [rule.reason, rule.accountId ?? null, rule.expiredBy ?? null],
+      id,
     })
   }
 
-  async markEnded(stopping: Sandbox): Promise<void> {
-    await this.#change(
-      stopping.id,
-      (update) => update.set({ state: 'stopped', ended_at: this.#now() }).where('state', '=', 'stopping'),
-      () => ({ type: 'sandbox.stopped', data: { reason: stopping.endReason ?? 'deleted' } }),
-    )
+  async markEnded({ id, endReason }: Sandbox): Promise<void> {
+    await this.#change({
+      name: 'end',
+      set: "state = 'stopped', ended_at = $4",
+      where: "state = 'stopping'",
+      values: [this.#now()],
+      id,
+      event: { type: 'sandbox.stopped', data: { reason: endReason ?? 'deleted' } },
+    })
   }
 
   /** Undefined when no such sandbox of the account is running. */
   setExpiry(accountId: string, id: string, expiresAt: Date): Promise<Sandbox | undefined> {
-    return this.#change(
+    return this.#change({
+      name: 'expire',
+      set: 'expires_at = $4',
+      where: "account_id = $5 and state = 'running'",
+      values: [expiresAt, accountId],
       id,
-      (update) =>
-        update.set({ expires_at: expiresAt }).where('account_id', '=', accountId).where('state', '=', 'running'),
-      () => ({ type: 'sandbox.timeout_changed', data: { expiresAt: expiresAt.toISOString() } }),
-    )
+      event: { type: 'sandbox.timeout_changed', data: { expiresAt: expiresAt.toISOString() } },
+    })
   }
 
   async find(accountId: string, id: string): Promise<Sandbox | undefined> {
@@ -181,25 +163,36 @@ export class SandboxStore {
     return row?.next ?? undefined
   }
 
-  /** One conditional change and, in the same transaction, the event that tells of it. */
-  #change(
-    id: string,
-    change: (update: Update) => Update,
-    tell?: (changed: Sandbox) => Pick<Event, 'type' | 'data'>,
-  ): Promise<Sandbox | undefined> {
-    return this.#db.transaction(async (tx) => {
-      const rows = await change(tx.updateTable('sandboxes')).where('id', '=', id).returningAll().execute()
-      const changed = rows[0] && toSandbox(rows[0])
-      if (changed && tell) {
-        await this.#appendEvent(tx, { ...tell(changed), accountId: changed.accountId, subject: changed.id } as Event)
-      }
-      return changed
+  /**
+   * One conditional change and the event that tells of it, in one statement. Its parameters: $1 the id, $2 and $3 type
+   * and data of the event, from $4 on `values`.
+   */
+  async #change(change: Change): Promise<Sandbox | undefined> {
+    const { name, set, where, values, id, event } = change
+    const { rows } = await this.#db.pool.query<Row>({
+      name: `sandbox-${name}`,
+      text: `with changed as (update sandboxes set ${set} where id = $1 and ${where} returning *),
+        told as (${appendEvents('select $2::text, account_id, id, $3::jsonb from changed where $2 is not null')})
+        select * from changed`,
+      values: [id, event?.type ?? null, event ? JSON.stringify(event.data) : null, ...values],
     })
+    return rows[0] && toSandbox(rows[0])
   }
 }
 
+interface Change {
+  /** Of the prepared statement. */
+  name: string
+  set: string
+  where: string
+  values: unknown[]
+  id: string
+  event?: EventBody<Event>
+}
+
+/** What is left of each kind of event when its account and subject are known. */
+type EventBody<E> = E extends Event ? Pick<E, 'type' | 'data'> : never
 type Row = Selectable<SandboxesTable>
-type Update = UpdateQueryBuilder<Tables, 'sandboxes', 'sandboxes', UpdateResult>
 
 function toSandbox(row: Row): Sandbox {
   return {

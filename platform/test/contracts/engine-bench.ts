@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Driver, InstanceSpec, Limits } from '../../src/engine/driver.ts'
 import { createDrivers } from '../../src/engine/drivers.ts'
-import { type Cgroups, openCgroups } from '../../src/engine/host/cgroups.ts'
-import { findDiskLimit, type Host } from '../../src/engine/host/host.ts'
+import type { Cgroups } from '../../src/engine/host/cgroups.ts'
+import { type Host, openHost } from '../../src/engine/host/host.ts'
 import { findByArguments } from '../../src/engine/host/processes.ts'
 import { prepareBase } from '../../src/engine/images/base.ts'
 import { InstanceStore } from '../../src/engine/instance-store.ts'
@@ -16,6 +16,7 @@ export interface Bench {
   home: string
   runDir: string
   store: InstanceStore
+  host: Host
   cgroups: Cgroups | undefined
   driver(name: string): Driver
   /** A recorded spec, ready to be created. */
@@ -25,21 +26,15 @@ export interface Bench {
   close(): Promise<void>
 }
 
+const guestBinary = fileURLToPath(new URL('../../../guest/target/release/warren-guest', import.meta.url))
 const smallLimits: Limits = { cpuCores: 1, memoryMb: 128, diskMb: 64, maxProcesses: 64, maxOpenFiles: 1024 }
 
 export async function openBench(): Promise<Bench> {
   // A folder that no other user may enter, as /root is: sandboxes must start all the same.
   const home = await mkdtemp(join(tmpdir(), 'warren-bench-'))
   const runDir = join(home, 'run')
-  const cgroups = await openCgroups(`warren-test-${newId('b')}`)
-  const root = process.getuid?.() === 0
-  const host: Host = {
-    root,
-    guestBinary: fileURLToPath(new URL('../../../guest/target/release/warren-guest', import.meta.url)),
-    imagesDir: home,
-    cgroups,
-    disk: await findDiskLimit(root),
-  }
+  const host = await openHost({ guestBinary, imagesDir: home, cgroupParent: `warren-test-${newId('b')}` })
+  const { cgroups } = host
   const store = await InstanceStore.open(runDir)
   const drivers = createDrivers(host, { allowUnconfined: true })
   const rootfs = await prepareBase(home)
@@ -52,6 +47,7 @@ export async function openBench(): Promise<Bench> {
     home,
     runDir,
     store,
+    host,
     cgroups,
     driver,
     async newSpec({ name }, limits = {}) {

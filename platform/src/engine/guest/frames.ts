@@ -45,6 +45,7 @@ export const kind = {
   stdinEof: 0x51,
   signalRunning: 0x52,
   resize: 0x53,
+  launch: 0x60,
   error: 0x7f,
 } as const
 

@@ -2,12 +2,14 @@ import { access, constants } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
 import { runCommand } from '../../lib/run-command.ts'
 import type { DiskLimit } from '../driver.ts'
-import type { Cgroups } from './cgroups.ts'
+import { type Cgroups, openCgroups } from './cgroups.ts'
+import { Launcher } from './launcher.ts'
 
 /** What drivers need to know about the machine they run on. Found out once, at start. */
 export interface Host {
   root: boolean
   guestBinary: string
+  launcher: Launcher
   imagesDir: string
   /** Undefined when this process may not make control groups. */
   cgroups: Cgroups | undefined
@@ -31,8 +33,20 @@ export function hostUid(slot: number): number {
   return firstUid + slot * uidsPerSlot
 }
 
+/** Looks at this machine. `cgroupParent` names the control group below which all of ours are. */
+export async function openHost(options: {
+  guestBinary: string
+  imagesDir: string
+  cgroupParent: string
+}): Promise<Host> {
+  const { guestBinary, imagesDir, cgroupParent } = options
+  const root = process.getuid?.() === 0
+  const [cgroups, disk] = await Promise.all([openCgroups(cgroupParent), findDiskLimit(root)])
+  return { root, guestBinary, launcher: new Launcher(guestBinary), imagesDir, cgroups, disk }
+}
+
 /** The hard disk limit this host offers to root: loop devices, else memory. */
-export async function findDiskLimit(root: boolean): Promise<DiskLimit> {
+async function findDiskLimit(root: boolean): Promise<DiskLimit> {
   if (!root) return 'none'
   const loop = await access('/dev/loop-control', constants.R_OK | constants.W_OK).then(
     () => true,

@@ -1,17 +1,17 @@
-import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import net from 'node:net'
+import { basename } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { isAlive } from '../../lib/process-stat.ts'
 import type { DiskLimit, InitExit, InstanceDir } from '../driver.ts'
+import type { Launcher } from './launcher.ts'
 import { findByArguments, killTree } from './processes.ts'
 
 /** How to start one instance under a keeper: options of `warren-guest keep` and the runtime's command line. */
 export interface KeeperPlan {
-  guestBinary: string
+  launcher: Launcher
   options: string[]
   argv: string[]
-  env: Record<string, string>
   /** Longest time from here to the instance's first process, milliseconds. */
   deadlineMs: number
 }
@@ -59,23 +59,16 @@ export class Keeper {
     connection.unref()
   }
 
-  /** Starts keeper and runtime. Rejects `unavailable` with the runtime's own last words; then nothing is left running. */
+  /** Starts keeper and runtime. Rejects `unavailable` with the runtime's own last words; then `sweep` is due. */
   static async launch(dir: InstanceDir, plan: KeeperPlan, signal: AbortSignal): Promise<Keeper> {
     signal.throwIfAborted()
-    const child = spawn(plan.guestBinary, ['keep', '--dir', dir.path, ...plan.options, '--', ...plan.argv], {
-      detached: true,
-      cwd: '/',
-      env: plan.env,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    child.unref()
     const timer = AbortSignal.any([signal, AbortSignal.timeout(plan.deadlineMs)])
     try {
-      const report = await firstLine(child, timer)
+      const args = ['keep', '--dir', dir.path, ...plan.options, '--', ...plan.argv]
+      const report = await plan.launcher.launch(basename(dir.path), args, timer)
       if (!report.ok) throw new WarrenError('unavailable', startFailure(report))
       return await Keeper.#connect(dir)
     } catch (error) {
-      if (child.pid !== undefined) await killTree(child.pid)
       if (signal.aborted) throw signal.reason
       if (timer.aborted) {
         throw new WarrenError('timeout', `the runtime did not start within ${plan.deadlineMs} ms`, { cause: error })
@@ -132,34 +125,8 @@ export class Keeper {
   }
 }
 
-type StartReport = { ok: true } | { ok: false; error: string; stderr?: string }
-
-async function firstLine(child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<StartReport> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  let text = ''
-  child.stdout?.setEncoding('utf8')
-  child.stdout?.on('data', (chunk: string) => {
-    text += chunk
-    if (text.includes('\n') || text.length > 64 * 1024) resolve(text)
-  })
-  child.stdout?.on('close', () => resolve(text))
-  child.on('error', (cause) =>
-    reject(new WarrenError('unavailable', `the guest binary could not be started: ${cause.message}`, { cause })),
-  )
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    const line = (await promise).split('\n', 1)[0] ?? ''
-    if (line === '') return { ok: false, error: 'the keeper ended without a word' }
-    return JSON.parse(line) as StartReport
-  } finally {
-    signal.removeEventListener('abort', abort)
-    child.stdout?.destroy()
-  }
-}
-
-function startFailure(report: { error: string; stderr?: string }): string {
-  const lastWords = report.stderr?.trim().split('\n').slice(-3).join(' · ')
+function startFailure(report: { error: string; stderr: string }): string {
+  const lastWords = report.stderr.trim().split('\n').slice(-3).join(' · ')
   return `the runtime did not start: ${report.error}${lastWords ? ` (${lastWords})` : ''}`
 }
 

@@ -1,5 +1,5 @@
 import type { DiskLimit, InstanceSpec } from '../driver.ts'
-import { blankDisk } from '../images/blank-disk.ts'
+import { templateDisk } from '../images/template-disk.ts'
 import { type Host, hostUid, rootMountPoint } from './host.ts'
 
 /** Options that make the keeper mount a size-limited root with the template's skeleton and the guest agent in it. */
@@ -17,6 +17,7 @@ export async function rootOptions(
     ...['--mount-at', rootMountPoint],
     ...['--bind', `${host.guestBinary}:.warren/guest`],
   ]
-  if (disk === 'loop') options.push('--blank', await blankDisk(host.imagesDir, spec.limits.diskMb))
+  if (disk === 'loop')
+    options.push('--image', await templateDisk(host.imagesDir, spec.rootfs.skeleton, spec.limits.diskMb))
   return options
 }

@@ -1,56 +1,77 @@
+import { lstat, readdir, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { InstanceSpec } from '../../driver.ts'
-import { rootMountPoint } from '../../host/host.ts'
+import { type NamespaceTool, seccompFd } from './namespace-tool.ts'
 
-/** Descriptor on which bubblewrap finds the system call filter. */
-export const seccompFd = 4
+/** The first with --disable-userns. */
+const leastVersion = [0, 8]
 
-interface BubblewrapOptions {
-  /** The keeper has mounted a size-limited root, guest agent included. Else bubblewrap makes one in memory. */
-  prepared: boolean
-  guestBinary: string
+/** bubblewrap: every namespace unshared, no way back into user namespaces. */
+export const bubblewrap: NamespaceTool = {
+  async examine(run) {
+    const version = await run(['bwrap', '--version'])
+    if (!version.ok) return { usable: false, reason: `bwrap ${version.failure} (sudo apt-get install bubblewrap)` }
+    const description = version.stdout.trim()
+    if (!isRecent(description))
+      return { usable: false, reason: `${description} is older than ${leastVersion.join('.')}` }
+    const attempt = ['--unshare-all', '--unshare-user', '--disable-userns', '--ro-bind', '/', '/', '--proc', '/proc']
+    const { ok, failure } = await run(['bwrap', ...attempt, '--dev', '/dev', 'true'])
+    return ok ? { usable: true, description } : { usable: false, reason: `bwrap ${failure}` }
+  },
+
+  async plan(spec, { root, guestBinary, agentOptions }) {
+    const { options, open } = root.prepared
+      ? { options: ['--bind', root.path, '/'], open: [] }
+      : await inMemoryRoot(spec, guestBinary)
+    const argv = [
+      'bwrap',
+      ...['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--new-session'],
+      ...['--uid', '1000', '--gid', '1000', '--hostname', 'sandbox', '--clearenv', '--cap-drop', 'ALL'],
+      ...['--seccomp', String(seccompFd)],
+      ...options,
+      ...spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path]),
+      ...['--proc', '/proc', '--dev', '/dev', '--size', String(64 * 1024 * 1024), '--tmpfs', '/dev/shm'],
+      // In memory and without a size of its own.
+      ...['--remount-ro', '/dev'],
+      ...['--chdir', '/', '--as-pid-1', '/.warren/guest', 'agent', ...agentOptions],
+    ]
+    return { argv, open }
+  },
 }
 
-/** The command line of bubblewrap for one instance: every namespace unshared, no way back into user namespaces. */
-export function bubblewrap(spec: InstanceSpec, options: BubblewrapOptions): string[] {
-  return [
-    'bwrap',
-    ...['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--new-session'],
-    ...['--uid', '1000', '--gid', '1000', '--hostname', 'sandbox', '--clearenv', '--cap-drop', 'ALL'],
-    ...['--seccomp', String(seccompFd)],
-    ...(options.prepared ? ['--bind', rootMountPoint, '/'] : inMemoryRoot(spec, options.guestBinary)),
-    ...spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path]),
-    ...['--proc', '/proc', '--dev', '/dev', '--size', String(64 * 1024 * 1024), '--tmpfs', '/dev/shm'],
-    ...['--chdir', '/', '--as-pid-1', '/.warren/guest', 'agent', '--listen-fd', '3'],
-  ]
+function isRecent(version: string): boolean {
+  const [major = 0, minor = 0] = (/\d+\.\d+/.exec(version)?.[0] ?? '').split('.').map(Number)
+  const [leastMajor = 0, leastMinor = 0] = leastVersion
+  return major > leastMajor || (major === leastMajor && minor >= leastMinor)
 }
 
-function inMemoryRoot(spec: InstanceSpec, guestBinary: string): string[] {
-  const { skeleton } = spec.rootfs
-  const empty = [
-    '/home',
-    '/media',
-    '/mnt',
-    '/opt',
-    '/root',
-    '/run',
-    '/srv',
-    '/var',
-    '/var/cache',
-    '/var/lib',
-    '/var/log',
-  ]
-  return [
-    ...['--size', String(spec.limits.diskMb * 1024 * 1024), '--tmpfs', '/'],
-    ...empty.flatMap((path) => ['--dir', path]),
-    ...['--perms', '1777', '--dir', '/tmp', '--perms', '1777', '--dir', '/var/tmp', '--dir', '/home/user'],
-    ...['--ro-bind', `${skeleton}/etc`, '/etc'],
-    ...['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].flatMap((name) => linkOf(spec, name)),
-    ...['--symlink', '/run', '/var/run'],
-    ...['--ro-bind', guestBinary, '/.warren/guest'],
-  ]
+/** The template's tree, made anew in memory. Its configuration is shown read-only: whoever is inside owns what is made. */
+async function inMemoryRoot({ rootfs, limits }: InstanceSpec, guestBinary: string) {
+  const options = ['--size', String(limits.diskMb * 1024 * 1024), '--tmpfs', '/']
+  const open: [fd: number, path: string][] = []
+  for (const path of await treeOf(rootfs.skeleton)) {
+    if (/^\/(etc|\.owners|\.warren)(\/|$)/.test(path)) continue
+    const source = join(rootfs.skeleton, path)
+    const status = await lstat(source)
+    const permissions = ['--perms', (status.mode & 0o7777).toString(8).padStart(4, '0')]
+    if (status.isSymbolicLink()) options.push('--symlink', await readlink(source), path)
+    else if (status.isDirectory()) options.push(...permissions, '--dir', path)
+    else {
+      const fd = seccompFd + 1 + open.length
+      open.push([fd, source])
+      options.push(...permissions, '--file', String(fd), path)
+    }
+  }
+  options.push('--ro-bind', join(rootfs.skeleton, 'etc'), '/etc', '--ro-bind', guestBinary, '/.warren/guest')
+  return { options, open }
 }
 
-/** On hosts with a merged /usr these are links into it; on others the directories themselves are shown. */
-function linkOf(spec: InstanceSpec, name: string): string[] {
-  return spec.rootfs.readOnly.includes(`/${name}`) ? [] : ['--symlink', `usr/${name}`, `/${name}`]
+/** Every path below `folder`, as seen from there, parents before what is in them. */
+async function treeOf(folder: string, below = '/'): Promise<string[]> {
+  const found: string[] = []
+  for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
+    const path = join(below, entry.name)
+    found.push(path, ...(entry.isDirectory() ? await treeOf(folder, path) : []))
+  }
+  return found
 }

@@ -1,55 +1,70 @@
 import { writeFile } from 'node:fs/promises'
-import { WarrenError } from '../../../errors.ts'
+import { release } from 'node:os'
 import { runCommand } from '../../../lib/run-command.ts'
 import type { Driver, DriverInstance, InstanceDir, InstanceSpec } from '../../driver.ts'
-import { type Host, hostUid } from '../../host/host.ts'
+import { type Host, hostUid, maxSlots, rootMountPoint } from '../../host/host.ts'
 import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
-import { bubblewrap, seccompFd } from './bubblewrap.ts'
+import { bubblewrap } from './bubblewrap.ts'
+import { forbiddingSwitches } from './kernel-switches.ts'
+import { type Examined, type NamespaceTool, seccompFd } from './namespace-tool.ts'
 import { seccompProgram } from './seccomp.ts'
+import { unshare } from './unshare.ts'
 
 const startDeadlineMs = 10_000
 /** The one uid there is inside. */
 const uidInside = 1000
 
 /**
- * bubblewrap: namespaces of an unprivileged user, no setuid program needed. Inside there is one uid, 1000, and no root.
- * Started by root it first becomes a host uid of its own, for bubblewrap maps the uid that starts it.
+ * Namespaces of an unprivileged user, no setuid program needed: made by bubblewrap, else by util-linux. Inside there is
+ * one uid, 1000, and no root. Started by root it first becomes a host uid of its own, for the tools map whoever starts them.
  */
-export function namespacesDriver(host: Host): Driver {
+export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [bubblewrap, unshare]): Driver {
   const { cgroups } = host
   const disk = host.root ? host.disk : 'tmpfs'
+  const limitsProcesses = cgroups !== undefined || countsProcessesPerNamespace()
   const known = (spec: InstanceSpec, dir: InstanceDir) => ({ spec, dir, cgroups, disk, defaultUser: 'user' })
+  let chosen: NamespaceTool | undefined
+
   return {
     name: 'namespaces',
     isolation: 'namespaces',
 
-    async examine() {
-      const version = await runCommand(['bwrap', '--version'], { timeoutMs: 5000 })
-      if (!version.ok) return { usable: false, reason: `bwrap ${version.failure}; apt-get install bubblewrap` }
-      return { usable: true, description: version.stdout.trim() }
+    async examine(): Promise<Examined> {
+      const examined = await examineTools(tools, host)
+      if (!examined.usable) return examined
+      chosen = examined.tool
+      const unlimited = [...(cgroups ? [] : ['memory', 'processor']), ...(limitsProcesses ? [] : ['processes'])]
+      const lack = unlimited.length > 0 ? ` without control groups (no limit on ${unlimited.join(', ')})` : ''
+      return { usable: true, description: `${examined.description}${lack}` }
     },
 
     async create(spec, dir, signal): Promise<DriverInstance> {
-      await cgroups?.create(spec.id, spec.limits)
       const filter = seccompProgram()
-      if (!filter)
-        throw new WarrenError('unavailable', `there is no system call filter for ${process.arch} processors yet`)
-      await writeFile(`${dir.path}/seccomp.bpf`, filter)
-      const uid = hostUid(spec.slot) + uidInside
+      if (!filter || !chosen) throw new Error('examine() said no')
       const { maxProcesses, maxOpenFiles } = spec.limits
-      const plan = {
+      const uid = hostUid(spec.slot) + uidInside
+      await writeFile(`${dir.path}/seccomp.bpf`, filter)
+      const { argv, open } = await chosen.plan(spec, {
+        root: { path: host.root ? rootMountPoint : `${dir.path}/rootfs`, prepared: host.root },
         guestBinary: host.guestBinary,
+        agentOptions: [
+          ...['--listen-fd', '3'],
+          ...(cgroups || !limitsProcesses ? [] : ['--max-processes', String(maxProcesses)]),
+        ],
+      })
+      await cgroups?.create(spec.id, spec.limits)
+      const plan = {
+        launcher: host.launcher,
         options: [
           ...(host.root ? await rootOptions(host, spec, disk) : ['--disk', 'none']),
           ...['--rlimit', `nofile=${maxOpenFiles}`, '--rlimit', 'core=0'],
-          ...(cgroups ? [] : ['--rlimit', `nproc=${maxProcesses}`]),
-          ...(cgroups?.procsFiles(spec.id) ?? []).flatMap((file) => ['--cgroup-procs', file]),
+          ...(cgroups?.joinFiles(spec.id) ?? []).flatMap((file) => ['--cgroup', file]),
           ...(host.root ? ['--setid', `${uid}:${uid}`] : []),
           ...['--open', `${seccompFd}:${dir.path}/seccomp.bpf`],
+          ...open.flatMap(([fd, path]) => ['--open', `${fd}:${path}`]),
         ],
-        argv: bubblewrap(spec, { prepared: host.root, guestBinary: host.guestBinary }),
-        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+        argv,
         deadlineMs: startDeadlineMs,
       }
       return launchKept(known(spec, dir), plan, signal)
@@ -57,4 +72,33 @@ export function namespacesDriver(host: Host): Driver {
 
     recover: (spec, dir) => recoverKept(known(spec, dir)),
   }
+}
+
+/** The first that works here. */
+async function examineTools(
+  tools: readonly NamespaceTool[],
+  host: Host,
+): Promise<{ usable: true; description: string; tool: NamespaceTool } | { usable: false; reason: string }> {
+  if (!seccompProgram())
+    return { usable: false, reason: `there is no system call filter for ${process.arch} processors yet` }
+  const uid = hostUid(maxSlots - 1) + uidInside
+  const identity = host.root ? { uid, gid: uid } : {}
+  // What the launcher of keepers has: a tool elsewhere is of no use to them.
+  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
+  const reasons: string[] = []
+  for (const tool of tools) {
+    const examined = await tool.examine((argv) => runCommand(argv, { timeoutMs: 5000, cwd: '/', env, ...identity }))
+    if (examined.usable) return { ...examined, tool }
+    reasons.push(examined.reason)
+  }
+  return { usable: false, reason: [await forbiddingSwitches(), ...reasons].filter(Boolean).join('; ') }
+}
+
+/**
+ * Linux 5.14 counts processes against RLIMIT_NPROC per user namespace, if the limit is set inside. Earlier ones count
+ * all of the user's, so that one sandbox would take the place of all others and of the platform itself.
+ */
+function countsProcessesPerNamespace(): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number)
+  return major > 5 || (major === 5 && minor >= 14)
 }

@@ -1,88 +1,103 @@
-/**
- * The same refusals as the container rung's, as the classic BPF program that bubblewrap takes.
- * Numbers are of x86-64 and of the generic table that arm64 uses (include/uapi/asm-generic/unistd.h).
- */
-const refusedX64 = [
-  101, 103, 134, 136, 139, 153, 154, 155, 156, 159, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173, 174, 175,
-  176, 178, 179, 180, 183, 212, 227, 237, 238, 246, 248, 249, 250, 256, 272, 279, 298, 300, 303, 304, 305, 308, 310,
-  311, 312, 313, 320, 321, 323, 425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 450,
-]
-const refusedArm64 = [
-  18, 39, 40, 41, 42, 58, 60, 89, 97, 104, 105, 106, 112, 116, 117, 142, 161, 162, 170, 171, 217, 218, 219, 224, 225,
-  235, 237, 238, 239, 241, 262, 264, 265, 266, 268, 270, 271, 272, 273, 280, 282, 294, 425, 426, 427, 428, 429, 430,
-  431, 432, 433, 438, 440, 442, 443, 450,
-]
+import { refusedCalls } from './refused-calls.ts'
 
 interface Machine {
+  /** AUDIT_ARCH_*. */
   audit: number
-  refused: readonly number[]
+  /** Its column in the table of refused calls. */
+  column: 0 | 1
   clone: number
   socket: number
   ioctl: number
+  /** x32 shares the architecture of x86-64 and sets this bit in the number. */
+  x32Bit?: number
 }
 
 const machines: Record<string, Machine> = {
-  x64: { audit: 0xc000003e, refused: refusedX64, clone: 56, socket: 41, ioctl: 16 },
-  arm64: { audit: 0xc00000b7, refused: refusedArm64, clone: 220, socket: 198, ioctl: 29 },
+  x64: { audit: 0xc000003e, column: 0, clone: 56, socket: 41, ioctl: 16, x32Bit: 0x40000000 },
+  arm64: { audit: 0xc00000b7, column: 1, clone: 220, socket: 198, ioctl: 29 },
 }
 
 const clone3 = 435
+/** CLONE_NEW* of clone(2): time, mount, cgroup, uts, ipc, user, pid, net. */
 const namespaceFlags = 0x7e020080
-const allowedFamilies = [1, 2, 10, 16]
+/** TIOCSTI and TIOCLINUX: pushing characters into somebody's terminal. */
 const terminalInjection = [0x5412, 0x541c]
+const family = { unix: 1, inet: 2, inet6: 10, netlink: 16 }
+/** The one netlink protocol allowed: addresses and routes of the own namespace. */
+const netlinkRoute = 0
+/** Type of a socket in its low four bits, above them flags. */
+const typeMask = 0xf
+const rawTypes = [3, 10] // SOCK_RAW, SOCK_PACKET
 
-/** Offsets in struct seccomp_data. */
-const at = { number: 0, arch: 4, argument0: 16, argument1: 24 }
-const load = 0x20
-const jumpEqual = 0x15
-const jumpAtLeast = 0x35
-const jumpAnySet = 0x45
-const answer = 0x06
-const allow = 0x7fff0000
-const kill = 0x80000000
-const fail = (errno: number) => 0x00050000 | errno
+const eperm = 1
+const enosys = 38
+const eafnosupport = 97
 
 type Instruction = readonly [code: number, yes: number, no: number, value: number]
 
-/** The filter for this machine, or undefined where we have no table for its processor. */
+/** Offsets in struct seccomp_data, of arguments their low half. */
+const at = { number: 0, arch: 4, argument0: 16, argument1: 24, argument2: 32 }
+const load = (offset: number): Instruction => [0x20, 0, 0, offset]
+const keepBits = (mask: number): Instruction => [0x54, 0, 0, mask]
+const answer = (action: number): Instruction => [0x06, 0, 0, action]
+const allow = answer(0x7fff0000)
+const kill = answer(0x80000000)
+const fail = (errno: number) => answer(0x00050000 | errno)
+
+/** Conditions on what was loaded last; where one does not hold, `then` is passed over. */
+const when = (code: number) => (value: number, then: Instruction[]) => [[code, 0, then.length, value] as const, ...then]
+const equal = when(0x15)
+const atLeast = when(0x35)
+const anySet = when(0x45)
+
+/**
+ * The same refusals as the container rung's, as the classic BPF program that bubblewrap and the guest agent take.
+ * Undefined for processors of which we have no table.
+ */
 export function seccompProgram(arch: string = process.arch): Buffer | undefined {
   const machine = machines[arch]
   if (!machine) return undefined
   const program: Instruction[] = [
-    [load, 0, 0, at.arch],
-    [jumpEqual, 1, 0, machine.audit],
-    [answer, 0, 0, kill],
-    [load, 0, 0, at.number],
-    // x32 shares the architecture and sets a high bit in the number.
-    ...(arch === 'x64'
-      ? ([
-          [jumpAtLeast, 0, 1, 0x40000000],
-          [answer, 0, 0, fail(38)],
-        ] as Instruction[])
-      : []),
-    ...machine.refused.flatMap((number): Instruction[] => [
-      [jumpEqual, 0, 1, number],
-      [answer, 0, 0, fail(1)],
+    load(at.arch),
+    [0x15, 1, 0, machine.audit],
+    kill,
+    load(at.number),
+    ...(machine.x32Bit ? atLeast(machine.x32Bit, [fail(enosys)]) : []),
+    ...refusedNumbers(machine.column).flatMap((number) => equal(number, [fail(eperm)])),
+    // clone3 passes its flags in memory, where a filter cannot look: libc falls back to clone on ENOSYS.
+    ...equal(clone3, [fail(enosys)]),
+    ...equal(machine.clone, [load(at.argument0), ...anySet(namespaceFlags, [fail(eperm)]), allow]),
+    ...equal(machine.socket, socketRules()),
+    ...equal(machine.ioctl, [
+      load(at.argument1),
+      ...terminalInjection.flatMap((request) => equal(request, [fail(eperm)])),
     ]),
-    [jumpEqual, 0, 1, clone3],
-    [answer, 0, 0, fail(38)],
-    [jumpEqual, 0, 3, machine.clone],
-    [load, 0, 0, at.argument0],
-    [jumpAnySet, 0, 1, namespaceFlags],
-    [answer, 0, 0, fail(1)],
-    [load, 0, 0, at.number],
-    [jumpEqual, 0, allowedFamilies.length + 2, machine.socket],
-    [load, 0, 0, at.argument0],
-    ...allowedFamilies.map((family, index): Instruction => [jumpEqual, allowedFamilies.length - index, 0, family]),
-    [answer, 0, 0, fail(97)],
-    [load, 0, 0, at.number],
-    [jumpEqual, 0, 4, machine.ioctl],
-    [load, 0, 0, at.argument1],
-    ...terminalInjection.map((request, index): Instruction => [jumpEqual, 1 - index, index === 0 ? 0 : 1, request]),
-    [answer, 0, 0, fail(1)],
-    [answer, 0, 0, allow],
+    allow,
   ]
   return Buffer.concat(program.map(encode))
+}
+
+function socketRules(): Instruction[] {
+  const internet = [
+    load(at.argument1),
+    keepBits(typeMask),
+    ...rawTypes.flatMap((type) => equal(type, [fail(eafnosupport)])),
+    allow,
+  ]
+  return [
+    load(at.argument0),
+    ...equal(family.unix, [allow]),
+    ...equal(family.inet, internet),
+    ...equal(family.inet6, internet),
+    ...equal(family.netlink, [load(at.argument2), ...equal(netlinkRoute, [allow])]),
+    fail(eafnosupport),
+  ]
+}
+
+function refusedNumbers(column: 0 | 1): number[] {
+  return Object.values(refusedCalls)
+    .map((numbers) => (typeof numbers === 'number' ? numbers : numbers[column]))
+    .filter((number) => number !== null)
 }
 
 /** struct sock_filter: u16 code, u8 jump if true, u8 jump if false, u32 value; little-endian on both machines. */

@@ -28,10 +28,11 @@ export function ociDriver(host: Host): Driver {
 
     async create(spec, dir, signal): Promise<DriverInstance> {
       if (!cgroups) throw new Error('examine() said no')
+      cgroups.expectJoin()
       const place = { rootPath: rootMountPoint, hostUid: hostUid(spec.slot), cgroupsPath: cgroups.path(spec.id) }
       await writeFile(`${dir.path}/config.json`, JSON.stringify(bundle(spec, place)), { mode: 0o600 })
       const plan = {
-        guestBinary: host.guestBinary,
+        launcher: host.launcher,
         options: [...(await rootOptions(host, spec, host.disk)), '--detached', '--pid-file', 'init.pid'],
         argv: [
           'runc',
@@ -47,7 +48,6 @@ export function ociDriver(host: Host): Driver {
           `${dir.path}/init.pid`,
           spec.id,
         ],
-        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
         deadlineMs: startDeadlineMs,
       }
       return launchKept(known(spec, dir), plan, signal)

@@ -27,13 +27,12 @@ export function unconfinedDriver(host: Host, allowed: boolean): Driver {
       await cgroups?.create(spec.id, spec.limits)
       await mkdir(`${dir.path}/home`, { recursive: true })
       const plan = {
-        guestBinary: host.guestBinary,
+        launcher: host.launcher,
         options: [
           ...['--disk', 'none', '--rlimit', `nofile=${spec.limits.maxOpenFiles}`],
-          ...(cgroups?.procsFiles(spec.id) ?? []).flatMap((file) => ['--cgroup-procs', file]),
+          ...(cgroups?.joinFiles(spec.id) ?? []).flatMap((file) => ['--cgroup', file]),
         ],
         argv: [host.guestBinary, 'agent', '--listen-fd', '3'],
-        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
         deadlineMs: 10_000,
       }
       return launchKept(known(spec, dir), plan, signal)

@@ -1,0 +1,82 @@
+/**
+ * What the container rung refuses, by purpose. Numbers as [x86-64, arm64] (include/uapi/asm-generic/unistd.h), one where
+ * both agree, null where the processor has no such call.
+ */
+export const refusedCalls: Record<string, number | readonly [x64: number, arm64: number | null]> = {
+  // Kernel modules and other kernels.
+  create_module: [174, null],
+  delete_module: [176, 106],
+  finit_module: [313, 273],
+  init_module: [175, 105],
+  kexec_file_load: [320, 294],
+  kexec_load: [246, 104],
+  query_module: [178, null],
+  reboot: [169, 142],
+  // Tracing.
+  bpf: [321, 280],
+  fanotify_init: [300, 262],
+  lookup_dcookie: [212, 18],
+  perf_event_open: [298, 241],
+  quotactl: [179, 60],
+  quotactl_fd: 443,
+  // Fault handling, asynchronous input and output, keyrings.
+  add_key: [248, 217],
+  io_uring_enter: 426,
+  io_uring_register: 427,
+  io_uring_setup: 425,
+  keyctl: [250, 219],
+  request_key: [249, 218],
+  userfaultfd: [323, 282],
+  // Other processes.
+  kcmp: [312, 272],
+  pidfd_getfd: 438,
+  process_madvise: 440,
+  process_vm_readv: [310, 270],
+  process_vm_writev: [311, 271],
+  ptrace: [101, 117],
+  // Mounts and namespaces.
+  fsconfig: 431,
+  fsmount: 432,
+  fsopen: 430,
+  fspick: 433,
+  mount: [165, 40],
+  mount_setattr: 442,
+  move_mount: 429,
+  open_tree: 428,
+  open_tree_attr: 467,
+  pivot_root: [155, 41],
+  setns: [308, 268],
+  swapoff: [168, 225],
+  swapon: [167, 224],
+  umount2: [166, 39],
+  unshare: [272, 97],
+  // Files by handle.
+  name_to_handle_at: [303, 264],
+  open_by_handle_at: [304, 265],
+  // The clock and the host.
+  acct: [163, 89],
+  adjtimex: [159, 171],
+  clock_adjtime: [305, 266],
+  clock_settime: [227, 112],
+  nfsservctl: [180, 42],
+  setdomainname: [171, 162],
+  sethostname: [170, 161],
+  settimeofday: [164, 170],
+  syslog: [103, 116],
+  vhangup: [153, 58],
+  // Hardware and the placement of memory.
+  ioperm: [173, null],
+  iopl: [172, null],
+  mbind: [237, 235],
+  migrate_pages: [256, 238],
+  modify_ldt: [154, null],
+  move_pages: [279, 239],
+  set_mempolicy: [238, 237],
+  set_mempolicy_home_node: 450,
+  // What nobody uses any more.
+  _sysctl: [156, null],
+  afs_syscall: [183, null],
+  sysfs: [139, null],
+  uselib: [134, null],
+  ustat: [136, null],
+}

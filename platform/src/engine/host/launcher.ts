@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { WarrenError } from '../../errors.ts'
+import { encodeFields, encodeFrame, kind } from '../guest/frames.ts'
+
+export type StartReport = { ok: true } | { ok: false; error: string; stderr: string }
+
+interface Helper {
+  process: ChildProcess
+  requests: Socket
+  reports: Socket
+}
+
+/**
+ * Starts keepers through a small process of its own (`warren-guest launch`): forking this one, which is large, takes
+ * milliseconds in which nothing else is answered. The helper holds no state; it is started anew when it has died.
+ */
+export class Launcher {
+  readonly #guestBinary: string
+  readonly #waiting = new Map<string, (report: StartReport) => void>()
+  #helper: Helper | undefined
+
+  constructor(guestBinary: string) {
+    this.#guestBinary = guestBinary
+  }
+
+  /**
+   * Starts `warren-guest keep` for the instance `id` and waits for its report. Rejects when `signal` aborts: the keeper
+   * may run or may still be started then.
+   */
+  async launch(id: string, args: readonly string[], signal: AbortSignal): Promise<StartReport> {
+    signal.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<StartReport>()
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    this.#waiting.set(id, resolve)
+    try {
+      this.#helper ??= this.#start()
+      this.#helper.reports.ref()
+      const fields = args.map((argument) => [2, argument] as const)
+      this.#helper.requests.write(encodeFrame(kind.launch, encodeFields([[1, id], ...fields])))
+      return await promise
+    } finally {
+      signal.removeEventListener('abort', abort)
+      this.#waiting.delete(id)
+      if (this.#waiting.size === 0) this.#helper?.reports.unref()
+    }
+  }
+
+  #start(): Helper {
+    // In a session of its own, so that Ctrl-C in a terminal does not end it before us.
+    const child = spawn(this.#guestBinary, ['launch'], {
+      cwd: '/',
+      detached: true,
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
+    const helper = { process: child, requests: child.stdin as Socket, reports: child.stdout as Socket }
+    let lost = (error: string): void => {
+      lost = () => {}
+      this.#helper = undefined
+      for (const settle of this.#waiting.values()) settle({ ok: false, error, stderr: '' })
+    }
+    child.once('error', (cause) => lost(`the guest binary could not be started: ${cause.message}`))
+    child.once('exit', () => lost('the launcher of sandboxes has died'))
+    helper.requests.on('error', () => {}) // told by its exit
+    let text = ''
+    helper.reports.setEncoding('utf8')
+    helper.reports.on('data', (chunk: string) => {
+      const lines = (text + chunk).split('\n')
+      text = lines.pop() ?? ''
+      for (const line of lines) this.#take(line)
+    })
+    child.unref()
+    helper.requests.unref()
+    helper.reports.unref()
+    return helper
+  }
+
+  #take(line: string): void {
+    let report: StartReport & { id: string }
+    try {
+      report = JSON.parse(line)
+    } catch (cause) {
+      throw new WarrenError('internal', `the launcher reports what is no JSON: ${line.slice(0, 200)}`, { cause })
+    }
+    this.#waiting.get(report.id)?.(report)
+  }
+}
