@@ -40,3 +40,21 @@ test('a task that fails gives its place back', async () => {
   )
   assert.equal(await queue.run('urgent', never, async () => 1), 1)
 })
+
+test('refilling the pool leaves three quarters of the places to those who wait', async () => {
+  const queue = new StartQueue(8)
+  const gate = Promise.withResolvers<void>()
+  let running = 0
+  const refills = Array.from({ length: 5 }, () =>
+    queue.run('background', never, () => {
+      running++
+      return gate.promise
+    }),
+  )
+  await turn()
+  assert.equal(running, 2)
+  assert.equal(await queue.run('urgent', never, async () => 'served'), 'served')
+  gate.resolve()
+  await Promise.all(refills)
+  assert.equal(running, 5)
+})

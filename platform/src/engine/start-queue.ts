@@ -1,45 +1,55 @@
+export type Urgency = 'urgent' | 'background'
+
 /**
- * Lets `width` starts run at once: more would only make all of them slower.
- * Somebody who waits goes before the refilling of the warm pool.
+ * Lets `width` starts run at once: more would only make all of them slower. Somebody who waits goes before the refilling
+ * of the warm pool, which takes a quarter of the places at most.
  */
 export class StartQueue {
-  readonly #width: number
-  #running = 0
-  readonly #waiting: { urgent: (() => void)[]; background: (() => void)[] } = { urgent: [], background: [] }
+  readonly #places: Record<Urgency, number>
+  readonly #running: Record<Urgency, number> = { urgent: 0, background: 0 }
+  readonly #waiting: Record<Urgency, (() => void)[]> = { urgent: [], background: [] }
 
   constructor(width: number) {
-    this.#width = width
+    this.#places = { urgent: width, background: Math.max(1, Math.floor(width / 4)) }
   }
 
-  async run<T>(urgency: 'urgent' | 'background', signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+  async run<T>(urgency: Urgency, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     await this.#enter(urgency, signal)
     try {
       return await task()
     } finally {
-      this.#running--
-      const next = this.#waiting.urgent.shift() ?? this.#waiting.background.shift()
-      next?.()
+      this.#running[urgency]--
+      this.#admit()
     }
   }
 
-  async #enter(urgency: 'urgent' | 'background', signal: AbortSignal): Promise<void> {
+  async #enter(urgency: Urgency, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    if (this.#running >= this.#width) {
-      const queue = this.#waiting[urgency]
-      await new Promise<void>((resolve, reject) => {
-        const abort = () => {
-          const place = queue.indexOf(enter)
-          if (place >= 0) queue.splice(place, 1)
-          reject(signal.reason)
-        }
-        const enter = () => {
-          signal.removeEventListener('abort', abort)
-          resolve()
-        }
-        signal.addEventListener('abort', abort, { once: true })
-        queue.push(enter)
-      })
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const queue = this.#waiting[urgency]
+    const abort = () => {
+      const place = queue.indexOf(resolve)
+      if (place < 0) return
+      queue.splice(place, 1)
+      reject(signal.reason)
     }
-    this.#running++
+    signal.addEventListener('abort', abort, { once: true })
+    queue.push(resolve)
+    this.#admit()
+    await promise.finally(() => signal.removeEventListener('abort', abort))
+  }
+
+  #admit(): void {
+    for (const urgency of ['urgent', 'background'] as const) {
+      const isFree = () =>
+        this.#running.urgent + this.#running.background < this.#places.urgent &&
+        this.#running[urgency] < this.#places[urgency]
+      while (isFree()) {
+        const enter = this.#waiting[urgency].shift()
+        if (!enter) break
+        this.#running[urgency]++
+        enter()
+      }
+    }
   }
 }

@@ -167,10 +167,10 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
     cases('stops a fork bomb at its limit and goes on', lacks.limits, async () => {
       const bomb = await guest.exec({ argv: ['/bin/sh', '-c', 'while :; do sleep 60 & done'] })
       bomb.detach()
-      // Seen from inside the threads of the agent, which count too, cannot be told.
-      const processes = async () => (await instance.usage())?.processes ?? (await guest.metrics()).processes + 8
-      await eventually(async () => assert.ok((await processes()) >= spec.limits.maxProcesses - 4))
-      assert.ok((await processes()) <= spec.limits.maxProcesses + 4)
+      // What is counted inside leaves out the threads of the agent, which the limit includes.
+      const processes = async () => ((await instance.usage()) ?? (await guest.metrics())).processes
+      await eventually(async () => assert.ok((await processes()) >= spec.limits.maxProcesses - 16))
+      assert.ok((await processes()) <= spec.limits.maxProcesses)
       const neighbour = await bench.newSpec(driver)
       const started = await driver.create(neighbour, bench.store.dir(neighbour.id), AbortSignal.timeout(20_000))
       assert.equal((await clientOf(started).exec({ argv: ['/bin/true'] })).pid > 0, true)
@@ -231,12 +231,15 @@ async function statusOnHost(guest: GuestClient): Promise<string> {
   const mark = `mark-${Math.random().toString(36).slice(2)}`
   const process = await guest.exec({ argv: ['/bin/sh', '-c', `sleep 5; : ${mark}`] })
   try {
-    for (const name of await readdir('/proc')) {
-      if (!/^\d+$/.test(name)) continue
-      if ((await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).includes(mark))
-        return await readFile(`/proc/${name}/status`, 'utf8')
-    }
-    throw new Error('the process is not to be found on the host')
+    // It counts as started some moments before its arguments can be read.
+    return await eventually(async () => {
+      for (const name of await readdir('/proc')) {
+        if (!/^\d+$/.test(name)) continue
+        if ((await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).includes(mark))
+          return await readFile(`/proc/${name}/status`, 'utf8')
+      }
+      throw new Error('the process is not to be found on the host')
+    })
   } finally {
     await guest.signal(process.id, 9)
     process.detach()

@@ -67,14 +67,18 @@ function joiner(hierarchy: string, ownGroup: RegExp): () => void {
 function cgroupsV1(parent: string): Cgroups {
   const dir = (controller: string, id: string) => `${root}/${controller}/${parent}/${id}`
   const setLimits = async (id: string, limits: Limits) => {
-    const bytes = String(limits.memoryMb * 1024 * 1024)
-    // memory and memory+swap must never cross: which goes first depends on the direction of the change.
-    await writeFile(`${dir('memory', id)}/memory.limit_in_bytes`, bytes).catch(() => {})
-    await writeFile(`${dir('memory', id)}/memory.memsw.limit_in_bytes`, bytes).catch(() => {})
-    await writeFile(`${dir('memory', id)}/memory.limit_in_bytes`, bytes)
-    await writeFile(`${dir('cpu', id)}/cpu.cfs_period_us`, String(cpuPeriodUs))
-    await writeFile(`${dir('cpu', id)}/cpu.cfs_quota_us`, String(cpuQuotaUs(limits)))
-    await writeFile(`${dir('pids', id)}/pids.max`, String(limits.maxProcesses))
+    const memory = async () => {
+      const bytes = String(limits.memoryMb * 1024 * 1024)
+      // memory and memory+swap must never cross: which goes first depends on the direction of the change.
+      await writeFile(`${dir('memory', id)}/memory.limit_in_bytes`, bytes).catch(() => {})
+      await writeFile(`${dir('memory', id)}/memory.memsw.limit_in_bytes`, bytes).catch(() => {})
+      await writeFile(`${dir('memory', id)}/memory.limit_in_bytes`, bytes)
+    }
+    const cpu = async () => {
+      await writeFile(`${dir('cpu', id)}/cpu.cfs_period_us`, String(cpuPeriodUs))
+      await writeFile(`${dir('cpu', id)}/cpu.cfs_quota_us`, String(cpuQuotaUs(limits)))
+    }
+    await Promise.all([memory(), cpu(), writeFile(`${dir('pids', id)}/pids.max`, String(limits.maxProcesses))])
   }
   return {
     version: 1,
@@ -84,7 +88,7 @@ function cgroupsV1(parent: string): Cgroups {
     // Unlike cgroup.procs these do not make the kernel wait (see expectJoin).
     joinFiles: (id) => v1Controllers.map((controller) => `${dir(controller, id)}/tasks`),
     async create(id, limits) {
-      for (const controller of v1Controllers) await mkdir(dir(controller, id), { recursive: true })
+      await Promise.all(v1Controllers.map((controller) => mkdir(dir(controller, id), { recursive: true })))
       await setLimits(id, limits)
     },
     async usage(id) {

@@ -1,7 +1,7 @@
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { InstanceSpec } from '../../driver.ts'
-import { type NamespaceTool, seccompFd } from './namespace-tool.ts'
+import { type NamespaceTool, seccompFd, type ToolPlan } from './namespace-tool.ts'
 
 /** The first with --disable-userns. */
 const leastVersion = [0, 8]
@@ -46,12 +46,32 @@ function isRecent(version: string): boolean {
 }
 
 /** The template's tree, made anew in memory. Its configuration is shown read-only: whoever is inside owns what is made. */
-async function inMemoryRoot({ rootfs, limits }: InstanceSpec, guestBinary: string) {
-  const options = ['--size', String(limits.diskMb * 1024 * 1024), '--tmpfs', '/']
-  const open: [fd: number, path: string][] = []
-  for (const path of await treeOf(rootfs.skeleton)) {
+async function inMemoryRoot({ rootfs, limits }: InstanceSpec, guestBinary: string): Promise<Tree> {
+  const { skeleton } = rootfs
+  const tree = trees.get(skeleton) ?? (await copyOf(skeleton))
+  trees.set(skeleton, tree)
+  return {
+    options: [
+      ...['--size', String(limits.diskMb * 1024 * 1024), '--tmpfs', '/'],
+      ...tree.options,
+      ...['--ro-bind', join(skeleton, 'etc'), '/etc', '--ro-bind', guestBinary, '/.warren/guest'],
+    ],
+    open: tree.open,
+  }
+}
+
+type Tree = { options: string[]; open: ToolPlan['open'] }
+
+/** By skeleton, which never changes: each version of a template has its own. */
+const trees = new Map<string, Tree>()
+
+/** Options that make every folder, link and file below `skeleton` again. */
+async function copyOf(skeleton: string): Promise<Tree> {
+  const options: string[] = []
+  const open: ToolPlan['open'] = []
+  for (const path of await treeOf(skeleton)) {
     if (/^\/(etc|\.owners|\.warren)(\/|$)/.test(path)) continue
-    const source = join(rootfs.skeleton, path)
+    const source = join(skeleton, path)
     const status = await lstat(source)
     const permissions = ['--perms', (status.mode & 0o7777).toString(8).padStart(4, '0')]
     if (status.isSymbolicLink()) options.push('--symlink', await readlink(source), path)
@@ -62,7 +82,6 @@ async function inMemoryRoot({ rootfs, limits }: InstanceSpec, guestBinary: strin
       options.push(...permissions, '--file', String(fd), path)
     }
   }
-  options.push('--ro-bind', join(rootfs.skeleton, 'etc'), '/etc', '--ro-bind', guestBinary, '/.warren/guest')
   return { options, open }
 }
 
