@@ -45,7 +45,7 @@ export interface EngineDeps {
   cgroups: Cgroups | undefined
   /** The root of a template; rejects `not_found` for one that does not exist. */
   rootfs: (template: string) => Promise<Rootfs>
-  /** Least isolation where a request names none. */
+  /** Least isolation where a request names neither that nor a driver. */
   isolation: Isolation
   pool: { template: string; size: number; limits: Limits }
   parallelStarts: number
@@ -97,7 +97,9 @@ export class Engine {
     request: StartRequest,
     signal: AbortSignal,
   ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
-    const wanted: IsolationWanted = { min: this.#deps.isolation, ...request.isolation }
+    // Who names a driver accepts what it offers.
+    const min = request.isolation?.driver === undefined ? this.#deps.isolation : 'none'
+    const wanted: IsolationWanted = { min, ...request.isolation }
     const { driver, passedOver } = chooseDriver(await this.#ladder.probed(), wanted)
     const warm = await this.#claim(request, driver)
     const instance = warm ?? (await this.#startCold(request, driver, signal))

@@ -7,8 +7,11 @@ const retryMs = 1_000
 export interface ExpiryDeps {
   now: () => Date
   logger: Logger
-  /** Begins to end what is due and settles what was left half done; answers when the next one is due. */
-  sweep: () => Promise<Date | undefined>
+  /**
+   * Begins to end what is due and settles what was left half done; answers when the next one is due. With `everything`
+   * it looks at every record, which costs with their number.
+   */
+  sweep: (everything: boolean) => Promise<Date | undefined>
 }
 
 /** Stops sandboxes when their time is over: one timer, for the nearest. The times live in the store alone. */
@@ -18,6 +21,7 @@ export class Expiry {
   #wakesAt = Number.POSITIVE_INFINITY
   #sweeping: Promise<void> | undefined
   #closed = false
+  #sweptEverythingAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: ExpiryDeps) {
     this.#deps = deps
@@ -57,7 +61,10 @@ export class Expiry {
   async #sweepOnce(): Promise<void> {
     this.#wakesAt = Number.POSITIVE_INFINITY
     try {
-      const next = await this.#deps.sweep()
+      const now = this.#deps.now().getTime()
+      const everything = Math.abs(now - this.#sweptEverythingAt) >= longestSleepMs
+      const next = await this.#deps.sweep(everything)
+      if (everything) this.#sweptEverythingAt = now
       // While it swept, consider() may have been told of a sooner one, whose timer may even have fired already.
       const wakeAt = Math.min(next?.getTime() ?? Number.POSITIVE_INFINITY, this.#wakesAt)
       this.#wakeIn(wakeAt - this.#deps.now().getTime())

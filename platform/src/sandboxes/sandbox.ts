@@ -80,7 +80,13 @@ export const CreateSandbox = Type.Object(
       Type.Object(
         {
           min: Type.Optional(Type.Enum([...isolations])),
-          driver: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'One driver by name.' })),
+          driver: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 64,
+              description: 'One driver by name, whatever it offers, unless `min` asks more.',
+            }),
+          ),
         },
         {
           additionalProperties: false,

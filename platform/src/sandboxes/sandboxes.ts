@@ -52,7 +52,11 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     store: new SandboxStore({ db, now: given.now }),
     live: new Map(),
     busy: new Set(),
-    expiry: new Expiry({ now: given.now, logger: given.logger, sweep: () => sweepSandboxes(deps) }),
+    expiry: new Expiry({
+      now: given.now,
+      logger: given.logger,
+      sweep: (everything) => sweepSandboxes(deps, everything),
+    }),
   }
   return {
     create: (account: Account, input: CreateSandbox, signal: AbortSignal) =>

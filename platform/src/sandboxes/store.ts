@@ -152,6 +152,17 @@ export class SandboxStore {
     return rows.map(toSandbox)
   }
 
+  /** Those whose time is over, and those that are between two states. */
+  async due(now: Date): Promise<Sandbox[]> {
+    const rows = await this.#db.kysely
+      .selectFrom('sandboxes')
+      .selectAll()
+      .where('ended_at', 'is', null)
+      .where((is) => is.or([is('expires_at', '<=', now), is('state', 'in', ['starting', 'stopping'])]))
+      .execute()
+    return rows.map(toSandbox)
+  }
+
   /** When the next sandbox expires that has not expired by `now`. */
   async nextExpiry(now: Date): Promise<Date | undefined> {
     const row = await this.#db.kysely
