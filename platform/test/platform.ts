@@ -139,6 +139,18 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
   return platform
 }
 
+/** What the sandboxes of this host lack, each with the reason by which tests of it are skipped; false where nothing does. */
+export async function lacksOf(platform: Platform): Promise<{ root: string | false; memoryLimit: string | false }> {
+  const path = await platform.sandbox()
+  const { runtime } = await platform.json('GET', path)
+  const { oomKills } = await platform.json('GET', `${path}/metrics`)
+  await platform.call('DELETE', path)
+  return {
+    root: runtime.isolation === 'namespaces' && `there is no root in a sandbox of ${runtime.driver}`,
+    memoryLimit: oomKills === undefined && 'no control groups can be made here, so nothing limits memory',
+  }
+}
+
 /** Waits until `holds` answers something true, and answers that. Fails with `what` after `withinMs`. */
 export async function until<T>(what: string, holds: () => T | Promise<T>, withinMs = 10_000): Promise<NonNullable<T>> {
   const deadline = Date.now() + withinMs

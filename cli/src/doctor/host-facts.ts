@@ -57,6 +57,8 @@ function memory(): HostFact {
 }
 
 function cgroups(): HostFact {
+  if (process.getuid?.() !== 0)
+    return fact('cgroups', false, 'this user may make none: no limits of memory and processor; root may')
   const unified = read('/sys/fs/cgroup/cgroup.controllers').trim()
   const wanted = ['memory', 'cpu', 'pids']
   if (unified) {

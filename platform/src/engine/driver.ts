@@ -22,6 +22,10 @@ export interface Limits {
 /** How the writable layer is kept to `diskMb`. `loop` and `tmpfs` are hard limits; `none` means there is none. */
 export type DiskLimit = 'loop' | 'tmpfs' | 'none'
 
+/** A limit that a host may give a driver no way to keep. */
+export const softLimits = ['cpuCores', 'memoryMb', 'maxProcesses'] as const
+export type SoftLimit = (typeof softLimits)[number]
+
 /** What a sandbox's root is made of. */
 export interface Rootfs {
   /** Directory whose small tree (etc, home, tmp, var …) is copied into the writable layer. */
@@ -74,6 +78,8 @@ export interface DriverInstance {
   /** Who runs commands inside when the caller names nobody. */
   defaultUser: string
   disk: DiskLimit
+  /** Limits that nothing keeps here. */
+  unenforced: SoftLimit[]
   /** Settles once, when the instance has ended for whatever reason. Never rejects. */
   exited: Promise<InitExit>
   /** Undefined where the host gives this driver no way to measure. */

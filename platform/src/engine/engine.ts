@@ -1,7 +1,7 @@
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
-import type { DiskLimit, Driver, Fingerprint, InstanceSpec, Isolation, Limits, Rootfs } from './driver.ts'
+import type { DiskLimit, Driver, Fingerprint, InstanceSpec, Isolation, Limits, Rootfs, SoftLimit } from './driver.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
 import { Instance } from './instance.ts'
@@ -19,6 +19,7 @@ export interface Runtime {
   isolation: Isolation
   passedOver: { driver: string; reason: string }[]
   disk: DiskLimit
+  unenforced: SoftLimit[]
 }
 
 export interface StartRequest {
@@ -112,7 +113,8 @@ export class Engine {
       throw error
     }
     const { name, isolation } = driver
-    return { instance, runtime: { driver: name, isolation, passedOver, disk: instance.disk }, warm: warm !== undefined }
+    const { disk, unenforced } = instance
+    return { instance, runtime: { driver: name, isolation, passedOver, disk, unenforced }, warm: warm !== undefined }
   }
 
   get(id: string): Instance | undefined {
@@ -171,13 +173,15 @@ export class Engine {
   }
 
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
-    const { pool, store } = this.#deps
+    const { pool, store, cgroups } = this.#deps
     const fits =
       pool.size > 0 &&
       !request.cold &&
       request.template === pool.template &&
       request.limits.diskMb === pool.limits.diskMb &&
-      request.limits.maxOpenFiles === pool.limits.maxOpenFiles
+      request.limits.maxOpenFiles === pool.limits.maxOpenFiles &&
+      // Without control groups a limit is set at the start, for good.
+      (cgroups !== undefined || sameLimits(request.limits, pool.limits))
     if (!fits) return undefined
     const instance = await this.#pool.claim(driver.name)
     if (!instance) return undefined

@@ -1,4 +1,6 @@
-import type { Driver, Fingerprint, InstanceDir, InstanceSpec } from './driver.ts'
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Driver, DriverInstance, Fingerprint, InstanceDir, InstanceSpec } from './driver.ts'
 import { GuestClient } from './guest/client.ts'
 
 /**
@@ -32,6 +34,9 @@ export async function fingerprint(
         }
       const bootMs = Math.round((performance.now() - startedAt) * 10) / 10
       return { healthy: true, reason: `${examined.description}, booted in ${bootMs} ms`, bootMs, disk: instance.disk }
+    } catch (error) {
+      const said = await lastWords(instance, probe.dir)
+      throw said ? new Error(`it ended at once: ${said}`, { cause: error }) : error
     } finally {
       await instance.destroy()
     }
@@ -39,4 +44,12 @@ export async function fingerprint(
     const reason = signal.aborted ? `did not boot within ${deadlineMs} ms` : (error as Error).message
     return { healthy: false, reason: `${examined.description}: ${reason}` }
   }
+}
+
+/** What a runtime that has ended already said on its console: the reason why nobody answers. */
+async function lastWords(instance: DriverInstance, dir: InstanceDir): Promise<string> {
+  const ended = await Promise.race([instance.exited.then(() => true), sleep(200, false)])
+  if (!ended) return ''
+  const said = await readFile(`${dir.path}/console.log`, 'utf8').catch(() => '')
+  return said.trim().split('\n').slice(-2).join(' · ').slice(0, 500)
 }

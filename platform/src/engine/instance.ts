@@ -1,4 +1,13 @@
-import type { DiskLimit, DriverInstance, InitExit, InstanceSpec, Isolation, Limits, Usage } from './driver.ts'
+import type {
+  DiskLimit,
+  DriverInstance,
+  InitExit,
+  InstanceSpec,
+  Isolation,
+  Limits,
+  SoftLimit,
+  Usage,
+} from './driver.ts'
 import { GuestClient } from './guest/client.ts'
 
 export type ExitReason = 'stopped' | 'out_of_memory' | 'agent_died'
@@ -42,6 +51,10 @@ export class Instance {
 
   get disk(): DiskLimit {
     return this.#inner.disk
+  }
+
+  get unenforced(): SoftLimit[] {
+    return this.#inner.unenforced
   }
 
   get limits(): Limits {

@@ -27,7 +27,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   await mkdir(imagesDir, { recursive: true, mode: 0o755 })
   await access(options.guestBinary, constants.X_OK).catch((cause) => {
     throw new WarrenError('unavailable', `the guest agent is not built: ${options.guestBinary} is missing`, {
-      hint: '`npm start` builds it; it needs cargo (apt-get install cargo)',
+      hint: '`npm start` builds it; it needs apt-get install cargo gcc libc6-dev',
       cause,
     })
   })

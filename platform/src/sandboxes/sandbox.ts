@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
-import { isolations } from '../engine/driver.ts'
+import { isolations, softLimits } from '../engine/driver.ts'
 import { newId } from '../lib/id.ts'
 
 /*
@@ -106,6 +106,9 @@ const Runtime = Type.Object({
   isolation: Type.Enum([...isolations]),
   disk: Type.Enum(['loop', 'tmpfs', 'none'], {
     description: 'How the disk limit is kept: loop and tmpfs are hard, none is no limit.',
+  }),
+  unenforced: Type.Array(Type.Enum([...softLimits]), {
+    description: 'Limits that nothing keeps on this host.',
   }),
   passedOver: Type.Array(Type.Object({ driver: Type.String(), reason: Type.String() }), {
     description: 'Stronger drivers that were not taken, and why.',

@@ -20,6 +20,8 @@ export interface SandboxInfo {
     driver: string
     isolation: Isolation
     disk: 'loop' | 'tmpfs' | 'metered' | 'none'
+    /** Limits that nothing keeps on that host. */
+    unenforced: ('cpuCores' | 'memoryMb' | 'maxProcesses')[]
     passedOver: { driver: string; reason: string }[]
   }
   limits: Limits

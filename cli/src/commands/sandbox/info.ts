@@ -40,6 +40,7 @@ function described({
     ['state', endReason ? `${state} (${endReason})` : state],
     ['template', template],
     ['runtime', runtime ? `${runtime.driver} (${runtime.isolation}), disk ${runtime.disk}` : ''],
+    ...(runtime?.unenforced.length ? [['not enforced', runtime.unenforced.join(', ')]] : []),
     ...(runtime?.passedOver ?? []).map(({ driver, reason }) => ['passed over', `${driver}: ${reason}`]),
     [
       'limits',

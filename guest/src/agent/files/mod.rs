@@ -27,6 +27,7 @@ pub struct Scope {
 pub fn serve(connection: Connection, request: u8, fields: &Fields) -> Result<(), Lost> {
     let scope = match Scope::enter(fields) {
         Ok(scope) => scope,
+        Err(failure) if request == kind::WRITE => return write::refuse(connection, &failure),
         Err(failure) => return connection.fail(&failure),
     };
     match request {

@@ -41,17 +41,19 @@ pub fn write(mut connection: Connection, scope: &Scope, fields: &Fields) -> Resu
     match written {
         Ok(Some(stat)) => connection.ok(&stat),
         Ok(None) => Err(Lost),
-        Err(failure) => {
-            connection.fail(&failure)?;
-            // Closing with data unread would reset the connection before the host has read the error.
-            while let Ok(Some(frame)) = connection.receive() {
-                if frame.kind == kind::END {
-                    break;
-                }
-            }
-            Ok(())
+        Err(failure) => refuse(connection, &failure),
+    }
+}
+
+/// Closing with data unread would reset the connection before the host has read the error.
+pub fn refuse(mut connection: Connection, failure: &Failure) -> Result<(), Lost> {
+    connection.fail(failure)?;
+    while let Ok(Some(frame)) = connection.receive() {
+        if frame.kind == kind::END {
+            break;
         }
     }
+    Ok(())
 }
 
 fn take_data(connection: &mut Connection, target: &mut Target) -> Outcome<bool> {

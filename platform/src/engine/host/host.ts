@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { access, constants } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
 import { runCommand } from '../../lib/run-command.ts'
@@ -15,10 +16,9 @@ export interface Host {
   cgroups: Cgroups | undefined
   /** The hard disk limit a keeper can set up here. */
   disk: DiskLimit
+  /** Where keepers mount a sandbox's root, each in its own mount namespace. */
+  mountPoint: string
 }
-
-/** Where the keeper mounts a sandbox's root, in its own mount namespace: any folder that every uid may reach does. */
-export const rootMountPoint = '/mnt'
 
 /** The first host uid of all ranges: inside what systemd sets aside for containers, above every account. */
 const firstUid = 0x2000_0000
@@ -42,7 +42,18 @@ export async function openHost(options: {
   const { guestBinary, imagesDir, cgroupParent } = options
   const root = process.getuid?.() === 0
   const [cgroups, disk] = await Promise.all([openCgroups(cgroupParent), findDiskLimit(root)])
-  return { root, guestBinary, launcher: new Launcher(guestBinary), imagesDir, cgroups, disk }
+  const mountPoint = findMountPoint([guestBinary, imagesDir])
+  return { root, guestBinary, launcher: new Launcher(guestBinary), imagesDir, cgroups, disk, mountPoint }
+}
+
+/** A folder that every uid may reach, and whose covering hides none of `needed`. */
+function findMountPoint(needed: readonly string[]): string {
+  const candidates = ['/mnt', '/media', '/srv', '/opt']
+  const found = candidates.find((folder) => existsSync(folder) && !needed.some((path) => path.startsWith(`${folder}/`)))
+  if (found) return found
+  throw new WarrenError('unavailable', `none of ${candidates.join(', ')} can be mounted over`, {
+    hint: 'make an empty folder /mnt, or keep WARREN_HOME and the clone outside of it',
+  })
 }
 
 /** The hard disk limit this host offers to root: loop devices, else memory. */

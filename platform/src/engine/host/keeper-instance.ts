@@ -6,6 +6,7 @@ import {
   type InstanceSpec,
   type Limits,
   recordName,
+  type SoftLimit,
   type Usage,
 } from '../driver.ts'
 import type { Cgroups } from './cgroups.ts'
@@ -16,6 +17,7 @@ interface Kept {
   dir: InstanceDir
   cgroups: Cgroups | undefined
   disk: DiskLimit
+  unenforced: SoftLimit[]
   defaultUser: string
 }
 
@@ -41,12 +43,13 @@ export async function recoverKept(kept: Kept): Promise<DriverInstance | undefine
 
 /** Limits are control groups, where the host allows them. */
 function keptInstance(kept: Kept, keeper: Keeper): DriverInstance {
-  const { spec, dir, cgroups, disk, defaultUser } = kept
+  const { spec, dir, cgroups, disk, unenforced, defaultUser } = kept
   let destroyed: Promise<void> | undefined
   return {
     agentSocket: `${dir.socketDir}/agent.sock`,
     defaultUser,
     disk,
+    unenforced,
     exited: keeper.exited,
     async usage(): Promise<Usage | undefined> {
       return cgroups?.usage(spec.id)

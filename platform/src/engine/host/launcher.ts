@@ -5,6 +5,9 @@ import { encodeFields, encodeFrame, kind } from '../guest/frames.ts'
 
 export type StartReport = { ok: true } | { ok: false; error: string; stderr: string }
 
+/** How long a report is waited for when nobody wants the instance any more, milliseconds. */
+const abortGraceMs = 2000
+
 interface Helper {
   process: ChildProcess
   requests: Socket
@@ -25,13 +28,16 @@ export class Launcher {
   }
 
   /**
-   * Starts `warren-guest keep` for the instance `id` and waits for its report. Rejects when `signal` aborts: the keeper
-   * may run or may still be started then.
+   * Starts `warren-guest keep` for the instance `id` and waits for its report. Rejects when `signal` has aborted, as soon
+   * as the keeper has reported, or should have: only then can be found whatever has to be removed.
    */
   async launch(id: string, args: readonly string[], signal: AbortSignal): Promise<StartReport> {
     signal.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<StartReport>()
-    const abort = () => reject(signal.reason)
+    let grace: NodeJS.Timeout | undefined
+    const abort = () => {
+      grace = setTimeout(() => reject(signal.reason), abortGraceMs)
+    }
     signal.addEventListener('abort', abort, { once: true })
     this.#waiting.set(id, resolve)
     try {
@@ -39,8 +45,11 @@ export class Launcher {
       this.#helper.reports.ref()
       const fields = args.map((argument) => [2, argument] as const)
       this.#helper.requests.write(encodeFrame(kind.launch, encodeFields([[1, id], ...fields])))
-      return await promise
+      const report = await promise
+      signal.throwIfAborted()
+      return report
     } finally {
+      clearTimeout(grace)
       signal.removeEventListener('abort', abort)
       this.#waiting.delete(id)
       if (this.#waiting.size === 0) this.#helper?.reports.unref()

@@ -1,6 +1,6 @@
 import type { DiskLimit, InstanceSpec } from '../driver.ts'
 import { templateDisk } from '../images/template-disk.ts'
-import { type Host, hostUid, rootMountPoint } from './host.ts'
+import { type Host, hostUid } from './host.ts'
 
 /** Options that make the keeper mount a size-limited root with the template's skeleton and the guest agent in it. */
 export async function rootOptions(
@@ -14,7 +14,7 @@ export async function rootOptions(
     ...['--disk-mb', String(spec.limits.diskMb)],
     ...['--skeleton', spec.rootfs.skeleton],
     ...['--uid-base', String(uid)],
-    ...['--mount-at', rootMountPoint],
+    ...['--mount-at', host.mountPoint],
     ...['--bind', `${host.guestBinary}:.warren/guest`],
   ]
   if (disk === 'loop')

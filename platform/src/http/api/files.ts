@@ -284,9 +284,9 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
       },
       async ({ account, params, query, body }) => {
         const { guest } = await sandboxes.running({ account, id: params.id })
-        return viewOf(
-          await guest.files.write(query.path, body ?? Buffer.alloc(0), { ...withMode(query), parents: true }),
-        )
+        // A refusal must not destroy what is left of the body: the connection would go with it, and the answer.
+        const source = body?.iterator({ destroyOnReturn: false }) ?? Buffer.alloc(0)
+        return viewOf(await guest.files.write(query.path, source, { ...withMode(query), parents: true }))
       },
     )
     done()

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { runCommand } from '../../../lib/run-command.ts'
-import type { Driver, DriverInstance, InstanceDir, InstanceSpec } from '../../driver.ts'
-import { type Host, hostUid, maxSlots, rootMountPoint } from '../../host/host.ts'
+import type { Driver, DriverInstance, InstanceDir, InstanceSpec, SoftLimit } from '../../driver.ts'
+import { type Host, hostUid, maxSlots } from '../../host/host.ts'
 import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
 import { bubblewrap } from './bubblewrap.ts'
@@ -23,7 +23,18 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
   const { cgroups } = host
   const disk = host.root ? host.disk : 'tmpfs'
   const limitsProcesses = cgroups !== undefined || countsProcessesPerNamespace()
-  const known = (spec: InstanceSpec, dir: InstanceDir) => ({ spec, dir, cgroups, disk, defaultUser: 'user' })
+  const unenforced: SoftLimit[] = [
+    ...(cgroups ? [] : (['cpuCores', 'memoryMb'] as const)),
+    ...(limitsProcesses ? [] : (['maxProcesses'] as const)),
+  ]
+  const known = (spec: InstanceSpec, dir: InstanceDir) => ({
+    spec,
+    dir,
+    cgroups,
+    disk,
+    unenforced,
+    defaultUser: 'user',
+  })
   let chosen: NamespaceTool | undefined
 
   return {
@@ -34,8 +45,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
       const examined = await examineTools(tools, host)
       if (!examined.usable) return examined
       chosen = examined.tool
-      const unlimited = [...(cgroups ? [] : ['memory', 'processor']), ...(limitsProcesses ? [] : ['processes'])]
-      const lack = unlimited.length > 0 ? ` without control groups (no limit on ${unlimited.join(', ')})` : ''
+      const lack = unenforced.length > 0 ? ` without control groups (nothing keeps ${unenforced.join(', ')})` : ''
       return { usable: true, description: `${examined.description}${lack}` }
     },
 
@@ -46,7 +56,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
       const uid = hostUid(spec.slot) + uidInside
       await writeFile(`${dir.path}/seccomp.bpf`, filter)
       const { argv, open } = await chosen.plan(spec, {
-        root: { path: host.root ? rootMountPoint : `${dir.path}/rootfs`, prepared: host.root },
+        root: { path: host.root ? host.mountPoint : `${dir.path}/rootfs`, prepared: host.root },
         guestBinary: host.guestBinary,
         agentOptions: [
           ...['--listen-fd', '3'],

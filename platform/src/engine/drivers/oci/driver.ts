@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { runCommand } from '../../../lib/run-command.ts'
 import type { Driver, DriverInstance, InstanceDir, InstanceSpec } from '../../driver.ts'
-import { type Host, hostUid, rootMountPoint } from '../../host/host.ts'
+import { type Host, hostUid } from '../../host/host.ts'
 import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
 import { bundle } from './bundle.ts'
@@ -11,7 +11,10 @@ const startDeadlineMs = 20_000
 /** OCI runtimes behind one bundle: a container in a user namespace of its own, hardened as ARCHITECTURE.md says. */
 export function ociDriver(host: Host): Driver {
   const { cgroups } = host
-  const known = (spec: InstanceSpec, dir: InstanceDir) => ({ spec, dir, cgroups, disk: host.disk, defaultUser: 'user' })
+  const known = (spec: InstanceSpec, dir: InstanceDir) => ({
+    ...{ spec, dir, cgroups, disk: host.disk },
+    ...{ unenforced: [], defaultUser: 'user' },
+  })
   return {
     name: 'oci/runc',
     isolation: 'container',
@@ -29,7 +32,7 @@ export function ociDriver(host: Host): Driver {
     async create(spec, dir, signal): Promise<DriverInstance> {
       if (!cgroups) throw new Error('examine() said no')
       cgroups.expectJoin()
-      const place = { rootPath: rootMountPoint, hostUid: hostUid(spec.slot), cgroupsPath: cgroups.path(spec.id) }
+      const place = { rootPath: host.mountPoint, hostUid: hostUid(spec.slot), cgroupsPath: cgroups.path(spec.id) }
       await writeFile(`${dir.path}/config.json`, JSON.stringify(bundle(spec, place)), { mode: 0o600 })
       const plan = {
         launcher: host.launcher,

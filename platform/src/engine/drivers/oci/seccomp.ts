@@ -103,8 +103,10 @@ function socketFamilies(): unknown[] {
     deny([argument(0, 'SCMP_CMP_GT', afNetlink)]),
     deny([argument(0, 'SCMP_CMP_EQ', afNetlink), argument(2, 'SCMP_CMP_NE', netlinkRoute)]),
     // Raw sockets: type in the low four bits (3 SOCK_RAW, 10 SOCK_PACKET), above them flags.
-    ...[afInet, afInet6].map((family) =>
-      deny([argument(0, 'SCMP_CMP_EQ', family), { index: 1, value: 0xf, valueTwo: 3, op: 'SCMP_CMP_MASKED_EQ' }]),
+    ...[afInet, afInet6].flatMap((family) =>
+      [3, 10].map((type) =>
+        deny([argument(0, 'SCMP_CMP_EQ', family), { index: 1, value: 0xf, valueTwo: type, op: 'SCMP_CMP_MASKED_EQ' }]),
+      ),
     ),
   ]
 }

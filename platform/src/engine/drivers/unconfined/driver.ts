@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import type { Driver, DriverInstance, InstanceDir, InstanceSpec } from '../../driver.ts'
+import { type Driver, type DriverInstance, type InstanceDir, type InstanceSpec, softLimits } from '../../driver.ts'
 import type { Host } from '../../host/host.ts'
 import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
 
@@ -10,8 +10,10 @@ import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
  */
 export function unconfinedDriver(host: Host, allowed: boolean): Driver {
   const { cgroups } = host
-  const known = (spec: InstanceSpec, dir: InstanceDir) =>
-    ({ spec, dir, cgroups, disk: 'none', defaultUser: userInfo().username }) as const
+  const known = (spec: InstanceSpec, dir: InstanceDir) => ({
+    ...{ spec, dir, cgroups, disk: 'none' as const, unenforced: cgroups ? [] : [...softLimits] },
+    defaultUser: userInfo().username,
+  })
   return {
     name: 'unconfined',
     isolation: 'none',
