@@ -8,6 +8,8 @@ export interface Config {
   home: string
   host: string
   port: number
+  /** Origins of web pages that may call the API. */
+  corsOrigins: string[]
   /** The least isolation a sandbox gets when its request names none. */
   isolation: 'none' | 'namespaces' | 'container' | 'userspace-kernel' | 'microvm'
   /** Whether a request may name the driver "unconfined", which isolates nothing. */
@@ -53,6 +55,14 @@ export const settings = {
     default: 7070,
     meaning: 'Port to listen on; 0 takes a free one.',
     parse: number({ least: 0, most: 65535, whole: true }),
+  }),
+  corsOrigins: setting<string[]>({
+    name: 'corsOrigins',
+    env: 'WARREN_CORS_ORIGINS',
+    default: [],
+    meaning:
+      'Origins whose web pages may call the API, such as https://app.example.com, with commas between; * is any.',
+    parse: origins,
   }),
   isolation: setting<Config['isolation']>({
     name: 'isolation',
@@ -151,6 +161,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     home: read(settings.home),
     host: read(settings.host),
     port: read(settings.port),
+    corsOrigins: read(settings.corsOrigins),
     isolation: read(settings.isolation),
     allowUnconfined: read(settings.allowUnconfined),
     poolSize: read(settings.poolSize),
@@ -197,4 +208,13 @@ function oneOf<T extends string>(...values: T[]): (text: string) => T {
     if (value === undefined) throw new RangeError(`one of ${values.join(', ')}`)
     return value
   }
+}
+
+function origins(text: string): string[] {
+  const listed = text.split(',').map((origin) => origin.trim())
+  for (const origin of listed) {
+    if (origin !== '*' && !(URL.canParse(origin) && new URL(origin).origin === origin))
+      throw new Error(`must be origins such as https://app.example.com, not "${origin}"`)
+  }
+  return listed
 }

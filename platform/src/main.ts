@@ -1,25 +1,35 @@
 import { mkdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { adminKey } from './accounts/admin-key.ts'
 import { authenticateAdmin } from './accounts/authenticate.ts'
-import { readConfig } from './config.ts'
+import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
 import { buildServer } from './http/server.ts'
+import { claimFolder } from './lib/claim-folder.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
-import { openDatabase } from './storage/database.ts'
+import { type Database, openDatabase } from './storage/database.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { createTemplates } from './templates/templates.ts'
 import { greet } from './welcome.ts'
 
 const guestBinary = fileURLToPath(new URL('../../guest/target/release/warren-guest', import.meta.url))
 
+/** A signal often comes twice, from the terminal and from npm: only one that comes later than this ends us at once, ms. */
+const patienceMs = 3000
+
+/** What has been opened, to be closed in the opposite order. */
+const opened = new AsyncDisposableStack()
+let stoppingSince: number | undefined
+
+const started = start()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(signal))
 try {
-  await start()
+  await started
 } catch (error) {
-  const known = error instanceof WarrenError
-  process.stderr.write(`warren: ${known ? error.message : ((error as Error).stack ?? error)}\n`)
-  if (known && error.hint) process.stderr.write(`        ${error.hint}\n`)
+  tell(error)
+  await close()
   process.exit(1)
 }
 
@@ -30,13 +40,24 @@ async function start(): Promise<void> {
   await mkdir(config.home, { recursive: true, mode: 0o700 })
   const key = await adminKey(config.home)
   const account = { id: 'org0', name: 'operator', maxSandboxes: config.maxSandboxes }
+  // Two platforms that take up the same sandboxes would destroy them.
+  const release = claimFolder(config.home)
+  opened.defer(async () => release())
 
-  const [db, engine] = await Promise.all([
+  const [database, opening] = await Promise.allSettled([
     openDatabase({ home: config.home, databaseUrl: config.databaseUrl, logger }),
     openEngine({ ...config, guestBinary, parallelStarts: config.parallelCreates, log: logger }),
   ])
+  if (database.status === 'fulfilled') opened.defer(() => database.value.close())
+  if (opening.status === 'fulfilled') opened.defer(() => opening.value.close())
+  if (database.status === 'rejected') throw database.reason
+  if (opening.status === 'rejected') throw opening.reason
+  const db = database.value
+  const engine = opening.value
+
   const templates = createTemplates()
   const sandboxes = createSandboxes({ db, engine, templates, config, now: () => new Date(), logger })
+  opened.defer(() => sandboxes.close())
   await sandboxes.recover()
   const server = await buildServer({
     config,
@@ -44,30 +65,75 @@ async function start(): Promise<void> {
     sandboxes,
     templates,
     authenticate: authenticateAdmin(key, account),
+    isDatabaseUp: () => isUp(db),
     logger,
   })
-  const address = await server.listen({ host: config.host, port: config.port })
-
-  let stopping = false
-  const stop = async (signal: string) => {
-    if (stopping) process.exit(1)
-    stopping = true
-    process.stderr.write(`warren: ${signal}, stopping; sandboxes live on and are taken up at the next start\n`)
-    await server.close()
-    await sandboxes.close()
-    await engine.close()
-    await db.close()
-    process.exit(0)
-  }
-  process.on('SIGINT', () => void stop('SIGINT'))
-  process.on('SIGTERM', () => void stop('SIGTERM'))
+  opened.defer(async () => void (await server.close()))
+  const address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
+    throw cannotListen(error, config)
+  })
 
   await greet({
     engine,
     sandboxes,
     account,
     address,
-    home: config.home,
+    config,
     print: (line) => process.stdout.write(`${line}\n`),
+  })
+}
+
+/** Whether the database answers within a moment. */
+async function isUp({ pool }: Database): Promise<boolean> {
+  const answer = pool.query('select 1').then(
+    () => true,
+    () => false,
+  )
+  return Promise.race([answer, sleep(2000, false, { ref: false })])
+}
+
+async function stop(signal: string): Promise<void> {
+  if (stoppingSince !== undefined) {
+    if (Date.now() - stoppingSince > patienceMs) process.exit(1)
+    return
+  }
+  stoppingSince = Date.now()
+  process.stderr.write(`warren: ${signal}, stopping; sandboxes live on and are taken up at the next start\n`)
+  const failed = await started.then(
+    () => false,
+    () => true,
+  )
+  if (failed) return // closes and exits by itself
+  process.exit((await close()) ? 0 : 1)
+}
+
+/** False when something could not be closed; the reason is told. */
+async function close(): Promise<boolean> {
+  try {
+    await opened.disposeAsync()
+    return true
+  } catch (error) {
+    tell(error)
+    return false
+  }
+}
+
+function tell(error: unknown): void {
+  const known = error instanceof WarrenError
+  process.stderr.write(`warren: ${known ? error.message : ((error as Error).stack ?? error)}\n`)
+  if (known && error.hint) process.stderr.write(`        ${error.hint}\n`)
+}
+
+function cannotListen(error: NodeJS.ErrnoException, { host, port }: Config): unknown {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'is in use by another program',
+    EACCES: 'may not be used by this user',
+    EADDRNOTAVAIL: 'is not an address of this machine',
+  }
+  const reason = reasons[error.code ?? '']
+  if (!reason) return error
+  return new WarrenError('conflict', `${host}:${port} ${reason}`, {
+    hint: 'Choose another port, for example: WARREN_PORT=7071 npm start',
+    cause: error,
   })
 }

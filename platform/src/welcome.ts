@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Account } from './accounts/account.ts'
+import { type Config, settings } from './config.ts'
 import type { DriverReport, Engine } from './engine/engine.ts'
 import type { Sandboxes } from './sandboxes/sandboxes.ts'
 
@@ -9,14 +10,14 @@ interface Greeting {
   account: Account
   /** Where the platform listens, as a URL. */
   address: string
-  home: string
+  config: Config
   print: (line: string) => void
 }
 
 const program = { command: 'echo "hello from $(id -un) on $(uname -s), process $$"; ls /' }
 
 /** What `npm start` shows: the ladder, a first program run in a real sandbox, where to go on, and the line `ready URL`. */
-export async function greet({ engine, sandboxes, account, address, home, print }: Greeting): Promise<void> {
+export async function greet({ engine, sandboxes, account, address, config, print }: Greeting): Promise<void> {
   print('')
   print('Runtimes of this host, strongest first:')
   for (const report of await engine.drivers()) print(`  ${ladderLine(report)}`)
@@ -24,14 +25,24 @@ export async function greet({ engine, sandboxes, account, address, home, print }
   await firstProgram({ sandboxes, account, print })
   print('')
   print(`Address    ${address}`)
-  print(`Admin key  ${join(home, 'admin.key')}`)
+  print(`Admin key  ${join(config.home, 'admin.key')}`)
   print('')
-  print('Next, in another terminal:')
+  print('Next, in another terminal, in this folder:')
+  for (const line of whereToFind(config, address)) print(`  ${line}`)
   print('  npx warren run -- python3 -c "print(6 * 7)"    run a program in a fresh sandbox')
   print('  npx warren sandbox shell                       a terminal in a new sandbox')
   print('  npx warren doctor                              what this host can isolate, and why')
   print('')
   print(`ready ${address}`)
+}
+
+/** What the command line has to be told when it would look for us elsewhere. */
+function whereToFind({ home }: Config, address: string): string[] {
+  const variables: string[] = []
+  if (home !== settings.home.default) variables.push(`WARREN_HOME='${home}'`)
+  const port = new URL(address).port
+  if (port !== String(settings.port.default)) variables.push(`WARREN_PORT=${port}`)
+  return variables.length > 0 ? [`export ${variables.join(' ')}`] : []
 }
 
 async function firstProgram({

@@ -8,7 +8,13 @@ const docs = join(import.meta.dirname, '../../docs')
 const rows = Object.values(settings)
 
 /** Their defaults depend on the machine; the documents describe them in words. */
-const describedDefaults = ['WARREN_HOME', 'WARREN_POOL_SIZE', 'WARREN_PARALLEL_CREATES', 'DATABASE_URL']
+const describedDefaults = [
+  'WARREN_HOME',
+  'WARREN_CORS_ORIGINS',
+  'WARREN_POOL_SIZE',
+  'WARREN_PARALLEL_CREATES',
+  'DATABASE_URL',
+]
 
 for (const name of ['configuration.md', 'configuration.zh-CN.md']) {
   test(`${name} has a row for every setting of the platform, and for nothing else`, () => {

@@ -212,3 +212,10 @@ function residentMb(): number {
   const status = readFileSync(`/proc/${platform.pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) / 1024
 }
+
+test('output of control characters is cut before its JSON grows beyond the rule', async () => {
+  const response = await platform.call('POST', `${sandbox}/execute`, { command: 'head -c 8388608 /dev/zero' })
+  const text = await response.text()
+  assert.ok(text.length < 9 * 1024 * 1024, `${text.length}`)
+  assert.equal(JSON.parse(text).truncated, true)
+})

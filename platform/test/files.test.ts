@@ -237,3 +237,9 @@ function residentMb(): number {
   const status = readFileSync(`/proc/${platform.pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) / 1024
 }
+
+test('a file dated beyond all years can be listed', async () => {
+  await execute('touch -d @99999999999999 /dev/shm/late')
+  assert.equal((await platform.call('GET', files({ path: '/dev/shm' }, '/list'))).status, 200)
+  assert.equal((await platform.call('GET', files({ path: '/dev/shm/late' }, '/stat'))).status, 200)
+})

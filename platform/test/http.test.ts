@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { test } from 'node:test'
-import { type Reply, startPlatform } from './platform.ts'
+import { type Answer, type Reply, startPlatform } from './platform.ts'
 
-const platform = await startPlatform({ WARREN_POOL_SIZE: '0' })
+const platform = await startPlatform({ WARREN_POOL_SIZE: '0', WARREN_CORS_ORIGINS: 'https://app.example.com' })
 
 async function refusal(response: Reply | Promise<Reply>) {
   const answer = await response
@@ -20,6 +20,42 @@ test('health and the OpenAPI document need no key', async () => {
   assert.equal(document.openapi, '3.1.0')
   assert.ok(document.components.schemas.Sandbox)
   assert.equal(document.paths['/v1/sandboxes'].post.operationId, 'createSandbox')
+})
+
+test('the OpenAPI document says what no route schema can: raw bodies, labels, events, WebSockets, ports', async () => {
+  const document = await (await platform.fetch('/openapi.json')).json()
+  const { paths, servers } = document
+  assert.deepEqual(servers, [{ url: '/' }])
+  const sandbox = '/v1/sandboxes/{id}'
+  for (const operation of [paths[`${sandbox}/files`].put, paths[`${sandbox}/processes/{processId}/stdin`].post]) {
+    const binary = { schema: { type: 'string', format: 'binary' } }
+    assert.deepEqual(operation.requestBody, { required: false, content: { 'application/octet-stream': binary } })
+  }
+  const query = paths['/v1/sandboxes'].get.parameters as { name: string; schema: { propertyNames?: object } }[]
+  const labels = query.find(({ name }) => name === 'metadata')
+  assert.deepEqual(labels?.schema.propertyNames, { pattern: '^metadata\\..+$' })
+  const { content } = paths[`${sandbox}/execute`].post.responses['200']
+  assert.deepEqual(content['application/json'].schema, { $ref: '#/components/schemas/Execution' })
+  assert.deepEqual(content['text/event-stream'].schema, { $ref: '#/components/schemas/ProcessEvent' })
+  assert.ok(paths[`${sandbox}/terminal`].get.responses['101'])
+  assert.ok(paths[`${sandbox}/processes/{processId}/attach`].get.responses['101'])
+  assert.ok(paths[`${sandbox}/ports/{port}/{path}`].post.requestBody)
+  assert.doesNotMatch(JSON.stringify(document), /Default Response/)
+})
+
+test('every reference of the OpenAPI document leads somewhere, and every operation has a name of its own', async () => {
+  const text = await (await platform.fetch('/openapi.json')).text()
+  const { components, paths } = JSON.parse(text)
+  for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) assert.ok(components.schemas[name!], name)
+  const operations = Object.values(paths).flatMap((path) => Object.values(path as object))
+  const names = operations.map(({ operationId }) => operationId)
+  assert.deepEqual([...new Set(names)], names)
+})
+
+test('a query field that is not known is refused, and the refusal names those that are', async () => {
+  const { status, message } = await refusal(platform.call('GET', '/v1/sandboxes?label=blue'))
+  assert.equal(status, 400)
+  assert.match(message, /"label".*state\|limit\|cursor\|metadata/)
 })
 
 test('without a key, or with a wrong one, everything else is refused', async () => {
@@ -167,3 +203,48 @@ function raw(bytes: string): Promise<string> {
     )
   })
 }
+
+test('web pages of an origin that the operator allows may call the API, others may not', async () => {
+  const ask = (origin: string) =>
+    platform.fetch('/v1/sandboxes', {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-api-key' },
+    })
+  const allowed = await ask('https://app.example.com')
+  assert.equal(allowed.status, 204)
+  assert.equal(allowed.headers.get('access-control-allow-origin'), 'https://app.example.com')
+  assert.match(allowed.headers.get('access-control-allow-headers')!, /x-api-key/)
+  const other = await ask('https://evil.example.com')
+  assert.equal(other.headers.get('access-control-allow-origin'), null)
+  const answer = await platform.call('GET', '/v1/runtimes', undefined, {
+    headers: { origin: 'https://app.example.com' },
+  })
+  assert.equal(answer.headers.get('access-control-allow-origin'), 'https://app.example.com')
+})
+
+test('a sandbox may be asked for without a body', async () => {
+  const response = await platform.call('POST', '/v1/sandboxes')
+  assert.equal(response.status, 201)
+  await platform.call('DELETE', `/v1/sandboxes/${((await response.json()) as Answer).id}`)
+})
+
+test('a client that offers HTTP/2 in passing is served in HTTP/1.1', async () => {
+  const answer = await new Promise<string>((resolve, reject) => {
+    const socket = net.connect(platform.port, '127.0.0.1', () =>
+      socket.write(
+        'GET /health HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n',
+      ),
+    )
+    socket.once('data', (data) => {
+      resolve(data.toString())
+      socket.destroy()
+    })
+    socket.once('error', reject)
+  })
+  assert.match(answer, /^HTTP\/1\.1 200 OK/)
+})
+
+test('an id that can be none is not found', async () => {
+  for (const id of ['%00', '..', 'S', 'x'.repeat(60), '\u{1f600}'])
+    assert.equal((await platform.call('GET', `/v1/sandboxes/${id === '..' ? '%2e%2e' : id}`)).status, 404, id)
+})

@@ -112,6 +112,15 @@ test('our key does not reach the program, a key of its own does', async () => {
   const both = await byHost({ headers: { authorization: 'Bearer its-own', 'x-api-key': platform.key } })
   assert.equal(JSON.parse(both.body).headers.authorization, 'Bearer its-own')
   assert.ok(!both.body.includes(platform.key))
+  const everywhere = await byHost({
+    headers: {
+      authorization: `Bearer ${platform.key}`,
+      'x-api-key': platform.key,
+      'sec-websocket-protocol': `chat, warren.key.${platform.key}`,
+    },
+  })
+  assert.equal(JSON.parse(everywhere.body).headers['sec-websocket-protocol'], 'chat')
+  assert.ok(!everywhere.body.includes(platform.key))
 })
 
 test('without the key no port is reached', async () => {
@@ -184,6 +193,33 @@ test('what listens but speaks no HTTP is a 502', async () => {
   )
   const response = await platform.call('GET', `${sandbox}/ports/8200/`)
   assert.deepEqual([response.status, (await response.json()).code], [502, 'unavailable'])
+})
+
+test('an answer that HTTP does not know is a 502, and the platform goes on', async () => {
+  const answers = [
+    'HTTP/1.1 000 Weird\\r\\nContent-Length: 2\\r\\n\\r\\nhi',
+    'HTTP/1.1 099 Weird\\r\\nContent-Length: 2\\r\\n\\r\\nhi',
+    'HTTP/1.1 999 Weird\\r\\nContent-Length: 2\\r\\n\\r\\nhi',
+    'HTTP/1.1 101 Switching Protocols\\r\\nConnection: upgrade\\r\\nUpgrade: x\\r\\n\\r\\nhi',
+  ]
+  for (const [index, answer] of answers.entries()) {
+    const port = 8300 + index
+    const code = `import socket\ns=socket.create_server(("127.0.0.1",${port}))\nwhile True:\n c,_=s.accept(); c.recv(9999); c.sendall(b"${answer}"); c.recv(1)`
+    await platform.json('POST', `${sandbox}/processes`, { code })
+    await until('it listens', async () =>
+      (await platform.json('GET', `${sandbox}/ports`)).ports.some((found: Answer) => found.port === port),
+    )
+    const response = await platform.call('GET', `${sandbox}/ports/${port}/`)
+    assert.deepEqual([response.status, (await response.json()).code], [502, 'unavailable'], answer)
+  }
+  const odd =
+    'import socket\ns=socket.create_server(("127.0.0.1",8310))\nwhile True:\n c,_=s.accept(); c.recv(9999); c.sendall(b"HTTP/1.1 200 O\\x01K\\r\\nContent-Length: 2\\r\\n\\r\\nhi")'
+  await platform.json('POST', `${sandbox}/processes`, { code: odd })
+  await until('it listens', async () =>
+    (await platform.json('GET', `${sandbox}/ports`)).ports.some((found: Answer) => found.port === 8310),
+  )
+  assert.ok([200, 502].includes((await platform.call('GET', `${sandbox}/ports/8310/`)).status))
+  assert.equal((await platform.fetch('/health')).status, 200)
 })
 
 function byHost({

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventsOf } from './events.ts'
 import { type Answer, processesOf, type Reply, startPlatform, until } from './platform.ts'
@@ -91,6 +93,27 @@ test('a sandbox that died while the platform was down is told as lost', async ()
   const refused = await platform.call('POST', `${path}/execute`, { command: 'true' })
   assert.deepEqual([refused.status, (await refused.json()).message.includes('failed (lost)')], [409, true])
   assert.equal((await platform.call('DELETE', path)).status, 204)
+})
+
+test('limits that a ready sandbox was claimed with are known after a new start', async () => {
+  const path = await platform.sandbox({ limits: { memoryMb: 128 } })
+  const before = (await platform.json('GET', `${path}/metrics`)).memoryLimitBytes
+  await platform.kill('SIGKILL')
+  await platform.start()
+  assert.equal((await platform.json('GET', `${path}/metrics`)).memoryLimitBytes, before)
+  await platform.call('DELETE', path)
+})
+
+test('kill -9 of our PostgreSQL: it is told, and it comes back', async () => {
+  const path = await platform.sandbox()
+  const postmaster = Number(readFileSync(join(platform.home, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0])
+  process.kill(postmaster, 'SIGKILL')
+  const refused = await platform.call('GET', path)
+  if (!refused.ok) assert.deepEqual([refused.status, (await refused.json()).code], [503, 'unavailable'])
+  assert.equal((await platform.json('POST', `${path}/execute`, { command: 'echo on' })).stdout, 'on\n')
+  await until('it answers again', async () => (await platform.fetch('/health')).status === 200, 20_000)
+  assert.equal((await platform.json('GET', path)).state, 'running')
+  await platform.call('DELETE', path)
 })
 
 test('when everything is deleted and the platform has stopped, no process of it is left', async () => {

@@ -191,3 +191,12 @@ function read(path: string): string {
     return '' // gone in the meantime
   }
 }
+
+test('what this host has no room for is refused with what there is', async () => {
+  for (const limits of [{ diskMb: 16_777_216 }, { maxOpenFiles: 1_048_576 }]) {
+    const response = await platform.call('POST', '/v1/sandboxes', { limits })
+    const body = await response.json()
+    if (response.ok) await platform.call('DELETE', `/v1/sandboxes/${body.id}`)
+    else assert.deepEqual([response.status, body.code], [429, 'limit_exceeded'], body.message)
+  }
+})

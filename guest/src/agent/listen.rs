@@ -36,6 +36,8 @@ pub fn main(arguments: &[String]) -> i32 {
         Ok(options) => options,
         Err(message) => return complain(&message),
     };
+    // Programs of our own user must not reach into us through /proc.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0u64, 0u64, 0u64, 0u64) };
     // Before there is another thread or a socket: what cannot be confined must not serve.
     if let Err(message) = confine(filter_fd, max_processes) {
         return complain(&message);

@@ -91,7 +91,7 @@ fn mount_loop(image: &str, root: &str) -> Result<(LoopDevice, bool), String> {
     let device = LoopDevice::attach(IMAGE).map_err(|errno| failed("attach a loop device", errno))?;
     let flags = libc::MS_NODEV | libc::MS_NOATIME;
     // Initialising inode tables in the background would fill the sparse image.
-    let mounted = mount(device.path(), root, "ext4", flags, "noinit_itable");
+    let mounted = mount(device.path(), root, "ext4", flags, "noinit_itable,errors=remount-ro");
     mounted.map_err(|errno| failed("mount the disk", errno))?;
     Ok((device.released(), is_new))
 }

@@ -4,6 +4,7 @@ import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
 import type { DiskLimit, Driver, Fingerprint, InstanceSpec, Isolation, Limits, Rootfs, SoftLimit } from './driver.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
+import { checkRoom } from './host/room.ts'
 import { Instance } from './instance.ts'
 import type { InstanceRecord, InstanceStore } from './instance-store.ts'
 import { Ladder } from './ladder.ts'
@@ -41,6 +42,8 @@ export interface DriverReport {
 }
 
 export interface EngineDeps {
+  /** Folder of everything that lasts. */
+  home: string
   store: InstanceStore
   drivers: readonly Driver[]
   cgroups: Cgroups | undefined
@@ -164,8 +167,8 @@ export class Engine {
 
   async #fingerprint(driver: Driver): Promise<Fingerprint> {
     const record = await this.#newRecord(driver, this.#deps.pool.template, this.#deps.pool.limits)
-    const dir = await this.#deps.store.write(record)
     try {
+      const dir = await this.#deps.store.write(record)
       return await fingerprint(driver, { spec: record.spec, dir }, bootDeadlineMs)
     } finally {
       await this.#deps.store.remove(record.spec)
@@ -186,7 +189,7 @@ export class Engine {
     const instance = await this.#pool.claim(driver.name)
     if (!instance) return undefined
     try {
-      await store.markClaimed(instance.id, request.owner)
+      await store.markClaimed(instance.id, { owner: request.owner, limits: request.limits })
       if (!sameLimits(request.limits, instance.limits)) await instance.setLimits(request.limits)
     } catch (error) {
       await this.#discard(instance)
@@ -196,7 +199,8 @@ export class Engine {
     return instance
   }
 
-  #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
+  async #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
+    await checkRoom(this.#deps.home, request.limits)
     return this.#queue.run('urgent', signal, async () => {
       const instance = await this.#create(
         await this.#newRecord(driver, request.template, request.limits),
@@ -232,8 +236,8 @@ export class Engine {
 
   /** The record is on disk before the driver makes anything. */
   async #create(record: InstanceRecord, driver: Driver, signal: AbortSignal): Promise<Instance> {
-    const dir = await this.#deps.store.write(record)
     try {
+      const dir = await this.#deps.store.write(record)
       const instance = new Instance(record.spec, driver, await driver.create(record.spec, dir, signal))
       this.#instances.set(instance.id, instance)
       return instance
@@ -270,8 +274,11 @@ export class Engine {
           `record of sandbox ${record.spec.id} names the unknown driver "${record.driver}"`,
         )
       const inner = await driver.recover(record.spec, this.#deps.store.dir(record.spec.id))
-      if (inner) this.#recovered.set(record.spec.id, { record, instance: new Instance(record.spec, driver, inner) })
-      else await this.#deps.store.remove(record.spec)
+      if (inner) {
+        const limits = (await this.#deps.store.claimedLimits(record.spec.id)) ?? record.spec.limits
+        const instance = new Instance({ ...record.spec, limits }, driver, inner)
+        this.#recovered.set(record.spec.id, { record, instance })
+      } else await this.#deps.store.remove(record.spec)
     }
   }
 

@@ -1,7 +1,8 @@
 import { constants, openSync } from 'node:fs'
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../errors.ts'
-import { type InstanceDir, type InstanceSpec, recordName } from './driver.ts'
+import { isAlive } from '../lib/process-stat.ts'
+import { type InstanceDir, type InstanceSpec, type Limits, recordName } from './driver.ts'
 import { maxSlots } from './host/host.ts'
 
 /** What the engine knows of an instance on disk. Written before the instance exists, removed after it is gone. */
@@ -58,9 +59,19 @@ export class InstanceStore {
     return dir
   }
 
-  /** Says that a warm instance now belongs to `owner`: after a crash it will not go back to the pool. */
-  async markClaimed(id: string, owner: string): Promise<void> {
-    await writeFile(`${this.dir(id).path}/claimed`, owner, { mode: 0o600 })
+  /** Says that a warm instance now belongs to `owner`, with these limits: after a crash it will not go back to the pool. */
+  async markClaimed(id: string, claim: { owner: string; limits: Limits }): Promise<void> {
+    await writeFile(`${this.dir(id).path}/claimed`, JSON.stringify(claim), { mode: 0o600 })
+  }
+
+  /** The limits an instance was claimed with, which are not those it was started with. */
+  async claimedLimits(id: string): Promise<Limits | undefined> {
+    const text = await readFile(`${this.dir(id).path}/claimed`, 'utf8').catch(() => undefined)
+    try {
+      return text === undefined ? undefined : (JSON.parse(text) as { limits: Limits }).limits
+    } catch {
+      return undefined // cut off by a crash: then its owner never heard of it
+    }
   }
 
   async isClaimed(id: string): Promise<boolean> {
@@ -75,18 +86,38 @@ export class InstanceStore {
     this.#slots.delete(spec.slot)
   }
 
-  /** All records. A folder without one is a start that died before its first effect: it is removed here. */
+  /**
+   * All records. A folder without one is a start that died before its first effect, or what a power cut left: it is
+   * removed here. Where something lives nevertheless, it belongs to somebody: throws `unavailable` with the file's name.
+   */
   async readAll(): Promise<InstanceRecord[]> {
     const records: InstanceRecord[] = []
     for (const id of await readdir(this.#root)) {
+      const file = `${this.#root}/${id}/${recordName}`
       try {
-        const record = JSON.parse(await readFile(`${this.#root}/${id}/${recordName}`, 'utf8')) as InstanceRecord
+        const record = JSON.parse(await readFile(file, 'utf8')) as InstanceRecord
         this.#slots.add(record.spec.slot)
         records.push(record)
-      } catch {
+      } catch (cause) {
+        if (await isKept(`${this.#root}/${id}`)) {
+          throw new WarrenError('unavailable', `the record of a sandbox cannot be read: ${file}`, {
+            hint: `Repair the file, or remove the folder to give the sandbox up. (${(cause as Error).message})`,
+            cause,
+          })
+        }
         await rm(`${this.#root}/${id}`, { recursive: true, force: true })
       }
     }
     return records
+  }
+}
+
+/** Whether a keeper lives that has its files in this folder. */
+async function isKept(folder: string): Promise<boolean> {
+  try {
+    const { keeperPid, keeperStartTime } = JSON.parse(await readFile(`${folder}/state.json`, 'utf8'))
+    return isAlive(keeperPid, keeperStartTime)
+  } catch {
+    return false
   }
 }

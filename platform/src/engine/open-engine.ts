@@ -36,6 +36,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   const host = await openHost({ guestBinary: options.guestBinary, imagesDir, cgroupParent })
   const base = prepareBase(imagesDir)
   return Engine.open({
+    home: options.home,
     store: await InstanceStore.open(join(options.home, 'run')),
     drivers: createDrivers(host, options),
     cgroups: host.cgroups,

@@ -9,11 +9,26 @@ export function credentialsOf(headers: IncomingHttpHeaders): Credentials {
   return { key: apiKeyHeader(headers) ?? bearerToken(headers) ?? keyProtocol(headers) }
 }
 
-/** The headers of `headers` that carried our key: not for the eyes of the program behind a port. */
-export function credentialHeaders(headers: IncomingHttpHeaders): Set<string> {
-  if (apiKeyHeader(headers) === undefined && bearerToken(headers) !== undefined)
-    return new Set(['x-api-key', 'authorization'])
-  return new Set(['x-api-key'])
+/**
+ * `rawHeaders` (name, value, name, value …) without our key: not for the eyes of the program behind a port. It may stand in
+ * more than one header; an `Authorization` that carries something else is the program's own.
+ */
+export function withoutCredentials(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): string[] {
+  const { key } = credentialsOf(headers)
+  const kept: string[] = []
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!
+    const lowerName = name.toLowerCase()
+    const value = lowerName === 'sec-websocket-protocol' ? withoutKeyProtocol(rawHeaders[at + 1]!) : rawHeaders[at + 1]!
+    if (lowerName === 'x-api-key' || value === '' || (key !== undefined && value.includes(key))) continue
+    kept.push(name, value)
+  }
+  return kept
+}
+
+function withoutKeyProtocol(protocols: string): string {
+  const kept = protocols.split(',').filter((protocol) => !protocol.trim().startsWith(keyProtocolPrefix))
+  return kept.join(',').trim()
 }
 
 function apiKeyHeader(headers: IncomingHttpHeaders): string | undefined {

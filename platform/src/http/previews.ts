@@ -4,7 +4,7 @@ import type { Authenticate } from '../accounts/authenticate.ts'
 import { WarrenError } from '../errors.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import { clientGone } from './client-gone.ts'
-import { credentialHeaders, credentialsOf, keyProtocolPrefix } from './credentials.ts'
+import { credentialsOf, withoutCredentials } from './credentials.ts'
 import { sendProblem } from './problem.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 
@@ -55,9 +55,19 @@ export async function proxyRequest(
     })
     upstream.on('error', (cause) => fail(cause))
     upstream.on('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.rawHeaders))
-      response.flushHeaders() // a stream of events may have nothing to say for long
-      pipeline(answer, response, () => connection.destroy())
+      try {
+        // The parser takes statuses and texts that may not be sent on: this throws for them.
+        response.writeHead(finalStatus(answer.statusCode), withoutHopByHop(answer.rawHeaders))
+        response.flushHeaders() // a stream of events may have nothing to say for long
+        pipeline(answer, response, () => connection.destroy())
+      } catch (error) {
+        connection.destroy()
+        fail(error)
+      }
+    })
+    upstream.on('upgrade', (_answer, socket) => {
+      socket.destroy()
+      fail(new Error('it switched to another protocol unasked'))
     })
     // A request without a length and without chunks has no body; piping it would announce an empty chunked one.
     const hasBody =
@@ -111,6 +121,12 @@ async function dial(
   return guest.dial(target.port, signal)
 }
 
+/** Throws for what is no final status of HTTP. */
+function finalStatus(status = 0): number {
+  if (status >= 200 && status <= 599) return status
+  throw new RangeError(`${status} is no final status of HTTP`)
+}
+
 function portNumber(text: string | undefined): number {
   const port = /^[1-9]\d{0,4}$/.test(text ?? '') ? Number(text) : Number.NaN
   return port <= 65_535 ? port : Number.NaN
@@ -140,19 +156,15 @@ const hopByHop = new Set([
 
 /** Headers as they came, in their order, without what is about this connection and without our key. */
 function forwardedHeaders(request: IncomingMessage): string[] {
-  const ours = credentialHeaders(request.headers)
-  const kept = pairsOf(withoutHopByHop(request.rawHeaders)).filter(([name]) => !ours.has(name.toLowerCase()))
+  const kept = pairsOf(withoutCredentials(request.headers, withoutHopByHop(request.rawHeaders)))
   const chunked = request.headers['transfer-encoding'] === undefined ? [] : ['transfer-encoding', 'chunked']
   return [...kept.flat(), ...forwardedFor(request), ...chunked]
 }
 
 function requestHead(request: IncomingMessage, target: PreviewTarget): string {
-  const ours = credentialHeaders(request.headers)
-  const lines = pairsOf(request.rawHeaders)
-    .filter(([name]) => !ours.has(name.toLowerCase()))
-    .map(([name, value]) => [name, name.toLowerCase() === 'sec-websocket-protocol' ? withoutKeyProtocol(value) : value])
-    .filter(([, value]) => value !== '')
-    .map(([name, value]) => `${name}: ${value}\r\n`)
+  const lines = pairsOf(withoutCredentials(request.headers, request.rawHeaders)).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  )
   const forwarded = pairsOf(forwardedFor(request)).map(([name, value]) => `${name}: ${value}\r\n`)
   return `${request.method} ${target.path} HTTP/1.1\r\n${lines.join('')}${forwarded.join('')}\r\n`
 }
@@ -166,11 +178,6 @@ function forwardedFor({ headers, socket }: IncomingMessage): string[] {
   return Object.entries(added)
     .filter(([name]) => headers[name] === undefined)
     .flat()
-}
-
-function withoutKeyProtocol(protocols: string): string {
-  const kept = protocols.split(',').filter((protocol) => !protocol.trim().startsWith(keyProtocolPrefix))
-  return kept.join(',').trim()
 }
 
 function withoutHopByHop(rawHeaders: string[]): string[] {

@@ -7,8 +7,16 @@ export function refuseUpgrade(socket: Duplex, error: unknown, requestId: string,
   const problem = problemOf(error, requestId)
   const code = status ?? problem.status
   const body = JSON.stringify(problem.body)
-  socket.end(
+  hangUpAfter(
+    socket,
     `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}\r\ncontent-type: application/json; charset=utf-8\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\nx-request-id: ${requestId}\r\n\r\n${body}`,
   )
+}
+
+/** Sends the last words and closes, also when the other end does not. */
+export function hangUpAfter(socket: Duplex, words: string): void {
+  socket.end(words)
+  const timer = setTimeout(() => socket.destroy(), 2_000)
+  socket.once('close', () => clearTimeout(timer))
 }

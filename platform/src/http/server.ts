@@ -27,11 +27,13 @@ import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
+import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
 import { previewTarget, proxyRequest, proxyUpgrade } from './previews.ts'
 import { Problem, problemOf } from './problem.ts'
+import { hangUpAfter } from './refuse-upgrade.ts'
 import { Terminals } from './terminals.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
@@ -43,11 +45,12 @@ declare module 'fastify' {
 }
 
 export interface ServerDeps {
-  config: Pick<Config, 'host' | 'port'>
+  config: Pick<Config, 'host' | 'port' | 'corsOrigins'>
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
   authenticate: Authenticate
+  isDatabaseUp: () => Promise<boolean>
   logger: Logger
 }
 
@@ -89,6 +92,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(swagger, openApi)
 
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  allowOrigins(app, config.corsOrigins)
   app.addHook('preParsing', async (request) => limitSlowBody(request))
   app.addHook('preClose', async () => {
     terminals.close()
@@ -97,8 +101,9 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   })
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const problem = problemOf(error, request.id)
-    if (problem.status >= 500)
-      request.log.error({ err: error, method: request.method, url: request.url }, 'request failed')
+    const details = { requestId: request.id, method: request.method, url: request.url }
+    if (problem.body.code === 'internal') request.log.error({ err: error, ...details }, 'request failed')
+    else if (problem.status >= 500) request.log.info({ reason: error.message, ...details }, 'request refused')
     closeIfUnread(request, reply.raw)
     return reply.code(problem.status).send(problem.body)
   })
@@ -113,7 +118,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     return reply.code(methods.length ? 405 : 404).send(problemOf(error, request.id).body)
   })
 
-  healthRoutes(app)
+  healthRoutes(app, deps.isDatabaseUp)
   await app.register(
     async (v1) => {
       v1.addHook('onRequest', async (request) => {
@@ -140,7 +145,13 @@ function createServer(
 ): http.Server {
   // Uploads may take as long as they need, so there is no limit on a whole request.
   const server = http.createServer(
-    { requestTimeout: 0, headersTimeout: patienceMs, keepAliveTimeout: 72_000 },
+    {
+      requestTimeout: 0,
+      headersTimeout: patienceMs,
+      keepAliveTimeout: 72_000,
+      // A client that offers HTTP/2 in passing is served in HTTP/1.1, as the standard has it.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    },
     (request, response) => {
       const target = previewTarget(request)
       if (!target) return handle(request, response)
@@ -169,7 +180,8 @@ function clientErrorHandler(error: Error & { code?: string }, socket: Socket): v
       : 'this is not HTTP/1.1'
   const { body } = problemOf(new WarrenError('invalid_request', message), newId('r'))
   const text = JSON.stringify(body)
-  socket.end(
+  hangUpAfter(
+    socket,
     `HTTP/1.1 ${tooLarge ? '431 Request Header Fields Too Large' : slow ? '408 Request Timeout' : '400 Bad Request'}\r\n` +
       `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
   )

@@ -43,7 +43,7 @@ export async function streamEvents(
   } catch (error) {
     if (signal.aborted) return
     const problem = problemOf(error, request.id)
-    if (problem.status >= 500) request.log.error({ err: error }, 'stream failed')
+    if (problem.body.code === 'internal') request.log.error({ err: error }, 'stream failed')
     response.write(`event: error\ndata: ${JSON.stringify(problem.body)}\n\n`)
   } finally {
     clearInterval(keepAlive)

@@ -18,11 +18,12 @@ if (!process.argv.includes('--check')) {
 /** The routes are only described here, never called: what they would call is not needed. */
 async function document(): Promise<object> {
   const app = await buildServer({
-    config: { host: '127.0.0.1', port: 7070 },
+    config: { host: '127.0.0.1', port: 7070, corsOrigins: [] },
     engine: { drivers: uncalled },
     sandboxes: {} as never,
     templates: createTemplates(),
     authenticate: uncalled,
+    isDatabaseUp: uncalled,
     logger: pino({ level: 'silent' }),
   })
   await app.ready()

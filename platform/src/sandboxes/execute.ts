@@ -5,8 +5,10 @@ import { runningInstance } from './running.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 import { feed, startProgram, tooLongForStdin } from './start-process.ts'
 
-/** How much of each stream a waited execution keeps. */
+/** How much of each stream a waited execution keeps, in bytes of JSON: a control character takes six. */
 const keptBytes = 8 * 1024 * 1024
+/** How long after its time limit a program may still be ended from inside, milliseconds. */
+const graceMs = 10_000
 
 const sigkill = 9
 
@@ -57,9 +59,17 @@ export async function startExecution(
       .catch(() => {})
       .finally(() => process.detach())
   }
+  // The agent ends it in time; where there is no agent any more, nobody else tells.
+  const lateMs = input.timeout === undefined ? undefined : input.timeout * 1000 + graceMs
+  const late = lateMs === undefined ? undefined : setTimeout(() => process.detach(), lateMs)
   if (signal.aborted) kill()
   else signal.addEventListener('abort', kill, { once: true })
-  process.exit.catch(() => {}).finally(() => signal.removeEventListener('abort', kill))
+  process.exit
+    .catch(() => {})
+    .finally(() => {
+      clearTimeout(late)
+      signal.removeEventListener('abort', kill)
+    })
 
   // Not waited for: a program may write a lot before it reads.
   if (stdin !== undefined)
@@ -79,14 +89,25 @@ class Head {
 
   add(data: Buffer): void {
     if (this.full) return
-    this.full = data.length > this.#room
+    let end = 0
+    for (; end < data.length; end++) {
+      const cost = jsonBytes(data[end]!)
+      if (cost > this.#room) break
+      this.#room -= cost
+    }
+    this.full = end < data.length
     // Copied: a slice would keep the whole frame it was cut from alive.
-    this.#chunks.push(this.full ? Buffer.from(data.subarray(0, this.#room)) : data)
-    this.#room -= Math.min(data.length, this.#room)
+    this.#chunks.push(this.full ? Buffer.from(data.subarray(0, end)) : data)
   }
 
   text(): string {
     const bytes = Buffer.concat(this.#chunks)
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: this.full })
   }
+}
+
+/** How much a byte of text takes in JSON. */
+function jsonBytes(byte: number): number {
+  if (byte === 0x0a || byte === 0x22 || byte === 0x5c) return 2
+  return byte < 0x20 ? 6 : 1
 }

@@ -13,5 +13,6 @@ export async function getSandbox({ store }: SandboxDeps, account: Account, id: s
 export function noSandbox(id: string): WarrenError {
   return new WarrenError('not_found', `there is no sandbox "${id.slice(0, 64)}"`, {
     hint: 'It may have been deleted or its time may be over.',
+    details: { resource: 'sandbox' },
   })
 }

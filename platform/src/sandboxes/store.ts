@@ -114,6 +114,7 @@ export class SandboxStore {
   }
 
   async find(accountId: string, id: string): Promise<Sandbox | undefined> {
+    if (!isId(id)) return undefined
     const { rows } = await this.#db.pool.query<Row>({
       name: 'sandbox-find',
       text: 'select * from sandboxes where id = $1 and account_id = $2 and ended_at is null',
@@ -180,6 +181,7 @@ export class SandboxStore {
    */
   async #change(change: Change): Promise<Sandbox | undefined> {
     const { name, set, where, values, id, event } = change
+    if (!isId(id)) return undefined
     const { rows } = await this.#db.pool.query<Row>({
       name: `sandbox-${name}`,
       text: `with changed as (update sandboxes set ${set} where id = $1 and ${where} returning *),
@@ -189,6 +191,11 @@ export class SandboxStore {
     })
     return rows[0] && toSandbox(rows[0])
   }
+}
+
+/** What is none cannot be there, and need not even be text that a database takes. */
+function isId(id: string): boolean {
+  return /^[a-z0-9]{1,64}$/.test(id)
 }
 
 interface Change {

@@ -44,6 +44,7 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
     connectionTimeoutMillis: 10_000,
     types: { getTypeParser },
   })
+  tellOfLostConnections(pool)
   let closing = false
   // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
   pool.on('error', ({ message }) => {
@@ -71,6 +72,25 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
     await close()
     throw error
   }
+}
+
+/** Makes what fails for want of a connection `unavailable`: it is no fault of the statement. */
+function tellOfLostConnections(pool: pg.Pool): void {
+  const { query, connect } = pool
+  const typed = (error: Error & { code?: string }): never => {
+    const lost =
+      /^(ECONN|ENOENT|EPIPE|ETIMEDOUT|57P0|08)/.test(error.code ?? '') || /terminat|timeout/i.test(error.message)
+    if (!lost) throw error
+    throw new WarrenError('unavailable', 'the database cannot be reached at the moment', {
+      hint: 'Try again in a few seconds. The log of the platform tells why.',
+      cause: error,
+    })
+  }
+  const callQuery = query.bind(pool) as (...args: unknown[]) => Promise<unknown>
+  const callConnect = connect.bind(pool) as (...args: unknown[]) => Promise<unknown> | undefined
+  pool.query = ((...args: unknown[]) => callQuery(...args).catch(typed)) as typeof pool.query
+  // With a callback it is the pool that asks itself.
+  pool.connect = ((...args: unknown[]) => callConnect(...args)?.catch(typed)) as typeof pool.connect
 }
 
 async function describe(pool: pg.Pool): Promise<string> {

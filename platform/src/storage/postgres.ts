@@ -42,6 +42,9 @@ interface ReadyServer {
 
 const user = 'warren'
 const startDeadlineMs = 60_000
+/** How often it is looked after, and how long at most it is left after a failed start; milliseconds. */
+const checkMs = 250
+const longestPauseMs = 30_000
 const longestLogBytes = 8 * 1024 * 1024
 
 /**
@@ -60,15 +63,17 @@ export async function startPostgres({ home, logger, origin }: PostgresOptions): 
     const left = await findRunning(data)
     const taken = left && (await takeUp(left, data, folder))
     if (taken) logger.info({ pid: taken.server.pid }, 'took up the PostgreSQL that was left running')
-    const { server, connection, version, disconnect } =
+    const { connection, version, disconnect, server } =
       taken ?? (await untilReady(await launchServer(folder, data, origin), data, folder))
+    const supervised = supervise(server, { folder, data, origin, logger })
     return {
       connection,
       description: `PostgreSQL ${version}, our own, in ${folder}`,
       pid: server.pid,
       async stop() {
-        await stopServer(server)
-        await server.reaped?.()
+        const last = await supervised.end()
+        await stopServer(last)
+        await last.reaped?.()
         disconnect()
         release()
       },
@@ -76,6 +81,48 @@ export async function startPostgres({ home, logger, origin }: PostgresOptions): 
   } catch (error) {
     release()
     throw error
+  }
+}
+
+/**
+ * Starts the server again whenever it has died. Its address stays the same, so that connections are simply made anew.
+ * `end` stops this and answers the server that there is last.
+ */
+function supervise(
+  first: LaunchedServer,
+  place: { folder: string; data: string; origin: PostgresOptions['origin']; logger: Logger },
+): { end(): Promise<LaunchedServer> } {
+  const { folder, data, origin, logger } = place
+  const ending = new AbortController()
+  let server = first
+
+  async function watch(): Promise<void> {
+    let pauseMs = checkMs
+    while (!ending.signal.aborted) {
+      await sleep(pauseMs, undefined, { ref: false, signal: ending.signal }).catch(() => {})
+      if (ending.signal.aborted || isAlive(server.pid, server.startTime)) continue
+      logger.error({ pid: server.pid }, 'our PostgreSQL has died and is started again')
+      try {
+        await server.reaped?.()
+        const ready = await untilReady(await launchServer(folder, data, origin), data, folder)
+        ready.disconnect()
+        server = ready.server
+        pauseMs = checkMs
+        logger.warn({ pid: server.pid }, 'our PostgreSQL answers again')
+      } catch (error) {
+        pauseMs = Math.min(pauseMs * 2, longestPauseMs)
+        logger.error({ err: error, againInMs: pauseMs }, 'our PostgreSQL could not be started again')
+      }
+    }
+  }
+
+  const watching = watch()
+  return {
+    async end() {
+      ending.abort()
+      await watching
+      return server
+    },
   }
 }
 

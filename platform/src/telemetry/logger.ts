@@ -2,10 +2,14 @@ import { pino } from 'pino'
 
 export type Logger = pino.Logger
 
-/** Writes one JSON object per line to stderr. What looks like a key is blotted out wherever in the line it stands. */
+/**
+ * Writes one JSON object per line to stderr, or in a terminal a line for people. What looks like a key is blotted out
+ * wherever in the line it stands.
+ */
 export function createLogger(
   level: string,
   destination: pino.DestinationStream = pino.destination({ fd: 2, sync: true }),
+  forPeople = process.stderr.isTTY === true,
 ): Logger {
   return pino(
     {
@@ -14,8 +18,21 @@ export function createLogger(
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: ['authorization', '*.authorization', '*["x-api-key"]', '*.password', 'password'], censor: '…' },
-      hooks: { streamWrite: (line) => line.replace(/\be2b_[0-9a-f]{40}\b/g, 'e2b_…') },
+      hooks: {
+        streamWrite: (line) => {
+          const harmless = line.replace(/\be2b_[0-9a-f]{40}\b/g, 'e2b_…')
+          return forPeople ? readable(harmless) : harmless
+        },
+      },
     },
     destination,
   )
+}
+
+/** `12:01:02 warn  message  name=value …`, and below it the stack of an error. */
+function readable(line: string): string {
+  const { level, time, msg, err, ...rest } = JSON.parse(line)
+  const details = Object.entries(rest).map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+  const stack = err?.stack ? `\n${err.stack}` : ''
+  return `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${[msg, ...details].join('  ')}${stack}\n`
 }

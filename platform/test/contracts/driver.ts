@@ -133,6 +133,13 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
       }
     })
 
+    cases('keeps its agent out of the reach of programs of the same user', lacks.isolation, async () => {
+      assert.notEqual((await run('dd if=/proc/1/mem of=/dev/null bs=1 count=1 2>&1')).exit.exitCode, 0)
+      assert.notEqual((await run('cat /proc/1/environ 2>&1')).exit.exitCode, 0)
+      assert.notEqual((await run('prlimit --pid 1 --nofile=4:4 2>&1')).exit.exitCode, 0)
+      assert.equal((await run('ulimit -n 64 && ulimit -n')).stdout, '64\n')
+    })
+
     cases('refuses sockets that reach into the kernel and allows those of a network', lacks.isolation, async () => {
       const errno = async (domain: number, type: number, protocol: number) =>
         Number((await run(`perl -e 'print socket(my $s, ${domain}, ${type}, ${protocol}) ? 0 : $! + 0'`)).stdout)

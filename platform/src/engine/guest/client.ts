@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { WarrenError } from '../../errors.ts'
-import { GuestConnection } from './connection.ts'
+import { answerMs, GuestConnection } from './connection.ts'
 import { GuestFiles } from './files.ts'
 import { Fields, type FieldValue, kind } from './frames.ts'
 import { GuestProcess } from './process.ts'
@@ -100,22 +99,29 @@ export class GuestClient {
     return this.#start(kind.attach, fields, signal)
   }
 
-  /** Sends one control frame to a process and waits until the guest has carried it out. */
+  /**
+   * Does something to a process and waits until the guest has carried it out: for standard input, until the process has
+   * taken it, which may be never.
+   */
   async control(
     processId: string,
-    act: { stdin: Buffer } | { closeStdin: true } | { resize: { cols: number; rows: number } },
+    act: { stdin: AsyncIterable<Buffer> } | { closeStdin: true } | { resize: { cols: number; rows: number } },
+    signal?: AbortSignal,
   ): Promise<void> {
-    const connection = await GuestConnection.open(this.#socketPath, kind.attach, [
+    const fields: [number, FieldValue][] = [
       [1, processId],
       [4, 1],
-    ])
+    ]
+    const connection = await GuestConnection.open(this.#socketPath, kind.attach, fields, signal)
     try {
       const process = new GuestProcess(connection, await connection.expect(kind.started), async () => false)
       if ('stdin' in act) {
-        const chunk = 32 * 1024
-        for (let at = 0; at < act.stdin.length; at += chunk) {
-          await process.write(act.stdin.subarray(at, at + chunk))
-          await connection.expect(kind.ok)
+        const pieceBytes = 32 * 1024
+        for await (const chunk of act.stdin) {
+          for (let at = 0; at < chunk.length; at += pieceBytes) {
+            await process.write(chunk.subarray(at, at + pieceBytes))
+            await connection.expect(kind.ok, 'never')
+          }
         }
         return
       }
@@ -141,11 +147,11 @@ export class GuestClient {
       const tag = fields.text(7)
       found.push({
         id: fields.text(1) ?? '',
-        pid: fields.number(2) ?? 0,
+        pid: fields.count(2),
         argv: fields.list(3),
         user: fields.text(4) ?? '',
         cwd: fields.text(5) ?? '',
-        startedAt: fields.number(6) ?? 0,
+        startedAt: fields.time(6),
         ...(tag === undefined ? {} : { tag }),
         pty: fields.text(8) === '1',
         state: fields.text(9) === 'running' ? 'running' : 'exited',
@@ -162,10 +168,11 @@ export class GuestClient {
       [1, options.afterSeq],
       [2, options.follow ? 1 : undefined],
     ]
-    for await (const entry of this.#entries(kind.logs, fields, signal)) {
+    const deadlineMs = options.follow ? undefined : answerMs
+    for await (const entry of this.#entries(kind.logs, fields, { signal, deadlineMs })) {
       yield {
-        seq: entry.number(1) ?? 0,
-        at: entry.number(2) ?? 0,
+        seq: entry.count(1),
+        at: entry.time(2),
         processId: entry.text(3) ?? '',
         stream: (entry.text(4) ?? 'event') as LogEntry['stream'],
         data: entry.bytes(5) ?? Buffer.alloc(0),
@@ -189,7 +196,7 @@ export class GuestClient {
   async ports(): Promise<{ port: number; address: string }[]> {
     const found: { port: number; address: string }[] = []
     for await (const fields of this.#entries(kind.ports)) {
-      found.push({ port: fields.number(1) ?? 0, address: fields.text(2) ?? '' })
+      found.push({ port: fields.count(1), address: fields.text(2) ?? '' })
     }
     return found
   }
@@ -197,10 +204,10 @@ export class GuestClient {
   async metrics(): Promise<GuestMetrics> {
     const fields = await this.#call(kind.metrics)
     return {
-      processes: fields.number(1) ?? 0,
-      diskUsedBytes: fields.number(3) ?? 0,
-      diskTotalBytes: fields.number(4) ?? 0,
-      inodesUsed: fields.number(5) ?? 0,
+      processes: fields.count(1),
+      diskUsedBytes: fields.count(3),
+      diskTotalBytes: fields.count(4),
+      inodesUsed: fields.count(5),
     }
   }
 
@@ -243,18 +250,19 @@ export class GuestClient {
     }
   }
 
-  async *#entries(request: number, fields: [number, FieldValue][] = [], signal?: AbortSignal): AsyncGenerator<Fields> {
+  /** Without a deadline, for what goes on for ever, neither is there a largest size. */
+  async *#entries(
+    request: number,
+    fields: [number, FieldValue][] = [],
+    { signal, deadlineMs }: { signal?: AbortSignal | undefined; deadlineMs?: number | undefined } = {
+      deadlineMs: answerMs,
+    },
+  ): AsyncGenerator<Fields> {
     const connection = await GuestConnection.open(this.#socketPath, request, fields, signal)
     try {
-      for (;;) {
-        const frame = await connection.next()
-        if (!frame) {
-          if (signal?.aborted || request === kind.logs) return
-          throw new WarrenError('unavailable', 'the sandbox ended before its answer was complete')
-        }
-        if (frame.kind === kind.end) return
-        yield new Fields(frame.payload)
-      }
+      for await (const frame of connection.answers(deadlineMs)) yield new Fields(frame.payload)
+    } catch (error) {
+      if (!signal?.aborted) throw error
     } finally {
       connection.close()
     }

@@ -6,6 +6,12 @@ import { guestError } from './guest-error.ts'
 /** Frames waiting to be read above which the socket is paused, so that a chatty guest cannot fill our memory. */
 const maxQueuedBytes = 1024 * 1024
 
+/** Largest answer of many frames that is collected, bytes. */
+const maxAnswerBytes = 16 * 1024 * 1024
+
+/** How long an agent may take for what should take no time, milliseconds. */
+export const answerMs = 10_000
+
 /** One stream to the guest agent: a request, then frames both ways until either side closes. */
 export class GuestConnection {
   readonly socket: net.Socket
@@ -16,6 +22,7 @@ export class GuestConnection {
   #ended = false
   #raw = false
   #failure: Error | undefined
+  #late = false
 
   constructor(socket: net.Socket) {
     this.socket = socket
@@ -62,8 +69,24 @@ export class GuestConnection {
     })
   }
 
-  /** The next frame, or undefined when the guest has closed. An ERROR frame rejects as a WarrenError. */
-  async next(): Promise<Frame | undefined> {
+  /**
+   * The next frame, or undefined when the guest has closed. An ERROR frame rejects as a WarrenError. When none comes
+   * within `deadlineMs` the connection is broken off: `unavailable`.
+   */
+  async next(deadlineMs?: number): Promise<Frame | undefined> {
+    if (deadlineMs === undefined || this.#queue.length > 0) return this.#next()
+    const timer = setTimeout(() => {
+      this.#late = true
+      this.socket.destroy()
+    }, deadlineMs)
+    try {
+      return await this.#next()
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #next(): Promise<Frame | undefined> {
     for (;;) {
       const frame = this.#queue.shift()
       if (frame) {
@@ -73,6 +96,10 @@ export class GuestConnection {
         return frame
       }
       if (this.#ended) {
+        if (this.#late)
+          throw new WarrenError('unavailable', 'the sandbox does not answer: its guest agent says nothing', {
+            hint: 'It may have been starved or stopped from inside. Delete it, or wait.',
+          })
         if (this.#failure) throw lost(this.#failure)
         return undefined
       }
@@ -82,15 +109,29 @@ export class GuestConnection {
     }
   }
 
-  /** The next frame, which must be of this kind. Rejects `unavailable` when the guest closed instead. */
-  async expect(frameKind: number): Promise<Fields> {
-    const frame = await this.next()
+  /** The next frame, which must be of this kind and come in time. Rejects `unavailable` when the guest closed instead. */
+  async expect(frameKind: number, deadlineMs: number | 'never' = answerMs): Promise<Fields> {
+    const frame = await this.next(deadlineMs === 'never' ? undefined : deadlineMs)
     if (!frame) throw lost(this.#failure)
     if (frame.kind !== frameKind) {
       this.close()
       throw new WarrenError('unavailable', `guest agent answered frame 0x${frame.kind.toString(16)} out of turn`)
     }
     return new Fields(frame.payload)
+  }
+
+  /** The frames of an answer of many, each in time, up to its END and to so many bytes that they fit our memory. */
+  async *answers(deadlineMs?: number): AsyncGenerator<Frame> {
+    let bytes = 0
+    for (;;) {
+      const frame = await this.next(deadlineMs)
+      if (!frame) throw new WarrenError('unavailable', 'the sandbox ended before its answer was complete')
+      if (frame.kind === kind.end) return
+      bytes += frame.payload.length
+      if (deadlineMs !== undefined && bytes > maxAnswerBytes)
+        throw new WarrenError('too_large', `the answer of the sandbox is larger than ${maxAnswerBytes} bytes`)
+      yield frame
+    }
   }
 
   /** After DIAL's OK: gives the socket back as a raw byte pipe. */

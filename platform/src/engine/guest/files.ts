@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { WarrenError } from '../../errors.ts'
-import { GuestConnection } from './connection.ts'
+import { answerMs, GuestConnection } from './connection.ts'
 import { chunkBytes, Fields, kind } from './frames.ts'
 
 export interface FileStat {
@@ -38,6 +38,9 @@ export interface WriteOptions {
   /** Written beside and renamed over, so that readers see the old or the new content, never a part. */
   atomic?: boolean
 }
+
+/** How long an agent may take to go through a whole tree, milliseconds. */
+const treeMs = 600_000
 
 /** File operations inside one sandbox, done there by its guest agent with the rights of `user`. No host path is involved. */
 export class GuestFiles {
@@ -92,7 +95,7 @@ export class GuestFiles {
       ],
       signal,
     )
-    const answer = connection.expect(kind.ok)
+    const answer = connection.expect(kind.ok, 'never') // it comes after the last of the data
     let refused = false
     answer.catch(() => {
       refused = true
@@ -132,10 +135,7 @@ export class GuestFiles {
   ): AsyncGenerator<FileStat> {
     const connection = await this.#open(kind.list, path, options.user, [[3, options.depth ?? 1]], signal)
     try {
-      for (;;) {
-        const frame = await connection.next()
-        if (!frame) throw new WarrenError('unavailable', 'the sandbox ended while a directory was listed')
-        if (frame.kind === kind.end) return
+      for await (const frame of connection.answers(answerMs)) {
         if (frame.kind === kind.entry) yield readStat(new Fields(frame.payload))
       }
     } finally {
@@ -160,7 +160,7 @@ export class GuestFiles {
   }
 
   async remove(path: string, options: { user?: string; recursive?: boolean } = {}): Promise<void> {
-    await this.#call(kind.remove, path, options.user, [[3, options.recursive ? 1 : undefined]])
+    await this.#call(kind.remove, path, options.user, [[3, options.recursive ? 1 : undefined]], treeMs)
   }
 
   async chmod(path: string, mode: number, options: { user?: string } = {}): Promise<FileStat> {
@@ -220,7 +220,7 @@ export class GuestFiles {
       signal,
     )
     try {
-      await connection.expect(kind.ok)
+      await connection.expect(kind.ok, treeMs)
     } catch (error) {
       connection.close()
       throw error
@@ -243,10 +243,11 @@ export class GuestFiles {
     path: string,
     user: string | undefined,
     rest: readonly (readonly [number, string | number | Buffer | undefined])[] = [],
+    deadlineMs = answerMs,
   ): Promise<Fields> {
     const connection = await this.#open(request, path, user, rest)
     try {
-      return await connection.expect(kind.ok)
+      return await connection.expect(kind.ok, deadlineMs)
     } finally {
       connection.close()
     }
@@ -276,7 +277,7 @@ async function* eventsOf(connection: GuestConnection): AsyncGenerator<WatchEvent
       yield {
         type: (fields.text(1) ?? 'overflow') as WatchEvent['type'],
         path: fields.text(2) ?? '',
-        at: fields.number(3) ?? 0,
+        at: fields.time(3),
       }
     }
   } finally {
@@ -290,13 +291,13 @@ function readStat(fields: Fields): FileStat {
     path: fields.text(1) ?? '',
     name: fields.text(2) ?? '',
     type: (fields.text(3) ?? 'other') as FileStat['type'],
-    size: fields.number(4) ?? 0,
-    mode: Number.parseInt(fields.text(5) ?? '0', 8) || 0,
-    uid: fields.number(6) ?? 0,
-    gid: fields.number(7) ?? 0,
+    size: fields.count(4),
+    mode: Number.parseInt(fields.text(5) ?? '0', 8) & 0o7777,
+    uid: fields.count(6),
+    gid: fields.count(7),
     owner: fields.text(8) ?? '',
     group: fields.text(9) ?? '',
-    modifiedAt: fields.number(10) ?? 0,
+    modifiedAt: fields.time(10),
     ...(target === undefined ? {} : { symlinkTarget: target }),
   }
 }

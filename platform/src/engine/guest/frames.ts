@@ -110,6 +110,18 @@ export class Fields {
     return (this.#values.get(tag) ?? []).map((value) => value.toString('utf8'))
   }
 
+  /** A whole number from 0 on that a double holds exactly, else 0. */
+  count(tag: number): number {
+    const value = this.number(tag) ?? 0
+    return Number.isSafeInteger(value) && value >= 0 ? value : 0
+  }
+
+  /** Unix milliseconds that a Date can hold, else 0. */
+  time(tag: number): number {
+    const value = Math.trunc(this.number(tag) ?? 0)
+    return Math.abs(value) <= 8.64e15 ? value : 0
+  }
+
   /** A finite number, else undefined: a guest may send anything. */
   number(tag: number): number | undefined {
     const text = this.text(tag)

@@ -20,6 +20,9 @@ export interface ProcessExit {
   truncated: boolean
 }
 
+/** What a shell ends with when its last program was ended by SIGKILL: 128 + 9. */
+const killedInShell = 137
+
 /** A process inside a sandbox, as seen over one connection. It outlives the connection. */
 export class GuestProcess {
   readonly id: string
@@ -112,7 +115,7 @@ export class GuestProcess {
     const reason =
       told === 'timeout'
         ? 'timeout'
-        : told === 'oom_suspected' && (await this.#wasOutOfMemory())
+        : (told === 'oom_suspected' || exitCode === killedInShell) && (await this.#wasOutOfMemory())
           ? 'out_of_memory'
           : signal === null
             ? 'exited'

@@ -58,7 +58,13 @@ function keptInstance(kept: Kept, keeper: Keeper): DriverInstance {
       await cgroups?.setLimits(spec.id, limits)
     },
     destroy(): Promise<void> {
-      destroyed ??= keeper.kill().then(() => removeRemains(kept))
+      destroyed ??= keeper
+        .kill()
+        .then(() => removeRemains(kept))
+        .catch((error) => {
+          destroyed = undefined // tried again by whoever asks next
+          throw error
+        })
       return destroyed
     },
   }

@@ -9,7 +9,7 @@ import { byteRange } from '../byte-range.ts'
 import { clientGone } from '../client-gone.ts'
 import { rawBody } from '../raw-body.ts'
 import { streamEvents } from '../sse.ts'
-import { eventStream, Nothing, named, problems, SandboxParams } from './schema.ts'
+import { bytes, event, eventStream, failureEvent, json, Nothing, named, problems, SandboxParams } from './schema.ts'
 
 const path = Type.String({
   minLength: 1,
@@ -60,7 +60,29 @@ const ChangeMode = Type.Object({ path, mode, user }, { $id: 'ChangeMode', ...str
 const name = Type.String({ minLength: 1, maxLength: 64, ...plainText, description: 'A name or a number.' })
 const ChangeOwner = Type.Object({ path, owner: name, group: Type.Optional(name) }, { $id: 'ChangeOwner', ...strict })
 
-export const fileSchemas = [FileView, FileList, MakeDirectory, MoveFile, ChangeMode, ChangeOwner]
+const FileChange = Type.Object(
+  {
+    type: Type.Enum(['create', 'write', 'remove', 'rename', 'chmod', 'overflow'], {
+      description: 'overflow: changes were lost, look for yourself.',
+    }),
+    path: Type.String({ description: 'Below the watched folder.' }),
+    at: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'FileChange' },
+)
+const FileEvent = Type.Union(
+  [
+    event('ready', Type.Object({}), 'The first: from here on nothing is missed.'),
+    event('change', named(FileChange), 'Something changed.'),
+    failureEvent,
+  ],
+  {
+    $id: 'FileEvent',
+    description: 'One event of a watch: the name of its `event` line and the JSON of its `data` line.',
+  },
+)
+
+export const fileSchemas = [FileView, FileList, FileChange, FileEvent, MakeDirectory, MoveFile, ChangeMode, ChangeOwner]
 
 type ById = { Params: Static<typeof SandboxParams> }
 
@@ -79,11 +101,8 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         params: SandboxParams,
         querystring: PathQuery,
         response: {
-          200: { description: 'The bytes.', content: { 'application/octet-stream': { schema: { type: 'string' } } } },
-          206: {
-            description: 'The bytes of the range.',
-            content: { 'application/octet-stream': { schema: { type: 'string' } } },
-          },
+          200: { description: 'The bytes of the file.', content: bytes },
+          206: { description: 'The bytes of the range, as `Content-Range` says.', content: bytes },
           ...problems,
         },
       },
@@ -112,7 +131,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         tags: ['files'],
         params: SandboxParams,
         querystring: PathQuery,
-        response: { 200: named(FileView), ...problems },
+        response: { 200: json('What it is.', FileView), ...problems },
       },
     },
     async ({ account, params, query }) => {
@@ -130,7 +149,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         tags: ['files'],
         params: SandboxParams,
         querystring: ListQuery,
-        response: { 200: named(FileList), ...problems },
+        response: { 200: json('What lies there.', FileList), ...problems },
       },
     },
     async ({ account, params, query }, reply) => {
@@ -158,7 +177,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         params: SandboxParams,
         querystring: WatchQuery,
         response: {
-          200: eventStream('`ready` {} when nothing is missed any more, then `change` {type, path, at}.'),
+          200: eventStream('Changes as they happen, until the client goes away.', FileEvent),
           ...problems,
         },
       },
@@ -203,7 +222,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         tags: ['files'],
         params: SandboxParams,
         body: named(MakeDirectory),
-        response: { 201: named(FileView), ...problems },
+        response: { 201: json('The folder.', FileView), ...problems },
       },
     },
     async ({ account, params, body }, reply) => {
@@ -222,7 +241,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         tags: ['files'],
         params: SandboxParams,
         body: named(MoveFile),
-        response: { 200: named(FileView), ...problems },
+        response: { 200: json('The file at its new place.', FileView), ...problems },
       },
     },
     async ({ account, params, body }) => {
@@ -240,7 +259,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         tags: ['files'],
         params: SandboxParams,
         body: named(ChangeMode),
-        response: { 200: named(FileView), ...problems },
+        response: { 200: json('The file, with its new permissions.', FileView), ...problems },
       },
     },
     async ({ account, params, body }) => {
@@ -258,7 +277,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
         tags: ['files'],
         params: SandboxParams,
         body: named(ChangeOwner),
-        response: { 200: named(FileView), ...problems },
+        response: { 200: json('The file, with its new owner.', FileView), ...problems },
       },
     },
     async ({ account, params, body }) => {
@@ -279,7 +298,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
           consumes: ['application/octet-stream'],
           params: SandboxParams,
           querystring: WriteQuery,
-          response: { 200: named(FileView), ...problems },
+          response: { 200: json('The file, as it lies there now.', FileView), ...problems },
         },
       },
       async ({ account, params, query, body }) => {
@@ -324,12 +343,17 @@ function sendFile(
   return reply.send(Readable.from(exactly(stream, length), { objectMode: false }))
 }
 
-/** A file may shrink while it is read. Then the connection is broken off: the caller must not take a part for the whole. */
+/**
+ * A file may shrink while it is read. Then the connection is broken off: the caller must not take a part for the whole.
+ * Nor may it get more, for that would look like the next answer.
+ */
 async function* exactly(stream: Readable, length: number): AsyncGenerator<Buffer> {
   let sent = 0
   for await (const chunk of stream) {
-    sent += (chunk as Buffer).length
-    yield chunk as Buffer
+    const part = (chunk as Buffer).subarray(0, length - sent)
+    sent += part.length
+    if (part.length > 0) yield part
+    if (sent === length) return
   }
   if (sent < length)
     throw new WarrenError('conflict', `the file became shorter while it was read: ${sent} of ${length} bytes`)

@@ -1,10 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import { WarrenError } from '../../errors.ts'
+import { problems } from './schema.ts'
 
 const Health = Type.Object({ status: Type.Enum(['ok']) })
 
 /** What needs no key: whether the platform is up, and what it can do. */
-export function healthRoutes(app: FastifyInstance): void {
+export function healthRoutes(app: FastifyInstance, isDatabaseUp: () => Promise<boolean>): void {
   app.get(
     '/health',
     {
@@ -13,10 +15,16 @@ export function healthRoutes(app: FastifyInstance): void {
         summary: 'Whether the platform is up',
         tags: ['platform'],
         security: [],
-        response: { 200: Health },
+        response: {
+          200: { description: 'It is up.', content: { 'application/json': { schema: Health } } },
+          503: problems['5xx'],
+        },
       },
     },
-    async () => ({ status: 'ok' as const }),
+    async () => {
+      if (await isDatabaseUp()) return { status: 'ok' as const }
+      throw new WarrenError('unavailable', 'the database does not answer; running sandboxes go on')
+    },
   )
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())

@@ -5,7 +5,7 @@ import { WarrenError } from '../../errors.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
 import { streamEvents } from '../sse.ts'
-import { named, problems, SandboxParams } from './schema.ts'
+import { event, eventStream, failureEvent, json, named, problems, SandboxParams } from './schema.ts'
 
 const LogEntryView = Type.Object(
   {
@@ -23,7 +23,12 @@ const LogQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const logSchemas = [LogEntryView, LogEntries]
+const LogEvent = Type.Union([event('log', named(LogEntryView), 'Something was written.'), failureEvent], {
+  $id: 'LogEvent',
+  description: 'One event of a followed log: the name of its `event` line and the JSON of its `data` line.',
+})
+
+export const logSchemas = [LogEntryView, LogEntries, LogEvent]
 
 /** /v1/sandboxes/:id/logs: what all processes of a sandbox wrote, as far as it still holds it. */
 export function logRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
@@ -36,8 +41,16 @@ export function logRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
         tags: ['sandboxes'],
         params: SandboxParams,
         querystring: LogQuery,
-        produces: ['application/json', 'text/event-stream'],
-        response: { 200: named(LogEntries), ...problems },
+        response: {
+          200: {
+            description: 'What is still held, oldest first; with `follow`, the same and what comes, as events.',
+            content: {
+              ...json('', LogEntries).content,
+              ...eventStream('', LogEvent).content,
+            },
+          },
+          ...problems,
+        },
       },
     },
     async (request, reply) => {

@@ -4,7 +4,7 @@ import { isolations } from '../../engine/driver.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { Template } from '../../templates/template.ts'
 import type { Templates } from '../../templates/templates.ts'
-import { named, problems } from './schema.ts'
+import { json, named, problems } from './schema.ts'
 
 const Runtime = Type.Object(
   {
@@ -30,7 +30,7 @@ export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drive
         operationId: 'listRuntimes',
         summary: 'Every runtime of this host, strongest first, with the verdict of booting it',
         tags: ['platform'],
-        response: { 200: named(RuntimeList), ...problems },
+        response: { 200: json('The runtimes, strongest first.', RuntimeList), ...problems },
       },
     },
     async () => ({
@@ -45,7 +45,7 @@ export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drive
         operationId: 'listTemplates',
         summary: 'What sandboxes can start from',
         tags: ['platform'],
-        response: { 200: named(TemplateList), ...problems },
+        response: { 200: json('The templates.', TemplateList), ...problems },
       },
     },
     async () => ({ templates: await templates.list() }),

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
-import { named, problems, SandboxParams } from './schema.ts'
+import { json, named, problems, SandboxParams } from './schema.ts'
 
 const Port = Type.Object({ port: Type.Integer(), address: Type.String(), url: Type.String() }, { $id: 'Port' })
 const PortList = Type.Object({ ports: Type.Array(named(Port)) }, { $id: 'PortList' })
@@ -17,11 +17,11 @@ export function portRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: 
         operationId: 'listPorts',
         summary: 'Which TCP ports are listened on inside',
         description:
-          'Any request to `/v1/sandboxes/{id}/ports/{port}/…` or to the `url` of the port goes to what listens there: ' +
+          'Any request to `/v1/sandboxes/{id}/ports/{port}/{path}` or to the `url` of the port goes to what listens there: ' +
           'every method, streamed both ways, WebSocket too. It needs the key, which is not passed on.',
         tags: ['ports'],
         params: SandboxParams,
-        response: { 200: named(PortList), ...problems },
+        response: { 200: json('The ports that are listened on.', PortList), ...problems },
       },
     },
     async ({ account, params: { id } }) => {

@@ -5,9 +5,11 @@ import type { GuestProcessInfo } from '../../engine/guest/client.ts'
 import { StartProcess, TerminalSize } from '../../sandboxes/program.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { signalName, signalNumber } from '../../sandboxes/signal.ts'
+import { clientGone } from '../client-gone.ts'
 import { rawBody } from '../raw-body.ts'
 import { streamProcess } from '../stream-process.ts'
-import { eventStream, Nothing, named, ProcessParams, problems, SandboxParams } from './schema.ts'
+import { ProcessEvent } from './executions.ts'
+import { eventStream, json, Nothing, named, ProcessParams, problems, SandboxParams } from './schema.ts'
 
 type ById = { Params: Static<typeof SandboxParams> }
 type ByProcess = { Params: Static<typeof ProcessParams> }
@@ -66,7 +68,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
         tags: ['processes'],
         params: SandboxParams,
         body: named(StartProcess),
-        response: { 201: named(StartedProcess), ...problems },
+        response: { 201: json('It runs.', StartedProcess), ...problems },
       },
     },
     async ({ account, params, body }, reply) => {
@@ -85,7 +87,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
         summary: 'List processes, the ended ones for some minutes more',
         tags: ['processes'],
         params: SandboxParams,
-        response: { 200: named(ProcessList), ...problems },
+        response: { 200: json('The processes that are known.', ProcessList), ...problems },
       },
     },
     async ({ account, params }) => {
@@ -103,7 +105,10 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
         tags: ['processes'],
         params: ProcessParams,
         querystring: OutputQuery,
-        response: { 200: eventStream('The events of a streamed `execute`.'), ...problems },
+        response: {
+          200: eventStream('The events of a streamed `execute`, from `started` on.', ProcessEvent),
+          ...problems,
+        },
       },
     },
     async (request, reply) => {
@@ -187,7 +192,10 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
       },
       async ({ account, params, query, body }, reply) => {
         const { guest } = await sandboxes.running({ account, id: params.id })
-        for await (const chunk of body ?? []) await guest.control(params.processId, { stdin: chunk as Buffer })
+        if (body) {
+          const stdin = body.iterator({ destroyOnReturn: false })
+          await guest.control(params.processId, { stdin }, clientGone(reply.raw))
+        }
         if (query.eof) await guest.control(params.processId, { closeStdin: true })
         return reply.code(204).send()
       },

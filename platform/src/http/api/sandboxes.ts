@@ -4,7 +4,7 @@ import { SandboxMetrics } from '../../sandboxes/metrics.ts'
 import { CreateSandbox, type Sandbox, SandboxView, SetTimeout, states } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
-import { Nothing, named, problems, SandboxParams } from './schema.ts'
+import { json, Nothing, named, problems, SandboxParams } from './schema.ts'
 
 type ById = { Params: Static<typeof SandboxParams> }
 
@@ -15,9 +15,17 @@ const ListQuery = Type.Object(
     cursor: Type.Optional(Type.String({ maxLength: 256, description: '`nextCursor` of the page before.' })),
   },
   {
-    patternProperties: { '^metadata\\..+$': { type: 'string' } },
+    // Beside `additionalProperties`, so that the refusal of another name says that labels can be asked for.
+    propertyNames: { pattern: '^(state|limit|cursor|metadata\\..+)$' },
+    patternProperties: {
+      '^metadata\\..+$': {
+        type: 'string',
+        title: 'metadata',
+        description:
+          'Any number of `metadata.<name>=<value>`, such as `metadata.team=blue`: keeps the sandboxes that carry all of these labels.',
+      },
+    },
     additionalProperties: false,
-    description: '`metadata.KEY=value` keeps those that carry the label.',
   },
 )
 type ListQuery = Static<typeof ListQuery> & Record<string, unknown>
@@ -41,7 +49,11 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
         summary: 'Start a sandbox',
         tags: ['sandboxes'],
         body: named(CreateSandbox),
-        response: { 201: named(SandboxView), ...problems },
+        response: { 201: json('It runs.', SandboxView), ...problems },
+      },
+      // No body at all asks for a sandbox like any.
+      preValidation: async (request) => {
+        request.body ??= {}
       },
     },
     async (request, reply) => {
@@ -58,7 +70,10 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
         summary: 'List sandboxes, newest first',
         tags: ['sandboxes'],
         querystring: ListQuery,
-        response: { 200: named(SandboxList), ...problems },
+        response: {
+          200: json('A page of the list. With `nextCursor` there is another one.', SandboxList),
+          ...problems,
+        },
       },
     },
     async ({ account, query }) => {
@@ -82,7 +97,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
         summary: 'Get one sandbox',
         tags: ['sandboxes'],
         params: SandboxParams,
-        response: { 200: named(SandboxView), ...problems },
+        response: { 200: json('The sandbox.', SandboxView), ...problems },
       },
     },
     async ({ account, params }) => view(await sandboxes.get({ account, id: params.id })),
@@ -114,7 +129,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
         tags: ['sandboxes'],
         params: SandboxParams,
         body: named(SetTimeout),
-        response: { 200: named(SandboxView), ...problems },
+        response: { 200: json('The sandbox, with its new `expiresAt`.', SandboxView), ...problems },
       },
     },
     async ({ account, params, body }) => view(await sandboxes.setTimeout({ account, id: params.id }, body.timeout)),
@@ -128,7 +143,10 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
         summary: 'What a sandbox uses now',
         tags: ['sandboxes'],
         params: SandboxParams,
-        response: { 200: named(SandboxMetrics), ...problems },
+        response: {
+          200: json('What it uses. A figure that is absent cannot be measured on this host.', SandboxMetrics),
+          ...problems,
+        },
       },
     },
     ({ account, params }) => sandboxes.metrics({ account, id: params.id }),

@@ -8,13 +8,14 @@ interface Machine {
   clone: number
   socket: number
   ioctl: number
+  prlimit64: number
   /** x32 shares the architecture of x86-64 and sets this bit in the number. */
   x32Bit?: number
 }
 
 const machines: Record<string, Machine> = {
-  x64: { audit: 0xc000003e, column: 0, clone: 56, socket: 41, ioctl: 16, x32Bit: 0x40000000 },
-  arm64: { audit: 0xc00000b7, column: 1, clone: 220, socket: 198, ioctl: 29 },
+  x64: { audit: 0xc000003e, column: 0, clone: 56, socket: 41, ioctl: 16, prlimit64: 302, x32Bit: 0x40000000 },
+  arm64: { audit: 0xc00000b7, column: 1, clone: 220, socket: 198, ioctl: 29, prlimit64: 261 },
 }
 
 const clone3 = 435
@@ -72,6 +73,8 @@ export function seccompProgram(arch: string = process.arch): Buffer | undefined 
       load(at.argument1),
       ...terminalInjection.flatMap((request) => equal(request, [fail(eperm)])),
     ]),
+    // Limits of others: the agent has the same user as what it must outlive.
+    ...equal(machine.prlimit64, [load(at.argument0), ...equal(0, [allow]), fail(eperm)]),
     allow,
   ]
   return Buffer.concat(program.map(encode))

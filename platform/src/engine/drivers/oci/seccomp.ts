@@ -79,6 +79,13 @@ export function seccomp(): unknown {
         args: [{ index: 0, value: flag, valueTwo: flag, op: 'SCMP_CMP_MASKED_EQ' }],
       })),
       ...socketFamilies(),
+      // Limits of others: the agent must outlive what has its user.
+      {
+        names: ['prlimit64'],
+        action: 'SCMP_ACT_ERRNO',
+        errnoRet: eperm,
+        args: [{ index: 0, value: 0, op: 'SCMP_CMP_NE' }],
+      },
       // Pushing characters into somebody's terminal.
       ...[0x5412, 0x541c].map((request) => ({
         names: ['ioctl'],

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { WarrenError } from '../../errors.ts'
+import type { Limits } from '../driver.ts'
+
+const mebibyte = 1024 * 1024
+/** What is left to the host and our database when a sandbox would fill its disk, MiB. */
+const reserveMb = 256
+
+/**
+ * Throws `limit_exceeded` where a sandbox of these limits could not be what it promises. Disks are sparse, so together they
+ * may promise more than there is; each one alone must fit into what is free now.
+ */
+export async function checkRoom(folder: string, limits: Limits): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  const freeMb = Math.floor((bavail * bsize) / mebibyte)
+  if (freeMb < limits.diskMb + reserveMb) {
+    throw new WarrenError('limit_exceeded', `a disk of ${limits.diskMb} MiB does not fit: ${freeMb} MiB are free`, {
+      hint: `Ask for a smaller one, or make room where WARREN_HOME is; ${reserveMb} MiB stay in reserve.`,
+    })
+  }
+  if (limits.maxOpenFiles > mostOpenFiles()) {
+    throw new WarrenError('limit_exceeded', `maxOpenFiles of ${limits.maxOpenFiles} is more than this host allows`, {
+      hint: `At most ${mostOpenFiles()}; the operator can raise it (ulimit -Hn, or LimitNOFILE of the service).`,
+    })
+  }
+}
+
+/** The hard limit of this process, which no sandbox can exceed. */
+function mostOpenFiles(): number {
+  const hard = /^Max open files +\S+ +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+  return hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard)
+}
