@@ -7,6 +7,7 @@ import { createDrivers } from './drivers.ts'
 import { Engine, type EngineDeps } from './engine.ts'
 import { openHost } from './host/host.ts'
 import { prepareBase } from './images/base.ts'
+import { forgetTemplateDisks } from './images/template-disk.ts'
 import { InstanceStore } from './instance-store.ts'
 
 export interface OpenEngineOptions {
@@ -34,6 +35,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   // One name per home: two platforms on one host must not reap each other's groups.
   const cgroupParent = `warren-${createHash('sha256').update(options.home).digest('hex').slice(0, 12)}`
   const host = await openHost({ guestBinary: options.guestBinary, imagesDir, cgroupParent })
+  await forgetTemplateDisks(imagesDir, options.defaultLimits.diskMb)
   const base = prepareBase(imagesDir)
   return Engine.open({
     home: options.home,

@@ -29,6 +29,7 @@ export type EndReason =
   | 'out_of_memory'
   | 'disk_full'
   | 'agent_died'
+  | 'agent_unresponsive'
   | 'start_interrupted'
 
 /** Text that can be stored and passed to a process: well-formed Unicode without NUL. The format is defined in http/validation.ts. */

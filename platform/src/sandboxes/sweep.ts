@@ -1,15 +1,17 @@
+import { checkAgents } from './check-agents.ts'
 import { settle } from './recover.ts'
 import { endSandbox } from './remove.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
 /**
  * Ends the sandboxes whose time is over and settles records that nobody is at work on; `everything` looks at those too
- * that should be running. Does not wait for the ends, so that one that hangs does not hold up the others. Answers when
+ * that should be running, and whether they answer. Does not wait for the ends, so that one that hangs does not hold up the others. Answers when
  * the next sandbox expires.
  */
 export async function sweepSandboxes(deps: SandboxDeps, everything: boolean): Promise<Date | undefined> {
   const { store, now, busy, logger } = deps
   const expiredBy = now()
+  if (everything) checkAgents(deps)
   for (const sandbox of await (everything ? store.unsettled() : store.due(expiredBy))) {
     if (busy.has(sandbox.id)) continue
     const due = sandbox.state !== 'stopping' && sandbox.expiresAt <= expiredBy

@@ -1,4 +1,4 @@
-import { access, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { access, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { newId } from '../../lib/id.ts'
@@ -32,4 +32,13 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** Removes the disks of sizes that somebody once asked for; those are made again when needed. */
+export async function forgetTemplateDisks(imagesDir: string, keptSizeMb: number): Promise<void> {
+  for (const name of await readdir(imagesDir)) {
+    const isDisk = name.endsWith('.ext4') || name.endsWith('.draft')
+    if (isDisk && !name.endsWith(`-${keptSizeMb}.ext4`))
+      await rm(join(imagesDir, name), { recursive: true, force: true })
+  }
 }
