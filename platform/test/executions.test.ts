@@ -219,3 +219,14 @@ test('output of control characters is cut before its JSON grows beyond the rule'
   assert.ok(text.length < 9 * 1024 * 1024, `${text.length}`)
   assert.equal(JSON.parse(text).truncated, true)
 })
+
+test('a line for the shell whose program takes all the memory tells the reason too', {
+  skip: lacks.memoryLimit,
+}, async () => {
+  const small = await platform.sandbox({ limits: { memoryMb: 64 } })
+  const { reason, exitCode } = await platform.json('POST', `${small}/execute`, { command: 'tail /dev/zero; exit $?' })
+  assert.deepEqual([exitCode, reason], [137, 'out_of_memory'])
+  const other = await platform.json('POST', `${small}/execute`, { command: 'exit 137' })
+  assert.deepEqual([other.exitCode, other.reason], [137, 'exited'])
+  await platform.call('DELETE', small)
+})
