@@ -1,9 +1,11 @@
-// Makes this clone ready to run: npm packages, Debian packages, guest agent. Does only what is missing; a second run takes
-// a fraction of a second. Plain JavaScript without dependencies: it runs before anything is installed, on Node 18 or later.
-// With the argument `packages` it stops after the npm packages. Everything is told on stderr.
+// Makes this clone ready to run: npm packages, the JavaScript of the SDK, Debian packages, guest agent. Does only what is
+// missing; a second run takes a fraction of a second. Plain JavaScript without dependencies: it runs before anything is
+// installed, on Node 18 or later. With the argument `packages` it stops after the npm packages and the SDK. Everything is
+// told on stderr.
 import { installDebianPackages } from './set-up/debian-packages.mjs'
 import { buildGuest } from './set-up/guest.mjs'
 import { installNodePackages } from './set-up/node-packages.mjs'
+import { buildSdk } from './set-up/sdk.mjs'
 import { tell } from './set-up/tell.mjs'
 import { waitForTurn } from './set-up/turn.mjs'
 
@@ -12,7 +14,7 @@ const started = Date.now()
 try {
   const giveUpTurn = await waitForTurn()
   try {
-    const packages = installNodePackages()
+    const packages = installNodePackages().then(buildSdk)
     if (process.argv[2] === 'packages') await packages
     else await Promise.all([packages, installDebianPackages().then(buildGuest)])
   } finally {

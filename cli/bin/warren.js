@@ -9,16 +9,15 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const pinnedNode = `${root}node_modules/.bin/node`
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const args = process.argv.slice(2)
+const isSetUp = () =>
+  [pinnedNode, `${root}node_modules/commander`, `${root}sdk/ts/dist/index.js`].every((path) => existsSync(path))
 
-if (Number(process.versions.node.split('.')[0]) >= 24 && existsSync(`${root}node_modules/commander`)) {
-  await import(main)
-} else {
-  if (!existsSync(pinnedNode) && args[0] === 'up') {
-    spawnSync(process.execPath, [`${root}scripts/set-up.mjs`], { stdio: 'inherit' })
-  }
-  if (existsSync(pinnedNode)) runPinned()
-  else fail('the packages of this clone are not installed; run: npm start')
+if (!isSetUp() && args[0] === 'up') {
+  spawnSync(process.execPath, [`${root}scripts/set-up.mjs`], { stdio: 'inherit' })
 }
+if (!isSetUp()) fail('this clone is not set up; run: npm start')
+else if (Number(process.versions.node.split('.')[0]) >= 24) await import(main)
+else runPinned()
 
 function runPinned() {
   const child = spawn(pinnedNode, [main, ...args], { stdio: 'inherit' })

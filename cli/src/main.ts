@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { explain } from './explain.ts'
 import { program } from './program.ts'
+import { exitCodeOfFailure } from './stream-exec.ts'
 
 // A reader that has seen enough, as in `warren sandbox list | head -1`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
@@ -12,6 +13,6 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exit(error.exitCode)
   explain(error, process.argv.includes('--json'))
-  // As `env` and the container tools do it: above 124 the failure is ours, below it is the program's that was run.
-  process.exit(['run', 'exec'].some((name) => process.argv.slice(2, 4).includes(name)) ? 125 : 1)
+  const runs = ['run', 'exec'].some((name) => process.argv.slice(2, 4).includes(name))
+  process.exit(runs ? exitCodeOfFailure(error) : 1)
 }

@@ -1,4 +1,4 @@
-import type { CreateOptions, Isolation } from '@warren/sdk'
+import type { CreateOptions, Isolation, SandboxInfo } from '@warren/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { text } from './messages.ts'
 
@@ -15,11 +15,30 @@ export function positive(value: string): number {
   return number
 }
 
+/** Seconds of `90`, `30s`, `10m` or `2h`. */
+export function duration(value: string): number {
+  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?|\.\d+)([smhd]?)$/.exec(value) ?? []
+  const seconds = Number(number) * (secondsOf[unit || 's'] ?? 1)
+  if (!(seconds > 0)) throw new InvalidArgumentError(text.badDuration(value))
+  return seconds
+}
+
+const secondsOf: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** As `duration`, but of whole seconds: the life of a sandbox. */
+export function wholeDuration(value: string): number {
+  const seconds = duration(value)
+  if (!Number.isInteger(seconds)) throw new InvalidArgumentError(text.badWholeSeconds(value))
+  return seconds
+}
+
 export function wholePositive(value: string): number {
   const number = positive(value)
   if (!Number.isInteger(number)) throw new InvalidArgumentError(text.badWhole(value))
   return number
 }
+
+const isolationLevels: Isolation[] = ['none', 'namespaces', 'container', 'userspace-kernel', 'microvm']
 
 export interface CreateFlags {
   template?: string
@@ -38,23 +57,36 @@ export interface CreateFlags {
 export function withCreateOptions(command: Command): Command {
   return command
     .option('-t, --template <name>', text.optionTemplate)
-    .option('--timeout <seconds>', text.optionTimeout, wholePositive)
+    .option('--timeout <time>', text.optionTimeout, wholeDuration)
     .option('-e, --env <name=value>', text.optionEnv, pair)
     .option('-m, --metadata <name=value>', text.optionMetadata, pair)
     .option('--cpu <cores>', text.optionCpu, positive)
     .option('--memory <mb>', text.optionMemory, wholePositive)
     .option('--disk <mb>', text.optionDisk, wholePositive)
     .option('--processes <number>', text.optionProcesses, wholePositive)
-    .addOption(
-      new Option('--isolation <level>', text.optionIsolation).choices([
-        'none',
-        'namespaces',
-        'container',
-        'userspace-kernel',
-        'microvm',
-      ]),
-    )
+    .addOption(new Option('--isolation <level>', text.optionIsolation).choices(isolationLevels))
     .option('--driver <name>', text.optionDriver)
+}
+
+/** Offered by the completion; the server alone knows which runtimes it has. */
+export const knownDrivers = ['oci/runc', 'namespaces', 'unconfined']
+
+/** Says on stderr which limits were asked for and are kept by nothing on the server's host. */
+export function warnOfUnenforced(flags: CreateFlags, { runtime }: SandboxInfo): void {
+  const options = unenforcedOptions(flags, runtime)
+  if (options.length > 0) process.stderr.write(`warren: ${text.unenforced(options)}\n`)
+}
+
+export function unenforcedOptions(flags: CreateFlags, runtime: SandboxInfo['runtime']): string[] {
+  if (!runtime) return []
+  const { unenforced, disk } = runtime
+  const rows: [string, number | undefined, boolean][] = [
+    ['--cpu', flags.cpu, unenforced.includes('cpuCores')],
+    ['--memory', flags.memory, unenforced.includes('memoryMb')],
+    ['--processes', flags.processes, unenforced.includes('maxProcesses')],
+    ['--disk', flags.disk, disk === 'none'],
+  ]
+  return rows.filter(([, asked, free]) => asked !== undefined && free).map(([option]) => option)
 }
 
 /** What these options ask for. What was not given is left to the server. */

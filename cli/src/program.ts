@@ -13,14 +13,30 @@ import { addShell } from './commands/sandbox/shell.ts'
 import { addTimeout } from './commands/sandbox/timeout.ts'
 import { addUp } from './commands/up.ts'
 import { text } from './messages.ts'
+import { displayWidth } from './output/display-width.ts'
+import { usageError } from './usage-error.ts'
 
 /** The whole command line. */
 export function program(): Command {
-  const root = new Command('warren').description(text.warren).version('0.1.0').exitOverride()
+  const root = new Command('warren').description(text.warren).version('0.1.0', '-V, --version', text.optionVersion)
+  // Before the commands are added: they take these over.
+  root
+    .exitOverride()
+    .helpOption('-h, --help', text.optionHelp)
+    .helpCommand('help [command]', text.helpCommand)
+    .configureHelp({
+      styleTitle: (title) => text.headings[title] ?? title,
+      displayWidth,
+      // Without the choices, which commander would name in English and our descriptions name themselves.
+      optionDescription: ({ description }) => description,
+      argumentDescription: ({ description }) => description,
+    })
+    .configureOutput({ outputError: (message, write) => write(usageError(root, message)) })
   root.enablePositionalOptions().showHelpAfterError(text.helpAfterError).addHelpText('after', `\n${text.environment}`)
   for (const add of [addUp, addDoctor, addRun]) add(root)
 
   const sandbox = root.command('sandbox').description(text.sandbox).enablePositionalOptions()
+  sandbox.helpCommand('help [command]', text.helpCommand)
   const adds = [addCreate, addList, addInfo, addExec, addShell, addCopy, addLogs, addTimeout, addKill]
   for (const add of adds) add(sandbox)
 

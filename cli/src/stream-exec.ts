@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { ProcessExit, ProcessOptions, Sandbox } from '@warren/sdk'
+import { type ProcessExit, type ProcessOptions, type Sandbox, WarrenError } from '@warren/sdk'
 import { text } from './messages.ts'
 import { writeAll } from './output/print.ts'
 
@@ -34,8 +34,16 @@ export async function streamExec(
 export function exitCodeOf({ exitCode, signal, reason }: ProcessExit): number {
   if (reason === 'timeout') return 124
   if (exitCode !== null) return exitCode
-  const number = typeof signal === 'string' ? constants.signals[signal as NodeJS.Signals] : signal
-  return 128 + (number ?? 0)
+  return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0)
+}
+
+/** The exit code for a command that did not run: as `env` has it, 127 not found, 126 not executable, 125 any other failure. */
+export function exitCodeOfFailure(error: unknown): number {
+  if (error instanceof WarrenError && error.code === 'not_found' && error.message.startsWith('command not found'))
+    return 127
+  if (error instanceof WarrenError && error.code === 'forbidden' && error.details?.guestCode === 'permission_denied')
+    return 126
+  return 125
 }
 
 async function withStdin(

@@ -17,6 +17,21 @@ test('without a server every command says how to start one', async () => {
   assert.match(stderr, /npm start/)
 })
 
+test('a value of the environment that is no address is told with its variable', async () => {
+  for (const url of ['garbage', 'localhost:7070']) {
+    const { stderr } = await warren(['sandbox', 'list'], { env: { ...nowhere, WARREN_URL: url } })
+    assert.match(stderr, new RegExp(`WARREN_URL.*http://.*"${url}"`))
+  }
+  const { stderr } = await warren(['sandbox', 'list'], { env: { ...nowhere, WARREN_PORT: 'many' } })
+  assert.match(stderr, /WARREN_PORT.*"many"/)
+})
+
+test('npm start is no advice for a server elsewhere', async () => {
+  const { stderr } = await warren(['sandbox', 'list'], { env: { ...nowhere, WARREN_URL: 'http://nowhere.invalid' } })
+  assert.doesNotMatch(stderr, /npm start/)
+  assert.match(stderr, /WARREN_URL/)
+})
+
 test('with --json the error is one document', async () => {
   const { stderr, stdout } = await warren(['sandbox', 'list', '--json'], { env: nowhere })
   assert.equal(stdout, '')
@@ -24,14 +39,28 @@ test('with --json the error is one document', async () => {
 })
 
 test('messages are Chinese where the environment speaks it', async () => {
-  const { stdout } = await warren(['--help'], { env: { ...nowhere, LANG: 'zh_CN.UTF-8' } })
-  assert.match(stdout, /列|沙箱/)
+  const env = { ...nowhere, LANG: 'zh_CN.UTF-8' }
+  const { stdout } = await warren(['sandbox', '--help'], { env })
+  assert.match(stdout, /用法：[\s\S]*选项：[\s\S]*命令：/)
+  assert.doesNotMatch(stdout, /Usage|Options|Commands|display/)
+  assert.match((await warren(['sandbox', 'info'], { env })).stderr, /^warren: 缺少参数 id\n/)
 })
 
 test('a mistyped command is told, with its usage', async () => {
   const { stderr, code } = await warren(['sandbox', 'crate'])
   assert.equal(code, 1)
-  assert.match(stderr, /create/)
+  assert.match(stderr, /^warren: .*crate[\s\S]*create/)
+})
+
+test('a command that belongs elsewhere is told with its full path', async () => {
+  assert.match((await warren(['ls'])).stderr, /warren sandbox ls\?/)
+  assert.match((await warren(['sandbox', 'run'])).stderr, /warren run\?/)
+})
+
+test('cp says that a name is no id, exec that an option comes too late', async () => {
+  assert.match((await warren(['sandbox', 'cp', 'nope:/x', '.'], { env: nowhere })).stderr, /"nope" is no id/)
+  const { stderr } = await warren(['sandbox', 'exec', 's00000000000000000000', '--cwd', '/x', 'ls'], { env: nowhere })
+  assert.match(stderr, /--cwd[\s\S]*before the id/)
 })
 
 test('completion scripts are accepted by their shells', async () => {
@@ -61,6 +90,11 @@ test('bash completes commands by what has been typed', async () => {
   assert.ok(complete().includes('doctor'))
   assert.ok(complete('sandbox').includes('create'))
   assert.ok(complete('completion').includes('fish'))
+  assert.ok(complete('run', '--isolation').includes('container'))
+  assert.ok(complete('sandbox', 'create', '--driver').includes('namespaces'))
+  // Left to the shell, which offers files.
+  for (const words of [['sandbox', 'cp'], ['run'], ['sandbox', 'exec', 'sabc']])
+    assert.deepEqual(complete(...words), [''], words.join(' '))
 })
 
 test('doctor gives a verdict and a reason for every runtime', async () => {

@@ -46,6 +46,32 @@ test('a failure of ours is 125, so that it is no exit code of the program', asyn
   assert.match(stderr, /s00000000000000000000/)
 })
 
+test('a command that is not there is 127, one that cannot be executed 126', async () => {
+  assert.equal((await run(['run', '--', 'no-such-command', 'x'])).code, 127)
+  assert.equal((await run(['run', '--', '/etc/passwd', 'x'])).code, 126)
+})
+
+test('exec says when the sandbox ended under it', async () => {
+  const id = (await run(['sandbox', 'create', '--timeout', '2s'])).stdout.trim()
+  const { code, stderr } = await run(['sandbox', 'exec', id, 'sleep 30'])
+  assert.equal(code, 125)
+  assert.match(stderr, /has ended|may be over/)
+})
+
+test('a missing key is told with the file that was looked for, a wrong one with where it is from', async () => {
+  const missing = await warren(['sandbox', 'list'], { env: { ...env, WARREN_HOME: folder } })
+  assert.match(missing.stderr, new RegExp(`WARREN_API_KEY.*${folder}/admin.key`))
+  assert.doesNotMatch(missing.stderr, /Bearer/)
+  const wrong = await warren(['sandbox', 'list'], { env: { ...env, WARREN_API_KEY: 'e2b_wrong' } })
+  assert.match(wrong.stderr, /WARREN_API_KEY/)
+})
+
+test('when no runtime is strong enough, each is named with its reason', async () => {
+  const { code, stderr } = await run(['run', '--isolation', 'microvm', '--', 'true'])
+  assert.equal(code, 125)
+  assert.match(stderr, /^ {2}namespaces: .+/m)
+})
+
 test('create, list, info, exec, timeout, logs and kill work on one sandbox', async () => {
   const id = (await run(['sandbox', 'create', '-m', 'who=test', '--memory', '300'])).stdout.trim()
   assert.match(id, /^s[a-z0-9]{20}$/)
@@ -54,7 +80,7 @@ test('create, list, info, exec, timeout, logs and kill work on one sandbox', asy
   assert.match((await run(['sandbox', 'info', id])).stdout, /300 MiB/)
   assert.equal((await run(['sandbox', 'exec', '-e', 'A=1', '-w', '/tmp', id, 'echo $A $PWD'])).stdout, '1 /tmp\n')
   assert.equal((await run(['sandbox', 'exec', id, '--', 'sh', '-c', 'kill -9 $$'])).code, 137)
-  assert.match((await run(['sandbox', 'timeout', id, '900'])).stdout, new RegExp(id))
+  assert.match((await run(['sandbox', 'timeout', id, '15m'])).stdout, new RegExp(id))
   assert.match((await run(['sandbox', 'logs', id])).stdout, /1 \/tmp/)
   assert.equal((await run(['sandbox', 'rm', id])).code, 0)
   assert.equal((await run(['sandbox', 'info', id])).code, 1)
@@ -70,7 +96,7 @@ test('cp carries folders both ways, with modes, and says what it leaves out', as
   const id = (await run(['sandbox', 'create'])).stdout.trim()
 
   const up = await run(['sandbox', 'cp', source, `${id}:/home/user/`])
-  assert.equal(up.code, 0, up.stderr)
+  assert.equal(up.code, 1, 'something was left out')
   assert.match(up.stderr, /link/)
   assert.match(
     (await run(['sandbox', 'exec', id, 'cat source/inner/文件; test -x source/tool && echo runs'])).stdout,
@@ -79,6 +105,8 @@ test('cp carries folders both ways, with modes, and says what it leaves out', as
 
   const down = await run(['sandbox', 'cp', `${id}:/home/user/source`, join(folder, 'back')])
   assert.equal(down.code, 0, down.stderr)
+  assert.equal((await run(['sandbox', 'cp', '-', `${id}:typed`], { stdin: 'from a pipe' })).code, 0)
+  assert.equal((await run(['sandbox', 'cp', `${id}:typed`, '-'])).stdout, 'from a pipe')
   assert.equal(readFileSync(join(folder, 'back', 'inner', '文件'), 'utf8'), 'content')
   assert.equal(statSync(join(folder, 'back', 'tool')).mode & 0o777, 0o755)
   await run(['sandbox', 'kill', id])

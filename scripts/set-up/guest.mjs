@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { findCommand } from './debian-packages.mjs'
+import { hashOfFolder } from './hash-of-folder.mjs'
 import { root } from './root.mjs'
 import { run, tail } from './run.mjs'
 import { tell } from './tell.mjs'
@@ -52,17 +52,7 @@ function tellProgress(line) {
 }
 
 function hashOfSources() {
-  const hash = createHash('sha256')
-  for (const path of sourceFiles(guest)) hash.update(`${path}\0`).update(readFileSync(path)).update('\0')
-  return hash.digest('hex')
-}
-
-function sourceFiles(folder) {
-  return readdirSync(folder)
-    .filter((name) => !(folder === guest && ['target', 'tests', 'README.md'].includes(name)))
-    .sort()
-    .map((name) => join(folder, name))
-    .flatMap((path) => (statSync(path).isDirectory() ? sourceFiles(path) : [path]))
+  return hashOfFolder(guest, (path) => ['target', 'tests', 'README.md'].includes(path))
 }
 
 function readIfThere(path) {

@@ -21,7 +21,7 @@ async function doctor({ json }: { json?: boolean }): Promise<void> {
   process.exitCode = ok ? 0 : 1
   if (json) return printJson({ ok, runtimes, host })
 
-  const facts = host.map((fact) => [fact.ok ? '✓' : '·', fact.name, fact.detail])
+  const facts = host.map((fact) => [fact.ok ? '✓' : '·', text.fact[fact.name] ?? fact.name, fact.detail])
   const [head, ...rows] = facts
   process.stdout.write(`${table(head!, rows)}\n`)
   const { columnDriver, columnIsolation, columnVerdict, columnReason } = text

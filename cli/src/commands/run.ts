@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { interruption } from '../interruption.ts'
 import { text } from '../messages.ts'
-import { type CreateFlags, createOptions, withCreateOptions } from '../options.ts'
+import { type CreateFlags, createOptions, warnOfUnenforced, withCreateOptions } from '../options.ts'
 import { printJson } from '../output/print.ts'
 import { withProgress } from '../output/progress.ts'
+import { orSandboxGone } from '../sandbox-gone.ts'
 import { server } from '../server.ts'
 import { commandOf, exitCodeOf, streamExec } from '../stream-exec.ts'
 
@@ -26,12 +27,17 @@ async function run(words: string[], flags: CreateFlags & { interactive?: boolean
   try {
     const options = { timeout: defaultSeconds, ...createOptions(flags), signal }
     await using sandbox = await withProgress(text.creating, () => server().sandboxes.create(options))
-    if (flags.json) {
-      const result = await sandbox.exec(commandOf(words), { signal })
-      printJson({ ...result, sandbox: sandbox.info })
-      process.exitCode = exitCodeOf(result)
-    } else {
-      process.exitCode = await streamExec(sandbox, words, { ...(flags.interactive && { interactive: true }), signal })
+    warnOfUnenforced(flags, sandbox.info)
+    try {
+      if (flags.json) {
+        const result = await sandbox.exec(commandOf(words), { signal })
+        printJson({ ...result, sandbox: sandbox.info })
+        process.exitCode = exitCodeOf(result)
+      } else {
+        process.exitCode = await streamExec(sandbox, words, { ...(flags.interactive && { interactive: true }), signal })
+      }
+    } catch (error) {
+      throw await orSandboxGone(sandbox.id, error)
     }
   } catch (error) {
     if (!signal.aborted) throw error

@@ -1,13 +1,15 @@
-import { constants, existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs'
 import { access, open, statfs } from 'node:fs/promises'
 import { availableParallelism, loadavg, release, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { runCommand } from '../../../platform/src/lib/run-command.ts'
+import { text } from '../messages.ts'
 import { shortSize } from '../output/quantity.ts'
 import { warrenHome } from '../server.ts'
 
 /** One thing about this machine. `ok` is false where it takes something away, and `detail` says what. */
 export interface HostFact {
+  /** A stable name in English; `text.fact` has it in the reader's language. */
   name: string
   ok: boolean
   detail: string
@@ -21,21 +23,22 @@ export async function hostFacts(): Promise<HostFact[]> {
     fact(
       'processors',
       true,
-      `${availableParallelism()}, load ${loadavg()
-        .map((load) => load.toFixed(2))
-        .join(' ')}`,
+      text.load(
+        availableParallelism(),
+        loadavg()
+          .map((load) => load.toFixed(2))
+          .join(' '),
+      ),
     ),
     memory(),
     cgroups(),
-    ...(await Promise.all([
-      namespaces(),
-      device('KVM', '/dev/kvm', 'no microVMs; they are not in this release anyway'),
-    ])),
-    await device('TUN', '/dev/net/tun', 'no network of its own for a sandbox'),
-    await device('loop devices', '/dev/loop-control', 'disk limits use memory instead'),
+    ...(await Promise.all([namespaces(), device('KVM', '/dev/kvm', text.withoutKvm)])),
+    await device('TUN', '/dev/net/tun', text.withoutTun),
+    await device('loop devices', '/dev/loop-control', text.withoutLoop),
     await disk(),
     ...limits(),
-    ...(await Promise.all(['runc', 'bwrap', 'cargo', 'python3', 'node', 'git'].map(tool))),
+    ...(await Promise.all(['runc', 'bwrap', 'cargo'].map(tool))),
+    ...(await Promise.all(['python3', 'node', 'git'].map(toolInSandbox))),
   ]
 }
 
@@ -45,36 +48,32 @@ function fact(name: string, ok: boolean, detail: string): HostFact {
 
 function user(): HostFact {
   const uid = process.getuid?.()
-  return uid === 0
-    ? fact('user', true, 'root')
-    : fact('user', true, `uid ${uid}; only root can use the stronger runtimes and set hard limits`)
+  return uid === 0 ? fact('user', true, 'root') : fact('user', true, text.userOrdinary(uid))
 }
 
 function memory(): HostFact {
   const available = Number(/MemAvailable:\s+(\d+)/.exec(read('/proc/meminfo'))?.[1] ?? 0) * 1024
   const enough = available > 512 * 1024 * 1024
-  return fact('memory', enough, `${shortSize(available)} of ${shortSize(totalmem())} available`)
+  return fact('memory', enough, text.memoryAvailable(shortSize(available), shortSize(totalmem())))
 }
 
 function cgroups(): HostFact {
-  if (process.getuid?.() !== 0)
-    return fact('cgroups', false, 'this user may make none: no limits of memory and processor; root may')
+  if (process.getuid?.() !== 0) return fact('cgroups', false, text.cgroupsNotAllowed)
   const unified = read('/sys/fs/cgroup/cgroup.controllers').trim()
   const wanted = ['memory', 'cpu', 'pids']
   if (unified) {
     const missing = wanted.filter((name) => !unified.split(' ').includes(name))
-    return fact('cgroups', missing.length === 0, `version 2: ${unified}${lacking(missing)}`)
+    return fact('cgroups', missing.length === 0, text.cgroupsFound('2', unified) + lacking(missing))
   }
   const found = wanted.filter((name) => existsSync(`/sys/fs/cgroup/${name}`))
   const missing = wanted.filter((name) => !found.includes(name))
-  const hybrid = existsSync('/sys/fs/cgroup/unified') ? ', hybrid' : ''
-  if (found.length === 0)
-    return fact('cgroups', false, 'none mounted at /sys/fs/cgroup: no limits of memory, processor and processes')
-  return fact('cgroups', missing.length === 0, `version 1${hybrid}: ${found.join(' ')}${lacking(missing)}`)
+  const hybrid = existsSync('/sys/fs/cgroup/unified') ? text.hybrid : ''
+  if (found.length === 0) return fact('cgroups', false, text.cgroupsNone)
+  return fact('cgroups', missing.length === 0, text.cgroupsFound(`1${hybrid}`, found.join(' ')) + lacking(missing))
 }
 
 function lacking(missing: string[]): string {
-  return missing.length === 0 ? '' : `; missing: ${missing.join(' ')}`
+  return missing.length === 0 ? '' : text.missing(missing.join(' '))
 }
 
 /** By making them, for a setting or a security module may forbid what the kernel can. */
@@ -88,23 +87,20 @@ async function namespaces(): Promise<HostFact> {
     }),
   )
   const failed = kinds.filter((_, index) => !results[index]!.ok)
-  if (failed.length === 0) return fact('namespaces', true, `${kinds.join(' ')}, also for an ordinary user's processes`)
-  return fact('namespaces', false, `cannot be made by this user: ${failed.join(' ')}`)
+  if (failed.length === 0) return fact('namespaces', true, text.namespacesAll(kinds.join(' ')))
+  return fact('namespaces', false, text.namespacesFailed(failed.join(' ')))
 }
 
 async function device(name: string, path: string, without: string): Promise<HostFact> {
-  const state = await access(path, constants.R_OK | constants.W_OK)
-    .then(async () => {
-      const handle = await open(path, 'r+')
-      await handle.close()
-      return undefined
-    })
-    .catch((error: NodeJS.ErrnoException) =>
-      error.code === 'ENOENT' ? 'is not there' : `cannot be opened (${error.code})`,
-    )
-  return state === undefined
-    ? fact(name, true, `${path} can be opened`)
-    : fact(name, false, `${path} ${state}: ${without}`)
+  try {
+    await access(path, constants.R_OK | constants.W_OK)
+    await (await open(path, 'r+')).close()
+    return fact(name, true, text.deviceOpens(path))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const detail = code === 'ENOENT' ? text.deviceAbsent(path, without) : text.deviceRefused(path, code, without)
+    return fact(name, false, detail)
+  }
 }
 
 async function disk(): Promise<HostFact> {
@@ -112,7 +108,7 @@ async function disk(): Promise<HostFact> {
   while (!existsSync(path) && path !== dirname(path)) path = dirname(path)
   const { bavail, blocks, bsize, ffree } = await statfs(path)
   const free = bavail * bsize
-  const detail = `${shortSize(free)} of ${shortSize(blocks * bsize)} free for ${warrenHome()}, ${ffree} inodes`
+  const detail = text.diskFree(shortSize(free), shortSize(blocks * bsize), warrenHome(), ffree)
   return fact('disk', free > 1024 ** 3, detail)
 }
 
@@ -123,14 +119,45 @@ function limits(): HostFact[] {
   const threads = read('/proc/sys/kernel/threads-max').trim()
   const pids = read('/proc/sys/kernel/pid_max').trim()
   return [
-    fact('open files', Number(filesMost) >= 4096 || filesMost === 'unlimited', `${files}, at most ${filesMost}`),
-    fact('processes', true, `${processes} of this user; the kernel allows ${pids} pids and ${threads} threads`),
+    fact('open files', Number(filesMost) >= 4096 || filesMost === 'unlimited', text.openFiles(files, filesMost)),
+    fact('processes', true, text.processesAllowed(processes, pids, threads)),
   ]
 }
 
 async function tool(name: string): Promise<HostFact> {
   const { ok, stdout } = await runCommand([name, '--version'], { timeoutMs: 5000 })
-  return fact(name, ok, ok ? (stdout.trim().split('\n')[0] ?? '') : 'is not installed')
+  return fact(name, ok, ok ? firstLine(stdout) : text.notInstalled)
+}
+
+/** As a sandbox finds it: on its own search path, and only if its file lies below /usr, for that is all a sandbox has. */
+async function toolInSandbox(name: string): Promise<HostFact> {
+  const path = ['/usr/local/bin', '/usr/bin', '/bin'].map((folder) => `${folder}/${name}`).find(isBelowUsr)
+  if (!path) return fact(name, false, text.notInSandbox)
+  const { ok, stdout } = await runCommand([path, '--version'], { timeoutMs: 5000 })
+  if (!ok) return fact(name, false, text.notInSandbox)
+  const version = firstLine(stdout)
+  return name === 'node' && !stripsTypes(version)
+    ? fact(name, false, text.nodeTooOld(version))
+    : fact(name, true, version)
+}
+
+function isBelowUsr(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return realpathSync(path).startsWith('/usr/')
+  } catch {
+    return false
+  }
+}
+
+/** Node runs TypeScript, its types stripped, from 22.7 on. */
+function stripsTypes(version: string): boolean {
+  const [, major = 0, minor = 0] = /^v(\d+)\.(\d+)/.exec(version)?.map(Number) ?? []
+  return major > 22 || (major === 22 && minor >= 7)
+}
+
+function firstLine(output: string): string {
+  return output.trim().split('\n')[0] ?? ''
 }
 
 function read(path: string): string {

@@ -9,6 +9,7 @@ import { createDrivers } from '../../../platform/src/engine/drivers.ts'
 import { fingerprint } from '../../../platform/src/engine/fingerprint.ts'
 import { maxSlots, openHost } from '../../../platform/src/engine/host/host.ts'
 import { prepareBase } from '../../../platform/src/engine/images/base.ts'
+import { text } from '../messages.ts'
 
 export interface RuntimeVerdict {
   driver: string
@@ -47,7 +48,7 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
       }
       const found: Fingerprint = built
         ? await fingerprint(driver, { spec, dir: await folder(home, spec.id) }, bootDeadlineMs)
-        : { healthy: false, reason: 'the guest agent is not built; `npm start` builds it' }
+        : { healthy: false, reason: text.guestNotBuilt }
       const { healthy, reason } = found
       verdicts.push({
         driver: driver.name,

@@ -14,12 +14,15 @@ export interface ProcessOptions {
   timeout?: number | undefined
 }
 
-export interface ExecuteOptions extends ProcessOptions {
-  /** Given to the process as its standard input. */
-  stdin?: string | undefined
-  /** Called with each piece of output as it comes. What it returns is awaited: a slow reader slows the process down. */
+/** Called with each piece of output as it comes. What they return is awaited: a slow reader slows the process down. */
+export interface OutputCallbacks {
   onStdout?: ((text: string, chunk: OutputChunk) => unknown) | undefined
   onStderr?: ((text: string, chunk: OutputChunk) => unknown) | undefined
+}
+
+export interface ExecuteOptions extends ProcessOptions, OutputCallbacks {
+  /** Given to the process as its standard input. */
+  stdin?: string | undefined
   /** Aborting kills the process. */
   signal?: AbortSignal | undefined
 }
@@ -28,7 +31,8 @@ export interface ExecuteOptions extends ProcessOptions {
 export interface ProcessExit {
   /** null when a signal ended it. */
   exitCode: number | null
-  signal?: number | string | null
+  /** The signal that ended it, such as `SIGKILL`. */
+  signal?: string
   reason: 'exited' | 'signaled' | 'timeout' | 'out_of_memory'
   /** Run time in milliseconds. */
   ms: number

@@ -106,6 +106,15 @@ export class Files {
     return this.#transport.json('POST', `${this.#path}/chmod`, { json: { path, mode, ...options }, signal })
   }
 
+  /** Gives the file at an absolute path to `owner`, and to `group` if given: names or numbers. Root of the sandbox does it. */
+  chown(
+    path: string,
+    owner: string,
+    { signal, ...options }: { group?: string | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<FileStat> {
+    return this.#transport.json('POST', `${this.#path}/chown`, { json: { path, owner, ...options }, signal })
+  }
+
   /** Watches a file or a folder. Resolves when nothing that happens from now on is missed. */
   watch(path: string, options: FileOptions & { recursive?: boolean | undefined } = {}): Promise<FileWatch> {
     return watchFiles(this.#transport, `${this.#path}/watch`, { path, ...options })

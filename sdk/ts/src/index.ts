@@ -1,5 +1,12 @@
 export { type ErrorCode, errorStatus, WarrenError } from './error.ts'
-export type { ExecuteOptions, ExecuteResult, Language, ProcessExit, ProcessOptions } from './execute.ts'
+export type {
+  ExecuteOptions,
+  ExecuteResult,
+  Language,
+  OutputCallbacks,
+  ProcessExit,
+  ProcessOptions,
+} from './execute.ts'
 export type { FileChange, FileWatch } from './file-watch.ts'
 export type { FileOptions, FileStat, Files, ReadOptions, WriteOptions } from './files.ts'
 export type { LogEntry } from './logs.ts'

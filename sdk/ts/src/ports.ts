@@ -1,3 +1,4 @@
+import { WarrenError } from './error.ts'
 import type { Transport } from './transport.ts'
 
 export interface Port {
@@ -5,6 +6,8 @@ export interface Port {
   address: string
   url: string
 }
+
+const pollMs = 100
 
 /** What listens inside a sandbox, reached through the server. Its loopback works too. Every request needs the key. */
 export class Ports {
@@ -33,7 +36,25 @@ export class Ports {
     })
   }
 
-  async list(): Promise<Port[]> {
-    return (await this.#transport.json<{ ports: Port[] }>('GET', this.#path)).ports
+  async list(options: { signal?: AbortSignal | undefined } = {}): Promise<Port[]> {
+    return (await this.#transport.json<{ ports: Port[] }>('GET', this.#path, options)).ports
+  }
+
+  /** Waits until something inside listens on `port`. Throws `timeout` if nothing does within `timeoutMs`, 30 s unless said. */
+  async waitFor(
+    port: number,
+    { timeoutMs = 30_000, signal }: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<Port> {
+    const deadline = Date.now() + timeoutMs
+    for (;;) {
+      const found = (await this.list({ signal })).find((listed) => listed.port === port)
+      if (found) return found
+      if (Date.now() >= deadline) {
+        throw new WarrenError('timeout', `nothing in the sandbox listens on port ${port} after ${timeoutMs} ms`, {
+          hint: 'Look at what its program printed: sandbox.logs()',
+        })
+      }
+      await new Promise((resolve) => setTimeout(resolve, pollMs))
+    }
   }
 }

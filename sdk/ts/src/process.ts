@@ -1,5 +1,5 @@
 import { errorFromEvent, WarrenError } from './error.ts'
-import type { ProcessExit, ProcessOptions } from './execute.ts'
+import type { OutputCallbacks, ProcessExit, ProcessOptions } from './execute.ts'
 import { chunkFromEvent, type OutputChunk } from './output-chunk.ts'
 import type { Content, Transport } from './transport.ts'
 
@@ -8,7 +8,8 @@ export interface TerminalSize {
   rows: number
 }
 
-export interface SpawnOptions extends ProcessOptions {
+/** With callbacks the output is read from the start on, whether or not somebody waits. */
+export interface SpawnOptions extends ProcessOptions, OutputCallbacks {
   /** Run it in a terminal of this size. */
   pty?: TerminalSize | undefined
   /** Keep its standard input open for `write`. */
@@ -30,13 +31,26 @@ const resumeMs = 30_000
 /** A process that runs by itself in a sandbox. */
 export class Process {
   readonly id: string
+  /** Its number inside the sandbox; undefined on a handle that came from `processes.get`. */
+  readonly pid: number | undefined
   readonly #transport: Transport
   readonly #path: string
+  readonly #heard: Promise<ProcessExit> | undefined
 
-  constructor(transport: Transport, sandboxPath: string, id: string) {
+  constructor(
+    transport: Transport,
+    sandboxPath: string,
+    { id, pid, onStdout, onStderr }: { id: string; pid?: number } & OutputCallbacks,
+  ) {
     this.id = id
+    this.pid = pid
     this.#transport = transport
     this.#path = `${sandboxPath}/processes/${encodeURIComponent(id)}`
+    if (onStdout || onStderr) {
+      this.#heard = this.#hear({ onStdout, onStderr })
+      // Its failure is told by `wait`; who does not wait must not be punished with an unhandled rejection.
+      this.#heard.catch(() => {})
+    }
   }
 
   /**
@@ -71,13 +85,14 @@ export class Process {
     }
   }
 
-  /** Waits for its end, reading and dropping what it prints. */
-  async wait(options: { signal?: AbortSignal } = {}): Promise<ProcessExit> {
-    const output = this.output(options)
-    for (;;) {
-      const { done, value } = await output.next()
-      if (done) return value
-    }
+  /**
+   * Waits for its end. Its output goes to the callbacks given here, from the first byte that the sandbox still holds;
+   * without any, to those given to `spawn`, which have then seen all of it.
+   */
+  wait(options: OutputCallbacks & { signal?: AbortSignal | undefined } = {}): Promise<ProcessExit> {
+    const { onStdout, onStderr, signal } = options
+    if (!this.#heard || onStdout || onStderr) return this.#hear(options)
+    return signal ? unlessAborted(this.#heard, signal) : this.#heard
   }
 
   /** Writes to its standard input. It must have been started with `stdin` or `pty`. */
@@ -101,5 +116,29 @@ export class Process {
   /** Ends it and its children with SIGKILL. */
   kill(): Promise<void> {
     return this.#transport.done('DELETE', this.#path)
+  }
+
+  async #hear({ onStdout, onStderr, ...options }: OutputCallbacks & OutputOptions): Promise<ProcessExit> {
+    const output = this.output(options)
+    for (;;) {
+      const { done, value } = await output.next()
+      if (done) return value
+      await (value.stream === 'stdout' ? onStdout : onStderr)?.(value.text, value)
+    }
+  }
+}
+
+/** `promise`, or the rejection with the reason of `signal` once that is aborted. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let abort = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

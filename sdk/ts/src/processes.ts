@@ -2,6 +2,8 @@ import type { Language } from './execute.ts'
 import { Process, type SpawnOptions } from './process.ts'
 import type { Transport } from './transport.ts'
 
+type Program = { command: string | string[] } | { code: string; language?: Language | undefined }
+
 export interface ProcessInfo {
   id: string
   pid: number
@@ -12,8 +14,8 @@ export interface ProcessInfo {
   tag?: string
   pty: boolean
   state: 'running' | 'exited'
-  exitCode?: number | null
-  signal?: number | string | null
+  exitCode: number | null
+  signal?: string
 }
 
 /** The processes started in a sandbox through Warren, the ended ones for a few minutes more. */
@@ -42,11 +44,12 @@ export class Processes {
 
   /** A process started earlier, by its id. Asks nothing: a wrong id shows with the first use. */
   get(id: string): Process {
-    return new Process(this.#transport, this.#sandboxPath, id)
+    return new Process(this.#transport, this.#sandboxPath, { id })
   }
 
-  async #start(json: object): Promise<Process> {
-    const { id } = await this.#transport.json<{ id: string }>('POST', `${this.#sandboxPath}/processes`, { json })
-    return this.get(id)
+  async #start({ onStdout, onStderr, ...json }: SpawnOptions & Program): Promise<Process> {
+    const path = `${this.#sandboxPath}/processes`
+    const { id, pid } = await this.#transport.json<{ id: string; pid: number }>('POST', path, { json })
+    return new Process(this.#transport, this.#sandboxPath, { id, pid, onStdout, onStderr })
   }
 }

@@ -1,3 +1,5 @@
+// The types name AsyncDisposable, which a project with an older `lib` does not have by itself.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type ExecuteOptions, type ExecuteResult, execute, type Language } from './execute.ts'
 import { Files } from './files.ts'
 import { followLogs, type LogEntry, readLogs } from './logs.ts'
@@ -19,7 +21,7 @@ export interface SandboxInfo {
   runtime?: {
     driver: string
     isolation: Isolation
-    disk: 'loop' | 'tmpfs' | 'metered' | 'none'
+    disk: 'loop' | 'tmpfs' | 'none'
     /** Limits that nothing keeps on that host. */
     unenforced: ('cpuCores' | 'memoryMb' | 'maxProcesses')[]
     passedOver: { driver: string; reason: string }[]
@@ -35,16 +37,19 @@ export interface SandboxInfo {
   ports: { urlTemplate: string; pathTemplate: string }
 }
 
+/** What a sandbox uses. What is missing cannot be measured on that host. */
 export interface Metrics {
-  cpuUsec: number
-  memoryBytes: number
+  at: string
+  /** Processor time since the start, in microseconds. */
+  cpuUsec?: number
+  memoryBytes?: number
+  memoryPeakBytes?: number
   memoryLimitBytes: number
-  memoryPeakBytes: number
   processes: number
   diskBytes?: number
-  diskLimitBytes?: number
-  oomKills: number
-  at: string
+  diskLimitBytes: number
+  /** How often the kernel killed a process here for want of memory. */
+  oomKills?: number
 }
 
 /** A running sandbox. `await using` kills it at the end of the block. */

@@ -27,25 +27,30 @@ export interface Terminal {
 /** Opens a terminal in the sandbox at `path`. */
 export async function openTerminal(transport: Transport, path: string, options: TerminalOptions): Promise<Terminal> {
   const { onData, ...query } = options
-  const exit = Promise.withResolvers<ProcessExit>()
+  let exited!: (exit: ProcessExit) => void
+  let lost!: (error: WarrenError) => void
+  const exit = new Promise<ProcessExit>((resolve, reject) => {
+    exited = resolve
+    lost = reject
+  })
   // Whoever does not look at `exit` must not be punished with an unhandled rejection.
-  exit.promise.catch(() => {})
+  exit.catch(() => {})
 
   const socket = await transport.socket(`${path}/terminal`, query, (data) => {
     if (typeof data !== 'string') return onData?.(new Uint8Array(data))
     const message = JSON.parse(data)
-    if (message.type === 'exit') exit.resolve(message)
-    else if (message.type === 'error') exit.reject(errorFromEvent(message))
+    if (message.type === 'exit') exited(message)
+    else if (message.type === 'error') lost(errorFromEvent(message))
   })
   socket.onclose = ({ code, reason }) => {
-    exit.reject(new WarrenError('unavailable', `the terminal's connection closed (${reason || code})`))
+    lost(new WarrenError('unavailable', `the terminal's connection closed (${reason || code})`))
   }
 
   return {
     write: (data) =>
       socket.send(typeof data === 'string' ? new TextEncoder().encode(data) : (data as Uint8Array<ArrayBuffer>)),
     resize: ({ cols, rows }) => socket.send(JSON.stringify({ type: 'resize', cols, rows })),
-    exit: exit.promise,
+    exit,
     get bufferedBytes() {
       return socket.bufferedAmount
     },

@@ -64,8 +64,10 @@ export class Transport {
       return await fetch(url, init)
     } catch (cause) {
       init.signal?.throwIfAborted()
-      throw new WarrenError('unavailable', `no answer from ${this.baseUrl}: ${reasonOf(cause)}`, {
-        hint: 'Is the server running there? Start it with: npm start',
+      const reason = reasonOf(cause)
+      throw new WarrenError('unavailable', `no answer from ${this.baseUrl}: ${reason}`, {
+        hint: 'Is a Warren server running there?',
+        details: { noAnswer: reason },
         cause,
       })
     }
@@ -94,6 +96,12 @@ export class Transport {
    */
   async socket(path: string, query: Query, onMessage: (data: string | ArrayBuffer) => void): Promise<WebSocket> {
     const protocols = this.#apiKey ? ['warren', `warren.key.${this.#apiKey}`] : ['warren']
+    // Node has one from version 22 on.
+    if (typeof WebSocket === 'undefined') {
+      throw new WarrenError('unavailable', 'a terminal needs WebSocket, which this JavaScript runtime does not have', {
+        hint: 'Use Node 22 or later, or set globalThis.WebSocket, for example to that of the package ws.',
+      })
+    }
     const socket = new WebSocket(this.url(path, query).replace(/^http/, 'ws'), protocols)
     socket.binaryType = 'arraybuffer'
     socket.onmessage = ({ data }) => onMessage(data)

@@ -1,4 +1,5 @@
-import { Sandboxes } from './sandboxes.ts'
+import { WarrenError } from './error.ts'
+import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Transport } from './transport.ts'
 
 export interface WarrenOptions {
@@ -11,16 +12,15 @@ export interface WarrenOptions {
 /** A runtime of the server and whether it works there. */
 export interface RuntimeReport {
   driver: string
-  isolation: string
+  isolation: Isolation
   healthy: boolean
   reason: string
   bootMs?: number
-  chosen?: boolean
 }
 
 export interface Template {
   name: string
-  description?: string
+  description: string
 }
 
 /** One Warren server. Makes no connection by itself. */
@@ -30,6 +30,7 @@ export class Warren {
 
   constructor(options: WarrenOptions = {}) {
     const baseUrl = options.baseUrl ?? environment('WARREN_URL') ?? 'http://127.0.0.1:7070'
+    assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'))
     this.sandboxes = new Sandboxes(this.#transport)
   }
@@ -46,6 +47,26 @@ export class Warren {
   /** What a sandbox can be started from. */
   async templates(): Promise<Template[]> {
     return (await this.#transport.json<{ templates: Template[] }>('GET', '/v1/templates')).templates
+  }
+}
+
+function assertAddress(name: string, value: string): void {
+  // "localhost:7070" is a valid URL too: its scheme would be "localhost".
+  if (/^https?:\/\//i.test(value) && isUrl(value)) return
+  throw new WarrenError(
+    'invalid_request',
+    `${name} must be an address that begins with http:// or https://, not "${value}"`,
+    {
+      hint: 'Such as http://127.0.0.1:7070',
+    },
+  )
+}
+
+function isUrl(value: string): boolean {
+  try {
+    return new URL(value).hostname !== ''
+  } catch {
+    return false
   }
 }
 

@@ -47,6 +47,13 @@ test('mkdir(), move(), chmod(), exists() and remove() do what they say', async (
   assert.equal(await files.exists('one'), false)
 })
 
+test('chown() gives a file to another user', async () => {
+  await using sandbox = await warren.sandboxes.create()
+  await sandbox.files.write('mine', 'x')
+  assert.equal((await sandbox.files.chown('/home/user/mine', 'user')).owner, 'user')
+  await assert.rejects(sandbox.files.chown('/home/user/mine', 'nobody-there'), { name: 'WarrenError' })
+})
+
 test('watch() misses nothing that happens after it is there', async () => {
   await using sandbox = await warren.sandboxes.create()
   await sandbox.files.mkdir('watched')

@@ -70,6 +70,33 @@ test('a spawned process is written to, read, signalled and waited for', async ()
   assert.equal((await sandbox.processes.get(sleeper.id).wait()).reason, 'signaled')
 })
 
+test('a spawned process has its pid, and wait() answers after its callbacks have had everything', async () => {
+  await using sandbox = await warren.sandboxes.create()
+  const seen: string[] = []
+  const child = await sandbox.spawn('echo $$; echo err >&2; sleep 0.2; echo last', {
+    onStdout: (text) => seen.push(text),
+    onStderr: (text) => seen.push(text),
+  })
+  assert.ok(child.pid && child.pid > 0)
+  assert.equal((await child.wait()).exitCode, 0)
+  const text = seen.join('')
+  for (const part of [`${child.pid}\n`, 'err\n', 'last\n']) assert.ok(text.includes(part), text)
+
+  const again: string[] = []
+  await sandbox.processes.get(child.id).wait({ onStdout: (text) => again.push(text) })
+  assert.match(again.join(''), /last\n$/)
+})
+
+test('what a callback of spawn() throws is what wait() rejects with', async () => {
+  await using sandbox = await warren.sandboxes.create()
+  const child = await sandbox.spawn('echo x', {
+    onStdout: () => {
+      throw new RangeError('mine')
+    },
+  })
+  await assert.rejects(child.wait(), RangeError)
+})
+
 test('the output of a process goes on without a gap when the server is killed and started again', async () => {
   const forwarder = await forwardTo(() => platform.port)
   const client = new Warren({ baseUrl: forwarder.url, apiKey: platform.key })

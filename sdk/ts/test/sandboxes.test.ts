@@ -55,6 +55,14 @@ test('errors are typed: a wrong key, a wrong template, a server that is not ther
   await assert.rejects(nowhere.sandboxes.list(), { code: 'unavailable', status: undefined })
 })
 
+test('an address without a scheme is refused with its name and its value', () => {
+  for (const baseUrl of ['foo', 'localhost:7070', 'ftp://x', 'http://'])
+    assert.throws(() => new Warren({ baseUrl }), {
+      code: 'invalid_request',
+      message: new RegExp(`baseUrl.*http://.*"${baseUrl}"`),
+    })
+})
+
 test('runtimes() and templates() tell what the server offers', async () => {
   assert.ok((await warren.runtimes()).some(({ healthy, isolation }) => healthy && isolation !== 'none'))
   assert.ok((await warren.templates()).some(({ name }) => name === 'base'))

@@ -23,10 +23,12 @@ test('a port inside is reached by fetch()', async () => {
   await using sandbox = await warren.sandboxes.create()
   await sandbox.spawn(['python3', '-m', 'http.server', '8123', '--bind', '127.0.0.1', '--directory', '/tmp'])
   await sandbox.files.write('/tmp/hello.txt', 'from inside')
-  const response = await eventually(() => sandbox.ports.fetch(8123, '/hello.txt'))
+  assert.equal((await sandbox.ports.waitFor(8123)).port, 8123)
+  const response = await sandbox.ports.fetch(8123, '/hello.txt')
   assert.equal(await response.text(), 'from inside')
   assert.equal((await sandbox.ports.fetch(8123, 'missing')).status, 404)
   assert.ok((await sandbox.ports.list()).some(({ port }) => port === 8123))
+  await assert.rejects(sandbox.ports.waitFor(8124, { timeoutMs: 200 }), { code: 'timeout', message: /8124/ })
   assert.match(sandbox.ports.url(8123), new RegExp(`^http://8123-${sandbox.id}\\.localhost:\\d+/$`))
 })
 
@@ -40,12 +42,3 @@ test('logs() has what was printed, followLogs() what comes', async () => {
   }
   assert.fail('the log ended without it')
 })
-
-async function eventually(attempt: () => Promise<Response>): Promise<Response> {
-  for (let tries = 0; ; tries++) {
-    const response = await attempt()
-    if (response.ok || tries > 100) return response
-    await response.body?.cancel()
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}

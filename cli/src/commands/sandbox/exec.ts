@@ -1,8 +1,10 @@
+import { WarrenError } from '@warren/sdk'
 import type { Command } from 'commander'
 import { interruption } from '../../interruption.ts'
 import { text } from '../../messages.ts'
-import { pair, positive } from '../../options.ts'
+import { duration, pair } from '../../options.ts'
 import { printJson } from '../../output/print.ts'
+import { orSandboxGone } from '../../sandbox-gone.ts'
 import { server } from '../../server.ts'
 import { commandOf, exitCodeOf, streamExec } from '../../stream-exec.ts'
 
@@ -16,7 +18,7 @@ export function addExec(parent: Command): void {
     .option('-e, --env <name=value>', text.optionEnv, pair)
     .option('-u, --user <name>', text.optionUser)
     .option('-w, --cwd <path>', text.optionCwd)
-    .option('--timeout <seconds>', text.optionExecTimeout, positive)
+    .option('--timeout <time>', text.optionExecTimeout, duration)
     .option('--json', text.optionJson)
     .passThroughOptions()
     .action(exec)
@@ -32,6 +34,8 @@ interface Flags {
 }
 
 async function exec(id: string, words: string[], { json, ...options }: Flags): Promise<void> {
+  if (words[0]!.startsWith('-') && words[0] !== '--')
+    throw new WarrenError('invalid_request', text.optionAfterId(words[0]!), { hint: text.optionAfterIdHint(id) })
   const { signal, exitCode } = interruption()
   try {
     const sandbox = await server().sandboxes.get(id)
@@ -42,7 +46,7 @@ async function exec(id: string, words: string[], { json, ...options }: Flags): P
       process.exitCode = exitCodeOf(result)
     } else process.exitCode = await streamExec(sandbox, words, { ...options, signal })
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (!signal.aborted) throw await orSandboxGone(id, error)
     process.exitCode = exitCode() ?? 1
   }
 }

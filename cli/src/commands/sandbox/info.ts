@@ -36,29 +36,30 @@ function described({
   ports,
 }: SandboxInfo): string[][] {
   return [
-    ['id', id],
-    ['state', endReason ? `${state} (${endReason})` : state],
-    ['template', template],
-    ['runtime', runtime ? `${runtime.driver} (${runtime.isolation}), disk ${runtime.disk}` : ''],
-    ...(runtime?.unenforced.length ? [['not enforced', runtime.unenforced.join(', ')]] : []),
-    ...(runtime?.passedOver ?? []).map(({ driver, reason }) => ['passed over', `${driver}: ${reason}`]),
-    [
-      'limits',
-      `${limits.cpuCores} cores, ${limits.memoryMb} MiB memory, ${limits.diskMb} MiB disk, ${limits.maxProcesses} processes`,
-    ],
-    ...Object.entries(metadata).map(([name, value]) => ['metadata', `${name}=${value}`]),
-    ['created', createdAt],
-    ['expires', expiresAt],
-    ['ports', ports.urlTemplate],
+    [text.field.id, id],
+    [text.field.state, endReason ? `${state} (${endReason})` : state],
+    [text.field.template, template],
+    [text.field.runtime, runtime ? text.runtimeOf(runtime.driver, runtime.isolation, runtime.disk) : ''],
+    ...(runtime?.unenforced.length ? [[text.field.unenforced, runtime.unenforced.join(', ')]] : []),
+    ...(runtime?.passedOver ?? []).map(({ driver, reason }) => [text.field.passedOver, `${driver}: ${reason}`]),
+    [text.field.limits, text.limitsOf(limits.cpuCores, limits.memoryMb, limits.diskMb, limits.maxProcesses)],
+    ...Object.entries(metadata).map(([name, value]) => [text.field.metadata, `${name}=${value}`]),
+    [text.field.created, createdAt],
+    [text.field.expires, expiresAt],
+    [text.field.ports, ports.urlTemplate],
   ]
 }
 
+/** What the server's host cannot measure has no line. */
 function usage({ cpuUsec, memoryBytes, memoryPeakBytes, processes, diskBytes, oomKills }: Metrics): string[][] {
+  const { field } = text
+  const used = memoryBytes === undefined ? undefined : shortSize(memoryBytes)
+  const memory = used && memoryPeakBytes !== undefined ? text.memoryUsed(used, shortSize(memoryPeakBytes)) : used
   return [
-    ['cpu', `${(cpuUsec / 1e6).toFixed(2)} s`],
-    ['memory', `${shortSize(memoryBytes)}, at most ${shortSize(memoryPeakBytes)}`],
-    ['processes', String(processes)],
-    ...(diskBytes === undefined ? [] : [['disk', shortSize(diskBytes)]]),
-    ...(oomKills > 0 ? [['out of memory', `${oomKills} times`]] : []),
+    ...(cpuUsec === undefined ? [] : [[field.cpu, `${(cpuUsec / 1e6).toFixed(2)} s`]]),
+    ...(memory === undefined ? [] : [[field.memory, memory]]),
+    [field.processes, String(processes)],
+    ...(diskBytes === undefined ? [] : [[field.disk, shortSize(diskBytes)]]),
+    ...(oomKills ? [[field.oomKills, text.times(oomKills)]] : []),
   ]
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { text } from '../../messages.ts'
-import { wholePositive } from '../../options.ts'
+import { wholeDuration } from '../../options.ts'
 import { printJson } from '../../output/print.ts'
 import { server } from '../../server.ts'
 
@@ -9,7 +9,7 @@ export function addTimeout(parent: Command): void {
     .command('timeout')
     .description(text.timeout)
     .argument('<id>', text.argumentId)
-    .argument('<seconds>', text.argumentSeconds, wholePositive)
+    .argument('<time>', text.argumentDuration, wholeDuration)
     .option('--json', text.optionJson)
     .action(timeout)
 }
