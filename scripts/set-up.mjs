@@ -1,8 +1,9 @@
 // Makes this clone ready to run: npm packages, the JavaScript of the SDK, Debian packages, guest agent. Does only what is
 // missing; a second run takes a fraction of a second. Plain JavaScript without dependencies: it runs before anything is
-// installed, on Node 18 or later. With the argument `packages` it stops after the npm packages and the SDK. Everything is
-// told on stderr.
+// installed, on Node 18 or later. With the argument `packages` it stops after the npm packages and the SDK; with `test` it
+// fetches what only tests need. Everything is told on stderr.
 import { installDebianPackages } from './set-up/debian-packages.mjs'
+import { fetchTestTools } from './set-up/fetched-tools.mjs'
 import { buildGuest } from './set-up/guest.mjs'
 import { installNodePackages } from './set-up/node-packages.mjs'
 import { buildSdk } from './set-up/sdk.mjs'
@@ -17,6 +18,7 @@ try {
     const packages = installNodePackages().then(buildSdk)
     if (process.argv[2] === 'packages') await packages
     else await Promise.all([packages, installDebianPackages().then(buildGuest)])
+    if (process.argv[2] === 'test') await fetchTestTools()
   } finally {
     giveUpTurn()
   }

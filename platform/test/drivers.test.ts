@@ -5,6 +5,7 @@ import { testDriver } from './contracts/driver.ts'
 
 const noRoot = { root: 'a user namespace of one uid has no second one to be root' }
 
+testDriver('oci/runsc', 'userspace-kernel', { hostKernel: 'calls end in a kernel of its own' })
 testDriver('oci/runc', 'container')
 testDriver('namespaces', 'namespaces', noRoot, {
   title: 'by bubblewrap',

@@ -29,7 +29,12 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
   // The engine's connections do not keep a process running, for its server does.
   const awake = setInterval(() => {}, 60_000)
   const home = await mkdtemp(join(tmpdir(), 'warren-doctor-'))
-  const host = await openHost({ guestBinary, imagesDir: home, cgroupParent: `warren-doctor-${process.pid}` })
+  const host = await openHost({
+    guestBinary,
+    imagesDir: home,
+    toolsDir: join(config.home, 'tools'),
+    cgroupParent: `warren-doctor-${process.pid}`,
+  })
   try {
     const built = await access(guestBinary, constants.X_OK).then(
       () => true,

@@ -74,11 +74,19 @@ pub fn act_as(user: &User) -> Outcome<()> {
         libc::setfsgid(user.gid);
         libc::setfsuid(user.uid);
         // setfs*id report no errors; asking for an impossible id returns the current one.
-        if libc::setfsgid(u32::MAX) as u32 != user.gid || libc::setfsuid(u32::MAX) as u32 != user.uid {
-            return Err(refused(libc::EPERM));
+        if libc::setfsgid(u32::MAX) as u32 == user.gid && libc::setfsuid(u32::MAX) as u32 == user.uid {
+            return Ok(());
         }
     }
-    Ok(())
+    // gVisor's kernel has no setfsuid.
+    become_user(user).map_err(refused)
+}
+
+/// Changes all ids of the calling thread alone; the C library would change those of every thread.
+fn become_user(user: &User) -> Result<(), Errno> {
+    let (gid, uid) = (user.gid as i64, user.uid as i64);
+    check(unsafe { libc::syscall(libc::SYS_SETRESGID, gid, gid, gid) } as i32)?;
+    check(unsafe { libc::syscall(libc::SYS_SETRESUID, uid, uid, uid) } as i32).map(drop)
 }
 
 /// Sets the groups of the calling thread alone.

@@ -11,6 +11,7 @@ use std::path::Path;
 const ROOTFS: &str = "rootfs";
 const IMAGE: &str = "disk.img";
 const IMAGE_IN_THE_MAKING: &str = "disk.img.partial";
+const MOST_MOUNTS_OVER_EACH_OTHER: usize = 8;
 const INODES_PER_MB: u64 = 64;
 const FEWEST_INODES: u64 = 16_384;
 
@@ -144,9 +145,10 @@ impl MountedDisk {
     pub fn unmount(self) {
         for target in self.binds.iter().chain([&self.root]) {
             let name = c_string(target.as_bytes()).unwrap_or_default();
-            unsafe {
-                if libc::umount2(name.as_ptr(), 0) < 0 {
-                    libc::umount2(name.as_ptr(), libc::MNT_DETACH);
+            // A runtime may have mounted the root over itself; in our namespace nothing else is worth keeping there.
+            for _ in 0..MOST_MOUNTS_OVER_EACH_OTHER {
+                if unsafe { libc::umount2(name.as_ptr(), libc::MNT_DETACH) } < 0 {
+                    break;
                 }
             }
         }

@@ -73,8 +73,8 @@ export interface InitExit {
 
 /** A live instance in the hands of its driver. */
 export interface DriverInstance {
-  /** Unix socket on which the guest agent accepts connections. */
-  agentSocket: string
+  /** Unix socket on which the guest agent accepts connections, while it lives. */
+  agent: { readonly socketPath: string }
   /** Who runs commands inside when the caller names nobody. */
   defaultUser: string
   disk: DiskLimit
@@ -102,6 +102,10 @@ export type Fingerprint =
 export interface Driver {
   name: string
   isolation: Isolation
+  /** What an idle instance takes of the host's memory, MiB, rounded up. */
+  idleMemoryMb: number
+  /** Whether limits hold as they were at the start, so that no instance with others can be reused. */
+  limitsAreFixed?: boolean
   /** Chosen only when a request names it. */
   onlyByName?: boolean
   /** Whether the backend's parts are there; cheap. The engine boots a real instance after it says yes. */

@@ -67,6 +67,7 @@ export class Engine {
   readonly #queue: StartQueue
   readonly #pool: WarmPool
   readonly #poolKey: string
+  #poolSize: number
   /** What an earlier process left and nobody has claimed yet. */
   readonly #recovered = new Map<string, { record: InstanceRecord; instance: Instance }>()
 
@@ -75,8 +76,9 @@ export class Engine {
     this.#ladder = new Ladder(deps.drivers, (driver) => this.#fingerprint(driver))
     this.#queue = new StartQueue(deps.parallelStarts)
     this.#poolKey = `${deps.pool.template} ${JSON.stringify(deps.pool.limits)}`
+    this.#poolSize = deps.pool.size
     this.#pool = new WarmPool({
-      size: deps.pool.size,
+      size: () => this.#poolSize,
       start: (signal) => this.#startForPool(signal),
       discard: (instance) => this.#discard(instance),
       onFailure: (error) => deps.log.warn({ error }, 'a sandbox for the warm pool could not be started'),
@@ -183,8 +185,8 @@ export class Engine {
       request.template === pool.template &&
       request.limits.diskMb === pool.limits.diskMb &&
       request.limits.maxOpenFiles === pool.limits.maxOpenFiles &&
-      // Without control groups a limit is set at the start, for good.
-      (cgroups !== undefined || sameLimits(request.limits, pool.limits))
+      // Without control groups too a limit is set at the start, for good.
+      ((cgroups !== undefined && !driver.limitsAreFixed) || sameLimits(request.limits, pool.limits))
     if (!fits) return undefined
     const instance = await this.#pool.claim(driver.name)
     if (!instance) return undefined
@@ -216,6 +218,8 @@ export class Engine {
     const { pool, isolation } = this.#deps
     const { driver } = chooseDriver(await this.#ladder.probed(), { min: isolation })
     this.#pool.keepOnly(driver.name)
+    // The operator's number is of containers, which weigh next to nothing.
+    this.#poolSize = Math.ceil(pool.size / driver.idleMemoryMb)
     return this.#queue.run('background', signal, async () => {
       const record = { ...(await this.#newRecord(driver, pool.template, pool.limits)), poolKey: this.#poolKey }
       const instance = await this.#create(record, driver, signal)

@@ -20,7 +20,7 @@ export async function fingerprint(
   try {
     const instance = await driver.create(probe.spec, probe.dir, signal)
     try {
-      const guest = new GuestClient(instance.agentSocket, {
+      const guest = new GuestClient(instance.agent, {
         defaultUser: instance.defaultUser,
         wasOutOfMemory: async () => false,
       })

@@ -34,7 +34,7 @@ export class Instance {
     this.driver = driver
     this.#inner = inner
     this.#limits = spec.limits
-    this.guest = new GuestClient(inner.agentSocket, {
+    this.guest = new GuestClient(inner.agent, {
       defaultUser: inner.defaultUser,
       wasOutOfMemory: () => this.#wasOutOfMemory(),
     })

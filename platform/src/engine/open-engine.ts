@@ -34,7 +34,8 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   })
   // One name per home: two platforms on one host must not reap each other's groups.
   const cgroupParent = `warren-${createHash('sha256').update(options.home).digest('hex').slice(0, 12)}`
-  const host = await openHost({ guestBinary: options.guestBinary, imagesDir, cgroupParent })
+  const toolsDir = join(options.home, 'tools')
+  const host = await openHost({ guestBinary: options.guestBinary, imagesDir, toolsDir, cgroupParent })
   await forgetTemplateDisks(imagesDir, options.defaultLimits.diskMb)
   const base = prepareBase(imagesDir)
   return Engine.open({

@@ -1,7 +1,8 @@
 import type { Instance } from './instance.ts'
 
 interface WarmPoolDeps {
-  size: number
+  /** How many to keep ready, at the moment. */
+  size: () => number
   /** Starts one more member. */
   start: (signal: AbortSignal) => Promise<Instance>
   discard: (instance: Instance) => Promise<void>
@@ -62,7 +63,7 @@ export class WarmPool {
   /** Starts what is missing, in the background. */
   fill(): void {
     while (
-      this.#ready.length + this.#starting.size < this.#deps.size &&
+      this.#ready.length + this.#starting.size < this.#deps.size() &&
       !this.#closing.signal.aborted &&
       !this.#retryTimer
     ) {

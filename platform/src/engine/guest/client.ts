@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { answerMs, GuestConnection } from './connection.ts'
+import { type AgentAddress, answerMs, GuestConnection } from './connection.ts'
 import { GuestFiles } from './files.ts'
 import { Fields, type FieldValue, kind } from './frames.ts'
 import { GuestProcess } from './process.ts'
@@ -58,13 +58,13 @@ export interface GuestClientOptions {
 /** Speaks to the agent inside one sandbox. Every call is a connection of its own, so nothing blocks anything. */
 export class GuestClient {
   readonly files: GuestFiles
-  readonly #socketPath: string
+  readonly #agent: AgentAddress
   readonly #options: GuestClientOptions
 
-  constructor(socketPath: string, options: GuestClientOptions) {
-    this.#socketPath = socketPath
+  constructor(agent: AgentAddress, options: GuestClientOptions) {
+    this.#agent = agent
     this.#options = options
-    this.files = new GuestFiles(socketPath, options.defaultUser)
+    this.files = new GuestFiles(agent, options.defaultUser)
   }
 
   /** Starts a process. Rejects `not_found` for an unknown command, user or working directory. */
@@ -112,7 +112,7 @@ export class GuestClient {
       [1, processId],
       [4, 1],
     ]
-    const connection = await GuestConnection.open(this.#socketPath, kind.attach, fields, signal)
+    const connection = await GuestConnection.open(this.#agent.socketPath, kind.attach, fields, signal)
     try {
       const process = new GuestProcess(connection, await connection.expect(kind.started), async () => false)
       if ('stdin' in act) {
@@ -182,7 +182,7 @@ export class GuestClient {
 
   /** A byte pipe to a port on the sandbox's loopback. Rejects `unavailable` when nothing listens there. */
   async dial(port: number, signal?: AbortSignal): Promise<Duplex> {
-    const connection = await GuestConnection.open(this.#socketPath, kind.dial, [[1, port]], signal)
+    const connection = await GuestConnection.open(this.#agent.socketPath, kind.dial, [[1, port]], signal)
     try {
       await connection.expect(kind.ok)
       return connection.takeRaw()
@@ -223,7 +223,7 @@ export class GuestClient {
 
   /** Resolves when the agent answers. */
   async ping(signal?: AbortSignal): Promise<void> {
-    const connection = await GuestConnection.open(this.#socketPath, kind.ping, [], signal)
+    const connection = await GuestConnection.open(this.#agent.socketPath, kind.ping, [], signal)
     try {
       await connection.expect(kind.ok)
     } finally {
@@ -232,7 +232,7 @@ export class GuestClient {
   }
 
   async #start(request: number, fields: [number, FieldValue][], signal?: AbortSignal): Promise<GuestProcess> {
-    const connection = await GuestConnection.open(this.#socketPath, request, fields, signal)
+    const connection = await GuestConnection.open(this.#agent.socketPath, request, fields, signal)
     try {
       return new GuestProcess(connection, await connection.expect(kind.started), this.#options.wasOutOfMemory)
     } catch (error) {
@@ -242,7 +242,7 @@ export class GuestClient {
   }
 
   async #call(request: number, fields: [number, FieldValue][] = []): Promise<Fields> {
-    const connection = await GuestConnection.open(this.#socketPath, request, fields)
+    const connection = await GuestConnection.open(this.#agent.socketPath, request, fields)
     try {
       return await connection.expect(kind.ok)
     } finally {
@@ -258,7 +258,7 @@ export class GuestClient {
       deadlineMs: answerMs,
     },
   ): AsyncGenerator<Fields> {
-    const connection = await GuestConnection.open(this.#socketPath, request, fields, signal)
+    const connection = await GuestConnection.open(this.#agent.socketPath, request, fields, signal)
     try {
       for await (const frame of connection.answers(deadlineMs)) yield new Fields(frame.payload)
     } catch (error) {

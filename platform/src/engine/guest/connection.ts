@@ -12,6 +12,11 @@ const maxAnswerBytes = 16 * 1024 * 1024
 /** How long an agent may take for what should take no time, milliseconds. */
 export const answerMs = 10_000
 
+/** Where an agent is reached. Asked at each connection, for the place of one that has ended may be another's. */
+export interface AgentAddress {
+  readonly socketPath: string
+}
+
 /** One stream to the guest agent: a request, then frames both ways until either side closes. */
 export class GuestConnection {
   readonly socket: net.Socket

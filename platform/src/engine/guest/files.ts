@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { WarrenError } from '../../errors.ts'
-import { answerMs, GuestConnection } from './connection.ts'
+import { type AgentAddress, answerMs, GuestConnection } from './connection.ts'
 import { chunkBytes, Fields, kind } from './frames.ts'
 
 export interface FileStat {
@@ -44,11 +44,11 @@ const treeMs = 600_000
 
 /** File operations inside one sandbox, done there by its guest agent with the rights of `user`. No host path is involved. */
 export class GuestFiles {
-  readonly #socketPath: string
+  readonly #agent: AgentAddress
   readonly #defaultUser: string
 
-  constructor(socketPath: string, defaultUser: string) {
-    this.#socketPath = socketPath
+  constructor(agent: AgentAddress, defaultUser: string) {
+    this.#agent = agent
     this.#defaultUser = defaultUser
   }
 
@@ -235,7 +235,12 @@ export class GuestFiles {
     rest: readonly (readonly [number, string | number | Buffer | undefined])[],
     signal?: AbortSignal,
   ): Promise<GuestConnection> {
-    return GuestConnection.open(this.#socketPath, request, [[1, path], [2, user ?? this.#defaultUser], ...rest], signal)
+    return GuestConnection.open(
+      this.#agent.socketPath,
+      request,
+      [[1, path], [2, user ?? this.#defaultUser], ...rest],
+      signal,
+    )
   }
 
   async #call(

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { access, constants } from 'node:fs/promises'
+import { join } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { runCommand } from '../../lib/run-command.ts'
 import type { DiskLimit } from '../driver.ts'
@@ -16,6 +17,8 @@ export interface Host {
   cgroups: Cgroups | undefined
   /** The hard disk limit a keeper can set up here. */
   disk: DiskLimit
+  /** Folder of programs that were fetched for Warren alone; looked into before PATH. */
+  toolsDir: string
   /** Where keepers mount a sandbox's root, each in its own mount namespace. */
   mountPoint: string
 }
@@ -37,13 +40,21 @@ export function hostUid(slot: number): number {
 export async function openHost(options: {
   guestBinary: string
   imagesDir: string
+  toolsDir: string
   cgroupParent: string
 }): Promise<Host> {
-  const { guestBinary, imagesDir, cgroupParent } = options
+  const { guestBinary, imagesDir, toolsDir, cgroupParent } = options
   const root = process.getuid?.() === 0
   const [cgroups, disk] = await Promise.all([openCgroups(cgroupParent), findDiskLimit(root)])
   const mountPoint = findMountPoint([guestBinary, imagesDir])
-  return { root, guestBinary, launcher: new Launcher(guestBinary), imagesDir, cgroups, disk, mountPoint }
+  const launcher = new Launcher(guestBinary)
+  return { root, guestBinary, launcher, imagesDir, cgroups, disk, toolsDir, mountPoint }
+}
+
+/** The absolute path of a program, or undefined where it is not. */
+export function findTool({ toolsDir }: Host, name: string): string | undefined {
+  const folders = [toolsDir, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 }
 
 /** A folder that every uid may reach, and whose covering hides none of `needed`. */

@@ -19,12 +19,17 @@ interface Kept {
   disk: DiskLimit
   unenforced: SoftLimit[]
   defaultUser: string
+  /** Where the agent is reached otherwise than by the socket it inherits. */
+  attach?: Attach | undefined
 }
+
+/** Finds the agent of the keeper with this pid. Rejects when there is none in time. */
+export type Attach = (keeperPid: number, signal: AbortSignal) => Promise<{ agentSocket: string; release: () => void }>
 
 /** Starts a driver's instance under a keeper. On rejection nothing of it is left but its record. */
 export async function launchKept(kept: Kept, plan: KeeperPlan, signal: AbortSignal): Promise<DriverInstance> {
   try {
-    return keptInstance(kept, await Keeper.launch(kept.dir, plan, signal))
+    return await keptInstance(kept, await Keeper.launch(kept.dir, plan, signal), signal)
   } catch (error) {
     await Keeper.sweep(kept.dir)
     await removeRemains(kept)
@@ -35,18 +40,33 @@ export async function launchKept(kept: Kept, plan: KeeperPlan, signal: AbortSign
 /** Takes up an instance of an earlier process, or removes what is left of it. */
 export async function recoverKept(kept: Kept): Promise<DriverInstance | undefined> {
   const keeper = await Keeper.adopt(kept.dir)
-  if (keeper) return keptInstance(kept, keeper)
+  // An agent that cannot be found any more is as good as dead.
+  const instance = keeper && (await keptInstance(kept, keeper, AbortSignal.timeout(1000)).catch(() => undefined))
+  if (instance) return instance
   await Keeper.sweep(kept.dir)
   await removeRemains(kept)
   return undefined
 }
 
 /** Limits are control groups, where the host allows them. */
-function keptInstance(kept: Kept, keeper: Keeper): DriverInstance {
+async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Promise<DriverInstance> {
   const { spec, dir, cgroups, disk, unenforced, defaultUser } = kept
+  const inherited = { agentSocket: `${dir.socketDir}/agent.sock`, release: () => {} }
+  const { agentSocket, release } = kept.attach ? await kept.attach(keeper.state.keeperPid, signal) : inherited
   let destroyed: Promise<void> | undefined
+  let released = false
+  // What we hold open of its disk would keep the disk from being taken away.
+  const releaseOnce = () => {
+    if (!released) release()
+    released = true
+  }
+  void keeper.exited.then(releaseOnce)
   return {
-    agentSocket: `${dir.socketDir}/agent.sock`,
+    agent: {
+      get socketPath() {
+        return released ? `${dir.socketDir}/ended` : agentSocket
+      },
+    },
     defaultUser,
     disk,
     unenforced,
@@ -58,6 +78,7 @@ function keptInstance(kept: Kept, keeper: Keeper): DriverInstance {
       await cgroups?.setLimits(spec.id, limits)
     },
     destroy(): Promise<void> {
+      releaseOnce()
       destroyed ??= keeper
         .kill()
         .then(() => removeRemains(kept))

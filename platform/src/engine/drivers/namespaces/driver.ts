@@ -40,6 +40,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
   return {
     name: 'namespaces',
     isolation: 'namespaces',
+    idleMemoryMb: 1,
 
     async examine(): Promise<Examined> {
       const examined = await examineTools(tools, host)

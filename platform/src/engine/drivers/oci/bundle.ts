@@ -52,6 +52,10 @@ export interface BundlePlace {
   rootPath: string
   hostUid: number
   cgroupsPath: string
+  /** Arguments of the guest agent. */
+  agent: string[]
+  /** Folders of the root to be shown at their own place. */
+  ownFolders: string[]
 }
 
 /** The OCI runtime specification (1.0.2) of one instance: the hardened container rung of ARCHITECTURE.md. */
@@ -66,7 +70,7 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
     process: {
       terminal: false,
       user: { uid: 0, gid: 0 },
-      args: ['/.warren/guest', 'agent', '--listen-fd', '3'],
+      args: ['/.warren/guest', 'agent', ...place.agent],
       env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
       cwd: '/',
       noNewPrivileges: true,
@@ -105,6 +109,12 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
       },
       { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
       { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+      ...place.ownFolders.map((path) => ({
+        destination: path,
+        type: 'bind',
+        source: `${place.rootPath}${path}`,
+        options: ['bind', 'rw', 'nosuid', 'nodev'],
+      })),
       ...spec.rootfs.readOnly.map((path) => ({
         destination: path,
         type: 'bind',

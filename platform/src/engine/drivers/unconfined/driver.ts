@@ -17,6 +17,7 @@ export function unconfinedDriver(host: Host, allowed: boolean): Driver {
   return {
     name: 'unconfined',
     isolation: 'none',
+    idleMemoryMb: 1,
     onlyByName: true,
 
     async examine() {

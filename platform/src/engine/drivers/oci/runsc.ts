@@ -1,0 +1,77 @@
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
+import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WarrenError } from '../../../errors.ts'
+import { findTool, type Host } from '../../host/host.ts'
+import type { Attach } from '../../host/keeper-instance.ts'
+import type { OciRuntime } from './runtime.ts'
+
+/** open(2): a reference to the file itself, of whatever kind, without its content. */
+const O_PATH = 0o10000000
+/** Where the agent listens, below the sandbox's root: gVisor hands no listening socket of the host on to a program. */
+const agentSocket = '/.warren/agent.sock'
+const listenDeadlineMs = 10_000
+/** What gVisor takes for itself, on top of what its programs may, MiB. */
+const kernelMemoryMb = 64
+
+/** gVisor: a kernel in user space between the program and the host's. */
+export const runsc: OciRuntime = {
+  name: 'oci/runsc',
+  isolation: 'userspace-kernel',
+  idleMemoryMb: 20,
+  hint: 'install the package runsc (Debian: bookworm-backports)',
+  examine: (run, host) => run([findTool(host, 'runsc') ?? 'runsc', '--version']),
+  ownFolders: ['/tmp'],
+  // gVisor counts the processes itself: a host process stands for none of them in particular.
+  agent: ({ limits }) => ['--listen', agentSocket, '--max-processes', String(limits.maxProcesses)],
+  groupLimits: (limits) => ({
+    ...limits,
+    memoryMb: limits.memoryMb + kernelMemoryMb,
+    maxProcesses: 4 * limits.maxProcesses + 256,
+  }),
+  plan: ({ id }, { path }, host) => ({
+    options: (host.cgroups?.joinFiles(id) ?? []).flatMap((file) => ['--cgroup', file]),
+    argv: [
+      ...[findTool(host, 'runsc') ?? 'runsc', '--root', `${path}/runsc`, '--platform', 'systrap'],
+      // In a group that the runtime removed itself, nobody could see why a sandbox ended.
+      ...['--ignore-cgroups', '--network', 'none', '--host-uds', 'create', '--overlay2', 'none'],
+      ...['run', '--bundle', path, id],
+    ],
+  }),
+  attach: (host) => (keeperPid, signal) => openAgentSocket(keeperPid, host, signal),
+}
+
+/**
+ * Refers to the agent's socket in the root that the keeper has mounted in its own mount namespace. The descriptor is the
+ * inode itself: what is put at its path later is not connected to. After a restart the path may lead anywhere, so what is
+ * found must lie on the sandbox's own disk.
+ */
+async function openAgentSocket(keeperPid: number, host: Host, signal: AbortSignal): ReturnType<Attach> {
+  const root = `/proc/${keeperPid}/root${host.mountPoint}`
+  const late = AbortSignal.any([signal, AbortSignal.timeout(listenDeadlineMs)])
+  for (;;) {
+    try {
+      const fd = openSync(`${root}${agentSocket}`, O_PATH | constants.O_NOFOLLOW)
+      const found = fstatSync(fd)
+      const attached = { agentSocket: `/proc/self/fd/${fd}`, release: () => closeSync(fd) }
+      const isOwn = found.isSocket() && found.dev === statSync(root).dev
+      // It is there a moment before it listens.
+      if (isOwn && (await accepts(attached.agentSocket))) return attached
+      attached.release()
+      if (!isOwn) throw new WarrenError('unavailable', 'the socket of the guest agent has been replaced from inside')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+    if (late.aborted) throw new WarrenError('timeout', 'the guest agent does not listen')
+    await sleep(2)
+  }
+}
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ path })
+    socket.once('connect', () => resolve(true))
+    socket.once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}

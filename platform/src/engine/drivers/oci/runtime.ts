@@ -1,0 +1,27 @@
+import type { CommandResult } from '../../../lib/run-command.ts'
+import type { InstanceDir, InstanceSpec, Isolation, Limits } from '../../driver.ts'
+import type { Host } from '../../host/host.ts'
+import type { Attach } from '../../host/keeper-instance.ts'
+
+/** How one OCI runtime is told to run the bundle, and how its sandboxes are reached. */
+export interface OciRuntime {
+  /** `oci/…` of the driver. */
+  name: string
+  isolation: Isolation
+  /** What an idle instance takes of the host's memory, MiB, rounded up. */
+  idleMemoryMb: number
+  /** How to get it, for those who have not. */
+  hint: string
+  /** Finds the program and asks it for its version. */
+  examine(run: (argv: [string, ...string[]]) => Promise<CommandResult>, host: Host): Promise<CommandResult>
+  /** Arguments of the guest agent, the first process. */
+  agent(spec: InstanceSpec): string[]
+  /** Folders of the root that the runtime would otherwise cover with memory. */
+  ownFolders: string[]
+  /** Where the runtime is put into a control group of ours instead of making one: what the host must allow it. */
+  groupLimits?: (limits: Limits) => Limits
+  /** Options of the keeper beside those of the root, and the command line that runs the bundle in `dir`. */
+  plan(spec: InstanceSpec, dir: InstanceDir, host: Host): { options: string[]; argv: string[] }
+  /** How the agent is reached where it does not inherit the keeper's socket. */
+  attach?: (host: Host) => Attach
+}
