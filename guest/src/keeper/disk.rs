@@ -94,7 +94,7 @@ fn mount_loop(image: &str, root: &str) -> Result<(LoopDevice, bool), String> {
     // Initialising inode tables in the background would fill the sparse image.
     let mounted = mount(device.path(), root, "ext4", flags, "noinit_itable,errors=remount-ro");
     mounted.map_err(|errno| failed("mount the disk", errno))?;
-    Ok((device.released(), is_new))
+    Ok((device, is_new))
 }
 
 /// Copies a sparse file by sharing its blocks where the file system can, else by copying what is not a hole.
@@ -141,6 +141,13 @@ fn copy_range(source: &File, target: &File, start: i64, end: i64) -> Result<(), 
 }
 
 impl MountedDisk {
+    /// What makes the disk better in the long run, and slower for a moment.
+    pub fn settle(&mut self) {
+        if let Some(device) = &mut self.device {
+            device.write_directly();
+        }
+    }
+
     /// Nothing of it is left on the host when this returns, except the image file.
     pub fn unmount(self) {
         for target in self.binds.iter().chain([&self.root]) {

@@ -14,7 +14,7 @@ const TRIES: u64 = 500;
 pub struct LoopDevice {
     number: i32,
     path: String,
-    /// Held until the device is mounted; it would detach at once otherwise.
+    /// Held until it is mounted and set up; it would detach at once otherwise.
     fd: Option<OwnedFd>,
 }
 
@@ -38,14 +38,19 @@ impl LoopDevice {
         &self.path
     }
 
-    /// Leaves the device to its mount.
-    pub fn released(mut self) -> LoopDevice {
-        self.fd = None;
-        self
+    /// From now on without a second copy in the host's page cache, whose write-back all neighbours would feel. What is in
+    /// it goes to the disk first, which takes a moment: not to be waited for by who wants to start. Leaves the device to
+    /// its mount.
+    pub fn write_directly(&mut self) {
+        if let Some(fd) = self.fd.take() {
+            // Where the file system below cannot do it, all stays as it is.
+            unsafe { libc::ioctl(fd.as_raw_fd(), libc::LOOP_SET_DIRECT_IO, 1u64) };
+        }
     }
 
     /// The mounts of a namespace that has just ended go a moment later.
-    pub fn wait_until_free(&self) {
+    pub fn wait_until_free(mut self) {
+        self.fd = None;
         let backing = format!("/sys/block/loop{}/loop/backing_file", self.number);
         for _ in 0..1000 {
             if !Path::new(&backing).exists() {
@@ -83,8 +88,7 @@ fn open_device(number: i32) -> Result<(String, OwnedFd), Errno> {
 fn configure(device: &OwnedFd, image: &File) -> Result<(), Errno> {
     let mut config = libc::loop_config::default();
     config.fd = image.as_raw_fd() as u32;
-    // Directly: no second copy in the host's page cache, whose write-back all neighbours would feel.
-    config.info.lo_flags = libc::LO_FLAGS_AUTOCLEAR | libc::LO_FLAGS_DIRECT_IO;
+    config.info.lo_flags = libc::LO_FLAGS_AUTOCLEAR;
     match check(unsafe { libc::ioctl(device.as_raw_fd(), libc::LOOP_CONFIGURE, &config) }) {
         // Kernels before 5.8.
         Err(libc::EINVAL | libc::ENOTTY) => {

@@ -128,8 +128,8 @@ pub const LOOP_CONFIGURE: c_ulong = 0x4c0a;
 pub const LOOP_CTL_GET_FREE: c_ulong = 0x4c82;
 pub const LOOP_SET_FD: c_ulong = 0x4c00;
 pub const LOOP_SET_STATUS64: c_ulong = 0x4c04;
+pub const LOOP_SET_DIRECT_IO: c_ulong = 0x4c08;
 pub const LO_FLAGS_AUTOCLEAR: u32 = 0x4;
-pub const LO_FLAGS_DIRECT_IO: u32 = 0x10;
 
 // Mounts.
 pub const MS_NOATIME: c_ulong = 0x400;
