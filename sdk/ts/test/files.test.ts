@@ -47,8 +47,10 @@ test('mkdir(), move(), chmod(), exists() and remove() do what they say', async (
   assert.equal(await files.exists('one'), false)
 })
 
-test('chown() gives a file to another user', async () => {
+test('chown() gives a file to another user', async (t) => {
   await using sandbox = await warren.sandboxes.create()
+  const { runtime } = sandbox.info
+  if (runtime?.isolation === 'namespaces') return t.skip('there is no root in such a sandbox')
   await sandbox.files.write('mine', 'x')
   assert.equal((await sandbox.files.chown('/home/user/mine', 'user')).owner, 'user')
   await assert.rejects(sandbox.files.chown('/home/user/mine', 'nobody-there'), { name: 'WarrenError' })
