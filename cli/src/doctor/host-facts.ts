@@ -3,6 +3,7 @@ import { access, open, statfs } from 'node:fs/promises'
 import { availableParallelism, loadavg, release, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { runCommand } from '../../../platform/src/lib/run-command.ts'
+import { isVersionAtLeast } from '../../../platform/src/lib/version.ts'
 import { text } from '../messages.ts'
 import { shortSize } from '../output/quantity.ts'
 import { warrenHome } from '../server.ts'
@@ -152,8 +153,7 @@ function isBelowUsr(path: string): boolean {
 
 /** Node runs TypeScript, its types stripped, from 22.7 on. */
 function stripsTypes(version: string): boolean {
-  const [, major = 0, minor = 0] = /^v(\d+)\.(\d+)/.exec(version)?.map(Number) ?? []
-  return major > 22 || (major === 22 && minor >= 7)
+  return isVersionAtLeast(version, [22, 7])
 }
 
 function firstLine(output: string): string {

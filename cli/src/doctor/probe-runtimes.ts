@@ -1,5 +1,5 @@
 import { constants, openSync } from 'node:fs'
-import { access, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,7 @@ import { createDrivers } from '../../../platform/src/engine/drivers.ts'
 import { fingerprint } from '../../../platform/src/engine/fingerprint.ts'
 import { maxSlots, openHost } from '../../../platform/src/engine/host/host.ts'
 import { prepareBase } from '../../../platform/src/engine/images/base.ts'
+import { isAccessible } from '../../../platform/src/lib/is-accessible.ts'
 import { text } from '../messages.ts'
 
 export interface RuntimeVerdict {
@@ -36,10 +37,7 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
     cgroupParent: `warren-doctor-${process.pid}`,
   })
   try {
-    const built = await access(guestBinary, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
+    const built = await isAccessible(guestBinary, constants.X_OK)
     const rootfs = await prepareBase(home)
     const verdicts: RuntimeVerdict[] = []
     for (const [index, driver] of createDrivers(host, { allowUnconfined: config.allowUnconfined }).entries()) {

@@ -1,7 +1,7 @@
 //! Starting a process: a child that shares our memory until it executes, so that nothing is copied and failures come back
 //! as plain values. Between `clone` and `execve` only raw system calls are made.
 
-use super::users::{may_set_groups, own_uid, set_thread_groups, User};
+use super::users::{become_user, may_set_groups, own_uid, set_thread_groups, User};
 use crate::failure::{Failure, Outcome};
 use crate::libc::{self, c_char, c_int, c_void};
 use crate::syscalls::{c_string, check, close_from, errno, Errno};
@@ -179,9 +179,7 @@ unsafe fn set_identity(user: &User, sets_groups: bool) -> Result<(), Errno> {
     if sets_groups {
         set_thread_groups(&user.groups)?;
     }
-    let (gid, uid) = (user.gid as i64, user.uid as i64);
-    check(libc::syscall(libc::SYS_SETRESGID, gid, gid, gid) as c_int)?;
-    check(libc::syscall(libc::SYS_SETRESUID, uid, uid, uid) as c_int).map(drop)
+    become_user(user)
 }
 
 unsafe fn execute(child: &mut Child) -> Errno {

@@ -83,7 +83,7 @@ pub fn act_as(user: &User) -> Outcome<()> {
 }
 
 /// Changes all ids of the calling thread alone; the C library would change those of every thread.
-fn become_user(user: &User) -> Result<(), Errno> {
+pub fn become_user(user: &User) -> Result<(), Errno> {
     let (gid, uid) = (user.gid as i64, user.uid as i64);
     check(unsafe { libc::syscall(libc::SYS_SETRESGID, gid, gid, gid) } as i32)?;
     check(unsafe { libc::syscall(libc::SYS_SETRESUID, uid, uid, uid) } as i32).map(drop)

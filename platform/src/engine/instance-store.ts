@@ -1,9 +1,10 @@
 import { constants, openSync } from 'node:fs'
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../errors.ts'
-import { isAlive } from '../lib/process-stat.ts'
+import { isAccessible } from '../lib/is-accessible.ts'
 import { type InstanceDir, type InstanceSpec, type Limits, recordName } from './driver.ts'
 import { maxSlots } from './host/host.ts'
+import { hasLiveKeeper } from './host/keeper.ts'
 
 /** What the engine knows of an instance on disk. Written before the instance exists, removed after it is gone. */
 export interface InstanceRecord {
@@ -75,10 +76,7 @@ export class InstanceStore {
   }
 
   async isClaimed(id: string): Promise<boolean> {
-    return access(`${this.dir(id).path}/claimed`).then(
-      () => true,
-      () => false,
-    )
+    return isAccessible(`${this.dir(id).path}/claimed`)
   }
 
   async remove(spec: InstanceSpec): Promise<void> {
@@ -99,7 +97,7 @@ export class InstanceStore {
         this.#slots.add(record.spec.slot)
         records.push(record)
       } catch (cause) {
-        if (await isKept(`${this.#root}/${id}`)) {
+        if (await hasLiveKeeper(`${this.#root}/${id}`)) {
           throw new WarrenError('unavailable', `the record of a sandbox cannot be read: ${file}`, {
             hint: `Repair the file, or remove the folder to give the sandbox up. (${(cause as Error).message})`,
             cause,
@@ -109,15 +107,5 @@ export class InstanceStore {
       }
     }
     return records
-  }
-}
-
-/** Whether a keeper lives that has its files in this folder. */
-async function isKept(folder: string): Promise<boolean> {
-  try {
-    const { keeperPid, keeperStartTime } = JSON.parse(await readFile(`${folder}/state.json`, 'utf8'))
-    return isAlive(keeperPid, keeperStartTime)
-  } catch {
-    return false
   }
 }

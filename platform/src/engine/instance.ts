@@ -69,6 +69,14 @@ export class Instance {
     void this.exited.then(listener)
   }
 
+  /** Whether the agent gives a sign of life in time. */
+  answers(withinMs: number): Promise<boolean> {
+    return this.guest.ping(AbortSignal.timeout(withinMs)).then(
+      () => true,
+      () => false,
+    )
+  }
+
   /** Undefined where the host gives no way to measure. */
   usage(): Promise<Usage | undefined> {
     return this.#inner.usage()

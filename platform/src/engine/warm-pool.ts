@@ -43,7 +43,7 @@ export class WarmPool {
       const instance = this.#ready.splice(place, place < 0 ? 0 : 1)[0]
       this.#fillSoon()
       if (!instance) return undefined
-      if (instance.alive && (await answers(instance))) return instance
+      if (instance.alive && (await instance.answers(pingDeadlineMs))) return instance
       void this.#deps.discard(instance).catch(this.#deps.onFailure)
     }
   }
@@ -124,11 +124,4 @@ export class WarmPool {
     }, this.#retryMs).unref()
     this.#retryMs = Math.min(this.#retryMs * 2, retryMs.longest)
   }
-}
-
-async function answers(instance: Instance): Promise<boolean> {
-  return instance.guest.ping(AbortSignal.timeout(pingDeadlineMs)).then(
-    () => true,
-    () => false,
-  )
 }

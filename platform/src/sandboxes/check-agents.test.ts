@@ -5,10 +5,7 @@ import { checkAgents } from './check-agents.ts'
 
 function sandboxWhoseAgent(answers: () => boolean) {
   const told: string[] = []
-  const ping = async () => {
-    if (!answers()) throw new Error('silence')
-  }
-  const instance = { id: 'i1', guest: { ping } }
+  const instance = { id: 'i1', answers: async () => answers() }
   const deps = {
     live: new Map([['s1', { accountId: 'org0', instance }]]),
     busy: new Set<string>(),

@@ -21,10 +21,7 @@ export function checkAgents(deps: Pick<SandboxDeps, 'live' | 'busy' | 'store' | 
 
 async function check(deps: Parameters<typeof checkAgents>[0], id: string, instance: Instance): Promise<void> {
   const { live, busy, store, engine, logger } = deps
-  const answers = await instance.guest.ping(AbortSignal.timeout(patienceMs)).then(
-    () => true,
-    () => false,
-  )
+  const answers = await instance.answers(patienceMs)
   missed.set(instance, answers ? 0 : (missed.get(instance) ?? 0) + 1)
   if (answers || missed.get(instance)! < chances || live.get(id)?.instance !== instance || busy.has(id)) return
   busy.add(id)

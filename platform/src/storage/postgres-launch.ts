@@ -1,6 +1,7 @@
 import { chmod, chown, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand } from '../lib/run-command.ts'
+import { systemPath } from '../lib/system-path.ts'
 import { copyBinaries, type PostgresBinaries } from './postgres-binaries.ts'
 
 /** How a program of PostgreSQL is started here so that it neither sees itself as root (it refuses to run so) nor loses its files. */
@@ -95,7 +96,7 @@ async function unprivilegedUser(wanted: number | undefined): Promise<{ uid: numb
 /** Nothing of the platform's environment: it may hold keys, and any sandboxed reader of /proc would start there. */
 function environment(binaries: PostgresBinaries): Record<string, string> {
   return {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    PATH: systemPath,
     LANG: 'C.UTF-8',
     TZ: 'UTC',
     ...(binaries.libraries ? { LD_LIBRARY_PATH: binaries.libraries } : {}),

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
-import { access, constants } from 'node:fs/promises'
+import { constants } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../../errors.ts'
+import { isAccessible } from '../../lib/is-accessible.ts'
 import { runCommand } from '../../lib/run-command.ts'
+import { systemPath } from '../../lib/system-path.ts'
 import type { DiskLimit } from '../driver.ts'
 import { type Cgroups, openCgroups } from './cgroups.ts'
 import { Launcher } from './launcher.ts'
@@ -53,7 +55,7 @@ export async function openHost(options: {
 
 /** The absolute path of a program, or undefined where it is not. */
 export function findTool({ toolsDir }: Host, name: string): string | undefined {
-  const folders = [toolsDir, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+  const folders = [toolsDir, ...systemPath.split(':')]
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 }
 
@@ -70,10 +72,7 @@ function findMountPoint(needed: readonly string[]): string {
 /** The hard disk limit this host offers to root: loop devices, else memory. */
 async function findDiskLimit(root: boolean): Promise<DiskLimit> {
   if (!root) return 'none'
-  const loop = await access('/dev/loop-control', constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  )
+  const loop = await isAccessible('/dev/loop-control', constants.R_OK | constants.W_OK)
   const mkfs = await runCommand(['mkfs.ext4', '-V'], { timeoutMs: 5000 })
   return loop && mkfs.ok ? 'loop' : 'tmpfs'
 }

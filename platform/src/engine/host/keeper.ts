@@ -130,7 +130,13 @@ function startFailure(report: { error: string; stderr: string }): string {
   return `the runtime did not start: ${report.error}${lastWords ? ` (${lastWords})` : ''}`
 }
 
-async function readState(dir: InstanceDir): Promise<KeeperState | undefined> {
+/** Whether a keeper lives that has its files in `folder`. */
+export async function hasLiveKeeper(folder: string): Promise<boolean> {
+  const state = await readState({ path: folder })
+  return state !== undefined && isAlive(state.keeperPid, state.keeperStartTime)
+}
+
+async function readState(dir: Pick<InstanceDir, 'path'>): Promise<KeeperState | undefined> {
   try {
     return JSON.parse(await readFile(`${dir.path}/state.json`, 'utf8')) as KeeperState
   } catch {

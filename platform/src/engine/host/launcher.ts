@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
+import { systemPath } from '../../lib/system-path.ts'
 import { encodeFields, encodeFrame, kind } from '../guest/frames.ts'
 
 export type StartReport = { ok: true } | { ok: false; error: string; stderr: string }
@@ -60,7 +61,7 @@ export class Launcher {
     const child = spawn(this.#guestBinary, ['launch'], {
       cwd: '/',
       detached: true,
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      env: { PATH: systemPath },
       stdio: ['pipe', 'pipe', 'ignore'],
     })
     const helper = { process: child, requests: child.stdin as Socket, reports: child.stdout as Socket }

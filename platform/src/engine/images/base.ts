@@ -1,5 +1,6 @@
-import { access, chmod, copyFile, lstat, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, lstat, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isAccessible } from '../../lib/is-accessible.ts'
 import type { Rootfs } from '../driver.ts'
 
 /** Raise when the content below changes: every version has a folder of its own, so that running sandboxes keep theirs. */
@@ -16,17 +17,17 @@ const sharedEtc = ['/etc/alternatives', '/etc/ssl/certs', '/etc/fonts']
 export async function prepareBase(imagesDir: string): Promise<Rootfs> {
   const skeleton = join(imagesDir, `base-${version}`)
   const readOnly = ['/usr']
-  for (const path of sharedEtc) if (await exists(path)) readOnly.push(path)
+  for (const path of sharedEtc) if (await isAccessible(path)) readOnly.push(path)
   for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
     if ((await lstat(path).catch(() => undefined))?.isDirectory()) readOnly.push(path)
   }
-  if (!(await exists(skeleton))) {
+  if (!(await isAccessible(skeleton))) {
     const draft = `${skeleton}.${process.pid}.draft`
     await rm(draft, { recursive: true, force: true })
     await build(draft, readOnly)
     await rename(draft, skeleton).catch(async (error) => {
       await rm(draft, { recursive: true, force: true })
-      if (!(await exists(skeleton))) throw error
+      if (!(await isAccessible(skeleton))) throw error
     })
   }
   return { skeleton, readOnly }
@@ -68,8 +69,8 @@ async function build(root: string, readOnly: readonly string[]): Promise<void> {
   }
   await symlink('/run', join(root, 'var/run'))
   await symlink('/proc/self/mounts', join(root, 'etc/mtab'))
-  if (await exists('/usr/lib/os-release')) await symlink('../usr/lib/os-release', join(root, 'etc/os-release'))
-  if (await exists('/etc/ld.so.cache')) await copyFile('/etc/ld.so.cache', join(root, 'etc/ld.so.cache'))
+  if (await isAccessible('/usr/lib/os-release')) await symlink('../usr/lib/os-release', join(root, 'etc/os-release'))
+  if (await isAccessible('/etc/ld.so.cache')) await copyFile('/etc/ld.so.cache', join(root, 'etc/ld.so.cache'))
   for (const [path, content] of Object.entries(files)) {
     await writeFile(join(root, path), content)
     await chmod(join(root, path), 0o644)
@@ -108,10 +109,3 @@ const owners = `home/user 1000 1000
 home/user/.bashrc 1000 1000
 home/user/.profile 1000 1000
 `
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
-}

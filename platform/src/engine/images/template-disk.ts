@@ -1,7 +1,8 @@
-import { access, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { newId } from '../../lib/id.ts'
+import { isAccessible } from '../../lib/is-accessible.ts'
 import { runCommand } from '../../lib/run-command.ts'
 
 /**
@@ -11,7 +12,7 @@ import { runCommand } from '../../lib/run-command.ts'
  */
 export async function templateDisk(imagesDir: string, skeleton: string, sizeMb: number): Promise<string> {
   const path = join(imagesDir, `${basename(skeleton)}-${sizeMb}.ext4`)
-  if (await exists(path)) return path
+  if (await isAccessible(path)) return path
   const draft = `${path}.${newId('d')}.draft` // two starts may make it at once: the later one wins
   try {
     await writeFile(draft, '', { mode: 0o600 })
@@ -25,13 +26,6 @@ export async function templateDisk(imagesDir: string, skeleton: string, sizeMb: 
     await rm(draft, { force: true })
   }
   return path
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** Removes the disks of sizes that somebody once asked for; those are made again when needed. */

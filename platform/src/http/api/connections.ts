@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { TerminalSize } from '../../sandboxes/program.ts'
 import { exitSchemas } from '../exit-view.ts'
 import { Problem } from '../problem.ts'
 
@@ -9,11 +10,7 @@ import { Problem } from '../problem.ts'
 
 export const ClientMessage = Type.Union(
   [
-    Type.Object({
-      type: Type.Literal('resize'),
-      cols: Type.Integer({ minimum: 1, maximum: 1000 }),
-      rows: Type.Integer({ minimum: 1, maximum: 1000 }),
-    }),
+    Type.Object({ type: Type.Literal('resize'), ...TerminalSize.properties }),
     Type.Object({ type: Type.Literal('eof') }, { description: 'Closes standard input.' }),
     Type.Object({ type: Type.Literal('signal'), signal: Type.Integer({ description: 'Its number, such as 15.' }) }),
   ],

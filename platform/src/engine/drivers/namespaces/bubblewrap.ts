@@ -1,10 +1,11 @@
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isVersionAtLeast } from '../../../lib/version.ts'
 import type { InstanceSpec } from '../../driver.ts'
 import { type NamespaceTool, seccompFd, type ToolPlan } from './namespace-tool.ts'
 
 /** The first with --disable-userns. */
-const leastVersion = [0, 8]
+const leastVersion = [0, 8] as const
 
 /** bubblewrap: every namespace unshared, no way back into user namespaces. */
 export const bubblewrap: NamespaceTool = {
@@ -12,7 +13,7 @@ export const bubblewrap: NamespaceTool = {
     const version = await run(['bwrap', '--version'])
     if (!version.ok) return { usable: false, reason: `bwrap ${version.failure} (sudo apt-get install bubblewrap)` }
     const description = version.stdout.trim()
-    if (!isRecent(description))
+    if (!isVersionAtLeast(description, leastVersion))
       return { usable: false, reason: `${description} is older than ${leastVersion.join('.')}` }
     const attempt = ['--unshare-all', '--unshare-user', '--disable-userns', '--ro-bind', '/', '/', '--proc', '/proc']
     const { ok, failure } = await run(['bwrap', ...attempt, '--dev', '/dev', 'true'])
@@ -37,12 +38,6 @@ export const bubblewrap: NamespaceTool = {
     ]
     return { argv, open }
   },
-}
-
-function isRecent(version: string): boolean {
-  const [major = 0, minor = 0] = (/\d+\.\d+/.exec(version)?.[0] ?? '').split('.').map(Number)
-  const [leastMajor = 0, leastMinor = 0] = leastVersion
-  return major > leastMajor || (major === leastMajor && minor >= leastMinor)
 }
 
 /** The template's tree, made anew in memory. Its configuration is shown read-only: whoever is inside owns what is made. */

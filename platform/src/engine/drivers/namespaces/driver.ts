@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { runCommand } from '../../../lib/run-command.ts'
+import { systemPath } from '../../../lib/system-path.ts'
+import { isVersionAtLeast } from '../../../lib/version.ts'
 import type { Driver, DriverInstance, InstanceDir, InstanceSpec, SoftLimit } from '../../driver.ts'
 import { type Host, hostUid, maxSlots } from '../../host/host.ts'
 import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
@@ -35,6 +37,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     unenforced,
     defaultUser: 'user',
   })
+  const filter = seccompProgram()
   let chosen: NamespaceTool | undefined
 
   return {
@@ -51,7 +54,6 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     },
 
     async create(spec, dir, signal): Promise<DriverInstance> {
-      const filter = seccompProgram()
       if (!filter || !chosen) throw new Error('examine() said no')
       const { maxProcesses, maxOpenFiles } = spec.limits
       const uid = hostUid(spec.slot) + uidInside
@@ -95,7 +97,7 @@ async function examineTools(
   const uid = hostUid(maxSlots - 1) + uidInside
   const identity = host.root ? { uid, gid: uid } : {}
   // What the launcher of keepers has: a tool elsewhere is of no use to them.
-  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
+  const env = { PATH: systemPath }
   const reasons: string[] = []
   for (const tool of tools) {
     const examined = await tool.examine((argv) => runCommand(argv, { timeoutMs: 5000, cwd: '/', env, ...identity }))
@@ -110,6 +112,5 @@ async function examineTools(
  * all of the user's, so that one sandbox would take the place of all others and of the platform itself.
  */
 function countsProcessesPerNamespace(): boolean {
-  const [major = 0, minor = 0] = release().split('.').map(Number)
-  return major > 5 || (major === 5 && minor >= 14)
+  return isVersionAtLeast(release(), [5, 14])
 }

@@ -1,3 +1,4 @@
+import { systemPath } from '../../../lib/system-path.ts'
 import type { InstanceSpec } from '../../driver.ts'
 import { seccomp } from './seccomp.ts'
 
@@ -71,7 +72,7 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
       terminal: false,
       user: { uid: 0, gid: 0 },
       args: ['/.warren/guest', 'agent', ...place.agent],
-      env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+      env: [`PATH=${systemPath}`],
       cwd: '/',
       noNewPrivileges: true,
       oomScoreAdj: 100,
