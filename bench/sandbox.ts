@@ -93,6 +93,7 @@ async function measure(
   )
   tell('create, cold')
   series.push(await cold(client, runtime.driver, { ...input, ...coldInput }, quick ? 10 : 100))
+  series.push(await firstOfItsKind(client, runtime.driver, { ...input, ...coldInput }, quick ? 5 : 50))
   tell('exec')
   series.push(await execSeries(client, runtime.driver, input, quick ? 100 : 1000))
 
@@ -102,6 +103,7 @@ async function measure(
     tell(`beside it: ${other.driver}`)
     series.push(
       await cold(client, other.driver, { ...named, ...coldInput }, quick ? 5 : 50),
+      await firstOfItsKind(client, other.driver, { ...named, ...coldInput }, quick ? 5 : 30),
       await execSeries(client, other.driver, named, quick ? 50 : 300),
     )
   }
@@ -148,10 +150,18 @@ async function cold(client: Client, driver: string, input: object, times: number
     name: `create to first output, cold, ${driver}`,
     input,
     times,
-    pauseMs: 50,
+    pauseMs: 100,
     warm: false,
   }
   return createToFirstOutput(client, { ...plan, ...(atMost && { targets: [{ percentile: 'p50', atMost }] }) })
+}
+
+/** Each with a memory limit that no other has: nothing of the start can have been prepared. */
+function firstOfItsKind(client: Client, driver: string, input: { limits: object }, times: number): Promise<Series> {
+  let memoryMb = 300
+  const next = () => ({ ...input, limits: { ...input.limits, memoryMb: memoryMb++ } })
+  const plan = { name: `create to first output, the first of its kind, ${driver}`, input: next, times, pauseMs: 100 }
+  return createToFirstOutput(client, { ...plan, warm: false })
 }
 
 function execSeries(client: Client, driver: string, input: object, times: number): Promise<Series> {

@@ -4,8 +4,8 @@ import { Recorder, type Series, type Target } from '../measure/series.ts'
 
 interface CreatePlan {
   name: string
-  /** Given with every create. */
-  input: object
+  /** Given with every create, or made for each. */
+  input: object | (() => object)
   times: number
   /** Rest between two, so that the pool can refill and each is measured alone. */
   pauseMs: number
@@ -21,7 +21,8 @@ export async function createToFirstOutput(client: Client, plan: CreatePlan): Pro
   for (let attempt = 0; recorder.count < plan.times && attempt < plan.times * 2; attempt++) {
     const startedAt = performance.now()
     try {
-      const { id, warm } = await client.create(plan.input)
+      const input = typeof plan.input === 'function' ? plan.input() : plan.input
+      const { id, warm } = await client.create(input)
       await client.echo(id)
       if (plan.warm === undefined || warm === plan.warm) recorder.add(performance.now() - startedAt)
       else other++

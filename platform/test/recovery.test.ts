@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventsOf } from './events.ts'
@@ -116,12 +116,46 @@ test('kill -9 of our PostgreSQL: it is told, and it comes back', async () => {
   await platform.call('DELETE', path)
 })
 
+test('what was prepared for the next start is used by it, and is gone after a kill -9', async () => {
+  const limits = { diskMb: 41 }
+  const first = await platform.sandbox({ limits })
+  await until('the next one is prepared', () => held(platform.home).length === 1)
+  const [prepared] = held(platform.home)
+  const second = await platform.sandbox({ limits })
+  assert.equal(existsSync(join(prepared!, 'state.json')), true, 'the prepared one was not started')
+  await until('another one is prepared', () => held(platform.home).length === 1)
+
+  await platform.kill('SIGKILL')
+  await until('its keeper is gone', () => held(platform.home).length === 0)
+  await platform.start()
+  for (const path of [first, second]) {
+    assert.equal((await platform.json('POST', `${path}/execute`, { command: 'echo on' })).stdout, 'on\n')
+    await platform.call('DELETE', path)
+  }
+})
+
 test('when everything is deleted and the platform has stopped, no process of it is left', async () => {
   const path = await platform.sandbox()
   await platform.json('POST', `${path}/processes`, { command: 'sleep 1000' })
   await platform.call('DELETE', path)
   assert.deepEqual((await platform.json('GET', '/v1/sandboxes')).sandboxes, [])
 })
+
+/** Folders of the instances whose keepers wait for the word to start them. */
+function held(home: string): string[] {
+  return processesOf(home).flatMap((pid) => {
+    const [, verb, , folder, option] = readArguments(pid)
+    return verb === 'keep' && option === '--hold' && !existsSync(join(folder!, 'state.json')) ? [folder!] : []
+  })
+}
+
+function readArguments(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return [] // gone in the meantime
+  }
+}
 
 /** The port of the platform is another one after a new start. */
 function portsOf({ id }: Answer): object {

@@ -1,4 +1,5 @@
-//! The keeper: one small process for each sandbox, outside it. Owns its disk, parents its runtime, and outlives the platform.
+//! The keeper: one small process for each sandbox, outside it. Owns its disk, parents its runtime, and outlives the platform,
+//! except while it holds a prepared start back: then it goes with whoever prepared it.
 
 mod console;
 mod disk;

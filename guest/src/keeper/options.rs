@@ -19,6 +19,8 @@ pub struct Options {
     pub limits: Vec<(libc::c_int, u64)>,
     pub identity: Option<(u32, u32)>,
     pub detached: bool,
+    /// When all is made, wait for the word `run` before the runtime is started.
+    pub hold: bool,
     pub pid_file: Option<String>,
     pub runtime: Vec<String>,
 }
@@ -52,6 +54,7 @@ impl Options {
                     return options.checked();
                 }
                 "--detached" => options.detached = true,
+                "--hold" => options.hold = true,
                 _ => {
                     let value = rest.next().ok_or_else(|| format!("{} takes a value", name))?;
                     options.set(name, value)?;
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --cgroup /a --cgroup /b \
-                    --mount-at /mnt --bind /a:b/c --open 4:/f --rlimit nofile=1024 --setid 5:6 --detached --pid-file pid -- runc run --detach x";
+                    --mount-at /mnt --bind /a:b/c --open 4:/f --rlimit nofile=1024 --setid 5:6 --hold --detached --pid-file pid -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
         assert_eq!(options.cgroups, ["/a", "/b"]);
@@ -158,6 +161,7 @@ mod tests {
         assert_eq!(options.opened, [(4, "/f".to_string())]);
         assert_eq!(options.limits, [(libc::RLIMIT_NOFILE, 1024)]);
         assert_eq!(options.identity, Some((5, 6)));
+        assert!(options.hold && options.detached);
         assert_eq!(options.runtime, ["runc", "run", "--detach", "x"]);
     }
 

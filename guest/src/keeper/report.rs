@@ -7,6 +7,10 @@ use crate::syscalls::write;
 /// Of the runtime's last words, so that a line with all of it escaped still goes out in one piece.
 const MOST_WORDS: usize = 600;
 
+pub fn prepared(id: &str) {
+    tell(&format!(r#"{{"id":{},"ok":true,"prepared":true}}"#, quoted(id)));
+}
+
 pub fn success(id: &str, pid: i32, start_time: u64, disk: Disk) {
     let (id, disk) = (quoted(id), disk.name());
     tell(&format!(r#"{{"id":{},"ok":true,"pid":{},"startTime":"{}","disk":"{}"}}"#, id, pid, start_time, disk));

@@ -31,12 +31,13 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     std::env::set_current_dir(&options.dir).map_err(|error| format!("cannot enter {}: {}", options.dir, error))?;
     protect_from_oom_killer();
     let agent_socket = listen_for_agent()?;
-    let watchers = Watchers::new(listen(KEEPER_SOCKET)?);
+    let mut watchers = Watchers::new(listen(KEEPER_SOCKET)?);
     let signals = Signals::open(&[libc::SIGCHLD, libc::SIGTERM])
         .map_err(|errno| format!("cannot wait for signals: {}", describe(errno)))?;
     let mut disk = mount_disk(options)?;
 
-    let started = run(options, &signals, agent_socket).and_then(|running| {
+    let allowed = if options.hold { hold(options.id(), &signals, &mut watchers) } else { Ok(()) };
+    let started = allowed.and_then(|()| run(options, &signals, agent_socket)).and_then(|running| {
         let start_time = records::start_time(running.init).unwrap_or(0);
         records::save_state(running.init, start_time, options.disk)?;
         Ok((running, start_time))
@@ -53,6 +54,25 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
                 disk.unmount();
             }
             Err(failure)
+        }
+    }
+}
+
+/// Waits for the word to go on. Whoever is to give it stays connected: when it goes, so do we.
+fn hold(id: &str, signals: &Signals, watchers: &mut Watchers) -> Result<(), StartFailure> {
+    report::prepared(id);
+    let mut had_company = false;
+    loop {
+        let mut entries = vec![poll_entry(signals.fd(), POLLIN)];
+        entries.extend(watchers.poll_entries());
+        poll(&mut entries, -1);
+        let asked = watchers.step(&entries[1..], r#"{"state":"prepared"}"#);
+        if asked.run {
+            return Ok(());
+        }
+        had_company |= !watchers.is_empty();
+        if asked.kill || signals.take().terminate || (had_company && watchers.is_empty()) {
+            return Err(StartFailure::from("given up before it was started".to_string()));
         }
     }
 }

@@ -47,7 +47,7 @@ fn wait_for_end(keeper: &mut Keeper) -> Ending {
         if entries[1].revents != 0 {
             keeper.console.drain();
         }
-        if keeper.watchers.step(&entries[2..], &greeting) || terminate {
+        if keeper.watchers.step(&entries[2..], &greeting).kill || terminate {
             // Ours and not reaped yet, so the pid is still its own.
             let _ = kill(keeper.init, libc::SIGKILL);
         }

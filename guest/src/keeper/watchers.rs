@@ -6,10 +6,18 @@ use std::os::unix::net::{UnixListener, UnixStream};
 const MOST_WATCHERS: usize = 16;
 const LONGEST_COMMAND: usize = 256;
 
-/// The connections to keeper.sock: each is told the state, and may ask for the sandbox's end.
+/// The connections to keeper.sock: each is told the state, and may ask for the start that is
+/// held back, or for the sandbox's end.
 pub struct Watchers {
     listener: UnixListener,
     connections: Vec<Watcher>,
+}
+
+/// What those who are connected want.
+#[derive(Default)]
+pub struct Asked {
+    pub kill: bool,
+    pub run: bool,
 }
 
 struct Watcher {
@@ -29,21 +37,25 @@ impl Watchers {
         [poll_entry(self.listener.as_raw_fd(), POLLIN)].into_iter().chain(connections).collect()
     }
 
-    /// Takes what has arrived. True if somebody asked to kill the sandbox.
-    pub fn step(&mut self, entries: &[pollfd], greeting: &str) -> bool {
+    pub fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// Takes what has arrived, and answers what was asked for.
+    pub fn step(&mut self, entries: &[pollfd], greeting: &str) -> Asked {
         let events = |fd: i32| entries.iter().find(|entry| entry.fd == fd).map_or(0, |entry| entry.revents);
-        let mut asked_to_kill = false;
+        let mut asked = Asked::default();
         self.connections.retain_mut(|watcher| {
             let events = events(watcher.stream.as_raw_fd());
             if events & POLLIN != 0 {
-                watcher.take_commands(&mut asked_to_kill);
+                watcher.take_commands(&mut asked);
             }
             events & (POLLHUP | POLLERR) == 0
         });
         if events(self.listener.as_raw_fd()) != 0 {
             self.accept(greeting);
         }
-        asked_to_kill
+        asked
     }
 
     pub fn tell_all(&self, line: &str) {
@@ -68,7 +80,7 @@ impl Watcher {
         poll_entry(self.stream.as_raw_fd(), if self.sends { POLLIN } else { 0 })
     }
 
-    fn take_commands(&mut self, asked_to_kill: &mut bool) {
+    fn take_commands(&mut self, asked: &mut Asked) {
         let mut buffer = [0; LONGEST_COMMAND];
         match receive(self.stream.as_raw_fd(), &mut buffer, libc::MSG_DONTWAIT) {
             Ok(0) => self.sends = false,
@@ -77,7 +89,8 @@ impl Watcher {
         }
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let command: Vec<u8> = self.line.drain(..=end).collect();
-            *asked_to_kill |= command == b"kill\n";
+            asked.kill |= command == b"kill\n";
+            asked.run |= command == b"run\n";
         }
         self.sends &= self.line.len() <= LONGEST_COMMAND;
     }

@@ -53,6 +53,14 @@ export interface InstanceDir {
   socketDir: string
 }
 
+/** A start that waits before its last step, when all is made that takes time and the runtime itself is not started. */
+export interface Hold {
+  /** Called when everything is made. */
+  prepared: () => void
+  /** Resolves when the start is to go on. */
+  released: Promise<void>
+}
+
 export interface Usage {
   /** Processor time since the start, microseconds. */
   cpuUsec: number
@@ -110,8 +118,8 @@ export interface Driver {
   onlyByName?: boolean
   /** Whether the backend's parts are there; cheap. The engine boots a real instance after it says yes. */
   examine(): Promise<{ usable: true; description: string } | { usable: false; reason: string }>
-  /** Starts an instance. On rejection nothing of it is left but its record. */
-  create(spec: InstanceSpec, dir: InstanceDir, signal: AbortSignal): Promise<DriverInstance>
+  /** Starts an instance, with a rest in between if `hold` is given. On rejection nothing of it is left but its record. */
+  create(spec: InstanceSpec, dir: InstanceDir, signal: AbortSignal, hold?: Hold): Promise<DriverInstance>
   /** Takes up what an earlier process started. Undefined when it is gone; then nothing of it is left either. */
   recover(spec: InstanceSpec, dir: InstanceDir): Promise<DriverInstance | undefined>
 }

@@ -1,13 +1,24 @@
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
-import type { DiskLimit, Driver, Fingerprint, InstanceSpec, Isolation, Limits, Rootfs, SoftLimit } from './driver.ts'
+import type {
+  DiskLimit,
+  Driver,
+  Fingerprint,
+  Hold,
+  InstanceSpec,
+  Isolation,
+  Limits,
+  Rootfs,
+  SoftLimit,
+} from './driver.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
 import { checkRoom } from './host/room.ts'
 import { Instance } from './instance.ts'
 import type { InstanceRecord, InstanceStore } from './instance-store.ts'
 import { Ladder } from './ladder.ts'
+import { PreparedStarts } from './prepared-starts.ts'
 import { StartQueue } from './start-queue.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -66,6 +77,7 @@ export class Engine {
   readonly #ladder: Ladder
   readonly #queue: StartQueue
   readonly #pool: WarmPool
+  readonly #prepared: PreparedStarts
   readonly #poolKey: string
   #poolSize: number
   /** What an earlier process left and nobody has claimed yet. */
@@ -75,6 +87,9 @@ export class Engine {
     this.#deps = deps
     this.#ladder = new Ladder(deps.drivers, (driver) => this.#fingerprint(driver))
     this.#queue = new StartQueue(deps.parallelStarts)
+    this.#prepared = new PreparedStarts({
+      onFailure: (error) => deps.log.warn({ error }, 'a start could not be prepared'),
+    })
     this.#poolKey = `${deps.pool.template} ${JSON.stringify(deps.pool.limits)}`
     this.#poolSize = deps.pool.size
     this.#pool = new WarmPool({
@@ -163,7 +178,7 @@ export class Engine {
 
   /** Stops working. Sandboxes that belong to somebody live on, and the next process takes them up. */
   async close(): Promise<void> {
-    await this.#pool.close()
+    await Promise.all([this.#pool.close(), this.#prepared.close()])
     if (this.#instances.size === 0) await this.#deps.cgroups?.close()
   }
 
@@ -178,16 +193,8 @@ export class Engine {
   }
 
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
-    const { pool, store, cgroups } = this.#deps
-    const fits =
-      pool.size > 0 &&
-      !request.cold &&
-      request.template === pool.template &&
-      request.limits.diskMb === pool.limits.diskMb &&
-      request.limits.maxOpenFiles === pool.limits.maxOpenFiles &&
-      // Without control groups too a limit is set at the start, for good.
-      ((cgroups !== undefined && !driver.limitsAreFixed) || sameLimits(request.limits, pool.limits))
-    if (!fits) return undefined
+    const { store } = this.#deps
+    if (request.cold || !this.#fitsPool(request, driver)) return undefined
     const instance = await this.#pool.claim(driver.name)
     if (!instance) return undefined
     try {
@@ -201,17 +208,33 @@ export class Engine {
     return instance
   }
 
+  #fitsPool({ template, limits }: StartRequest, driver: Driver): boolean {
+    const { pool, cgroups } = this.#deps
+    return (
+      pool.size > 0 &&
+      template === pool.template &&
+      limits.diskMb === pool.limits.diskMb &&
+      limits.maxOpenFiles === pool.limits.maxOpenFiles &&
+      // Without control groups too a limit is set at the start, for good.
+      ((cgroups !== undefined && !driver.limitsAreFixed) || sameLimits(limits, pool.limits))
+    )
+  }
+
   async #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
-    await checkRoom(this.#deps.home, request.limits)
-    return this.#queue.run('urgent', signal, async () => {
-      const instance = await this.#create(
-        await this.#newRecord(driver, request.template, request.limits),
-        driver,
-        signal,
-      )
-      this.#watch(instance)
-      return instance
+    const { template, limits } = request
+    await checkRoom(this.#deps.home, limits)
+    const begin = async (signal: AbortSignal, hold?: Hold) =>
+      this.#create(await this.#newRecord(driver, template, limits), driver, signal, hold)
+    const kind = `${driver.name} ${template} ${JSON.stringify(limits)}`
+    const instance = await this.#queue.run('urgent', signal, async () => {
+      const prepared = request.cold ? undefined : this.#prepared.take(kind, signal)
+      return prepared ? await prepared : await begin(signal)
     })
+    this.#watch(instance)
+    if (!request.cold && !this.#fitsPool(request, driver)) {
+      this.#prepared.prepare(kind, (hold, signal) => begin(signal, hold))
+    }
+    return instance
   }
 
   async #startForPool(signal: AbortSignal): Promise<Instance> {
@@ -239,10 +262,10 @@ export class Engine {
   }
 
   /** The record is on disk before the driver makes anything. */
-  async #create(record: InstanceRecord, driver: Driver, signal: AbortSignal): Promise<Instance> {
+  async #create(record: InstanceRecord, driver: Driver, signal: AbortSignal, hold?: Hold): Promise<Instance> {
     try {
       const dir = await this.#deps.store.write(record)
-      const instance = new Instance(record.spec, driver, await driver.create(record.spec, dir, signal))
+      const instance = new Instance(record.spec, driver, await driver.create(record.spec, dir, signal, hold))
       this.#instances.set(instance.id, instance)
       return instance
     } catch (error) {

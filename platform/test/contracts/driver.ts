@@ -232,6 +232,39 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
       assert.ok(running.some(({ tag, state }) => tag === 'before' && state === 'running'))
     })
 
+    cases('rests before its last step when told to, and goes on when released', undefined, async () => {
+      const own = await bench.newSpec(driver)
+      const rest = Promise.withResolvers<void>()
+      const { promise: released, resolve: release } = Promise.withResolvers<void>()
+      const dir = bench.store.dir(own.id)
+      const starting = driver.create(own, dir, AbortSignal.timeout(20_000), { prepared: rest.resolve, released })
+      await rest.promise
+      assert.equal((await readdir(dir.path)).includes('state.json'), false, 'it runs already')
+      release()
+      const started = await starting
+      try {
+        const program = await eventually(() => clientOf(started).exec({ argv: ['/bin/true'] }))
+        for await (const _ of program.output());
+        assert.equal((await program.exit).exitCode, 0)
+      } finally {
+        await started.destroy()
+      }
+    })
+
+    cases('leaves nothing of a start that is given up while it rests', undefined, async () => {
+      const own = await bench.newSpec(driver)
+      const rest = Promise.withResolvers<void>()
+      const givenUp = new AbortController()
+      const hold = { prepared: rest.resolve, released: new Promise<void>(() => {}) }
+      const starting = driver.create(own, bench.store.dir(own.id), givenUp.signal, hold)
+      await rest.promise
+      givenUp.abort(new Error('nobody wants it'))
+      await assert.rejects(starting, /nobody wants it/)
+      assert.deepEqual(await readdir(bench.store.dir(own.id).path), ['spec.json'])
+      assert.deepEqual(await bench.processesOf(own.id), [])
+      assert.equal((await bench.cgroups?.list())?.includes(own.id) ?? false, false)
+    })
+
     cases('leaves nothing behind', undefined, async () => {
       await instance.destroy()
       await instance.exited

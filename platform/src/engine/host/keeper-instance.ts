@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises'
 import {
   type DiskLimit,
   type DriverInstance,
+  type Hold,
   type InstanceDir,
   type InstanceSpec,
   type Limits,
@@ -27,9 +28,14 @@ interface Kept {
 export type Attach = (keeperPid: number, signal: AbortSignal) => Promise<{ agentSocket: string; release: () => void }>
 
 /** Starts a driver's instance under a keeper. On rejection nothing of it is left but its record. */
-export async function launchKept(kept: Kept, plan: KeeperPlan, signal: AbortSignal): Promise<DriverInstance> {
+export async function launchKept(
+  kept: Kept,
+  plan: KeeperPlan,
+  signal: AbortSignal,
+  hold?: Hold,
+): Promise<DriverInstance> {
   try {
-    return await keptInstance(kept, await Keeper.launch(kept.dir, plan, signal), signal)
+    return await keptInstance(kept, await Keeper.launch(kept.dir, plan, signal, hold), signal)
   } catch (error) {
     await Keeper.sweep(kept.dir)
     await removeRemains(kept)

@@ -3,8 +3,8 @@ import net from 'node:net'
 import { basename } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { isAlive } from '../../lib/process-stat.ts'
-import type { DiskLimit, InitExit, InstanceDir } from '../driver.ts'
-import type { Launcher } from './launcher.ts'
+import type { DiskLimit, Hold, InitExit, InstanceDir } from '../driver.ts'
+import type { Launcher, StartReport } from './launcher.ts'
 import { findByArguments, killTree } from './processes.ts'
 
 /** How to start one instance under a keeper: options of `warren-guest keep` and the runtime's command line. */
@@ -60,20 +60,29 @@ export class Keeper {
   }
 
   /** Starts keeper and runtime. Rejects `unavailable` with the runtime's own last words; then `sweep` is due. */
-  static async launch(dir: InstanceDir, plan: KeeperPlan, signal: AbortSignal): Promise<Keeper> {
-    signal.throwIfAborted()
-    const timer = AbortSignal.any([signal, AbortSignal.timeout(plan.deadlineMs)])
+  static async launch(dir: InstanceDir, plan: KeeperPlan, signal: AbortSignal, hold?: Hold): Promise<Keeper> {
+    const id = basename(dir.path)
+    const args = ['keep', '--dir', dir.path, ...(hold ? ['--hold'] : []), ...plan.options, '--', ...plan.argv]
+    await inTime(plan, signal, (timer) => plan.launcher.launch(id, args, timer))
+    if (!hold) return Keeper.#connect(dir)
+
+    const connection = await connect(dir)
+    connection.unref()
+    // The keeper ends when we go.
+    const giveUp = () => connection.destroy()
+    signal.addEventListener('abort', giveUp, { once: true })
     try {
-      const args = ['keep', '--dir', dir.path, ...plan.options, '--', ...plan.argv]
-      const report = await plan.launcher.launch(basename(dir.path), args, timer)
-      if (!report.ok) throw new WarrenError('unavailable', startFailure(report))
-      return await Keeper.#connect(dir)
+      const report = plan.launcher.report(id, signal)
+      hold.prepared()
+      await Promise.race([hold.released, report.then(checkReport)])
+      connection.write('run\n')
+      await inTime(plan, signal, (timer) => Promise.race([report, rejection(timer)]))
+      return new Keeper(await stateOf(dir), connection)
     } catch (error) {
-      if (signal.aborted) throw signal.reason
-      if (timer.aborted) {
-        throw new WarrenError('timeout', `the runtime did not start within ${plan.deadlineMs} ms`, { cause: error })
-      }
+      giveUp()
       throw error
+    } finally {
+      signal.removeEventListener('abort', giveUp)
     }
   }
 
@@ -114,15 +123,49 @@ export class Keeper {
   }
 
   static async #connect(dir: InstanceDir): Promise<Keeper> {
-    const state = await readState(dir)
-    if (!state) throw new WarrenError('internal', `the keeper left no state in ${dir.path}`)
-    const connection = await new Promise<net.Socket>((resolve, reject) => {
-      const socket = net.connect({ path: `${dir.socketDir}/keeper.sock` })
-      socket.once('connect', () => resolve(socket))
-      socket.once('error', reject)
-    })
-    return new Keeper(state, connection)
+    return new Keeper(await stateOf(dir), await connect(dir))
   }
+}
+
+function connect(dir: InstanceDir): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ path: `${dir.socketDir}/keeper.sock` })
+    socket.once('connect', () => resolve(socket))
+    socket.once('error', reject)
+  })
+}
+
+/** Waits for a good report until the plan's deadline. */
+async function inTime(
+  { deadlineMs }: KeeperPlan,
+  signal: AbortSignal,
+  report: (timer: AbortSignal) => Promise<StartReport>,
+): Promise<void> {
+  signal.throwIfAborted()
+  const timer = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
+  try {
+    checkReport(await report(timer))
+  } catch (error) {
+    if (signal.aborted) throw signal.reason
+    if (timer.aborted) {
+      throw new WarrenError('timeout', `the runtime did not start within ${deadlineMs} ms`, { cause: error })
+    }
+    throw error
+  }
+}
+
+function checkReport(report: StartReport): void {
+  if (!report.ok) throw new WarrenError('unavailable', startFailure(report))
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+}
+
+async function stateOf(dir: InstanceDir): Promise<KeeperState> {
+  const state = await readState(dir)
+  if (!state) throw new WarrenError('internal', `the keeper left no state in ${dir.path}`)
+  return state
 }
 
 function startFailure(report: { error: string; stderr: string }): string {

@@ -31,8 +31,16 @@ export class Launcher {
    * Starts `warren-guest keep` for the instance `id` and waits for its report. Rejects when `signal` has aborted, as soon
    * as the keeper has reported, or should have: only then can be found whatever has to be removed.
    */
-  async launch(id: string, args: readonly string[], signal: AbortSignal): Promise<StartReport> {
+  launch(id: string, args: readonly string[], signal: AbortSignal): Promise<StartReport> {
     signal.throwIfAborted()
+    this.#helper ??= this.#start()
+    const fields = args.map((argument) => [2, argument] as const)
+    this.#helper.requests.write(encodeFrame(kind.launch, encodeFields([[1, id], ...fields])))
+    return this.report(id, signal)
+  }
+
+  /** What the keeper of `id` reports next. */
+  async report(id: string, signal: AbortSignal): Promise<StartReport> {
     const { promise, resolve, reject } = Promise.withResolvers<StartReport>()
     let grace: NodeJS.Timeout | undefined
     const abort = () => {
@@ -41,10 +49,7 @@ export class Launcher {
     signal.addEventListener('abort', abort, { once: true })
     this.#waiting.set(id, resolve)
     try {
-      this.#helper ??= this.#start()
-      this.#helper.reports.ref()
-      const fields = args.map((argument) => [2, argument] as const)
-      this.#helper.requests.write(encodeFrame(kind.launch, encodeFields([[1, id], ...fields])))
+      this.#helper?.reports.ref()
       const report = await promise
       signal.throwIfAborted()
       return report

@@ -53,7 +53,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
       return { usable: true, description: `${examined.description}${lack}` }
     },
 
-    async create(spec, dir, signal): Promise<DriverInstance> {
+    async create(spec, dir, signal, hold): Promise<DriverInstance> {
       if (!filter || !chosen) throw new Error('examine() said no')
       const { maxProcesses, maxOpenFiles } = spec.limits
       const uid = hostUid(spec.slot) + uidInside
@@ -80,7 +80,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
         argv,
         deadlineMs: startDeadlineMs,
       }
-      return launchKept(known(spec, dir), plan, signal)
+      return launchKept(known(spec, dir), plan, signal, hold)
     },
 
     recover: (spec, dir) => recoverKept(known(spec, dir)),

@@ -36,9 +36,10 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
       return { usable: true, description: version.stdout.split('\n', 1)[0] ?? runtime.name }
     },
 
-    async create(spec, dir, signal): Promise<DriverInstance> {
+    async create(spec, dir, signal, hold): Promise<DriverInstance> {
       if (!cgroups) throw new Error('examine() said no')
       if (groupLimits) await cgroups.create(spec.id, spec.limits)
+      else if (hold) void hold.released.then(() => cgroups.expectJoin())
       else cgroups.expectJoin()
       const place = {
         rootPath: host.mountPoint,
@@ -55,7 +56,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
         argv,
         deadlineMs: startDeadlineMs,
       }
-      return launchKept(known(spec, dir), plan, signal)
+      return launchKept(known(spec, dir), plan, signal, hold)
     },
 
     recover: (spec, dir) => recoverKept(known(spec, dir)),

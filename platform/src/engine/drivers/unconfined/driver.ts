@@ -26,7 +26,7 @@ export function unconfinedDriver(host: Host, allowed: boolean): Driver {
       return { usable: true, description: `runs as ${userInfo().username} on the host itself` }
     },
 
-    async create(spec, dir, signal): Promise<DriverInstance> {
+    async create(spec, dir, signal, hold): Promise<DriverInstance> {
       await cgroups?.create(spec.id, spec.limits)
       await mkdir(`${dir.path}/home`, { recursive: true })
       const plan = {
@@ -38,7 +38,7 @@ export function unconfinedDriver(host: Host, allowed: boolean): Driver {
         argv: [host.guestBinary, 'agent', '--listen-fd', '3'],
         deadlineMs: 10_000,
       }
-      return launchKept(known(spec, dir), plan, signal)
+      return launchKept(known(spec, dir), plan, signal, hold)
     },
 
     recover: (spec, dir) => recoverKept(known(spec, dir)),
