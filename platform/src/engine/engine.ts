@@ -91,7 +91,8 @@ export class Engine {
       onFailure: (error) => deps.log.warn({ error }, 'a start could not be prepared'),
     })
     this.#poolKey = `${deps.pool.template} ${JSON.stringify(deps.pool.limits)}`
-    this.#poolSize = deps.pool.size
+    // One, until it is known which runtime it gets and what that weighs.
+    this.#poolSize = Math.min(deps.pool.size, 1)
     this.#pool = new WarmPool({
       size: () => this.#poolSize,
       start: (signal) => this.#startForPool(signal),
