@@ -170,6 +170,14 @@ export function processesOf(home: string): number[] {
     .map(Number)
 }
 
+/** Folders of the instances whose keepers wait for the word to start them. */
+export function held(home: string): string[] {
+  return processesOf(home).flatMap((pid) => {
+    const [, verb, , folder, option] = commandLine(String(pid)).split('\0')
+    return verb === 'keep' && option === '--hold' && !existsSync(join(folder!, 'state.json')) ? [folder!] : []
+  })
+}
+
 function commandLine(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8')

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventsOf } from './events.ts'
-import { type Answer, processesOf, type Reply, startPlatform, until } from './platform.ts'
+import { type Answer, held, processesOf, type Reply, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform()
 const byId = async (path: string): Promise<Answer> => platform.json('GET', path)
@@ -140,22 +140,6 @@ test('when everything is deleted and the platform has stopped, no process of it 
   await platform.call('DELETE', path)
   assert.deepEqual((await platform.json('GET', '/v1/sandboxes')).sandboxes, [])
 })
-
-/** Folders of the instances whose keepers wait for the word to start them. */
-function held(home: string): string[] {
-  return processesOf(home).flatMap((pid) => {
-    const [, verb, , folder, option] = readArguments(pid)
-    return verb === 'keep' && option === '--hold' && !existsSync(join(folder!, 'state.json')) ? [folder!] : []
-  })
-}
-
-function readArguments(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-  } catch {
-    return [] // gone in the meantime
-  }
-}
 
 /** The port of the platform is another one after a new start. */
 function portsOf({ id }: Answer): object {

@@ -58,8 +58,10 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     }
 }
 
-/// Waits for the word to go on. Whoever is to give it stays connected: when it goes, so do we.
+/// Waits for the word to go on. Whoever is to give it stays connected: when it goes, so do we. If it goes before it is
+/// connected, the launcher, our parent, goes with it.
 fn hold(id: &str, signals: &Signals, watchers: &mut Watchers) -> Result<(), StartFailure> {
+    end_with_parent(true);
     report::prepared(id);
     let mut had_company = false;
     loop {
@@ -68,6 +70,7 @@ fn hold(id: &str, signals: &Signals, watchers: &mut Watchers) -> Result<(), Star
         poll(&mut entries, -1);
         let asked = watchers.step(&entries[1..], r#"{"state":"prepared"}"#);
         if asked.run {
+            end_with_parent(false);
             return Ok(());
         }
         had_company |= !watchers.is_empty();
@@ -180,6 +183,11 @@ fn listen_for_agent() -> Result<AgentSocket, String> {
 fn listen(name: &str) -> Result<UnixListener, String> {
     let _ = std::fs::remove_file(name);
     UnixListener::bind(name).map_err(|error| format!("cannot listen at {}: {}", name, error))
+}
+
+fn end_with_parent(on: bool) {
+    let signal = if on { libc::SIGTERM } else { 0 };
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0u64, 0u64, 0u64) };
 }
 
 fn protect_from_oom_killer() {

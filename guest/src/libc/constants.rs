@@ -87,6 +87,7 @@ pub const CLONE_VFORK: c_int = 0x4000;
 pub const CLONE_VM: c_int = 0x100;
 pub const PR_SET_CHILD_SUBREAPER: c_int = 36;
 pub const PR_SET_DUMPABLE: c_int = 4;
+pub const PR_SET_PDEATHSIG: c_int = 1;
 pub const PR_SET_NO_NEW_PRIVS: c_int = 38;
 pub const PR_SET_SECCOMP: c_int = 22;
 pub const SECCOMP_MODE_FILTER: u64 = 2;
