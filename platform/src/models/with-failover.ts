@@ -1,0 +1,63 @@
+import { type FailureCode, failureCodes, type Model, type ModelFailure } from './model.ts'
+
+export interface FailoverOptions {
+  name?: string
+  /** The failures after which the next is asked; by default those that another model or key may not have. */
+  on?: readonly FailureCode[]
+  now?: () => number
+}
+
+/** How long a model is passed over after such a failure, unless its vendor said. */
+const restMs: Partial<Record<FailureCode, number>> = {
+  auth: 300_000,
+  quota_exceeded: 300_000,
+  rate_limited: 30_000,
+  overloaded: 10_000,
+}
+
+/**
+ * Asks the first of `models`, and after a failure that is its own the next. One that failed lately comes last until its rest
+ * is over. Each failure is told as `attempt_failed`; the last one's is the outcome.
+ */
+export function withFailover(models: readonly Model[], options: FailoverOptions = {}): Model {
+  if (models.length === 0) throw new Error('failover needs at least one model')
+  const { now = Date.now } = options
+  const resting = new Map<Model, { until: number; failure: ModelFailure }>()
+  const passesOn = ({ code }: ModelFailure) => options.on?.includes(code) ?? failureCodes[code].elsewhere
+
+  return {
+    name: options.name ?? models.map(({ name }) => name).join(' | '),
+    async *stream(request, signal) {
+      const order = [...models].sort((a, b) => restOf(a) - restOf(b))
+      for (const skipped of models.slice(0, models.indexOf(order[0]!))) {
+        const failure = resting.get(skipped)!.failure
+        const message = `not asked, it rests after: ${failure.message}`
+        yield { type: 'attempt_failed', model: skipped.name, failure: { ...failure, message } }
+      }
+      for (const [index, model] of order.entries()) {
+        let passedOn = false
+        for await (const event of model.stream(request, signal)) {
+          if (event.type === 'done') resting.delete(model)
+          if (event.type === 'failed') {
+            rest(model, event.failure)
+            passedOn = index < order.length - 1 && passesOn(event.failure) && !signal?.aborted
+          }
+          if (passedOn && event.type === 'failed')
+            yield { type: 'attempt_failed', model: model.name, failure: event.failure }
+          else yield event
+        }
+        if (!passedOn) return
+      }
+    },
+  }
+
+  function rest(model: Model, failure: ModelFailure): void {
+    const ms = failure.retryAfterMs ?? restMs[failure.code]
+    if (ms !== undefined) resting.set(model, { until: now() + ms, failure })
+  }
+
+  /** 0 where it may be asked now. */
+  function restOf(model: Model): number {
+    return Math.max(0, (resting.get(model)?.until ?? 0) - now())
+  }
+}
