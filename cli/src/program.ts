@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addModelsCheck } from './commands/models/check.ts'
 import { addRun } from './commands/run.ts'
 import { addCopy } from './commands/sandbox/copy.ts'
 import { addCreate } from './commands/sandbox/create.ts'
@@ -39,6 +40,10 @@ export function program(): Command {
   sandbox.helpCommand('help [command]', text.helpCommand)
   const adds = [addCreate, addList, addInfo, addExec, addShell, addCopy, addLogs, addTimeout, addKill]
   for (const add of adds) add(sandbox)
+
+  const models = root.command('models').description(text.models).enablePositionalOptions()
+  models.helpCommand('help [command]', text.helpCommand)
+  addModelsCheck(models)
 
   addCompletion(root)
   return root

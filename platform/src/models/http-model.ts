@@ -2,8 +2,8 @@ import { ExchangeRecorder, type Tap } from './exchange.ts'
 import type { Model, ModelEvent, ModelFailure, ModelRequest } from './model.ts'
 import { Answer } from './wire/answer.ts'
 import { redact } from './wire/redact.ts'
-import { Watch } from './wire/watch.ts'
 import { failureOfAnswer } from './wire/vendor-failure.ts'
+import { Watch } from './wire/watch.ts'
 import type { Wire } from './wire/wire.ts'
 
 export interface ModelDeps {

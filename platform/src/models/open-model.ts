@@ -6,10 +6,10 @@ import { openaiResponses } from './apis/openai-responses/wire.ts'
 import { type HttpModelOptions, httpModel, type ModelDeps } from './http-model.ts'
 import type { Api } from './message.ts'
 import type { Model } from './model.ts'
+import type { Wire } from './wire/wire.ts'
 import { withDeadline } from './with-deadline.ts'
 import { withKeyRotation } from './with-key-rotation.ts'
 import { type RetryOptions, withRetries } from './with-retries.ts'
-import type { Wire } from './wire/wire.ts'
 
 export interface ModelSettings extends Omit<HttpModelOptions, 'wire' | 'key'> {
   api: Api

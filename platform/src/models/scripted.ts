@@ -154,10 +154,14 @@ function mismatch(expected: Expectation, request: ModelRequest): string | undefi
   const wrongResult = expected.results?.findIndex((text, index) => !results[index]?.includes(text)) ?? -1
   if (expected.messages !== undefined && request.messages.length !== expected.messages)
     return `${expected.messages} messages, not ${request.messages.length}`
-  if (expected.lastRole && last?.role !== expected.lastRole) return `a last message of ${expected.lastRole}, not ${last?.role}`
+  if (expected.lastRole && last?.role !== expected.lastRole)
+    return `a last message of ${expected.lastRole}, not ${last?.role}`
   if (expected.lastText !== undefined && !lastText.includes(expected.lastText))
     return `"${expected.lastText}" in the last message, which says "${lastText.slice(0, 200)}"`
-  if (expected.anyText !== undefined && !request.messages.some((message) => textOf(message).includes(expected.anyText!)))
+  if (
+    expected.anyText !== undefined &&
+    !request.messages.some((message) => textOf(message).includes(expected.anyText!))
+  )
     return `"${expected.anyText}" in some message`
   if (absent.length > 0) return `the tools ${absent.join(', ')}, among ${offered.join(', ') || 'none'}`
   if (wrongResult >= 0)

@@ -8,7 +8,10 @@ export function withDeadline(model: Model, totalMs: number): Model {
       const over = new AbortController()
       const timer = setTimeout(() => over.abort(), totalMs)
       try {
-        for await (const event of model.stream(request, signal ? AbortSignal.any([signal, over.signal]) : over.signal)) {
+        for await (const event of model.stream(
+          request,
+          signal ? AbortSignal.any([signal, over.signal]) : over.signal,
+        )) {
           const late = event.type === 'failed' && event.failure.code === 'cancelled' && !signal?.aborted
           const message = `${model.name} was not done after ${totalMs / 1000} s`
           yield late && event.type === 'failed' ? { ...event, failure: { code: 'timeout', message } } : event

@@ -45,7 +45,10 @@ export function withRetries(model: Model, options: RetryOptions = {}, deps: Retr
           try {
             await deps.sleep(retryInMs, signal)
           } catch {
-            yield { type: 'failed', failure: { code: 'cancelled', message: `the caller gave up while waiting after: ${failure.message}` } }
+            yield {
+              type: 'failed',
+              failure: { code: 'cancelled', message: `the caller gave up while waiting after: ${failure.message}` },
+            }
             return
           }
         }
@@ -57,7 +60,8 @@ export function withRetries(model: Model, options: RetryOptions = {}, deps: Retr
   /** Undefined where another attempt makes no sense. */
   function waitMs({ code, retryAfterMs }: ModelFailure, attempt: number): number | undefined {
     if (!failureCodes[code].again) return undefined
-    if (retryAfterMs === undefined) return Math.round(Math.min(maxWaitMs, baseMs * 2 ** (attempt - 1)) * (0.5 + deps.random() / 2))
+    if (retryAfterMs === undefined)
+      return Math.round(Math.min(maxWaitMs, baseMs * 2 ** (attempt - 1)) * (0.5 + deps.random() / 2))
     return retryAfterMs <= maxWaitMs ? retryAfterMs : undefined
   }
 }

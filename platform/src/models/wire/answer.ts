@@ -21,8 +21,7 @@ export class Answer {
 
   push(bytes: Uint8Array): ModelEvent[] {
     this.#take(this.#documents.push(bytes))
-    if (this.#documents.waiting > mostWaiting)
-      this.#fail(`an event is larger than ${mostWaiting / 1024 / 1024} MiB`)
+    if (this.#documents.waiting > mostWaiting) this.#fail(`an event is larger than ${mostWaiting / 1024 / 1024} MiB`)
     return this.#message.takeEvents()
   }
 

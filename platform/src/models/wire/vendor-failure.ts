@@ -49,8 +49,10 @@ interface Said {
 function errorIn(body: unknown): Said | undefined {
   const outer = object(Array.isArray(body) ? body[0] : body)
   if (isObject(outer.error) && Object.keys(outer.error).length > 0) return saidBy(outer.error, outer)
-  if (isObject(outer.errors) || Array.isArray(outer.errors)) return saidBy(object(array(outer.errors)[0] ?? outer.errors), outer)
-  if (typeof outer.error === 'string' && outer.error !== '') return saidBy({ ...outer, message: string(outer.message) ?? outer.error }, outer)
+  if (isObject(outer.errors) || Array.isArray(outer.errors))
+    return saidBy(object(array(outer.errors)[0] ?? outer.errors), outer)
+  if (typeof outer.error === 'string' && outer.error !== '')
+    return saidBy({ ...outer, message: string(outer.message) ?? outer.error }, outer)
   if (isObject(outer.base_resp) && Number(outer.base_resp.status_code) !== 0)
     return saidBy({ message: outer.base_resp.status_msg, code: outer.base_resp.status_code }, outer)
   if (outer.detail !== undefined) return saidBy({ message: detail(outer.detail) }, outer)
@@ -93,7 +95,8 @@ const noQuota =
   /insufficient[_ ](quota|balance|credit|funds)|exceeded your current quota|billing|credit balance|arrearage|out of credits|payment required|quota_exceeded/i
 const filtered =
   /content[_ ]?(policy|filter|management)|responsibleai|data_inspection_failed|moderation|safety (system|filter)|prohibited_content|cyber_policy/i
-const noKey = /authentication|unauthorized|unauthenticated|(invalid|incorrect)[_ ](api|x-api)[_ -]?key|api[_ ]key (not valid|is invalid)|permission|forbidden|access denied/i
+const noKey =
+  /authentication|unauthorized|unauthenticated|(invalid|incorrect)[_ ](api|x-api)[_ -]?key|api[_ ]key (not valid|is invalid)|permission|forbidden|access denied/i
 const limited = /rate.?limit|too many requests|resource_exhausted|throttl|tokens per (min|day)|requests per (min|day)/i
 const busy = /overloaded|unavailable|no capacity|at capacity|engine_overloaded|try again later|busy/i
 const broken = /server_error|internal|api_error|bad gateway|upstream/i
@@ -116,7 +119,8 @@ function codeOf({ status, kinds, message, again }: Evidence): FailureCode {
   if (status === 503 || status === 529) return 'overloaded'
   if (status !== undefined && status >= 500) return busy.test(words) ? 'overloaded' : 'server_error'
   if (status !== undefined && status >= 300 && status < 400) return 'not_found'
-  if (noKey.test(words) || (mine && /api[_ ]key not valid|incorrect api key|invalid api key/i.test(message))) return 'auth'
+  if (noKey.test(words) || (mine && /api[_ ]key not valid|incorrect api key|invalid api key/i.test(message)))
+    return 'auth'
   if (limited.test(words)) return 'rate_limited'
   if (busy.test(words)) return 'overloaded'
   if (absent.test(words)) return 'not_found'

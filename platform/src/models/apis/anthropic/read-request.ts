@@ -14,7 +14,11 @@ export function readAnthropicRequest(body: JsonObject): RecordedRequest {
   const system = readContent(body.system).filter((part) => part.type === 'text')
   const choice = object(body.tool_choice)
   const { reasoning, output, extra: kept } = readThinking(body)
-  const extra = { ...rest(body, known), ...kept, ...(body.tool_choice && !array(body.tools).length ? { tool_choice: choice } : {}) }
+  const extra = {
+    ...rest(body, known),
+    ...kept,
+    ...(body.tool_choice && !array(body.tools).length ? { tool_choice: choice } : {}),
+  }
   return {
     model: string(body.model) ?? '',
     stream: body.stream === true,
@@ -78,7 +82,8 @@ function readMessage(message: JsonObject): Message[] {
         ...(extra && { extra: { [api]: extra } }),
       }
     })
-  const words = typeof message.content === 'string' ? message.content : blocks.filter(({ type }) => type !== 'tool_result')
+  const words =
+    typeof message.content === 'string' ? message.content : blocks.filter(({ type }) => type !== 'tool_result')
   if (words.length > 0) messages.push({ role: 'user', content: readContent(words) })
   return messages
 }
@@ -92,8 +97,14 @@ function readContent(content: unknown): InputPart[] {
     const extra = rest(block, ['type', 'source'])
     const more = extra && { extra: { [api]: extra } }
     if (block.type === 'image' && source.type === 'base64')
-      return { type: 'image', data: String(source.data ?? ''), mediaType: string(source.media_type) ?? 'image/png', ...more }
-    if (block.type === 'image' && source.type === 'url') return { type: 'image', url: String(source.url ?? ''), ...more }
+      return {
+        type: 'image',
+        data: String(source.data ?? ''),
+        mediaType: string(source.media_type) ?? 'image/png',
+        ...more,
+      }
+    if (block.type === 'image' && source.type === 'url')
+      return { type: 'image', url: String(source.url ?? ''), ...more }
     return { type: 'vendor', api, value: block }
   })
 }
@@ -104,7 +115,8 @@ function readText(block: JsonObject): TextPart {
 }
 
 function readAssistant(content: unknown): AssistantMessage {
-  const blocks = typeof content === 'string' ? (content ? [{ type: 'text', text: content }] : []) : array(content).map(object)
+  const blocks =
+    typeof content === 'string' ? (content ? [{ type: 'text', text: content }] : []) : array(content).map(object)
   const parts = blocks.map((block: JsonObject): AssistantPart => {
     const { type } = block
     const more = (known: string[]) => {
@@ -138,7 +150,10 @@ function readTool(tool: JsonObject): Tool {
   return {
     name: tool.name as string,
     inputSchema: { type: 'object', ...tool.input_schema },
-    ...present({ description: string(tool.description), strict: typeof tool.strict === 'boolean' ? tool.strict : undefined }),
+    ...present({
+      description: string(tool.description),
+      strict: typeof tool.strict === 'boolean' ? tool.strict : undefined,
+    }),
     ...(extra && { extra: { [api]: extra } }),
   }
 }

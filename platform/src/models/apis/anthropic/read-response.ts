@@ -95,7 +95,7 @@ class Blocks {
     this.#message = message
   }
 
-  start(index: number | undefined, block: JsonObject): void {
+  start(index: number | undefined, block: JsonObject) {
     const at = index ?? this.#last + 1
     this.#last = at
     this.#blocks[at] = { block, json: '' }
@@ -112,13 +112,16 @@ class Blocks {
         return this.#message.sign(key, 'reasoning', string(block.data) ?? '', true)
       case 'tool_use':
         this.#message.toolCall(key, { id: string(block.id), name: string(block.name) })
-        return this.#message.keep(key, isObject(block.caller) && block.caller.type !== 'direct' ? { caller: block.caller } : undefined)
+        return this.#message.keep(
+          key,
+          isObject(block.caller) && block.caller.type !== 'direct' ? { caller: block.caller } : undefined,
+        )
       default:
         return this.#message.vendor(key, block)
     }
   }
 
-  delta(index: number | undefined, delta: JsonObject): void {
+  delta(index: number | undefined, delta: JsonObject) {
     const at = index ?? this.#last
     if (!this.#blocks[at]) this.start(at, { type: typeOfDelta[String(delta.type)] ?? 'text' })
     const state = this.#blocks[at]!
@@ -132,7 +135,8 @@ class Blocks {
         return this.#message.sign(key, 'reasoning', string(delta.signature) ?? '')
       case 'input_json_delta':
         state.json += string(delta.partial_json) ?? ''
-        if (state.block.type === 'tool_use') this.#message.toolCall(key, { arguments: string(delta.partial_json) ?? '' })
+        if (state.block.type === 'tool_use')
+          this.#message.toolCall(key, { arguments: string(delta.partial_json) ?? '' })
         return
       case 'citations_delta': {
         state.block = { ...state.block, citations: [...array(state.block.citations), delta.citation] }
@@ -148,7 +152,7 @@ class Blocks {
     }
   }
 
-  stop(index: number | undefined): void {
+  stop(index: number | undefined) {
     const at = index ?? this.#last
     const state = this.#blocks[at]
     if (!state) return
@@ -156,8 +160,12 @@ class Blocks {
     const key = `block${at}`
     // Arguments that came with the beginning, and in no piece.
     if (block.type === 'tool_use' && json === '')
-      this.#message.wholeArguments(key, typeof block.input === 'string' ? block.input : JSON.stringify(block.input ?? {}))
-    else if (json !== '' && block.type !== 'tool_use') this.#message.vendor(key, { ...block, input: parse(json) ?? block.input })
+      this.#message.wholeArguments(
+        key,
+        typeof block.input === 'string' ? block.input : JSON.stringify(block.input ?? {}),
+      )
+    else if (json !== '' && block.type !== 'tool_use')
+      this.#message.vendor(key, { ...block, input: parse(json) ?? block.input })
   }
 }
 

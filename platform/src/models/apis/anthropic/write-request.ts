@@ -17,7 +17,9 @@ export function writeAnthropicRequest(
   const { tools, reasoning, output, temperature } = request
   const extra = request.extra?.[api]
   const thinks = reasoning !== undefined && reasoning.effort !== 'none'
-  const system = request.messages.slice(0, leadingSystem(request.messages)).flatMap(({ content }) => content as TextPart[])
+  const system = request.messages
+    .slice(0, leadingSystem(request.messages))
+    .flatMap(({ content }) => content as TextPart[])
   const outputConfig = {
     ...(thinks && reasoning.effort && { effort: reasoning.effort }),
     ...(output?.schema && { format: { type: 'json_schema', schema: output.schema } }),
@@ -63,7 +65,8 @@ function writeMessages(messages: Message[]): JsonObject[] {
     }
     const content = message.role === 'tool' ? [writeToolResult(message)] : writeContent(message.content)
     if (content.length === 0) continue
-    if (message.role === 'system') written.push({ role: message.extra?.[api]?.role === 'system' ? 'system' : 'user', content })
+    if (message.role === 'system')
+      written.push({ role: message.extra?.[api]?.role === 'system' ? 'system' : 'user', content })
     else if (last?.results) last.content.push(...content)
     else written.push({ role: 'user', content })
     const now = written.at(-1)!
@@ -95,7 +98,7 @@ function writeImage({ data, mediaType, url, extra }: ImagePart): JsonObject {
 
 function writeAssistant(message: AssistantMessage): JsonObject[] {
   const own = message.origin.api === api
-  return message.content.flatMap<JsonObject>((part) => {
+  return message.content.flatMap<JsonObject>((part): JsonObject | JsonObject[] => {
     const extra = own ? part.type !== 'vendor' && part.extra?.[api] : undefined
     switch (part.type) {
       case 'text':

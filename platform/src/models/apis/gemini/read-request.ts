@@ -5,7 +5,15 @@ import type { RecordedRequest } from '../../wire/wire.ts'
 
 const api = 'gemini'
 const known = ['model', 'systemInstruction', 'contents', 'tools', 'toolConfig', 'generationConfig']
-const knownConfig = ['maxOutputTokens', 'temperature', 'topP', 'stopSequences', 'responseMimeType', 'responseJsonSchema', 'thinkingConfig']
+const knownConfig = [
+  'maxOutputTokens',
+  'temperature',
+  'topP',
+  'stopSequences',
+  'responseMimeType',
+  'responseJsonSchema',
+  'thinkingConfig',
+]
 
 /** The model stands in the address, not in the body. */
 export function readGeminiRequest(recorded: JsonObject): RecordedRequest {
@@ -17,7 +25,8 @@ export function readGeminiRequest(recorded: JsonObject): RecordedRequest {
   const output = readOutput(config)
   const moreConfig = {
     ...rest(config, knownConfig),
-    ...(!output && present({ responseMimeType: config.responseMimeType, responseJsonSchema: config.responseJsonSchema })),
+    ...(!output &&
+      present({ responseMimeType: config.responseMimeType, responseJsonSchema: config.responseJsonSchema })),
     ...(!thinking && present({ thinkingConfig: config.thinkingConfig })),
   }
   const moreToolConfig = choice ? rest(object(body.toolConfig), ['functionCallingConfig']) : object(body.toolConfig)
@@ -26,7 +35,10 @@ export function readGeminiRequest(recorded: JsonObject): RecordedRequest {
     ...(Object.keys(moreConfig).length > 0 && { generationConfig: moreConfig }),
     ...(moreToolConfig && Object.keys(moreToolConfig).length > 0 && { toolConfig: moreToolConfig }),
   }
-  const instructions = typeof body.systemInstruction === 'string' ? [{ text: body.systemInstruction }] : array(system.parts ?? (system.text ? [system] : []))
+  const instructions =
+    typeof body.systemInstruction === 'string'
+      ? [{ text: body.systemInstruction }]
+      : array(system.parts ?? (system.text ? [system] : []))
   const tools = array(body.tools).map(object).flatMap(readTools)
   return {
     model: string(body.model) ?? '',
@@ -34,7 +46,15 @@ export function readGeminiRequest(recorded: JsonObject): RecordedRequest {
     request: present({
       messages: [
         ...(instructions.length > 0
-          ? [{ role: 'system', content: instructions.map(object).flatMap((part) => readPart(part)).filter((part) => part.type === 'text') } as Message]
+          ? [
+              {
+                role: 'system',
+                content: instructions
+                  .map(object)
+                  .flatMap((part) => readPart(part))
+                  .filter((part) => part.type === 'text'),
+              } as Message,
+            ]
           : []),
         ...readContents(body.contents),
       ],
@@ -61,7 +81,12 @@ function readContents(value: unknown): Message[] {
     if (content.role === 'model') {
       const read = parts.flatMap((part) => readModelPart(part, () => `call_${calls++}`))
       waiting = read.filter((part) => part.type === 'tool_call')
-      messages.push({ role: 'assistant', content: read, stopReason: waiting.length > 0 ? 'tool_calls' : 'end', origin: { api } })
+      messages.push({
+        role: 'assistant',
+        content: read,
+        stopReason: waiting.length > 0 ? 'tool_calls' : 'end',
+        origin: { api },
+      })
       continue
     }
     for (const { functionResponse } of parts) {
@@ -70,7 +95,9 @@ function readContents(value: unknown): Message[] {
       waiting = rest
       messages.push(message)
     }
-    const others = parts.filter(({ functionResponse }) => functionResponse === undefined).flatMap((part) => readPart(part))
+    const others = parts
+      .filter(({ functionResponse }) => functionResponse === undefined)
+      .flatMap((part) => readPart(part))
     if (others.length > 0) messages.push({ role: 'user', content: others })
   }
   return messages
@@ -109,13 +136,22 @@ function readPart(part: JsonObject): InputPart[] {
 function readToolResult(result: JsonObject, waiting: ToolCallPart[]): { message: Message; rest: ToolCallPart[] } {
   const id = string(result.id)
   const call =
-    waiting.find((one) => id !== undefined && one.id === id) ?? waiting.find(({ name }) => name === result.name) ?? waiting[0]
+    waiting.find((one) => id !== undefined && one.id === id) ??
+    waiting.find(({ name }) => name === result.name) ??
+    waiting[0]
   const response = object(result.response)
   const only = Object.keys(response).length === 1
   const isError = only && typeof response.error === 'string'
-  const text = isError ? response.error : only && typeof response.output === 'string' && !isObject(parse(response.output)) ? response.output : JSON.stringify(response)
+  const text = isError
+    ? response.error
+    : only && typeof response.output === 'string' && !isObject(parse(response.output))
+      ? response.output
+      : JSON.stringify(response)
   const extra = rest(result, ['id', 'name', 'response', 'parts'])
-  const content: InputPart[] = [{ type: 'text', text: text as string }, ...array(result.parts).map(object).flatMap(readPart)]
+  const content: InputPart[] = [
+    { type: 'text', text: text as string },
+    ...array(result.parts).map(object).flatMap(readPart),
+  ]
   return {
     message: {
       role: 'tool',
@@ -132,7 +168,8 @@ function readTools(tool: JsonObject): Tool[] {
   const { functionDeclarations, ...others } = tool
   const functions = array(functionDeclarations).map((value): Tool => {
     const declared = object(value)
-    const schemaField = isObject(declared.parametersJsonSchema) || !declared.parameters ? {} : { schemaField: 'parameters' }
+    const schemaField =
+      isObject(declared.parametersJsonSchema) || !declared.parameters ? {} : { schemaField: 'parameters' }
     const extra = { ...rest(declared, ['name', 'description', 'parameters', 'parametersJsonSchema']), ...schemaField }
     return {
       name: string(declared.name) ?? 'unnamed',
@@ -141,7 +178,10 @@ function readTools(tool: JsonObject): Tool[] {
       ...(Object.keys(extra).length > 0 && { extra: { [api]: extra } }),
     }
   })
-  return [...functions, ...(Object.keys(others).length > 0 ? [{ type: 'vendor' as const, api: 'gemini' as const, value: others }] : [])]
+  return [
+    ...functions,
+    ...(Object.keys(others).length > 0 ? [{ type: 'vendor' as const, api: 'gemini' as const, value: others }] : []),
+  ]
 }
 
 /** Undefined where it says more than we have words for. */
@@ -159,7 +199,8 @@ function readThinking(config: JsonObject): ModelRequest['reasoning'] {
   if (Object.keys(more).length > 0) return undefined
   if (thinkingBudget === 0 && includeThoughts === undefined && thinkingLevel === undefined) return { effort: 'none' }
   if (includeThoughts !== true) return undefined
-  if (typeof thinkingBudget === 'number' && thinkingBudget > 0 && thinkingLevel === undefined) return { budgetTokens: thinkingBudget }
+  if (typeof thinkingBudget === 'number' && thinkingBudget > 0 && thinkingLevel === undefined)
+    return { budgetTokens: thinkingBudget }
   return thinkingBudget === undefined && typeof thinkingLevel === 'string' ? { effort: thinkingLevel } : undefined
 }
 
@@ -170,7 +211,18 @@ function readOutput({ responseMimeType, responseJsonSchema }: JsonObject): Model
 
 /** Both spellings are accepted there. What a program or a schema says is left as it is. */
 function camelCased(value: JsonObject): JsonObject {
-  const verbatim = ['args', 'response', 'parameters', 'parametersJsonSchema', 'parameters_json_schema', 'responseJsonSchema', 'responseSchema', 'response_schema', 'response_json_schema', 'labels']
+  const verbatim = [
+    'args',
+    'response',
+    'parameters',
+    'parametersJsonSchema',
+    'parameters_json_schema',
+    'responseJsonSchema',
+    'responseSchema',
+    'response_schema',
+    'response_json_schema',
+    'labels',
+  ]
   const convert = (field: unknown): unknown => {
     if (Array.isArray(field)) return field.map(convert)
     return isObject(field) ? camelCased(field) : field

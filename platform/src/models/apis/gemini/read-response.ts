@@ -3,7 +3,16 @@ import type { MessageBuilder } from '../../wire/message-builder.ts'
 import { failureInBody } from '../../wire/vendor-failure.ts'
 import type { AnswerReader } from '../../wire/wire.ts'
 
-const filters = ['SAFETY', 'RECITATION', 'BLOCKLIST', 'PROHIBITED_CONTENT', 'SPII', 'LANGUAGE', 'IMAGE_SAFETY', 'MODEL_ARMOR']
+const filters = [
+  'SAFETY',
+  'RECITATION',
+  'BLOCKLIST',
+  'PROHIBITED_CONTENT',
+  'SPII',
+  'LANGUAGE',
+  'IMAGE_SAFETY',
+  'MODEL_ARMOR',
+]
 
 /** Reads whole answers and their pieces, which have the same form. */
 export function geminiReader(message: MessageBuilder): AnswerReader {
@@ -45,7 +54,7 @@ class Parts {
     this.#message = message
   }
 
-  take(part: JsonObject): void {
+  take(part: JsonObject) {
     const signature = string(part.thoughtSignature ?? part.thought_signature)
     const call = part.functionCall ?? part.function_call
     const data = object(part.inlineData ?? part.inline_data)
@@ -59,12 +68,13 @@ class Parts {
       if (signature) this.#message.keep(key, { thoughtSignature: signature })
       return
     }
-    if (typeof part.text === 'string') return this.#takeText(part.text, part.thought === true ? 'reasoning' : 'text', signature)
+    if (typeof part.text === 'string')
+      return this.#takeText(part.text, part.thought === true ? 'reasoning' : 'text', signature)
     if (signature && this.#open) return this.#message.sign(this.#open.key, this.#open.type, signature)
     if (rest(part, ['thought', 'thoughtSignature'])) this.#message.vendor(this.#newKey(), part)
   }
 
-  #takeText(text: string, type: 'text' | 'reasoning', signature: string | undefined): void {
+  #takeText(text: string, type: 'text' | 'reasoning', signature: string | undefined) {
     // A signature of its own, at the end of the stream, belongs to what was said last.
     if (text === '' && this.#open && (signature || this.#open.type === type)) {
       if (signature) this.#message.sign(this.#open.key, this.#open.type, signature)
@@ -81,7 +91,7 @@ class Parts {
     this.#open = undefined
   }
 
-  #takeCall(call: JsonObject, signature: string | undefined): void {
+  #takeCall(call: JsonObject, signature: string | undefined) {
     const key = this.#newKey()
     const id = string(call.id)
     this.#message.toolCall(key, { id: id ?? this.#message.newId(), name: string(call.name) })
@@ -96,20 +106,30 @@ class Parts {
   }
 }
 
-function takeFinish(message: MessageBuilder, reason: string | undefined, said: string | undefined): void {
+function takeFinish(message: MessageBuilder, reason: string | undefined, said: string | undefined) {
   if (reason === undefined || reason === 'FINISH_REASON_UNSPECIFIED') return
   if (reason === 'STOP') message.stop('end')
   else if (reason === 'MAX_TOKENS') message.stop('length')
   else if (filters.includes(reason))
-    message.fail({ code: 'content_filtered', message: said ?? `the vendor withheld the answer: ${reason}`, vendorCode: reason })
+    message.fail({
+      code: 'content_filtered',
+      message: said ?? `the vendor withheld the answer: ${reason}`,
+      vendorCode: reason,
+    })
   else if (/FUNCTION_CALL|TOOL_CALL|SIGNATURE|RESPONSE/.test(reason))
-    message.fail({ code: 'malformed', message: said ?? `the model wrote no valid tool call: ${reason}`, vendorCode: reason })
-  else if (message.empty) message.fail({ code: 'server_error', message: said ?? `the vendor stopped: ${reason}`, vendorCode: reason })
+    message.fail({
+      code: 'malformed',
+      message: said ?? `the model wrote no valid tool call: ${reason}`,
+      vendorCode: reason,
+    })
+  else if (message.empty)
+    message.fail({ code: 'server_error', message: said ?? `the vendor stopped: ${reason}`, vendorCode: reason })
   else message.stop('end')
 }
 
-function takeUsage(message: MessageBuilder, usage: JsonObject): void {
-  const field = (name: string) => count(usage[name] ?? usage[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)])
+function takeUsage(message: MessageBuilder, usage: JsonObject) {
+  const field = (name: string) =>
+    count(usage[name] ?? usage[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)])
   const prompt = field('promptTokenCount')
   const answer = field('candidatesTokenCount')
   const thoughts = field('thoughtsTokenCount')

@@ -25,12 +25,20 @@ export function writeGeminiRequest(request: ModelRequest, { model }: { model: st
     }),
     ...(moreConfig as JsonObject | undefined),
   }
-  const toolConfig = { ...(functions.length > 0 && writeToolChoice(request.toolChoice)), ...(moreToolConfig as JsonObject | undefined) }
+  const toolConfig = {
+    ...(functions.length > 0 && writeToolChoice(request.toolChoice)),
+    ...(moreToolConfig as JsonObject | undefined),
+  }
   return present({
     systemInstruction:
       system.length > 0 ? { parts: system.map(({ text, extra }) => ({ text, ...extra?.[api] })) } : undefined,
     contents: writeContents(request.messages, /gemini-([3-9]|\d\d)/.test(model)),
-    tools: tools?.length ? writeTools(tools.flatMap<JsonObject>((tool) => (tool.type === 'vendor' ? tool.value : [])), functions) : undefined,
+    tools: tools?.length
+      ? writeTools(
+          tools.flatMap<JsonObject>((tool) => (tool.type === 'vendor' ? tool.value : [])),
+          functions,
+        )
+      : undefined,
     toolConfig: Object.keys(toolConfig).length > 0 ? toolConfig : undefined,
     generationConfig: Object.keys(config).length > 0 ? config : undefined,
     ...extra,
@@ -82,7 +90,7 @@ function writeImage({ data, mediaType, url, extra }: ImagePart): JsonObject {
 function writeAssistant(message: AssistantMessage, signs: boolean): JsonObject[] {
   const own = message.origin.api === api
   let first = true
-  return message.content.flatMap<JsonObject>((part) => {
+  return message.content.flatMap<JsonObject>((part): JsonObject | JsonObject[] => {
     if (part.type === 'vendor') return part.api === api ? part.value : []
     const proof = own && part.type !== 'image' && part.signature ? { thoughtSignature: part.signature } : {}
     const extra = own ? part.extra?.[api] : undefined
@@ -105,7 +113,11 @@ function writeAssistant(message: AssistantMessage, signs: boolean): JsonObject[]
 }
 
 /** The result of a function is an object. */
-function writeToolResult({ content, isError, extra }: ToolMessage, call: ToolCallPart | undefined, parts: boolean): JsonObject {
+function writeToolResult(
+  { content, isError, extra }: ToolMessage,
+  call: ToolCallPart | undefined,
+  parts: boolean,
+): JsonObject {
   const text = content.flatMap((part) => (part.type === 'text' ? part.text : [])).join('')
   const value = parse(text)
   const response = isError ? { error: text } : isObject(value) ? value : { output: text }
@@ -123,7 +135,12 @@ function writeToolResult({ content, isError, extra }: ToolMessage, call: ToolCal
 function writeTools(vendor: JsonObject[], functions: FunctionTool[]): JsonObject[] {
   const functionDeclarations = functions.map(({ name, description, inputSchema, extra }) => {
     const { schemaField, ...more } = extra?.[api] ?? {}
-    return present({ name, description, [(schemaField as string | undefined) ?? 'parametersJsonSchema']: inputSchema, ...more })
+    return present({
+      name,
+      description,
+      [(schemaField as string | undefined) ?? 'parametersJsonSchema']: inputSchema,
+      ...more,
+    })
   })
   return [...(functions.length > 0 ? [{ functionDeclarations }] : []), ...vendor]
 }
@@ -131,13 +148,18 @@ function writeTools(vendor: JsonObject[], functions: FunctionTool[]): JsonObject
 function writeToolChoice(choice: ModelRequest['toolChoice']): JsonObject {
   if (choice === undefined) return {}
   const mode = { auto: 'AUTO', none: 'NONE', required: 'ANY' }
-  const config = typeof choice === 'object' ? { mode: 'ANY', allowedFunctionNames: [choice.name] } : { mode: mode[choice] }
+  const config =
+    typeof choice === 'object' ? { mode: 'ANY', allowedFunctionNames: [choice.name] } : { mode: mode[choice] }
   return { functionCallingConfig: config }
 }
 
 function writeThinking({ effort, budgetTokens }: NonNullable<ModelRequest['reasoning']>): JsonObject {
   if (effort === 'none') return { thinkingBudget: 0 }
-  return present({ includeThoughts: true, thinkingBudget: budgetTokens, thinkingLevel: budgetTokens === undefined ? effort : undefined })
+  return present({
+    includeThoughts: true,
+    thinkingBudget: budgetTokens,
+    thinkingLevel: budgetTokens === undefined ? effort : undefined,
+  })
 }
 
 function parse(text: string): unknown {

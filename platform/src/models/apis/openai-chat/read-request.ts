@@ -19,7 +19,10 @@ export function readChatRequest(body: JsonObject): RecordedRequest {
     stream: body.stream === true,
     request: present({
       messages: array(body.messages).map(object).flatMap(readMessage),
-      tools: Array.isArray(body.tools) && body.tools.length > 0 ? body.tools.map((tool) => readTool(object(tool))) : undefined,
+      tools:
+        Array.isArray(body.tools) && body.tools.length > 0
+          ? body.tools.map((tool) => readTool(object(tool)))
+          : undefined,
       toolChoice: string(choice) ? { name: choice as string } : (string(body.tool_choice) as 'auto' | undefined),
       parallelToolCalls: typeof body.parallel_tool_calls === 'boolean' ? body.parallel_tool_calls : undefined,
       maxOutputTokens: count(body.max_completion_tokens) ?? count(body.max_tokens),
@@ -42,7 +45,8 @@ function readMessage(message: JsonObject): Message[] {
     case 'system':
     case 'developer': {
       const content = readContent(message.content).filter((part) => part.type === 'text')
-      const developer = message.role === 'developer' ? { extra: { [api]: { ...extra([])?.extra[api], role: 'developer' } } } : extra([])
+      const developer =
+        message.role === 'developer' ? { extra: { [api]: { ...extra([])?.extra[api], role: 'developer' } } } : extra([])
       return [{ role: 'system', content, ...developer }]
     }
     case 'assistant':
@@ -69,13 +73,18 @@ function readContent(content: unknown): InputPart[] {
     const { type } = part
     if (type === 'text' || type === 'input_text' || type === 'output_text') {
       const extra = rest(part, ['type', 'text'])
-      return { type: 'text', text: String(part.text ?? ''), ...(extra && { extra: { [api]: extra } }) } satisfies TextPart
+      return {
+        type: 'text',
+        text: String(part.text ?? ''),
+        ...(extra && { extra: { [api]: extra } }),
+      } satisfies TextPart
     }
     if (type === 'image_url') {
       const image = typeof part.image_url === 'string' ? { url: part.image_url } : object(part.image_url)
       const [, mediaType, data] = /^data:([^;,]*);base64,([\s\S]*)$/.exec(string(image.url) ?? '') ?? []
       const extra = rest(image, ['url'])
-      const source = data === undefined ? { url: string(image.url) ?? '' } : { data, mediaType: mediaType || 'image/png' }
+      const source =
+        data === undefined ? { url: string(image.url) ?? '' } : { data, mediaType: mediaType || 'image/png' }
       return { type: 'image', ...source, ...(extra && { extra: { [api]: extra } }) }
     }
     return { type: 'vendor', api, value: part }
@@ -83,7 +92,9 @@ function readContent(content: unknown): InputPart[] {
 }
 
 function readAssistant(message: JsonObject): AssistantMessage {
-  const field = ['reasoning_content', 'reasoning'].find((name) => typeof message[name] === 'string' && message[name] !== '')
+  const field = ['reasoning_content', 'reasoning'].find(
+    (name) => typeof message[name] === 'string' && message[name] !== '',
+  )
   const reasoning: AssistantPart[] = field
     ? [{ type: 'reasoning', text: message[field] as string, extra: { [api]: { field } } }]
     : []
@@ -91,7 +102,10 @@ function readAssistant(message: JsonObject): AssistantMessage {
     const call = object(value)
     const fn = object(call.function ?? call.custom)
     const text = typeof fn.arguments === 'string' ? fn.arguments : JSON.stringify(fn.arguments ?? fn.input ?? {})
-    const extra = { ...rest(call, ['id', 'type', 'function', 'custom', 'index']), ...(call.type === 'custom' && { type: 'custom' }) }
+    const extra = {
+      ...rest(call, ['id', 'type', 'function', 'custom', 'index']),
+      ...(call.type === 'custom' && { type: 'custom' }),
+    }
     const written = call.type === 'custom' ? { arguments: { input: fn.input ?? '' } } : readToolArguments(text)
     return {
       type: 'tool_call',
@@ -104,7 +118,8 @@ function readAssistant(message: JsonObject): AssistantMessage {
   const extra = rest(message, ['role', 'content', 'tool_calls', 'refusal', ...(field ? [field] : [])])
   const refusal = string(message.refusal)
   const content = readContent(message.content).filter((part) => part.type === 'text')
-  const text: AssistantPart[] = content.length > 1 ? [{ type: 'text', text: content.map((part) => part.text).join('') }] : content
+  const text: AssistantPart[] =
+    content.length > 1 ? [{ type: 'text', text: content.map((part) => part.text).join('') }] : content
   return {
     role: 'assistant',
     content: [...reasoning, ...text, ...(refusal ? [{ type: 'text' as const, text: refusal }] : []), ...calls],

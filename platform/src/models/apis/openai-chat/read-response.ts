@@ -174,7 +174,8 @@ function takeUsage(message: MessageBuilder, usage: JsonObject): void {
     present({
       inputTokens,
       outputTokens,
-      cachedInputTokens: count(input.cached_tokens) ?? count(usage.prompt_cache_hit_tokens) ?? count(usage.cached_tokens),
+      cachedInputTokens:
+        count(input.cached_tokens) ?? count(usage.prompt_cache_hit_tokens) ?? count(usage.cached_tokens),
       cacheWriteTokens: count(input.cache_write_tokens) ?? count(input.cache_creation_input_tokens),
       reasoningTokens: count(output.reasoning_tokens) ?? count(usage.reasoning_tokens),
     }),

@@ -75,7 +75,12 @@ function writeAssistant(message: AssistantMessage, vendor: ChatVendor): JsonObje
     const { type, ...extra } = part.extra?.[api] ?? {}
     const id = acceptedId(part.id, acceptedIds)
     if (type === 'custom') return { id, type, custom: { name: part.name, input: part.arguments.input ?? '' }, ...extra }
-    return { id, type: 'function', function: { name: part.name, arguments: JSON.stringify(writeToolArguments(part)) }, ...extra }
+    return {
+      id,
+      type: 'function',
+      function: { name: part.name, arguments: JSON.stringify(writeToolArguments(part)) },
+      ...extra,
+    }
   })
   const thought = reasoning.map(({ text }) => text).join('')
   const field = own ? ((reasoning[0]?.extra?.[api]?.field as string | undefined) ?? vendor.reasoningBack) : undefined
@@ -106,7 +111,11 @@ function writeToolResult(message: ToolMessage, vendor: ChatVendor): JsonObject[]
 function writeTool(tool: Tool): JsonObject {
   if (tool.type === 'vendor') return tool.value
   const { name, description, inputSchema, strict, extra } = tool
-  return { type: 'function', function: present({ name, description, parameters: inputSchema, strict }), ...extra?.[api] }
+  return {
+    type: 'function',
+    function: present({ name, description, parameters: inputSchema, strict }),
+    ...extra?.[api],
+  }
 }
 
 function writeToolChoice(choice: ModelRequest['toolChoice'], vendor: ChatVendor): unknown {
@@ -114,12 +123,18 @@ function writeToolChoice(choice: ModelRequest['toolChoice'], vendor: ChatVendor)
   return choice === 'required' ? vendor.requiredToolChoice : choice
 }
 
-function writeOutput({ name, description, schema, strict }: NonNullable<ModelRequest['output']>, vendor: ChatVendor): JsonObject {
+function writeOutput(
+  { name, description, schema, strict }: NonNullable<ModelRequest['output']>,
+  vendor: ChatVendor,
+): JsonObject {
   if (!schema || !vendor.jsonSchema) return { type: 'json_object' }
   return { type: 'json_schema', json_schema: present({ name: name ?? 'answer', description, schema, strict }) }
 }
 
-function writeReasoning({ effort, budgetTokens }: NonNullable<ModelRequest['reasoning']>, vendor: ChatVendor): JsonObject {
+function writeReasoning(
+  { effort, budgetTokens }: NonNullable<ModelRequest['reasoning']>,
+  vendor: ChatVendor,
+): JsonObject {
   const on = effort !== 'none'
   switch (vendor.reasoning) {
     case 'reasoning_effort':

@@ -98,11 +98,16 @@ function readContent(content: unknown): InputPart[] {
     const part = object(value)
     if (part.type === 'input_text' || part.type === 'text') {
       const extra = rest(part, ['type', 'text'])
-      return { type: 'text', text: String(part.text ?? ''), ...(extra && { extra: { [api]: extra } }) } satisfies TextPart
+      return {
+        type: 'text',
+        text: String(part.text ?? ''),
+        ...(extra && { extra: { [api]: extra } }),
+      } satisfies TextPart
     }
     if (part.type !== 'input_image' || !string(part.image_url)) return { type: 'vendor', api, value: part }
     const [, mediaType, data] = /^data:([^;,]*);base64,([\s\S]*)$/.exec(part.image_url as string) ?? []
-    const source = data === undefined ? { url: part.image_url as string } : { data, mediaType: mediaType || 'image/png' }
+    const source =
+      data === undefined ? { url: part.image_url as string } : { data, mediaType: mediaType || 'image/png' }
     const { detail, ...extra } = rest(part, ['type', 'image_url']) ?? {}
     const more = { ...extra, ...(detail !== undefined && detail !== 'auto' && { detail }) }
     return { type: 'image', ...source, ...(Object.keys(more).length > 0 && { extra: { [api]: more } }) }
@@ -131,7 +136,9 @@ function readAssistantItem(item: JsonObject): AssistantPart[] {
       return [
         {
           type: 'reasoning',
-          text: array(item.summary).map((part) => String(object(part).text ?? '')).join('\n\n'),
+          text: array(item.summary)
+            .map((part) => String(object(part).text ?? ''))
+            .join('\n\n'),
           signature: item.encrypted_content as string,
           ...kept(['summary', 'encrypted_content']),
         },
@@ -139,7 +146,9 @@ function readAssistantItem(item: JsonObject): AssistantPart[] {
     case 'function_call':
     case 'custom_tool_call': {
       const custom = item.type === 'custom_tool_call'
-      const written = custom ? { arguments: { input: item.input ?? '' } } : readToolArguments(string(item.arguments) ?? '')
+      const written = custom
+        ? { arguments: { input: item.input ?? '' } }
+        : readToolArguments(string(item.arguments) ?? '')
       const [id, name] = [string(item.call_id) ?? 'call', string(item.name) ?? 'unnamed']
       const names = ['call_id', 'name', 'arguments', 'input']
       return [{ type: 'tool_call', id, name, ...written, ...kept(names, custom ? { type: item.type } : {}) }]

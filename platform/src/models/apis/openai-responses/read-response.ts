@@ -25,7 +25,11 @@ export function responsesReader(message: MessageBuilder): AnswerReader {
         const failure = failureInBody(document) ?? failureInBody({ error: { ...document, type: undefined } })
         return message.fail(failure ?? { code: 'server_error', message: 'the vendor reported an error without a word' })
       }
-      if (document.object === 'response' || document.object === 'response.compaction' || Array.isArray(document.output)) {
+      if (
+        document.object === 'response' ||
+        document.object === 'response.compaction' ||
+        Array.isArray(document.output)
+      ) {
         takeResponse(document)
         complete = true
         return takeStatus(message, document)
@@ -44,16 +48,28 @@ export function responsesReader(message: MessageBuilder): AnswerReader {
           return items.done(items.position(output, string(object(document.item).id)), object(document.item))
         case 'response.output_text.delta':
         case 'response.refusal.delta':
-          return items.text(items.position(output, itemId), count(document.content_index) ?? 0, string(document.delta) ?? '')
+          return items.text(
+            items.position(output, itemId),
+            count(document.content_index) ?? 0,
+            string(document.delta) ?? '',
+          )
         case 'response.function_call_arguments.delta':
           return items.arguments(items.position(output, itemId), string(document.delta) ?? '')
         case 'response.function_call_arguments.done':
           return items.wholeArguments(items.position(output, itemId), document)
         case 'response.reasoning_summary_text.delta':
-          return items.reasoning(items.position(output, itemId), count(document.summary_index) ?? 0, string(document.delta) ?? '')
+          return items.reasoning(
+            items.position(output, itemId),
+            count(document.summary_index) ?? 0,
+            string(document.delta) ?? '',
+          )
         case 'response.reasoning_text.delta':
         case 'response.reasoning.delta':
-          return items.reasoning(items.position(output, itemId), count(document.content_index) ?? 0, string(document.delta) ?? '')
+          return items.reasoning(
+            items.position(output, itemId),
+            count(document.content_index) ?? 0,
+            string(document.delta) ?? '',
+          )
         case 'response.completed':
         case 'response.incomplete':
         case 'response.failed':
@@ -74,7 +90,7 @@ export function responsesReader(message: MessageBuilder): AnswerReader {
   }
 }
 
-function takeStatus(message: MessageBuilder, response: JsonObject): void {
+function takeStatus(message: MessageBuilder, response: JsonObject) {
   const reason = string(object(response.incomplete_details).reason)
   switch (string(response.status)) {
     case 'incomplete':
@@ -109,7 +125,7 @@ class Items {
     return known >= 0 ? known : Math.max(0, this.#ids.length - 1)
   }
 
-  added(output: number | undefined, item: JsonObject): void {
+  added(output: number | undefined, item: JsonObject) {
     const at = output ?? this.#ids.length
     this.#ids[at] = string(item.id)
     const key = `item${at}`
@@ -117,34 +133,35 @@ class Items {
       this.#message.toolCall(key, { id: string(item.call_id), name: string(item.name) })
   }
 
-  text(at: number, index: number, piece: string): void {
+  text(at: number, index: number, piece: string) {
     this.#message.text(`item${at}.${index}`, piece)
   }
 
-  arguments(at: number, piece: string): void {
+  arguments(at: number, piece: string) {
     this.#message.toolCall(`item${at}`, { arguments: piece })
   }
 
-  wholeArguments(at: number, told: JsonObject): void {
+  wholeArguments(at: number, told: JsonObject) {
     this.#message.toolCall(`item${at}`, { name: string(told.name) })
     this.#message.wholeArguments(`item${at}`, string(told.arguments) ?? '')
   }
 
   /** Paragraphs of a summary come as parts of their own. */
-  reasoning(at: number, index: number, piece: string): void {
+  reasoning(at: number, index: number, piece: string) {
     const last = this.#lastPiece.get(at)
     this.#message.reasoning(`item${at}`, last !== undefined && last !== index ? `\n\n${piece}` : piece)
     this.#lastPiece.set(at, index)
   }
 
   /** The whole item, which repeats what its pieces said, or says it for the first time. */
-  done(at: number, item: JsonObject): void {
+  done(at: number, item: JsonObject) {
     this.#ids[at] ??= string(item.id)
     const key = `item${at}`
     const more = (names: string[]) => this.#message.keep(key, rest(item, ['type', 'status', ...names]))
     switch (item.type) {
       case 'message':
-        for (const [index, part] of array(item.content).map(object).entries()) this.#takePart(`${key}.${index}`, part, item)
+        for (const [index, part] of array(item.content).map(object).entries())
+          this.#takePart(`${key}.${index}`, part, item)
         return
       case 'reasoning': {
         const [summary, content] = [textsOf(item.summary), textsOf(item.content)]
@@ -155,7 +172,10 @@ class Items {
       }
       case 'function_call':
         this.#message.toolCall(key, { id: string(item.call_id) ?? string(item.id), name: string(item.name) })
-        this.#message.wholeArguments(key, isObject(item.arguments) ? JSON.stringify(item.arguments) : (string(item.arguments) ?? ''))
+        this.#message.wholeArguments(
+          key,
+          isObject(item.arguments) ? JSON.stringify(item.arguments) : (string(item.arguments) ?? ''),
+        )
         return more(['call_id', 'name', 'arguments'])
       case 'custom_tool_call':
         this.#message.toolCall(key, { id: string(item.call_id), name: string(item.name) })
@@ -167,7 +187,7 @@ class Items {
     }
   }
 
-  #takePart(key: string, part: JsonObject, item: JsonObject): void {
+  #takePart(key: string, part: JsonObject, item: JsonObject) {
     if (part.type === 'refusal') {
       this.#message.whole(key, 'text', string(part.refusal) ?? '')
       this.#message.stop('refusal')
@@ -181,7 +201,7 @@ function textsOf(parts: unknown): string[] {
   return array(parts).flatMap((part) => string(object(part).text) ?? [])
 }
 
-function takeUsage(message: MessageBuilder, usage: JsonObject): void {
+function takeUsage(message: MessageBuilder, usage: JsonObject) {
   const inputTokens = count(usage.input_tokens) ?? count(usage.prompt_tokens)
   const outputTokens = count(usage.output_tokens) ?? count(usage.completion_tokens)
   if (inputTokens === undefined && outputTokens === undefined) return

@@ -1,4 +1,12 @@
-import type { AssistantMessage, AssistantPart, ImagePart, InputPart, Message, TextPart, ToolMessage } from '../../message.ts'
+import type {
+  AssistantMessage,
+  AssistantPart,
+  ImagePart,
+  InputPart,
+  Message,
+  TextPart,
+  ToolMessage,
+} from '../../message.ts'
 import type { ModelRequest, Tool } from '../../model.ts'
 import { type JsonObject, present } from '../../wire/json.ts'
 import { pairToolResults } from '../../wire/pair-tool-results.ts'
@@ -112,8 +120,15 @@ function writeItem(part: Exclude<AssistantPart, TextPart>, own: boolean): JsonOb
       }
     case 'tool_call': {
       const call_id = acceptedId(part.id, acceptedIds)
-      if (type === 'custom_tool_call') return { type, call_id, name: part.name, input: part.arguments.input ?? '', ...extra }
-      return { type: 'function_call', call_id, name: part.name, arguments: JSON.stringify(writeToolArguments(part)), ...extra }
+      if (type === 'custom_tool_call')
+        return { type, call_id, name: part.name, input: part.arguments.input ?? '', ...extra }
+      return {
+        type: 'function_call',
+        call_id,
+        name: part.name,
+        arguments: JSON.stringify(writeToolArguments(part)),
+        ...extra,
+      }
     }
     case 'vendor':
       return part.api === api ? part.value : []
@@ -137,7 +152,14 @@ function writeTool(tool: Tool): JsonObject {
   if (tool.type === 'vendor') return tool.value
   const { name, description, inputSchema, strict, extra } = tool
   // Left out, it would mean true, and most schemas do not fit that.
-  return present({ type: 'function', name, description, parameters: inputSchema, strict: strict ?? false, ...extra?.[api] })
+  return present({
+    type: 'function',
+    name,
+    description,
+    parameters: inputSchema,
+    strict: strict ?? false,
+    ...extra?.[api],
+  })
 }
 
 function writeOutput({ name, description, schema, strict }: NonNullable<ModelRequest['output']>): JsonObject {
