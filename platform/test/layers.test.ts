@@ -39,6 +39,13 @@ const planted: Record<string, { files: Record<string, string>; found: RegExp }> 
     files: { 'engine/drivers/oci/driver.ts': `import { start } from '../namespaces/driver.ts'` },
     found: /drivers do not know each other/,
   },
+  'a model API that uses another': {
+    files: {
+      'models/apis/gemini/wire.ts': `import { anthropic } from '../anthropic/wire.ts'`,
+      'models/apis/anthropic/wire.ts': '',
+    },
+    found: /drivers do not know each other/,
+  },
   'a driver that uses the engine': {
     files: { 'engine/drivers/oci/driver.ts': `import { claim } from '../../warm-pool.ts'` },
     found: /driver is below mechanism/,

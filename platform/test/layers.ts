@@ -9,11 +9,12 @@ const layers = [
     folders: ['accounts', 'templates', 'sandboxes', 'functions', 'agents', 'codebase', 'desktop', 'billing'],
   },
   { name: 'mechanism', folders: ['engine', 'kernel', 'models'] },
-  { name: 'driver', folders: ['engine/drivers'] },
-  // System calls and the protocol of the guest: what drivers and mechanism both stand on.
-  { name: 'host', folders: ['engine/host', 'engine/guest', 'engine/images'] },
-  // What a driver is: mechanism, drivers and host all speak of it.
-  { name: 'interface', folders: ['engine/driver.ts'] },
+  // One folder for each runtime and for each model API: they do not know each other.
+  { name: 'driver', folders: ['engine/drivers', 'models/apis'] },
+  // System calls, the protocol of the guest, the wires of models: what drivers and mechanism both stand on.
+  { name: 'host', folders: ['engine/host', 'engine/guest', 'engine/images', 'models/wire'] },
+  // What a driver and a model are: mechanism, drivers and host all speak of it.
+  { name: 'interface', folders: ['engine/driver.ts', 'models/model.ts', 'models/message.ts'] },
   { name: 'base', folders: ['lib', 'storage', 'events', 'telemetry', 'errors.ts', 'config.ts'] },
 ]
 
@@ -135,7 +136,7 @@ function layerOf(path: string): number | undefined {
 
 /** What counts as one part: each folder that has a layer of its own, and each driver. */
 function partOf(path: string): string | undefined {
-  return /^engine\/drivers\/[^/]+(?=\/)/.exec(path)?.[0] ?? namedFolderOf(path)
+  return /^(?:engine\/drivers|models\/apis)\/[^/]+(?=\/)/.exec(path)?.[0] ?? namedFolderOf(path)
 }
 
 /** The longest of the named folders that holds the path. A test belongs where the file it tests does. */

@@ -40,6 +40,7 @@ export interface FunctionTool {
   extra?: Extra
 }
 
+/** `part` numbers the parts in the order in which they began. */
 export type ModelEvent =
   | { type: 'text'; part: number; text: string }
   | { type: 'reasoning'; part: number; text: string }

@@ -76,8 +76,8 @@ export class MessageBuilder {
 
   /** Text that came whole, after or instead of its pieces. */
   whole(key: string, type: 'text' | 'reasoning', text: string): void {
-    const draft = this.#draft(key, type)
-    if (text.startsWith(draft.text)) this.#append(key, type, text.slice(draft.text.length))
+    const told = this.textOf(key)
+    if (text.startsWith(told)) this.#append(key, type, text.slice(told.length))
   }
 
   image(key: string, image: { data?: string; mediaType?: string; url?: string }): void {
@@ -215,8 +215,9 @@ export class MessageBuilder {
   }
 
   #append(key: string, type: 'text' | 'reasoning', piece: string): void {
-    const draft = this.#draft(key, type)
+    // An empty piece, with which some begin, says nothing about the order of the parts.
     if (piece === '') return
+    const draft = this.#draft(key, type)
     draft.text += piece
     this.#tell(draft)
   }

@@ -1,4 +1,12 @@
-import type { AssistantMessage, ImagePart, InputPart, Message, TextPart, ToolMessage } from '../../message.ts'
+import type {
+  AssistantMessage,
+  AssistantPart,
+  ImagePart,
+  InputPart,
+  Message,
+  TextPart,
+  ToolMessage,
+} from '../../message.ts'
 import type { ModelRequest, Tool } from '../../model.ts'
 import { type JsonObject, present } from '../../wire/json.ts'
 import { pairToolResults } from '../../wire/pair-tool-results.ts'
@@ -96,28 +104,29 @@ function writeImage({ data, mediaType, url, extra }: ImagePart): JsonObject {
   return { type: 'image', source, ...extra?.[api] }
 }
 
-function writeAssistant(message: AssistantMessage): JsonObject[] {
-  const own = message.origin.api === api
-  return message.content.flatMap<JsonObject>((part): JsonObject | JsonObject[] => {
-    const extra = own ? part.type !== 'vendor' && part.extra?.[api] : undefined
-    switch (part.type) {
-      case 'text':
-        return part.text === '' ? [] : { type: 'text', text: part.text, ...extra }
-      case 'reasoning':
-        // Nothing proves that it is theirs: it would be refused.
-        if (!own || !part.signature) return []
-        if (part.encrypted) return { type: 'redacted_thinking', data: part.signature, ...extra }
-        return { type: 'thinking', thinking: part.text, signature: part.signature, ...extra }
-      case 'tool_call': {
-        const id = acceptedId(part.id, acceptedIds)
-        return { type: 'tool_use', id, name: part.name, input: writeToolArguments(part), ...extra }
-      }
-      case 'vendor':
-        return part.api === api ? part.value : []
-      case 'image':
-        return []
+function writeAssistant({ content, origin }: AssistantMessage): JsonObject[] {
+  return content.flatMap<JsonObject>((part) => writePart(part, origin.api === api))
+}
+
+function writePart(part: AssistantPart, own: boolean): JsonObject | JsonObject[] {
+  const extra = own ? part.type !== 'vendor' && part.extra?.[api] : undefined
+  switch (part.type) {
+    case 'text':
+      return part.text === '' ? [] : { type: 'text', text: part.text, ...extra }
+    case 'reasoning':
+      // Nothing proves that it is theirs: it would be refused.
+      if (!own || !part.signature) return []
+      if (part.encrypted) return { type: 'redacted_thinking', data: part.signature, ...extra }
+      return { type: 'thinking', thinking: part.text, signature: part.signature, ...extra }
+    case 'tool_call': {
+      const id = acceptedId(part.id, acceptedIds)
+      return { type: 'tool_use', id, name: part.name, input: writeToolArguments(part), ...extra }
     }
-  })
+    case 'vendor':
+      return part.api === api ? part.value : []
+    case 'image':
+      return []
+  }
 }
 
 function writeToolResult({ callId, content, isError, extra }: ToolMessage): JsonObject {

@@ -1,4 +1,12 @@
-import type { AssistantMessage, ImagePart, InputPart, Message, ToolCallPart, ToolMessage } from '../../message.ts'
+import type {
+  AssistantMessage,
+  AssistantPart,
+  ImagePart,
+  InputPart,
+  Message,
+  ToolCallPart,
+  ToolMessage,
+} from '../../message.ts'
 import type { FunctionTool, ModelRequest } from '../../model.ts'
 import { isObject, type JsonObject, present } from '../../wire/json.ts'
 import { pairToolResults } from '../../wire/pair-tool-results.ts'
@@ -87,29 +95,30 @@ function writeImage({ data, mediaType, url, extra }: ImagePart): JsonObject {
   return { inlineData: { mimeType: mediaType ?? 'image/png', data: data ?? '' }, ...more }
 }
 
-function writeAssistant(message: AssistantMessage, signs: boolean): JsonObject[] {
-  const own = message.origin.api === api
-  let first = true
-  return message.content.flatMap<JsonObject>((part): JsonObject | JsonObject[] => {
-    if (part.type === 'vendor') return part.api === api ? part.value : []
-    const proof = own && part.type !== 'image' && part.signature ? { thoughtSignature: part.signature } : {}
-    const extra = own ? part.extra?.[api] : undefined
-    switch (part.type) {
-      case 'text':
-        return part.text === '' && !('thoughtSignature' in proof) ? [] : { text: part.text, ...proof, ...extra }
-      case 'reasoning':
-        return own ? { text: part.text, thought: true, ...proof, ...extra } : []
-      case 'image':
-        return writeImage(part)
-      case 'tool_call': {
-        const foreign = signs && first && !own ? { thoughtSignature: foreignSignature } : {}
-        first = false
-        const { id, ...more } = extra ?? {}
-        const functionCall = present({ id, name: part.name, args: writeToolArguments(part) })
-        return { functionCall, ...foreign, ...proof, ...more }
-      }
+function writeAssistant({ content, origin }: AssistantMessage, signs: boolean): JsonObject[] {
+  const own = origin.api === api
+  const firstCall = content.find(({ type }) => type === 'tool_call')
+  return content.flatMap<JsonObject>((part) => writePart(part, own, signs && !own && part === firstCall))
+}
+
+function writePart(part: AssistantPart, own: boolean, excuse: boolean): JsonObject | JsonObject[] {
+  if (part.type === 'vendor') return part.api === api ? part.value : []
+  const proof = own && part.type !== 'image' && part.signature ? { thoughtSignature: part.signature } : {}
+  const extra = own ? part.extra?.[api] : undefined
+  switch (part.type) {
+    case 'text':
+      return part.text === '' && !('thoughtSignature' in proof) ? [] : { text: part.text, ...proof, ...extra }
+    case 'reasoning':
+      return own ? { text: part.text, thought: true, ...proof, ...extra } : []
+    case 'image':
+      return writeImage(part)
+    case 'tool_call': {
+      const foreign = excuse ? { thoughtSignature: foreignSignature } : {}
+      const { id, ...more } = extra ?? {}
+      const functionCall = present({ id, name: part.name, args: writeToolArguments(part) })
+      return { functionCall, ...foreign, ...proof, ...more }
     }
-  })
+  }
 }
 
 /** The result of a function is an object. */
