@@ -116,9 +116,9 @@ function outcomeProblem(
   )
 }
 
-function failureProblem({ body }: RecordedExchange, { code, message }: ModelFailure): string | undefined {
+function failureProblem({ body }: RecordedExchange, { code, message, vendorCode }: ModelFailure): string | undefined {
   if (!(code in failureCodes) || message === '') return `the failure has no type or says nothing: ${code} ${message}`
-  if (code !== 'malformed' && code !== 'network') return undefined
+  if ((code !== 'malformed' && code !== 'network') || vendorCode) return undefined
   // What is whole and has what an answer has must not be called broken.
   const text = Buffer.from(body).toString('utf8')
   const whole = looksWhole(text)
@@ -129,7 +129,8 @@ function looksWhole(text: string): boolean {
   try {
     const value = JSON.parse(text)
     const { choices, content, output, candidates } = Array.isArray(value) ? value[0] : value
-    return [choices, content, output, candidates].some((list) => Array.isArray(list) && list.length > 0)
+    const lists = [choices, content, output, candidates].some((list) => Array.isArray(list) && list.length > 0)
+    return lists && /"(text|content|name)"\s*:\s*"[^"]/.test(text)
   } catch {
     return false
   }

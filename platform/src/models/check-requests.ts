@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Message } from './message.ts'
-import { apis, toolCallsOf } from './message.ts'
+import { type AssistantPart, apis, type Message, toolCallsOf } from './message.ts'
 import type { ModelRequest, Outcome } from './model.ts'
 import { wireOf } from './open-model.ts'
 import type { RecordedExchange } from './recorded-exchange.ts'
 import { isObject, type JsonObject } from './wire/json.ts'
+import { pairToolResults } from './wire/pair-tool-results.ts'
 import type { Wire } from './wire/wire.ts'
 
 /**
@@ -66,13 +66,24 @@ function pairingProblem({ messages }: ModelRequest): string | undefined {
 
 /** Without what says nothing, and which a strict writer leaves out. */
 function comparable(request: ModelRequest): unknown {
-  const messages = request.messages
-    .map((message) => ({
-      ...message,
-      content: message.content.filter((part) => part.type !== 'text' || part.text !== ''),
-    }))
+  const paired = pairToolResults(request.messages)
+  const messages = paired
+    .map((message) => ({ ...message, content: joined(message.content) }))
     .filter(({ content }) => content.length > 0)
   return JSON.parse(JSON.stringify({ ...request, messages }))
+}
+
+/** Texts that follow one another as one. */
+function joined(parts: Message['content']): Message['content'] {
+  const content: AssistantPart[] = []
+  for (const part of parts) {
+    const last = content.at(-1)
+    const plain = part.type === 'text' && !part.extra && !part.signature
+    if (plain && last?.type === 'text' && !last.extra && !last.signature)
+      content[content.length - 1] = { ...last, text: last.text + part.text }
+    else if (!plain || part.text !== '') content.push(part)
+  }
+  return content as Message['content']
 }
 
 /** The path of the first difference. */

@@ -25,6 +25,7 @@ export function writeAnthropicRequest(
   const { tools, reasoning, output, temperature } = request
   const extra = request.extra?.[api]
   const thinks = reasoning !== undefined && reasoning.effort !== 'none'
+  const budgeted = reasoning?.budgetTokens !== undefined && thinks
   const system = request.messages
     .slice(0, leadingSystem(request.messages))
     .flatMap(({ content }) => content as TextPart[])
@@ -38,11 +39,11 @@ export function writeAnthropicRequest(
     system: system.length > 0 ? writeSystem(system) : undefined,
     messages: writeMessages(request.messages.slice(leadingSystem(request.messages))),
     max_tokens: request.maxOutputTokens ?? defaultMaxTokens + (reasoning?.budgetTokens ?? 0),
-    // With thinking it accepts no other temperature than 1, and no forced tool.
-    temperature: thinks && temperature !== 1 ? undefined : temperature,
+    // With a budget for thinking it accepts no other temperature than 1, and no forced tool.
+    temperature: budgeted && temperature !== 1 ? undefined : temperature,
     top_p: request.topP,
     stop_sequences: request.stopSequences?.length ? request.stopSequences : undefined,
-    ...(tools?.length && { tools: tools.map(writeTool), tool_choice: writeToolChoice(request, thinks) }),
+    ...(tools?.length && { tools: tools.map(writeTool), tool_choice: writeToolChoice(request, budgeted) }),
     thinking: reasoning && writeThinking(reasoning),
     stream: stream || undefined,
     ...extra,
@@ -115,9 +116,9 @@ function writePart(part: AssistantPart, own: boolean): JsonObject | JsonObject[]
       return part.text === '' ? [] : { type: 'text', text: part.text, ...extra }
     case 'reasoning':
       // Nothing proves that it is theirs: it would be refused.
-      if (!own || !part.signature) return []
+      if (!own) return []
       if (part.encrypted) return { type: 'redacted_thinking', data: part.signature, ...extra }
-      return { type: 'thinking', thinking: part.text, signature: part.signature, ...extra }
+      return { type: 'thinking', thinking: part.text, signature: part.signature ?? '', ...extra }
     case 'tool_call': {
       const id = acceptedId(part.id, acceptedIds)
       return { type: 'tool_use', id, name: part.name, input: writeToolArguments(part), ...extra }
@@ -146,11 +147,11 @@ function writeTool(tool: Tool): JsonObject {
   return present({ name, description, input_schema: { type: 'object', ...inputSchema }, strict, ...extra?.[api] })
 }
 
-function writeToolChoice({ toolChoice, parallelToolCalls }: ModelRequest, thinks: boolean): JsonObject | undefined {
+function writeToolChoice({ toolChoice, parallelToolCalls }: ModelRequest, budgeted: boolean): JsonObject | undefined {
   const single = parallelToolCalls === undefined ? {} : { disable_parallel_tool_use: !parallelToolCalls }
   if (toolChoice === 'none') return { type: 'none' }
-  if (!thinks && typeof toolChoice === 'object') return { type: 'tool', name: toolChoice.name, ...single }
-  if (!thinks && toolChoice === 'required') return { type: 'any', ...single }
+  if (!budgeted && typeof toolChoice === 'object') return { type: 'tool', name: toolChoice.name, ...single }
+  if (!budgeted && toolChoice === 'required') return { type: 'any', ...single }
   return toolChoice === undefined && parallelToolCalls === undefined ? undefined : { type: 'auto', ...single }
 }
 

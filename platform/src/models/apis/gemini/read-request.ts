@@ -147,7 +147,8 @@ function readToolResult(result: JsonObject, waiting: ToolCallPart[]): { message:
     : only && typeof response.output === 'string' && !isObject(parse(response.output))
       ? response.output
       : JSON.stringify(response)
-  const extra = rest(result, ['id', 'name', 'response', 'parts'])
+  const own = id !== undefined && id !== call?.id ? { id } : {}
+  const extra = { ...rest(result, ['id', 'name', 'response', 'parts']), ...own }
   const content: InputPart[] = [
     { type: 'text', text: text as string },
     ...array(result.parts).map(object).flatMap(readPart),
@@ -158,7 +159,7 @@ function readToolResult(result: JsonObject, waiting: ToolCallPart[]): { message:
       callId: call?.id ?? id ?? `call_of_${string(result.name) ?? 'nothing'}`,
       content,
       ...(isError && { isError }),
-      ...(extra && { extra: { [api]: extra } }),
+      ...(Object.keys(extra).length > 0 && { extra: { [api]: extra } }),
     },
     rest: waiting.filter((one) => one !== call),
   }

@@ -147,7 +147,8 @@ function writeTools(vendor: JsonObject[], functions: FunctionTool[]): JsonObject
     return present({
       name,
       description,
-      [(schemaField as string | undefined) ?? 'parametersJsonSchema']: inputSchema,
+      [(schemaField as string | undefined) ?? 'parametersJsonSchema']:
+        Object.keys(inputSchema).length > 0 ? inputSchema : undefined,
       ...more,
     })
   })

@@ -12,26 +12,38 @@ const known = [
 
 export function readChatRequest(body: JsonObject): RecordedRequest {
   const stop = typeof body.stop === 'string' ? [body.stop] : (array(body.stop) as string[])
-  const extra = rest(body, known)
+  const hasTools = Array.isArray(body.tools) && body.tools.length > 0
   const choice = object(object(body.tool_choice).function).name
+  const output = readOutput(object(body.response_format))
+  const format = object(body.response_format).type
+  const extra = {
+    ...rest(body, known),
+    // What means something to the vendor and has no words of ours.
+    ...(body.tool_choice != null &&
+      (!hasTools || (isObject(body.tool_choice) && !string(choice))) && { tool_choice: body.tool_choice }),
+    ...(body.parallel_tool_calls != null && !hasTools && { parallel_tool_calls: body.parallel_tool_calls }),
+    ...(format !== undefined && format !== 'text' && !output && { response_format: body.response_format }),
+  }
   return {
     model: string(body.model) ?? '',
     stream: body.stream === true,
     request: present({
       messages: array(body.messages).map(object).flatMap(readMessage),
-      tools:
-        Array.isArray(body.tools) && body.tools.length > 0
-          ? body.tools.map((tool) => readTool(object(tool)))
-          : undefined,
-      toolChoice: string(choice) ? { name: choice as string } : (string(body.tool_choice) as 'auto' | undefined),
-      parallelToolCalls: typeof body.parallel_tool_calls === 'boolean' ? body.parallel_tool_calls : undefined,
+      tools: hasTools ? array(body.tools).map((tool) => readTool(object(tool))) : undefined,
+      toolChoice: !hasTools
+        ? undefined
+        : string(choice)
+          ? { name: choice as string }
+          : (string(body.tool_choice) as 'auto' | undefined),
+      parallelToolCalls:
+        hasTools && typeof body.parallel_tool_calls === 'boolean' ? body.parallel_tool_calls : undefined,
       maxOutputTokens: count(body.max_completion_tokens) ?? count(body.max_tokens),
       temperature: body.temperature as number | undefined,
       topP: body.top_p as number | undefined,
       stopSequences: stop.length > 0 ? stop : undefined,
-      output: readOutput(object(body.response_format)),
+      output,
       reasoning: string(body.reasoning_effort) ? { effort: body.reasoning_effort as string } : undefined,
-      extra: extra && { [api]: extra },
+      extra: Object.keys(extra).length > 0 ? { [api]: extra } : undefined,
     }) as ModelRequest,
   }
 }

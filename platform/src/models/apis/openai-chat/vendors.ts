@@ -16,6 +16,8 @@ export interface ChatVendor {
   /** Whether `response_format` of type json_schema is known; else json_object is asked for. */
   jsonSchema: boolean
   images: boolean
+  /** Ids of tool calls that it accepts. */
+  callIds: RegExp
 }
 
 const openai: ChatVendor = {
@@ -26,9 +28,15 @@ const openai: ChatVendor = {
   requiredToolChoice: 'required',
   jsonSchema: true,
   images: true,
+  callIds: /^[\w.:|-]{1,40}$/,
 }
 
-const compatible: ChatVendor = { ...openai, maxTokensField: 'max_tokens', reasoningBack: 'reasoning_content' }
+const compatible: ChatVendor = {
+  ...openai,
+  maxTokensField: 'max_tokens',
+  reasoningBack: 'reasoning_content',
+  callIds: /./,
+}
 
 export const chatVendors = {
   openai,

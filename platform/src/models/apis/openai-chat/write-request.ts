@@ -7,8 +7,6 @@ import { acceptedId } from '../../wire/tool-call-ids.ts'
 import type { ChatVendor } from './vendors.ts'
 
 const api = 'openai-chat'
-// OpenAI refuses ids of more than 40 characters.
-const acceptedIds = /^[\w.:|-]{1,40}$/
 
 export function writeChatRequest(
   request: ModelRequest,
@@ -73,7 +71,7 @@ function writeAssistant(message: AssistantMessage, vendor: ChatVendor): JsonObje
   const calls = message.content.flatMap((part) => {
     if (part.type !== 'tool_call') return []
     const { type, ...extra } = part.extra?.[api] ?? {}
-    const id = acceptedId(part.id, acceptedIds)
+    const id = acceptedId(part.id, vendor.callIds)
     if (type === 'custom') return { id, type, custom: { name: part.name, input: part.arguments.input ?? '' }, ...extra }
     return {
       id,
@@ -103,7 +101,7 @@ function writeToolResult(message: ToolMessage, vendor: ChatVendor): JsonObject[]
   const said = text.join('') || (others.length > 0 ? '(see the next message)' : '')
   const content = message.isError && !/error/i.test(said.slice(0, 100)) ? `Error: ${said}` : said
   return [
-    { role: 'tool', tool_call_id: acceptedId(message.callId, acceptedIds), content, ...message.extra?.[api] },
+    { role: 'tool', tool_call_id: acceptedId(message.callId, vendor.callIds), content, ...message.extra?.[api] },
     ...(others.length > 0 ? [{ role: 'user', content: writeContent(others, vendor) }] : []),
   ]
 }

@@ -18,13 +18,16 @@ export function readResponsesRequest(body: JsonObject): RecordedRequest {
   const text = { ...moreText, ...(format && !output && object(format).type !== 'text' ? { format } : {}) }
   const choice = object(body.tool_choice)
   const named = choice.type === 'function' && string(choice.name)
+  const hasTools = array(body.tools).length > 0
   const extra = {
     ...rest(body, known),
     ...(body.store === true && { store: true }),
     ...(body.include !== undefined && JSON.stringify(body.include) !== usualInclude && { include: body.include }),
     ...(Object.keys(moreReasoning).length > 0 && { reasoning: moreReasoning }),
     ...(Object.keys(text).length > 0 && { text }),
-    ...(isObject(body.tool_choice) && !named && { tool_choice: choice }),
+    ...(body.tool_choice != null &&
+      (!hasTools || (isObject(body.tool_choice) && !named)) && { tool_choice: body.tool_choice }),
+    ...(body.parallel_tool_calls != null && !hasTools && { parallel_tool_calls: body.parallel_tool_calls }),
   }
   return {
     model: string(body.model) ?? '',
@@ -36,9 +39,10 @@ export function readResponsesRequest(body: JsonObject): RecordedRequest {
           : []),
         ...readInput(body.input),
       ],
-      tools: array(body.tools).length > 0 ? array(body.tools).map((tool) => readTool(object(tool))) : undefined,
-      toolChoice: named ? { name: named } : (string(body.tool_choice) as 'auto' | undefined),
-      parallelToolCalls: typeof body.parallel_tool_calls === 'boolean' ? body.parallel_tool_calls : undefined,
+      tools: hasTools ? array(body.tools).map((tool) => readTool(object(tool))) : undefined,
+      toolChoice: !hasTools ? undefined : named ? { name: named } : (string(body.tool_choice) as 'auto' | undefined),
+      parallelToolCalls:
+        hasTools && typeof body.parallel_tool_calls === 'boolean' ? body.parallel_tool_calls : undefined,
       maxOutputTokens: count(body.max_output_tokens),
       temperature: body.temperature as number | undefined,
       topP: body.top_p as number | undefined,
@@ -78,7 +82,7 @@ function readOther(item: JsonObject): Message | undefined {
     return {
       role: 'tool',
       callId: string(item.call_id) ?? 'call',
-      content: typeof item.output === 'string' || Array.isArray(item.output) ? readContent(item.output) : [],
+      content: readContent(isObject(item.output) ? JSON.stringify(item.output) : item.output),
       ...(extra && { extra: { [api]: extra } }),
     }
   }
