@@ -103,7 +103,7 @@ export const speech: Record<Api, Speech> = {
     return {
       json: JSON.stringify({
         ...base,
-        content: blocks.map(({ args: _, ...block }: { args?: string }) => block),
+        content: blocks.map((block) => ({ ...block, args: undefined })),
         stop_reason,
         usage: counts && { ...counts, output_tokens: usage.output },
       }),

@@ -115,7 +115,7 @@ function writePart(part: AssistantPart, own: boolean): JsonObject | JsonObject[]
     case 'text':
       return part.text === '' ? [] : { type: 'text', text: part.text, ...extra }
     case 'reasoning':
-      // Nothing proves that it is theirs: it would be refused.
+      // What another API wrote has no proof that it is theirs, and would be refused.
       if (!own) return []
       if (part.encrypted) return { type: 'redacted_thinking', data: part.signature, ...extra }
       return { type: 'thinking', thinking: part.text, signature: part.signature ?? '', ...extra }
