@@ -23,14 +23,14 @@ export interface HttpModelOptions {
   headers?: Record<string, string>
   /** False asks for the whole answer at once. */
   stream?: boolean
-  /** How long nothing at all may come: not even a sign of life. Two minutes by default. */
+  /** How long nothing at all may come: not even a sign of life. Five minutes by default, as fetch has it. */
   idleMs?: number
   maxResponseBytes?: number
   tap?: Tap
   maxTapBytes?: number
 }
 
-const defaults = { idleMs: 120_000, maxResponseBytes: 64 * 1024 * 1024, maxTapBytes: 8 * 1024 * 1024 }
+const defaults = { idleMs: 300_000, maxResponseBytes: 64 * 1024 * 1024, maxTapBytes: 8 * 1024 * 1024 }
 // Errors are short; what is longer is a page.
 const maxErrorBytes = 256 * 1024
 const drainMs = 1000
@@ -38,7 +38,7 @@ const drainMs = 1000
 /** A model behind an HTTP API. */
 export function httpModel(deps: ModelDeps, options: HttpModelOptions): Model {
   const { wire, model, key, name = `${wire.api}/${model}` } = options
-  const secrets = [...(key ? [key] : []), ...Object.values(options.headers ?? {})]
+  const secrets = [...(key ? [key] : []), ...secretsAmong(options.headers ?? {})]
   return {
     name,
     async *stream(request, signal) {
@@ -172,6 +172,11 @@ async function readFailure(deps: ModelDeps, response: Response, { watch, record 
     if (watch.cancelled) return watch.failureOf(error)
   }
   return failureOfAnswer(response.status, response.headers, Buffer.concat(chunks).toString('utf8'), deps.now())
+}
+
+function secretsAmong(headers: Record<string, string>): string[] {
+  const names = Object.keys(headers).filter((name) => /auth|key|token|cookie|secret/i.test(name))
+  return names.map((name) => headers[name]!)
 }
 
 function withoutKeys(failure: ModelFailure, secrets: string[]): ModelFailure {

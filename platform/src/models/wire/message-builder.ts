@@ -54,7 +54,7 @@ export class MessageBuilder {
   /** Adds `piece` to the proof of a part of that kind. `encrypted`: it is the reasoning itself. */
   sign(key: string, type: 'text' | 'reasoning' | 'tool_call', piece: string, encrypted = false): void {
     const draft = this.#draft(key, type)
-    draft.signature = (draft.signature ?? '') + piece
+    if (piece !== '') draft.signature = (draft.signature ?? '') + piece
     if (encrypted) draft.encrypted = true
   }
 

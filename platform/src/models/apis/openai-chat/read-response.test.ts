@@ -167,6 +167,11 @@ test('usage is found where each vendor has it, and unknown where it is not', () 
     { choices: [], usage: { prompt_tokens: 5, completion_tokens: 2, prompt_cache_hit_tokens: 3 } },
   ])
   assert.equal(deepseek.usage?.cachedInputTokens, 3)
+  const google = message([
+    finished,
+    { choices: [], usage: { prompt_tokens: 35, completion_tokens: 12, total_tokens: 126 } },
+  ])
+  assert.deepEqual([google.usage?.outputTokens, google.usage?.reasoningTokens], [91, 79])
 })
 
 test('each vendor is asked as it wants to be asked', () => {

@@ -166,8 +166,11 @@ function takeFinish(message: MessageBuilder, reason: string | undefined): void {
 
 function takeUsage(message: MessageBuilder, usage: JsonObject): void {
   const inputTokens = count(usage.prompt_tokens) ?? count(usage.input_tokens)
-  const outputTokens = count(usage.completion_tokens) ?? count(usage.output_tokens)
-  if (inputTokens === undefined && outputTokens === undefined) return
+  const written = count(usage.completion_tokens) ?? count(usage.output_tokens)
+  if (inputTokens === undefined && written === undefined) return
+  // xAI and Google leave reasoning out of it; only the total has it.
+  const hidden = Math.max(0, (count(usage.total_tokens) ?? 0) - (inputTokens ?? 0) - (written ?? 0))
+  const outputTokens = (written ?? 0) + hidden
   const input = object(usage.prompt_tokens_details ?? usage.input_tokens_details)
   const output = object(usage.completion_tokens_details ?? usage.output_tokens_details)
   message.usage(
@@ -177,7 +180,7 @@ function takeUsage(message: MessageBuilder, usage: JsonObject): void {
       cachedInputTokens:
         count(input.cached_tokens) ?? count(usage.prompt_cache_hit_tokens) ?? count(usage.cached_tokens),
       cacheWriteTokens: count(input.cache_write_tokens) ?? count(input.cache_creation_input_tokens),
-      reasoningTokens: count(output.reasoning_tokens) ?? count(usage.reasoning_tokens),
+      reasoningTokens: count(output.reasoning_tokens) ?? count(usage.reasoning_tokens) ?? hidden,
     }),
   )
 }

@@ -78,12 +78,13 @@ function settle(message: AssistantMessage): void {
 
 function readOther(item: JsonObject): Message | undefined {
   if (item.type === 'function_call_output' || item.type === 'custom_tool_call_output') {
-    const extra = rest(item, ['type', 'call_id', 'output'])
+    const custom = item.type === 'custom_tool_call_output' ? { type: item.type } : {}
+    const extra = { ...rest(item, ['type', 'call_id', 'output']), ...custom }
     return {
       role: 'tool',
       callId: string(item.call_id) ?? 'call',
       content: readContent(isObject(item.output) ? JSON.stringify(item.output) : item.output),
-      ...(extra && { extra: { [api]: extra } }),
+      ...(Object.keys(extra).length > 0 && { extra: { [api]: extra } }),
     }
   }
   if (item.type !== undefined && item.type !== 'message') return undefined

@@ -54,6 +54,16 @@ test('all items go back in their order, with their ids', () => {
   assert.equal(input[0]!.encrypted_content, 'gAAA')
 })
 
+test('where reasoning cannot go back, what follows goes back without its id', () => {
+  const hidden = { id: 'rs_1', type: 'reasoning', summary: [] }
+  const read = messageOf(JSON.stringify({ ...response, output: [hidden, message] }))
+  const { input } = openaiResponses.writeRequest({ messages: [read] }, { model: 'm', stream: false })
+  assert.deepEqual(
+    (input as { type: string; id?: string }[]).map(({ type, id }) => [type, id]),
+    [['message', undefined]],
+  )
+})
+
 test('a stream of nothing but its last event, or of nothing but whole items, says the same', () => {
   const whole = messageOf(JSON.stringify(response))
   assert.deepEqual(messageOf(events({ type: 'response.completed', response })), whole)

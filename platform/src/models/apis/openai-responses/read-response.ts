@@ -166,8 +166,8 @@ class Items {
       case 'reasoning': {
         const [summary, content] = [textsOf(item.summary), textsOf(item.content)]
         this.#message.whole(key, 'reasoning', (summary.length > 0 ? summary : content).join('\n\n'))
-        if (string(item.encrypted_content) && !this.#message.signatureOf(key))
-          this.#message.sign(key, 'reasoning', item.encrypted_content as string)
+        // Without text and proof it is there all the same: what follows cannot go back under its id.
+        if (!this.#message.signatureOf(key)) this.#message.sign(key, 'reasoning', string(item.encrypted_content) ?? '')
         return more(['summary', 'content', 'encrypted_content'])
       }
       case 'function_call':

@@ -84,11 +84,13 @@ function writeImage({ data, mediaType, url, extra }: ImagePart): JsonObject {
 
 function writeAssistant({ content, origin }: AssistantMessage): JsonObject[] {
   const own = origin.api === api
+  // An id whose reasoning is not sent with it is refused.
+  const named = content.every((part) => part.type !== 'reasoning' || part.signature)
   const texts = new Map<unknown, JsonObject>()
-  return content.flatMap<JsonObject>((part) => {
-    if (part.type === 'text') return writeText(part, own, texts)
-    return writeItem(part, own)
-  })
+  const items = content.flatMap<JsonObject>((part) =>
+    part.type === 'text' ? writeText(part, own, texts) : writeItem(part, own),
+  )
+  return named ? items : items.map(({ id: _, ...item }) => item)
 }
 
 /** Parts of one message item, known by its id, go back in one. */
