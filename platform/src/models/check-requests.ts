@@ -103,7 +103,7 @@ function brief(value: unknown): string {
   return (JSON.stringify(value) ?? 'nothing').slice(0, 80)
 }
 
-// What is said in other words, or where the address says it.
+// What is said in other words, in the address, or is compared apart.
 const notText = [
   'type',
   'role',
@@ -111,10 +111,12 @@ const notText = [
   'tool_choice',
   'effort',
   'reasoning_effort',
-  'thinking',
   'detail',
   'mode',
   'status',
+  'tool_call_id',
+  'call_id',
+  'tool_use_id',
 ]
 
 /** A text of `before` that is nowhere in `after`. Texts in which JSON is written count as that JSON. */

@@ -13,7 +13,11 @@ export function readToolArguments(text: string): ToolArguments {
   const value = parse(trimmed) ?? (trimmed.startsWith('{}') ? parse(trimmed.slice(2)) : undefined)
   if (value === undefined) return { arguments: {}, invalidArguments: text }
   if (value.json === null || value.json === '') return { arguments: {} }
-  if (isObject(value.json)) return { arguments: value.json }
+  if (isObject(value.json)) {
+    const { invalid_json: ours, ...others } = value.json
+    const wasInvalid = typeof ours === 'string' && Object.keys(others).length === 0
+    return wasInvalid ? { arguments: {}, invalidArguments: ours } : { arguments: value.json }
+  }
   const inner = typeof value.json === 'string' ? parse(value.json) : undefined
   return inner && isObject(inner.json) ? { arguments: inner.json } : { arguments: {}, invalidArguments: text }
 }

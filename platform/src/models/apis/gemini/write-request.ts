@@ -13,7 +13,7 @@ import { pairToolResults } from '../../wire/pair-tool-results.ts'
 import { writeToolArguments } from '../../wire/tool-arguments.ts'
 
 const api = 'gemini'
-// Gemini 3 refuses calls it did not sign, unless they carry this, which its documentation gives for the purpose.
+// Since Gemini 3 calls are refused that it did not sign, unless they carry this, which its documentation gives for the purpose.
 const foreignSignature = 'skip_thought_signature_validator'
 
 export function writeGeminiRequest(request: ModelRequest, { model }: { model: string }): JsonObject {
@@ -40,7 +40,7 @@ export function writeGeminiRequest(request: ModelRequest, { model }: { model: st
   return present({
     systemInstruction:
       system.length > 0 ? { parts: system.map(({ text, extra }) => ({ text, ...extra?.[api] })) } : undefined,
-    contents: writeContents(request.messages, /gemini-([3-9]|\d\d)/.test(model)),
+    contents: writeContents(request.messages, !/gemini-[12]\b/.test(model)),
     tools: tools?.length
       ? writeTools(
           tools.flatMap<JsonObject>((tool) => (tool.type === 'vendor' ? tool.value : [])),

@@ -82,14 +82,15 @@ function writeAssistant(message: AssistantMessage, vendor: ChatVendor): JsonObje
   })
   const thought = reasoning.map(({ text }) => text).join('')
   const field = own ? ((reasoning[0]?.extra?.[api]?.field as string | undefined) ?? vendor.reasoningBack) : undefined
-  if (text.length === 0 && calls.length === 0 && !(field && thought && vendor.reasoningBack)) return []
+  const more = own ? message.extra?.[api] : undefined
+  if (text.length === 0 && calls.length === 0 && !more && !(field && thought && vendor.reasoningBack)) return []
   return [
     present({
       role: 'assistant',
       content: text.length > 0 ? text.join('') : calls.length > 0 ? null : '',
       [field ?? 'reasoning_content']: field && vendor.reasoningBack && thought ? thought : undefined,
       tool_calls: calls.length > 0 ? calls : undefined,
-      ...(own && message.extra?.[api]),
+      ...more,
     }),
   ]
 }
