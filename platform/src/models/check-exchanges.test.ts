@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { speech } from '../../test/vendors/speech.ts'
 import { checkExchanges, type ExchangeVerdict } from './check-exchanges.ts'
@@ -194,6 +196,16 @@ test('lines that are no exchange fail, with the reason', async () => {
 test('a whole answer that an adapter cannot read does not pass', async () => {
   const odd = { output: [], candidates: [{ content: { sections: [{ text: 'Hello' }] } }] }
   assert.match((await verdict({ api: 'gemini', status: 200, headers: {}, body: odd })).reason!, /looks whole/)
+})
+
+test('requests that are valid and unusual are reproduced', async () => {
+  const path = join(import.meta.dirname, '../../test/vendors/unusual-exchanges.jsonl')
+  const { exchanges } = await checkExchanges(readFileSync(path, 'utf8').split('\n'))
+  assert.ok(exchanges.length > 30)
+  assert.deepEqual(
+    exchanges.filter(({ pass }) => !pass),
+    [],
+  )
 })
 
 test('one bad exchange spoils its API alone', async () => {

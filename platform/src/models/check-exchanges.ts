@@ -89,7 +89,7 @@ function replay(wire: Wire, exchange: RecordedExchange, size: number): Outcome &
     return { type: 'failed', failure, before: [] }
   }
   let ids = 0
-  const answer = new Answer(wire, { ...(model && { model }), newId: () => `call_${++ids}` })
+  const answer = new Answer(wire, { ...(model && { model }), newId: () => `made_${++ids}` })
   const before: ModelEvent[] = []
   for (let at = 0; at < body.length && !answer.complete; at += size)
     before.push(...answer.push(body.subarray(at, at + size)))
@@ -108,7 +108,7 @@ function outcomeProblem(
   const { before: _, ...whole } = outcome
   const { before: __, ...pieces } = replay(wire, exchange, size)
   if (!isDeepStrictEqual(whole, pieces)) return `in pieces of ${size} bytes the outcome is another`
-  if (outcome.type === 'failed') return failureProblem(exchange, outcome.failure)
+  if (outcome.type === 'failed') return failureProblem(exchange, outcome)
   return (
     messageProblem(outcome.message) ??
     eventsProblem(outcome.message, outcome.before) ??
@@ -116,14 +116,16 @@ function outcomeProblem(
   )
 }
 
-function failureProblem({ body }: RecordedExchange, { code, message, vendorCode }: ModelFailure): string | undefined {
+function failureProblem({ body }: RecordedExchange, { failure, partial }: Failed): string | undefined {
+  const { code, message, vendorCode } = failure
   if (!(code in failureCodes) || message === '') return `the failure has no type or says nothing: ${code} ${message}`
-  if ((code !== 'malformed' && code !== 'network') || vendorCode) return undefined
-  // What is whole and has what an answer has must not be called broken.
-  const text = Buffer.from(body).toString('utf8')
-  const whole = looksWhole(text)
-  return whole ? `the answer looks whole, and was read as ${code}: ${message}` : undefined
+  // Where an answer is, something must be read of it.
+  const broken = (code === 'malformed' || code === 'network') && !vendorCode && !partial?.content.length
+  if (!broken || !looksWhole(Buffer.from(body).toString('utf8'))) return undefined
+  return `the answer looks whole, and was read as ${code}: ${message}`
 }
+
+type Failed = Extract<Outcome, { type: 'failed' }>
 
 function looksWhole(text: string): boolean {
   try {
