@@ -3,6 +3,7 @@ mod descendants;
 mod directory;
 mod failure;
 mod frames;
+mod gateway;
 mod keeper;
 mod launcher;
 mod libc;
@@ -15,13 +16,14 @@ fn main() {
     let code = match arguments.split_first() {
         Some((command, rest)) if command == "agent" => agent::main(rest),
         Some((command, rest)) if command == "keep" => keeper::main(rest),
+        Some((command, rest)) if command == "gateway" => gateway::main(rest),
         Some((command, _)) if command == "launch" => launcher::main(),
         Some((command, _)) if command == "version" => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | keep | launch | version");
+            eprintln!("usage: warren-guest agent | gateway | keep | launch | version");
             2
         }
     };

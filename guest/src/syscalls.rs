@@ -211,6 +211,14 @@ pub fn close_from(first: u32) {
     unsafe { libc::syscall(libc::SYS_CLOSE_RANGE, first as i64, u32::MAX as i64, 0i64) };
 }
 
+/// Moves this thread into the network namespace that the file at `path` stands for.
+pub fn enter_network(path: &str) -> Result<(), String> {
+    let failed = |errno| format!("cannot enter the network {}: {}", path, describe(errno));
+    let name = c_string(path.as_bytes()).map_err(failed)?;
+    let file = open(&name, libc::O_RDONLY, 0).map_err(failed)?;
+    check(unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop).map_err(failed)
+}
+
 pub fn mount(source: &str, target: &str, kind: &str, flags: u64, data: &str) -> Result<(), Errno> {
     let [source, target, kind, data] =
         [source, target, kind, data].map(|text| c_string(text.as_bytes()).unwrap_or_default());

@@ -14,6 +14,13 @@ export interface Config {
   isolation: 'none' | 'namespaces' | 'container' | 'userspace-kernel' | 'microvm'
   /** Whether a request may name the driver "unconfined", which isolates nothing. */
   allowUnconfined: boolean
+  egress: {
+    /** Whether a sandbox whose request says nothing reaches the internet. */
+    default: 'deny' | 'allow'
+    open: string[]
+    dns: string[]
+    uplink: string | undefined
+  }
   poolSize: number
   parallelCreates: number
   maxSandboxes: number
@@ -79,6 +86,36 @@ export const settings = {
     meaning:
       'Whether a request may name the driver "unconfined", which runs code as this user with no isolation: yes, no.',
     parse: (text) => oneOf('yes', 'no')(text) === 'yes',
+  }),
+  egress: setting<Config['egress']['default']>({
+    name: 'egress.default',
+    env: 'WARREN_EGRESS',
+    default: 'deny',
+    meaning: 'What a sandbox whose request does not say may reach: deny (nothing) or allow (the internet).',
+    parse: oneOf('deny', 'allow'),
+  }),
+  egressOpen: setting<string[]>({
+    name: 'egress.open',
+    env: 'WARREN_EGRESS_OPEN',
+    default: [],
+    meaning:
+      'Private ranges that sandboxes may be allowed to reach, such as 10.1.2.0/24, with commas between. Default: none.',
+    parse: list,
+  }),
+  egressDns: setting<string[]>({
+    name: 'egress.dns',
+    env: 'WARREN_EGRESS_DNS',
+    default: [],
+    meaning: 'DNS servers that are asked for sandboxes, with commas between. Default: those of the host.',
+    parse: list,
+  }),
+  egressUplink: setting<string | undefined>({
+    name: 'egress.uplink',
+    env: 'WARREN_EGRESS_UPLINK',
+    default: undefined,
+    meaning:
+      'Network namespace, by name or path, from which the connections of sandboxes go out, such as one of a VPN. Default: that of the platform.',
+    parse: (text) => (text.includes('/') ? resolve(text) : `/run/netns/${text}`),
   }),
   poolSize: setting({
     name: 'poolSize',
@@ -164,6 +201,12 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     corsOrigins: read(settings.corsOrigins),
     isolation: read(settings.isolation),
     allowUnconfined: read(settings.allowUnconfined),
+    egress: {
+      default: read(settings.egress),
+      open: read(settings.egressOpen),
+      dns: read(settings.egressDns),
+      uplink: read(settings.egressUplink),
+    },
     poolSize: read(settings.poolSize),
     parallelCreates: read(settings.parallelCreates),
     maxSandboxes: read(settings.maxSandboxes),
@@ -208,6 +251,13 @@ function oneOf<T extends string>(...values: T[]): (text: string) => T {
     if (value === undefined) throw new RangeError(`one of ${values.join(', ')}`)
     return value
   }
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean)
 }
 
 function origins(text: string): string[] {

@@ -12,7 +12,7 @@ const layers = [
   // One folder for each runtime and for each model API: they do not know each other.
   { name: 'driver', folders: ['engine/drivers', 'models/apis'] },
   // System calls, the protocol of the guest, the wires of models: what drivers and mechanism both stand on.
-  { name: 'host', folders: ['engine/host', 'engine/guest', 'engine/images', 'models/wire'] },
+  { name: 'host', folders: ['engine/host', 'engine/guest', 'engine/images', 'engine/network', 'models/wire'] },
   // What a driver and a model are: mechanism, drivers and host all speak of it.
   { name: 'interface', folders: ['engine/driver.ts', 'models/model.ts', 'models/message.ts'] },
   { name: 'base', folders: ['lib', 'storage', 'events', 'telemetry', 'errors.ts', 'config.ts'] },

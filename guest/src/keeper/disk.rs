@@ -60,6 +60,12 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
         bind_read_only(source, &target).map_err(|errno| failed(&format!("show {} at {}", source, target), errno))?;
         binds.push(target);
     }
+    if options.sysfs {
+        let target = format!("{}/sys", root);
+        let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        mount("sysfs", &target, "sysfs", flags, "").map_err(|errno| failed("mount sysfs", errno))?;
+        binds.push(target);
+    }
     Ok(Some(MountedDisk { root, binds, device }))
 }
 

@@ -7,7 +7,7 @@ use super::{records, report, StartFailure};
 use crate::descendants::{kill_descendants, stat_field};
 use crate::libc::{self, POLLIN};
 use crate::signals::Signals;
-use crate::syscalls::{check, describe, pipe, poll, poll_entry, reap, Ending};
+use crate::syscalls::{check, describe, enter_network, pipe, poll, poll_entry, reap, Ending};
 use std::os::unix::io::IntoRawFd;
 use std::os::unix::net::UnixListener;
 
@@ -34,6 +34,9 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     let mut watchers = Watchers::new(listen(KEEPER_SOCKET)?);
     let signals = Signals::open(&[libc::SIGCHLD, libc::SIGTERM])
         .map_err(|errno| format!("cannot wait for signals: {}", describe(errno)))?;
+    if let Some(network) = &options.network {
+        enter_network(network)?;
+    }
     let mut disk = mount_disk(options)?;
 
     let allowed = if options.hold { hold(options.id(), &signals, &mut watchers) } else { Ok(()) };

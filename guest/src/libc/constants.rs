@@ -82,6 +82,7 @@ pub const SFD_CLOEXEC: c_int = 0x80000;
 pub const SFD_NONBLOCK: c_int = 0x800;
 
 // Processes.
+pub const CLONE_NEWNET: c_int = 0x4000_0000;
 pub const CLONE_NEWNS: c_int = 0x20000;
 pub const CLONE_VFORK: c_int = 0x4000;
 pub const CLONE_VM: c_int = 0x100;
@@ -109,6 +110,8 @@ pub const M_TRIM_THRESHOLD: c_int = -1;
 // Sockets.
 pub const AF_INET: c_int = 2;
 pub const SOCK_CLOEXEC: c_int = 0x80000;
+pub const IPPROTO_IP: c_int = 0;
+pub const IP_TRANSPARENT: c_int = 19;
 pub const SOCK_DGRAM: c_int = 2;
 pub const SHUT_WR: c_int = 1;
 pub const MSG_DONTWAIT: c_int = 64;
@@ -139,6 +142,7 @@ pub const MS_NOSUID: c_ulong = 2;
 pub const MS_REMOUNT: c_ulong = 32;
 pub const MS_BIND: c_ulong = 4096;
 pub const MS_NODEV: c_ulong = 0x4;
+pub const MS_NOEXEC: c_ulong = 0x8;
 pub const MS_REC: c_ulong = 0x4000;
 pub const MS_SLAVE: c_ulong = 0x80000;
 pub const MNT_DETACH: c_int = 2;

@@ -177,6 +177,7 @@ extern "C" {
     pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
     pub fn recv(fd: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize;
     pub fn send(fd: c_int, buffer: *const c_void, length: usize, flags: c_int) -> isize;
+    pub fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, length: c_uint) -> c_int;
     pub fn shutdown(fd: c_int, how: c_int) -> c_int;
     pub fn sethostname(name: *const c_char, length: usize) -> c_int;
 
@@ -207,6 +208,7 @@ extern "C" {
     pub fn setfsgid(gid: u32) -> c_int;
     pub fn setrlimit(resource: c_int, limit: *const rlimit) -> c_int;
     pub fn getrusage(who: c_int, usage: *mut rusage) -> c_int;
+    pub fn setns(fd: c_int, kind: c_int) -> c_int;
     pub fn unshare(flags: c_int) -> c_int;
     pub fn prctl(option: c_int, ...) -> c_int;
     pub fn syscall(number: c_long, ...) -> c_long;

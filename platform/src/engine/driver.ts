@@ -42,6 +42,14 @@ export interface InstanceSpec {
   limits: Limits
   /** Number of the host uid range given to this instance; no other live one has it. */
   slot: number
+  /** The prepared network it is started in. Without one it has nothing but a loopback of its own. */
+  network?: NetworkPlace
+}
+
+/** A network namespace with an interface, and its number. */
+export interface NetworkPlace {
+  slot: number
+  netns: string
 }
 
 /** The engine's record of an instance, in the instance's folder: written first, removed last. */
@@ -114,6 +122,8 @@ export interface Driver {
   idleMemoryMb: number
   /** Whether limits hold as they were at the start, so that no instance with others can be reused. */
   limitsAreFixed?: boolean
+  /** Whether its instances run in the network of their specification. */
+  joinsNetwork?: boolean
   /** Chosen only when a request names it. */
   onlyByName?: boolean
   /** Whether the backend's parts are there; cheap. The engine boots a real instance after it says yes. */

@@ -16,8 +16,11 @@ import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
 import { checkRoom } from './host/room.ts'
 import { Instance } from './instance.ts'
+import { InstanceNetwork } from './instance-network.ts'
 import type { InstanceRecord, InstanceStore } from './instance-store.ts'
 import { Ladder } from './ladder.ts'
+import type { Network } from './network/network.ts'
+import type { NetworkPolicy } from './network/rules.ts'
 import { PreparedStarts } from './prepared-starts.ts'
 import { StartQueue } from './start-queue.ts'
 import { WarmPool } from './warm-pool.ts'
@@ -41,6 +44,8 @@ export interface StartRequest {
   limits: Limits
   /** What every process in it starts with. */
   env: Record<string, string>
+  /** What it may reach; nothing unless said. */
+  network?: NetworkPolicy
   isolation?: Partial<IsolationWanted>
   /** Start a new one even when a ready one waits. */
   cold?: boolean
@@ -58,6 +63,8 @@ export interface EngineDeps {
   store: InstanceStore
   drivers: readonly Driver[]
   cgroups: Cgroups | undefined
+  /** The way out of sandboxes, or the reason why there is none here. */
+  network: Network | string
   /** The root of a template; rejects `not_found` for one that does not exist. */
   rootfs: (template: string) => Promise<Rootfs>
   /** Least isolation where a request names neither that nor a driver. */
@@ -78,6 +85,8 @@ export class Engine {
   readonly #queue: StartQueue
   readonly #pool: WarmPool
   readonly #prepared: PreparedStarts
+  /** What each instance may reach, and what it did. */
+  readonly network: InstanceNetwork
   readonly #poolKey: string
   #poolSize: number
   /** What an earlier process left and nobody has claimed yet. */
@@ -90,7 +99,9 @@ export class Engine {
     this.#prepared = new PreparedStarts({
       onFailure: (error) => deps.log.warn({ error }, 'a start could not be prepared'),
     })
-    this.#poolKey = `${deps.pool.template} ${JSON.stringify(deps.pool.limits)}`
+    this.network = new InstanceNetwork(deps.network)
+    const network = this.network.isThere ? ' network' : ''
+    this.#poolKey = `${deps.pool.template} ${JSON.stringify(deps.pool.limits)}${network}`
     // One, until it is known which runtime it gets and what that weighs.
     this.#poolSize = Math.min(deps.pool.size, 1)
     this.#pool = new WarmPool({
@@ -123,11 +134,14 @@ export class Engine {
     const min = request.isolation?.driver === undefined ? this.#deps.isolation : 'none'
     const wanted: IsolationWanted = { min, ...request.isolation }
     const { driver, passedOver } = chooseDriver(await this.#ladder.probed(), wanted)
+    if (request.network) this.network.check(driver, request.network)
     const warm = await this.#claim(request, driver)
     const instance = warm ?? (await this.#startCold(request, driver, signal))
     try {
-      if (Object.keys(request.env).length > 0) await instance.guest.configure({ env: request.env })
-      else if (!warm) await instance.guest.ping(AbortSignal.any([signal, AbortSignal.timeout(bootDeadlineMs)]))
+      await Promise.all([
+        this.#prepareGuest(instance, request, { isNew: !warm, signal }),
+        this.network.set(instance, request.network),
+      ])
       signal.throwIfAborted()
     } catch (error) {
       await this.stop(instance.id)
@@ -180,6 +194,7 @@ export class Engine {
   /** Stops working. Sandboxes that belong to somebody live on, and the next process takes them up. */
   async close(): Promise<void> {
     await Promise.all([this.#pool.close(), this.#prepared.close()])
+    await this.network.close()
     if (this.#instances.size === 0) await this.#deps.cgroups?.close()
   }
 
@@ -189,8 +204,17 @@ export class Engine {
       const dir = await this.#deps.store.write(record)
       return await fingerprint(driver, { spec: record.spec, dir }, bootDeadlineMs)
     } finally {
-      await this.#deps.store.remove(record.spec)
+      await this.#forget(record.spec)
     }
+  }
+
+  async #prepareGuest(
+    { guest }: Instance,
+    { env }: StartRequest,
+    { isNew, signal }: { isNew: boolean; signal: AbortSignal },
+  ): Promise<void> {
+    if (Object.keys(env).length > 0) await guest.configure({ env })
+    else if (isNew) await guest.ping(AbortSignal.any([signal, AbortSignal.timeout(bootDeadlineMs)]))
   }
 
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
@@ -257,8 +281,9 @@ export class Engine {
 
   async #newRecord(driver: Driver, template: string, limits: Limits): Promise<InstanceRecord> {
     const rootfs = await this.#deps.rootfs(template)
+    const network = await this.network.take(driver)
     const slot = this.#deps.store.takeSlot()
-    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot }
+    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot, ...network }
     return { spec, driver: driver.name, createdAt: Date.now() }
   }
 
@@ -270,9 +295,15 @@ export class Engine {
       this.#instances.set(instance.id, instance)
       return instance
     } catch (error) {
-      await this.#deps.store.remove(record.spec)
+      await this.#forget(record.spec)
       throw error
     }
+  }
+
+  /** Nothing of it is left by now. The record goes first: what it names must not be somebody else's while it is there. */
+  async #forget(spec: InstanceSpec): Promise<void> {
+    await this.#deps.store.remove(spec)
+    await this.network.release(spec)
   }
 
   /** Once somebody owns it: when it ends, whatever it leaves on the host is removed. */
@@ -288,7 +319,7 @@ export class Engine {
 
   async #discard(instance: Instance): Promise<void> {
     await instance.destroy()
-    await this.#deps.store.remove(instance.spec)
+    await this.#forget(instance.spec)
     this.#instances.delete(instance.id)
   }
 
@@ -306,7 +337,7 @@ export class Engine {
         const limits = (await this.#deps.store.claimedLimits(record.spec.id)) ?? record.spec.limits
         const instance = new Instance({ ...record.spec, limits }, driver, inner)
         this.#recovered.set(record.spec.id, { record, instance })
-      } else await this.#deps.store.remove(record.spec)
+      } else await this.#forget(record.spec)
     }
   }
 

@@ -9,6 +9,7 @@ import { openHost } from './host/host.ts'
 import { prepareBase } from './images/base.ts'
 import { forgetTemplateDisks } from './images/template-disk.ts'
 import { InstanceStore } from './instance-store.ts'
+import { type EgressOptions, openNetwork } from './open-network.ts'
 
 export interface OpenEngineOptions {
   /** Absolute; the engine keeps `run` and `images` below it. */
@@ -19,6 +20,7 @@ export interface OpenEngineOptions {
   poolSize: number
   parallelStarts: number
   defaultLimits: Limits
+  egress: EgressOptions
   log: EngineDeps['log']
 }
 
@@ -38,11 +40,13 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   const host = await openHost({ guestBinary: options.guestBinary, imagesDir, toolsDir, cgroupParent })
   await forgetTemplateDisks(imagesDir, options.defaultLimits.diskMb)
   const base = prepareBase(imagesDir)
+  const store = await InstanceStore.open(join(options.home, 'run'))
   return Engine.open({
     home: options.home,
-    store: await InstanceStore.open(join(options.home, 'run')),
+    store,
     drivers: createDrivers(host, options),
     cgroups: host.cgroups,
+    network: await openNetwork(host, store, { ...options, name: cgroupParent }),
     rootfs: async (template) => {
       if (template !== 'base') throw new WarrenError('not_found', `there is no template "${template}"`)
       return base

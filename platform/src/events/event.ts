@@ -1,5 +1,5 @@
 /** Everything that other parts may hear of. Past tense, each told in the transaction of the change it tells of. */
-export type Event = SandboxCreated | SandboxStopped | SandboxFailed | SandboxTimeoutChanged
+export type Event = SandboxCreated | SandboxStopped | SandboxFailed | SandboxTimeoutChanged | SandboxNetworkChanged
 
 interface About {
   accountId: string
@@ -25,4 +25,9 @@ interface SandboxFailed extends About {
 interface SandboxTimeoutChanged extends About {
   type: 'sandbox.timeout_changed'
   data: { expiresAt: string }
+}
+
+interface SandboxNetworkChanged extends About {
+  type: 'sandbox.network_changed'
+  data: { internet: boolean; allow: string[]; deny: string[] }
 }

@@ -13,7 +13,7 @@ export async function createSandbox(
 ): Promise<Sandbox> {
   const { engine, store, templates, config, now, busy, logger } = deps
   await templates.find(input.template ?? 'base')
-  const starting = newSandbox(account, input, config.defaultLimits, now())
+  const starting = newSandbox(account, input, config, now())
   let instanceId: string | undefined
 
   busy.add(starting.id)
@@ -25,13 +25,19 @@ export async function createSandbox(
         template: starting.template,
         limits: starting.limits,
         env: input.env ?? {},
+        network: starting.network,
         ...(input.isolation ? { isolation: input.isolation } : {}),
       },
       signal,
     )
     instanceId = instance.id
     signal.throwIfAborted()
-    const running = await store.markRunning(starting, { instanceId: instance.id, runtime, warm })
+    const running = await store.markRunning(starting, {
+      instanceId: instance.id,
+      runtime,
+      warm,
+      network: starting.network,
+    })
     if (!running) throw new WarrenError('conflict', `sandbox ${starting.id} was deleted while it started`)
 
     deps.live.set(running.id, { accountId: account.id, instance })

@@ -10,12 +10,20 @@ export async function recoverSandboxes(deps: SandboxDeps): Promise<void> {
   const running = recorded.filter((sandbox) => sandbox.state === 'running' && sandbox.instanceId)
   await engine.adopt(new Map(running.map((sandbox) => [sandbox.instanceId!, sandbox.id])))
 
+  const policies: Promise<void>[] = []
   for (const sandbox of running) {
     const instance = engine.get(sandbox.instanceId!)
     if (!instance) continue
+    policies.push(
+      // What was in force before goes on, or nothing is allowed: never more than is recorded.
+      engine.network
+        .set(instance, sandbox.network)
+        .catch((error) => logger.error({ err: error, sandbox: sandbox.id }, 'network policy not applied')),
+    )
     live.set(sandbox.id, { accountId: sandbox.accountId, instance })
     watchExit(deps, sandbox.id, instance)
   }
+  await Promise.all(policies)
   for (const sandbox of recorded) await settle(deps, sandbox)
   if (recorded.length > 0) logger.info({ recorded: recorded.length, alive: live.size }, 'sandboxes recovered')
 }

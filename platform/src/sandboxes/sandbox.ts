@@ -2,7 +2,9 @@ import { type Static, Type } from 'typebox'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
 import { isolations, softLimits } from '../engine/driver.ts'
+import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { newId } from '../lib/id.ts'
+import { policyOf, type SetNetwork } from './network.ts'
 
 /*
  * The life of a sandbox. Every arrow is one conditional UPDATE in store.ts, so that of two that race one wins.
@@ -77,6 +79,7 @@ export const CreateSandbox = Type.Object(
     env: Type.Optional(Environment),
     metadata: Type.Optional(Metadata),
     limits: Type.Optional(Type.Partial(Limits, { additionalProperties: false })),
+    network: Type.Optional(Type.Unsafe<SetNetwork>({ $ref: 'SetNetwork#' })),
     isolation: Type.Optional(
       Type.Object(
         {
@@ -125,6 +128,7 @@ export const SandboxView = Type.Object(
     template: Type.String(),
     runtime: Type.Optional(Runtime),
     limits: Limits,
+    network: Type.Unsafe<NetworkPolicy>({ $ref: 'NetworkPolicy#' }),
     metadata: Metadata,
     createdAt: Type.String({ format: 'date-time' }),
     expiresAt: Type.String({ format: 'date-time' }),
@@ -145,6 +149,7 @@ export interface Sandbox {
   state: State
   template: string
   limits: Limits
+  network: NetworkPolicy
   metadata: Record<string, string>
   createdAt: Date
   expiresAt: Date
@@ -158,7 +163,7 @@ export interface Sandbox {
 export function newSandbox(
   account: Account,
   input: CreateSandbox,
-  defaults: Config['defaultLimits'],
+  { defaultLimits, egress }: Pick<Config, 'defaultLimits' | 'egress'>,
   now: Date,
 ): Sandbox {
   return {
@@ -166,7 +171,8 @@ export function newSandbox(
     accountId: account.id,
     state: 'starting',
     template: input.template ?? 'base',
-    limits: { ...defaults, ...input.limits },
+    limits: { ...defaultLimits, ...input.limits },
+    network: policyOf(input.network, egress),
     metadata: input.metadata ?? {},
     createdAt: now,
     expiresAt: new Date(now.getTime() + (input.timeout ?? 300) * 1000),

@@ -9,13 +9,16 @@ import { createSandbox } from './create.ts'
 import { type Execution, execute, startExecution } from './execute.ts'
 import { Expiry } from './expiry.ts'
 import { getSandbox } from './get.ts'
+import { getNetwork } from './get-network.ts'
 import { type ListSandboxes, listSandboxes } from './list.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
+import type { SandboxNetwork, SetNetwork } from './network.ts'
 import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
 import { removeSandbox } from './remove.ts'
 import { runningInstance } from './running.ts'
 import type { CreateSandbox, Sandbox } from './sandbox.ts'
+import { setNetwork } from './set-network.ts'
 import { setSandboxTimeout } from './set-timeout.ts'
 import { startProcess } from './start-process.ts'
 import { SandboxStore } from './store.ts'
@@ -25,7 +28,7 @@ export interface SandboxDeps {
   engine: Engine
   store: SandboxStore
   templates: Templates
-  config: Pick<Config, 'defaultLimits'>
+  config: Pick<Config, 'defaultLimits' | 'egress'>
   now: () => Date
   logger: Logger
   expiry: Expiry
@@ -65,6 +68,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     list: (account: Account, input: ListSandboxes) => listSandboxes(deps, account, input),
     remove: (subject: Subject): Promise<void> => removeSandbox(deps, subject.account, subject.id),
     setTimeout: (subject: Subject, seconds: number): Promise<Sandbox> => setSandboxTimeout(deps, subject, seconds),
+    network: (subject: Subject): Promise<SandboxNetwork> => getNetwork(deps, subject),
+    setNetwork: (subject: Subject, input: SetNetwork): Promise<SandboxNetwork> => setNetwork(deps, subject, input),
     execute: (subject: Subject, input: Execute, signal: AbortSignal): Promise<Execution> =>
       execute(deps, subject, input, signal),
     startExecution: (subject: Subject, input: Execute, signal: AbortSignal): Promise<GuestProcess> =>

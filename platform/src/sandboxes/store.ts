@@ -1,4 +1,5 @@
 import { type Selectable, sql } from 'kysely'
+import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { WarrenError } from '../errors.ts'
 import type { Event } from '../events/event.ts'
 import { appendEvents } from '../events/outbox.ts'
@@ -47,15 +48,15 @@ export class SandboxStore {
   /** Undefined when it is not starting any more: somebody deleted it in the meantime. */
   markRunning(
     starting: Sandbox,
-    started: { instanceId: string; runtime: Runtime; warm: boolean },
+    started: { instanceId: string; runtime: Runtime; warm: boolean; network: NetworkPolicy },
   ): Promise<Sandbox | undefined> {
-    const { instanceId, runtime, warm } = started
+    const { instanceId, runtime, warm, network } = started
     const { id, template } = starting
     return this.#change({
       name: 'run',
-      set: "state = 'running', instance_id = $4, runtime = $5, warm = $6",
+      set: "state = 'running', instance_id = $4, runtime = $5, warm = $6, network = $7",
       where: "state = 'starting'",
-      values: [instanceId, JSON.stringify(runtime), warm],
+      values: [instanceId, JSON.stringify(runtime), warm, JSON.stringify(network)],
       id,
       event: {
         type: 'sandbox.created',
@@ -110,6 +111,19 @@ export class SandboxStore {
       values: [expiresAt, accountId],
       id,
       event: { type: 'sandbox.timeout_changed', data: { expiresAt: expiresAt.toISOString() } },
+    })
+  }
+
+  /** Undefined when no such sandbox of the account is running. */
+  setNetwork(accountId: string, id: string, policy: NetworkPolicy): Promise<Sandbox | undefined> {
+    const { internet, allow, deny } = policy
+    return this.#change({
+      name: 'network',
+      set: 'network = $4',
+      where: "account_id = $5 and state = 'running'",
+      values: [JSON.stringify(policy), accountId],
+      id,
+      event: { type: 'sandbox.network_changed', data: { internet, allow, deny } },
     })
   }
 
@@ -220,6 +234,7 @@ function toSandbox(row: Row): Sandbox {
     template: row.template,
     limits: row.limits as Limits,
     metadata: row.metadata,
+    network: row.network as NetworkPolicy,
     createdAt: row.created_at,
     expiresAt: row.expires_at ?? row.created_at,
     runtime: (row.runtime as Runtime | null) ?? undefined,

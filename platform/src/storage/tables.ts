@@ -20,6 +20,7 @@ export interface SandboxesTable {
   limits: Json<unknown>
   env: Json<Record<string, string>>
   metadata: Json<Record<string, string>>
+  network: ColumnType<unknown, string | undefined, string>
   warm: boolean | null
   created_at: Generated<Date>
   expires_at: Date | null

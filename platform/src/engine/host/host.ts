@@ -32,6 +32,9 @@ const uidsPerSlot = 65_536
 /** How many instances can have a uid range at once. */
 export const maxSlots = 10_000
 
+/** Who the gateway of the sandboxes' network is: above every range. */
+export const gatewayUid = firstUid + maxSlots * uidsPerSlot
+
 export function hostUid(slot: number): number {
   if (slot < 0 || slot >= maxSlots)
     throw new WarrenError('limit_exceeded', `all ${maxSlots} host uid ranges are in use`)

@@ -2,9 +2,10 @@ import { chmod, copyFile, lstat, mkdir, readlink, rename, rm, symlink, writeFile
 import { join } from 'node:path'
 import { isAccessible } from '../../lib/is-accessible.ts'
 import type { Rootfs } from '../driver.ts'
+import { inside } from '../network/messages.ts'
 
 /** Raise when the content below changes: every version has a folder of its own, so that running sandboxes keep theirs. */
-const version = 1
+const version = 2
 
 /** Host directories that hold no configuration of the host's and that programs of /usr look for. */
 const sharedEtc = ['/etc/alternatives', '/etc/ssl/certs', '/etc/fonts']
@@ -95,7 +96,7 @@ nogroup:x:65534:
 `,
   'etc/hostname': 'sandbox\n',
   'etc/hosts': '127.0.0.1 localhost sandbox\n::1 localhost\n',
-  'etc/resolv.conf': '',
+  'etc/resolv.conf': `nameserver ${inside.gateway}\noptions timeout:3 attempts:2\n`,
   'etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n',
   'etc/shells': '/bin/sh\n/bin/bash\n',
   'etc/profile': 'umask 022\n',

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { SandboxMetrics } from '../../sandboxes/metrics.ts'
+import { networkSchemas, SandboxNetwork, SetNetwork } from '../../sandboxes/network.ts'
 import { CreateSandbox, type Sandbox, SandboxView, SetTimeout, states } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
@@ -35,7 +36,7 @@ const SandboxList = Type.Object(
   { $id: 'SandboxList' },
 )
 
-export const sandboxSchemas = [CreateSandbox, SetTimeout, SandboxView, SandboxList, SandboxMetrics]
+export const sandboxSchemas = [...networkSchemas, CreateSandbox, SetTimeout, SandboxView, SandboxList, SandboxMetrics]
 
 /** /v1/sandboxes: their life. `address` is where ports are reached, as host and port. */
 export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: () => string): void {
@@ -136,6 +137,35 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
   )
 
   app.get<ById>(
+    '/sandboxes/:id/network',
+    {
+      schema: {
+        operationId: 'getSandboxNetwork',
+        summary: 'What a sandbox may reach, and what it did',
+        tags: ['sandboxes'],
+        params: SandboxParams,
+        response: { 200: json('The policy, the counters and the log.', SandboxNetwork), ...problems },
+      },
+    },
+    ({ account, params }) => sandboxes.network({ account, id: params.id }),
+  )
+
+  app.put<ById & { Body: SetNetwork }>(
+    '/sandboxes/:id/network',
+    {
+      schema: {
+        operationId: 'setSandboxNetwork',
+        summary: 'Change what a sandbox may reach; what is not allowed any more is cut at once',
+        tags: ['sandboxes'],
+        params: SandboxParams,
+        body: named(SetNetwork),
+        response: { 200: json('As it is now.', SandboxNetwork), ...problems },
+      },
+    },
+    ({ account, params, body }) => sandboxes.setNetwork({ account, id: params.id }, body),
+  )
+
+  app.get<ById>(
     '/sandboxes/:id/metrics',
     {
       schema: {
@@ -154,13 +184,14 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
 }
 
 function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
-  const { id, state, template, limits, metadata, warm, runtime, endReason } = sandbox
+  const { id, state, template, limits, network, metadata, warm, runtime, endReason } = sandbox
   const port = address.slice(address.lastIndexOf(':'))
   return {
     id,
     state,
     template,
     limits,
+    network,
     metadata,
     warm,
     ...(runtime ? { runtime } : {}),

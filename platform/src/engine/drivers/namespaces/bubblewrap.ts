@@ -27,6 +27,7 @@ export const bubblewrap: NamespaceTool = {
     const argv = [
       'bwrap',
       ...['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--new-session'],
+      ...(spec.network ? ['--share-net'] : []),
       ...['--uid', '1000', '--gid', '1000', '--hostname', 'sandbox', '--clearenv', '--cap-drop', 'ALL'],
       ...['--seccomp', String(seccompFd)],
       ...options,

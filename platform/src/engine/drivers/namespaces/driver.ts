@@ -44,6 +44,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     name: 'namespaces',
     isolation: 'namespaces',
     idleMemoryMb: 1,
+    joinsNetwork: host.root,
 
     async examine(): Promise<Examined> {
       const examined = await examineTools(tools, host)
@@ -73,6 +74,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
           ...(host.root ? await rootOptions(host, spec, disk) : ['--disk', 'none']),
           ...['--rlimit', `nofile=${maxOpenFiles}`, '--rlimit', 'core=0'],
           ...(cgroups?.joinFiles(spec.id) ?? []).flatMap((file) => ['--cgroup', file]),
+          ...(spec.network ? ['--netns', spec.network.netns] : []),
           ...(host.root ? ['--setid', `${uid}:${uid}`] : []),
           ...['--open', `${seccompFd}:${dir.path}/seccomp.bpf`],
           ...open.flatMap(([fd, path]) => ['--open', `${fd}:${path}`]),

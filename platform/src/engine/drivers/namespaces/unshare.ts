@@ -3,7 +3,7 @@ import { type NamespaceTool, seccompFd } from './namespace-tool.ts'
 
 /** The user namespace comes first, by itself: the network's settings belong to its root only if it is mapped by then. */
 const asRoot = ['unshare', '--map-root-user', 'unshare', '--mount', '--pid', '--fork', '--kill-child'] as const
-const others = ['--net', '--ipc', '--uts', '--cgroup'] as const
+const others = ['--ipc', '--uts', '--cgroup'] as const
 const asUser = [
   ...['unshare', '--map-user=1000', '--map-group=1000', '--keep-caps'],
   ...['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'],
@@ -19,30 +19,32 @@ export const unshare: NamespaceTool = {
     if (!version.ok) return { usable: false, reason: `unshare ${version.failure}` }
     const setpriv = await run(['setpriv', '--version'])
     if (!setpriv.ok) return { usable: false, reason: `setpriv ${setpriv.failure}` }
-    const { ok, failure } = await run([...asRoot, ...others, '--mount-proc', ...asUser, 'true'])
+    const { ok, failure } = await run([...asRoot, '--net', ...others, '--mount-proc', ...asUser, 'true'])
     return ok
       ? { usable: true, description: version.stdout.trim().replace(' from ', ' of ') }
       : { usable: false, reason: `unshare ${failure}` }
   },
 
-  async plan({ limits, rootfs }, { root, guestBinary, agentOptions }) {
+  async plan({ limits, rootfs, network }, { root, guestBinary, agentOptions }) {
     if (!root.prepared) await mkdir(root.path, { recursive: true })
     const made = root.prepared ? ['', '', ''] : [String(limits.diskMb), rootfs.skeleton, guestBinary]
-    const argv = [...asRoot, ...others, 'sh', '-euc', script, 'root', root.path, ...made, ...rootfs.readOnly, '--']
+    const own = network ? [] : ['--net']
+    const argv = [...asRoot, ...own, ...others, 'sh', '-euc', script, 'root', root.path, ...made, own.join('')]
+    argv.push(...rootfs.readOnly, '--')
     argv.push(...asUser, '/.warren/guest', 'agent', ...agentOptions, '--seccomp-fd', String(seccompFd))
     return { argv, open: [] }
   },
 }
 
 /**
- * sh -c SCRIPT NAME ROOT SIZE SKELETON GUEST READ-ONLY… -- COMMAND…
+ * sh -c SCRIPT NAME ROOT SIZE SKELETON GUEST NET READ-ONLY… -- COMMAND…
  *
  * What is bound into the root becomes read-only only when the root is all there is: then no path has to be looked for
  * among those of the host. Remounting must keep nosuid, nodev and noexec, which the user namespace may not take away.
  */
 const script = `
-root=$1 size=$2 skeleton=$3 guest=$4
-shift 4
+root=$1 size=$2 skeleton=$3 guest=$4 net=$5
+shift 5
 if [ "$size" ]; then
   mount -t tmpfs -o "size=$size"m,nr_inodes=$((size * 64 + 16384)),mode=755,nosuid,nodev,noatime tmpfs "$root"
   cp -dR --preserve=mode "$skeleton/." "$root"
@@ -59,9 +61,11 @@ done
 shift
 cd "$root"
 
-mount -t sysfs sysfs sys
-echo 1 > sys/class/net/lo/flags
-umount sys
+if [ "$net" ]; then
+  mount -t sysfs sysfs sys
+  echo 1 > sys/class/net/lo/flags
+  umount sys
+fi
 
 mount -t proc -o nosuid,nodev,noexec proc proc
 mount -t tmpfs -o size=64k,mode=755,nosuid,noexec tmpfs dev

@@ -57,6 +57,8 @@ export interface BundlePlace {
   agent: string[]
   /** Folders of the root to be shown at their own place. */
   ownFolders: string[]
+  /** The keeper shows it in the root: who maps its user may not, in a network that is not its own. */
+  sysfsIsThere: boolean
 }
 
 /** The OCI runtime specification (1.0.2) of one instance: the hardened container rung of ARCHITECTURE.md. */
@@ -109,7 +111,9 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
         options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=64m'],
       },
       { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-      { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+      ...(place.sysfsIsThere
+        ? []
+        : [{ destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] }]),
       ...place.ownFolders.map((path) => ({
         destination: path,
         type: 'bind',
@@ -124,7 +128,10 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
       })),
     ],
     linux: {
-      namespaces: ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup', 'user'].map((type) => ({ type })),
+      namespaces: [
+        ...['pid', 'mount', 'ipc', 'uts', 'cgroup', 'user'].map((type) => ({ type })),
+        { type: 'network', ...(spec.network ? { path: spec.network.netns } : {}) },
+      ],
       uidMappings: mapping,
       gidMappings: mapping,
       cgroupsPath: place.cgroupsPath,

@@ -25,6 +25,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     isolation: runtime.isolation,
     idleMemoryMb: runtime.idleMemoryMb,
     limitsAreFixed: groupLimits !== undefined,
+    joinsNetwork: true,
 
     async examine() {
       if (!host.root)
@@ -47,12 +48,18 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
         cgroupsPath: cgroups.path(spec.id),
         agent: runtime.agent(spec),
         ownFolders: runtime.ownFolders,
+        sysfsIsThere: spec.network !== undefined && !runtime.ownSysfs,
       }
       await writeFile(`${dir.path}/config.json`, JSON.stringify(bundle(spec, place)), { mode: 0o600 })
       const { options, argv } = runtime.plan(spec, dir, host)
       const plan = {
         launcher: host.launcher,
-        options: [...(await rootOptions(host, spec, host.disk)), ...options],
+        options: [
+          ...(await rootOptions(host, spec, host.disk)),
+          ...(spec.network ? ['--netns', spec.network.netns] : []),
+          ...(place.sysfsIsThere ? ['--sysfs'] : []),
+          ...options,
+        ],
         argv,
         deadlineMs: startDeadlineMs,
       }

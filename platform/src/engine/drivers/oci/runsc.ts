@@ -22,6 +22,7 @@ export const runsc: OciRuntime = {
   hint: 'install the package runsc (Debian: bookworm-backports)',
   examine: (run, host) => run([findTool(host, 'runsc') ?? 'runsc', '--version']),
   ownFolders: ['/tmp'],
+  ownSysfs: true,
   // gVisor counts the processes itself: a host process stands for none of them in particular.
   agent: ({ limits }) => ['--listen', agentSocket, '--max-processes', String(limits.maxProcesses)],
   groupLimits: (limits) => ({
@@ -29,12 +30,12 @@ export const runsc: OciRuntime = {
     memoryMb: limits.memoryMb + kernelMemoryMb,
     maxProcesses: 4 * limits.maxProcesses + 256,
   }),
-  plan: ({ id }, { path }, host) => ({
+  plan: ({ id, network }, { path }, host) => ({
     options: (host.cgroups?.joinFiles(id) ?? []).flatMap((file) => ['--cgroup', file]),
     argv: [
       ...[findTool(host, 'runsc') ?? 'runsc', '--root', `${path}/runsc`, '--platform', 'systrap'],
       // In a group that the runtime removed itself, nobody could see why a sandbox ended.
-      ...['--ignore-cgroups', '--network', 'none', '--host-uds', 'create', '--overlay2', 'none'],
+      ...['--ignore-cgroups', '--network', network ? 'sandbox' : 'none', '--host-uds', 'create', '--overlay2', 'none'],
       ...['run', '--bundle', path, id],
     ],
   }),

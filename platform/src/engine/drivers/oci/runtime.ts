@@ -18,6 +18,8 @@ export interface OciRuntime {
   agent(spec: InstanceSpec): string[]
   /** Folders of the root that the runtime would otherwise cover with memory. */
   ownFolders: string[]
+  /** Its programs see a /sys that it makes itself. */
+  ownSysfs?: boolean
   /** Where the runtime is put into a control group of ours instead of making one: what the host must allow it. */
   groupLimits?: (limits: Limits) => Limits
   /** Options of the keeper beside those of the root, and the command line that runs the bundle in `dir`. */

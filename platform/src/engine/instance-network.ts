@@ -1,0 +1,66 @@
+import { WarrenError } from '../errors.ts'
+import type { Driver, InstanceSpec, NetworkPlace } from './driver.ts'
+import type { GatewayStatus } from './network/messages.ts'
+import type { Network } from './network/network.ts'
+import { closedPolicy, isOpenPolicy, type NetworkPolicy } from './network/rules.ts'
+
+interface Placed {
+  spec: Pick<InstanceSpec, 'network'>
+  driver: { name: string }
+}
+
+/** The network as the engine uses it, or the reason why this host gives none. */
+export class InstanceNetwork {
+  readonly #network: Network | string
+
+  constructor(network: Network | string) {
+    this.#network = network
+  }
+
+  get isThere(): boolean {
+    return typeof this.#network !== 'string'
+  }
+
+  /** Throws `unavailable` where an instance of `driver` could not do what `policy` allows. */
+  check(driver: Driver, policy: NetworkPolicy): void {
+    if (isOpenPolicy(policy) && !(this.isThere && driver.joinsNetwork)) throw this.#missing(driver.name)
+  }
+
+  /** As `check`, for one that runs. */
+  checkInstance({ spec, driver }: Placed, policy: NetworkPolicy): void {
+    if (isOpenPolicy(policy) && !(this.isThere && spec.network)) throw this.#missing(driver.name)
+  }
+
+  /** A prepared network for a new instance, if there is one for it. */
+  async take(driver: Driver): Promise<{ network?: NetworkPlace }> {
+    return typeof this.#network !== 'string' && driver.joinsNetwork ? { network: await this.#network.take() } : {}
+  }
+
+  /** Only when neither the instance nor its record is there any more: the next one gets it. */
+  async release({ network }: InstanceSpec): Promise<void> {
+    if (network && typeof this.#network !== 'string') await this.#network.release(network.slot)
+  }
+
+  /** From when this resolves on, what `policy` does not allow is cut. Throws `unavailable` where there is no network. */
+  async set(instance: Placed, policy: NetworkPolicy = closedPolicy): Promise<void> {
+    this.checkInstance(instance, policy)
+    const { network } = instance.spec
+    if (network && typeof this.#network !== 'string') await this.#network.set(network.slot, policy)
+  }
+
+  /** What came and went, and what was refused. Undefined for an instance without a network. */
+  async status({ spec }: Placed): Promise<GatewayStatus | undefined> {
+    return spec.network && typeof this.#network !== 'string' ? this.#network.status(spec.network.slot) : undefined
+  }
+
+  async close(): Promise<void> {
+    if (typeof this.#network !== 'string') await this.#network.close()
+  }
+
+  #missing(driver: string): WarrenError {
+    const reason = typeof this.#network === 'string' ? this.#network : `its runtime ${driver} was given no network`
+    return new WarrenError('unavailable', `this sandbox cannot reach anything: ${reason}`, {
+      hint: 'Ask without `network`, or see docs/network.md for what the host needs.',
+    })
+  }
+}

@@ -1,0 +1,185 @@
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request as requestOutside,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { Socket } from 'node:net'
+import { type Duplex, pipeline } from 'node:stream'
+import { plainName } from '../rules.ts'
+import { Throttle } from './bucket.ts'
+import { connectTo, mayBeFor, type Outside, splice } from './relay.ts'
+import type { Connection, Traffic } from './traffic.ts'
+
+interface Carried {
+  traffic: Traffic
+  connection: Connection
+  agent: Agent
+}
+
+/** Meant for one hop: of no concern to the server, or said anew. */
+const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'te', 'upgrade'])
+
+/**
+ * Serves plain HTTP connections whose every request must be for an allowed name that stands for the address it goes to.
+ * Requests are read and written anew, so that both ends agree where each begins.
+ */
+export class HttpRelay {
+  readonly #server: Server
+  readonly #outside: Outside
+  readonly #carried = new WeakMap<object, Carried>()
+
+  constructor(outside: Outside) {
+    this.#outside = outside
+    this.#server = createServer({ requestTimeout: 0, headersTimeout: 15_000, keepAliveTimeout: 60_000 })
+    this.#server.on('request', (request, response) => void this.#request(request, response))
+    this.#server.on('connect', (request, socket) => void this.#refuse(request, socket, 'CONNECT is for proxies'))
+    this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
+    this.#server.on('clientError', (_error, socket) => socket.destroy())
+  }
+
+  serve(traffic: Traffic, connection: Connection): void {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    agent.createConnection = () => {
+      const outer = connectTo(connection.address, connection.port)
+      traffic.join(connection, outer)
+      return outer
+    }
+    const { inside } = connection
+    this.#carried.set(inside, { traffic, connection, agent })
+    inside.once('close', () => agent.destroy())
+    this.#server.emit('connection', inside)
+  }
+
+  async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const carried = this.#carried.get(request.socket)
+    if (!carried) return void request.socket.destroy()
+    const refused = await this.#reasonAgainst(request, carried)
+    if (refused) return this.#answerRefused(request, response, refused)
+    const { traffic, connection } = carried
+    const outer = requestOutside({
+      agent: carried.agent,
+      method: request.method!,
+      path: pathOf(request),
+      headers: passedOn(request),
+      setHost: false,
+    })
+    const broken = () => {
+      if (!response.headersSent && !connection.inside.destroyed) response.writeHead(502).end()
+      else connection.inside.destroy()
+    }
+    outer.on('error', broken)
+    outer.on('response', (answer) => {
+      response.writeHead(answer.statusCode!, answer.statusMessage, passedOn(answer))
+      pipeline(answer, new Throttle(traffic.download), response, () => {})
+    })
+    outer.on('upgrade', (_answer, socket) => socket.destroy())
+    pipeline(request, new Throttle(traffic.upload), outer, (error) => {
+      if (error && !request.complete) outer.destroy()
+    })
+    response.once('close', () => {
+      if (!response.writableFinished) outer.destroy()
+    })
+  }
+
+  /** WebSocket alone: what follows other upgrades may be requests again, which nobody would look at. */
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const carried = this.#carried.get(socket)
+    if (!carried) return void socket.destroy()
+    socket.on('error', () => {})
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket' && request.method === 'GET'
+    const refused = isWebSocket ? await this.#reasonAgainst(request, carried) : 'only WebSocket may take over'
+    if (refused) return this.#refuse(request, socket, refused)
+    if (socket.destroyed) return
+    const { traffic, connection } = carried
+    const outer = requestOutside({
+      agent: carried.agent,
+      method: 'GET',
+      path: pathOf(request),
+      headers: { ...passedOn(request), connection: 'upgrade', upgrade: 'websocket' },
+      setHost: false,
+    })
+    outer.on('error', () => socket.destroy())
+    outer.on('response', (answer) => {
+      // Refused by the server: its answer, and then the end.
+      ;(socket as Socket).write(statusLine(answer))
+      pipeline(answer, socket, () => socket.destroy())
+    })
+    outer.on('upgrade', (answer, outerSocket, outerHead) => {
+      ;(socket as Socket).write(statusLine(answer))
+      if (outerHead.length > 0) (socket as Socket).write(outerHead)
+      if (head.length > 0) outerSocket.write(head)
+      splice(traffic, connection.inside, outerSocket as Socket)
+    })
+    outer.end()
+  }
+
+  /** The name of a request is that of its address, if it has one with a name in it, and else that of its Host: both, if both are there. */
+  async #reasonAgainst(request: IncomingMessage, { traffic, connection }: Carried): Promise<string | undefined> {
+    const hosts = request.rawHeaders.filter((_, at) => at % 2 === 0 && request.rawHeaders[at]!.toLowerCase() === 'host')
+    const name = hosts.length === 1 ? nameOf(request.headers.host!, connection.port) : undefined
+    if (!name) return 'it does not say whom it is for (Host)'
+    connection.name = name
+    if (connection.entry.name && connection.entry.name !== name) connection.entry = { ...connection.entry }
+    if (!request.url!.startsWith('/') && request.url !== '*') {
+      const absolute = URL.canParse(request.url!) ? new URL(request.url!) : undefined
+      if (absolute?.protocol !== 'http:' || nameOf(absolute.host, connection.port) !== name)
+        return 'its address and its Host name two'
+    }
+    return mayBeFor(traffic, connection, { name, names: this.#outside.names })
+  }
+
+  #answerRefused(request: IncomingMessage, response: ServerResponse, reason: string): void {
+    const carried = this.#carried.get(request.socket)!
+    tellRefused(carried, reason)
+    response.writeHead(403, { 'content-type': 'text/plain', connection: 'close' }).end(`refused: ${reason}\n`)
+  }
+
+  #refuse(_request: IncomingMessage, socket: Duplex, reason: string): void {
+    const carried = this.#carried.get(socket)
+    if (carried) tellRefused(carried, reason)
+    socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', () => socket.destroy())
+  }
+}
+
+function tellRefused({ traffic, connection }: Carried, reason: string): void {
+  const { entry, name } = connection
+  const { at: _, bytesSent: __, bytesReceived: ___, ...rest } = entry
+  traffic.refused({ ...rest, at: new Date().toISOString(), reason, ...(name ? { name } : {}) })
+}
+
+/** The name of `host` or `host:port`, if the port is that of the connection. */
+function nameOf(host: string, port: number): string | undefined {
+  const [, name = '', named] = /^([^:]*)(?::(\d+))?$/.exec(host) ?? []
+  return named === undefined || Number(named) === port ? plainName(name) : undefined
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url!
+  if (url.startsWith('/') || url === '*') return url
+  const { pathname, search } = new URL(url)
+  return pathname + search
+}
+
+function passedOn({ rawHeaders, headers }: IncomingMessage): Record<string, string[]> {
+  const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()))
+  const passed: Record<string, string[]> = {}
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!
+    const lower = name.toLowerCase()
+    // Of those that say where a message ends none may be taken away by naming it.
+    const framing = lower === 'transfer-encoding' || lower === 'content-length' || lower === 'host'
+    if (hopByHop.has(lower) || (named.has(lower) && !framing)) continue
+    passed[lower] = [...(passed[lower] ?? []), rawHeaders[at + 1]!]
+  }
+  return passed
+}
+
+function statusLine(answer: IncomingMessage): string {
+  const lines = [`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`]
+  for (let at = 0; at < answer.rawHeaders.length; at += 2)
+    lines.push(`${answer.rawHeaders[at]}: ${answer.rawHeaders[at + 1]}`)
+  return `${lines.join('\r\n')}\r\n\r\n`
+}

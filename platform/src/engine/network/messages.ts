@@ -1,0 +1,42 @@
+import type { TrafficCounters, TrafficEntry } from './gateway/traffic.ts'
+import type { NetworkPolicy } from './rules.ts'
+
+/** What the platform asks of the gateway, one line of JSON each. `slot` is the number of a sandbox's network. */
+export type GatewayRequest = { id: number } & (
+  | { verb: 'hello' }
+  /** Holds for all. What is known of other slots than these is forgotten. */
+  | { verb: 'configure'; settings: GatewaySettings; slots: number[] }
+  | { verb: 'set'; slot: number; policy: NetworkPolicy }
+  | { verb: 'clear'; slot: number }
+  | { verb: 'status'; slot: number }
+)
+
+export interface GatewaySettings {
+  /** Ranges of the floor that the operator has opened. */
+  opened: string[]
+  /** Resolvers to ask; none are those of the host. */
+  resolvers: string[]
+  /** Addresses of the host that the gateway may not see from where it is. */
+  hostAddresses: string[]
+}
+
+export interface GatewayStatus {
+  counters: TrafficCounters
+  log: TrafficEntry[]
+}
+
+export interface Hello {
+  version: string
+  pid: number
+}
+
+export type GatewayReply = { id: number; answer?: unknown; error?: string }
+
+/** How a sandbox sees its network: the same in every one, so that a snapshot fits wherever it is restored. */
+export const inside = { address: '192.0.0.2', gateway: '192.0.0.1', prefix: 30 } as const
+/** Where the kernel hands connections to the gateway. */
+export const relayPort = 15_001
+/** The first of the addresses by which the gateway tells sandboxes apart; a slot's is this and its number. */
+export const firstOuterAddress = '198.18.0.0'
+/** What this range holds. */
+export const mostSlots = 131_070

@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WarrenError } from '../../errors.ts'
+import type { NetworkPlace } from '../driver.ts'
+import { interfaceAddresses } from './gateway/own-addresses.ts'
+import { type GatewayPlace, GatewayProcess } from './gateway-process.ts'
+import { type GatewaySettings, type GatewayStatus, mostSlots } from './messages.ts'
+import { closedPolicy, type NetworkPolicy } from './rules.ts'
+import { SlotNamespaces } from './slots.ts'
+
+export interface NetworkOptions {
+  /** The platform's own on this host. */
+  name: string
+  settings: Omit<GatewaySettings, 'hostAddresses'>
+  gateway: Omit<GatewayPlace, 'routerPath'>
+  /** Slots that sandboxes of an earlier process are in. */
+  taken: readonly number[]
+  log: { warn: (details: object, message: string) => void }
+}
+
+/** How many slots are kept ready, how many are made in one go, and how many that come back are kept. */
+const ready = { least: 4, batch: 8, most: 64 }
+const retryMs = 1000
+
+/** Hands out prepared networks to sandboxes and holds what each may reach. A slot without a policy reaches nothing. */
+export class Network {
+  readonly #options: NetworkOptions
+  readonly #namespaces: SlotNamespaces
+  readonly #taken: Set<number>
+  readonly #policies = new Map<number, NetworkPolicy>()
+  #ready: number[] = []
+  #next = 1
+  /** Given back, not yet fit for the next. */
+  #used: number[] = []
+  #working: Promise<void> | undefined
+  #gateway: GatewayProcess
+  #closed = false
+
+  private constructor(options: NetworkOptions, namespaces: SlotNamespaces, gateway: GatewayProcess) {
+    this.#options = options
+    this.#namespaces = namespaces
+    this.#taken = new Set(options.taken)
+    this.#gateway = gateway
+    void this.#attend(gateway)
+  }
+
+  /** Makes what all sandboxes share, takes up or removes what is left of an earlier process. Rejects where it cannot be. */
+  static async open(options: NetworkOptions): Promise<Network> {
+    const namespaces = new SlotNamespaces(options.name)
+    const found = await namespaces.list()
+    const taken = options.taken.filter((slot) => found.includes(slot))
+    await namespaces.openRouter(taken)
+    const stray = found.filter((slot) => !taken.includes(slot))
+    if (stray.length > 0) await namespaces.remove(stray)
+    const gateway = await GatewayProcess.open({ ...options.gateway, routerPath: namespaces.routerPath })
+    const network = new Network({ ...options, taken }, namespaces, gateway)
+    await network.#configure()
+    network.#fill()
+    return network
+  }
+
+  /** Takes a ready slot, in which everything is denied. */
+  async take(): Promise<NetworkPlace> {
+    for (;;) {
+      const slot = this.#ready.shift()
+      this.#fill()
+      if (slot !== undefined) {
+        this.#taken.add(slot)
+        return { slot, netns: this.#namespaces.path(slot) }
+      }
+      if (this.#closed) throw new WarrenError('unavailable', 'the platform is stopping')
+      await this.#working
+    }
+  }
+
+  /** From when this resolves on, what `policy` does not allow is cut. */
+  async set(slot: number, policy: NetworkPolicy): Promise<void> {
+    this.#policies.set(slot, policy)
+    await this.#gateway.ask({ verb: 'set', slot, policy })
+  }
+
+  async status(slot: number): Promise<GatewayStatus> {
+    const status = await this.#gateway.ask<GatewayStatus | undefined>({ verb: 'status', slot })
+    if (status) return status
+    await this.set(slot, this.#policies.get(slot) ?? closedPolicy)
+    return this.status(slot)
+  }
+
+  /** From when this resolves on nothing is allowed there. Nothing may run in it any more: the next sandbox gets it. */
+  async release(slot: number): Promise<void> {
+    if (!this.#taken.delete(slot)) return
+    this.#policies.delete(slot)
+    await this.#gateway.ask({ verb: 'clear', slot }).catch(() => {}) // if it has died, it knows nothing
+    this.#used.push(slot)
+    this.#fill()
+  }
+
+  /** With slots in use the gateway and they go on; else nothing of the network is left. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#working
+    await this.#namespaces.remove([...this.#ready.splice(0), ...this.#used.splice(0)])
+    if (this.#taken.size > 0) return this.#gateway.release()
+    await this.#gateway.kill()
+    await this.#namespaces.removeRouter()
+  }
+
+  /** Brings the slots to what should be ready, in the background. */
+  #fill(): void {
+    if (this.#working || this.#closed) return
+    if (this.#used.length === 0 && this.#ready.length >= ready.least) return
+    this.#working = (this.#used.length > 0 ? this.#takeBack() : this.#make())
+      .catch(async (error) => {
+        this.#options.log.warn({ err: error }, 'networks for sandboxes could not be made; it is tried again')
+        await sleep(retryMs, undefined, { ref: false })
+      })
+      .finally(() => {
+        this.#working = undefined
+        this.#fill()
+      })
+  }
+
+  async #takeBack(): Promise<void> {
+    const used = this.#used.splice(0)
+    const wanted = used.splice(0, Math.max(0, ready.most - this.#ready.length))
+    await this.#namespaces.remove(used)
+    if (wanted.length === 0) return
+    await this.#namespaces.renew(wanted).catch(async (error) => {
+      await this.#namespaces.remove(wanted)
+      throw error
+    })
+    this.#ready.push(...wanted)
+  }
+
+  async #make(): Promise<void> {
+    const slots: number[] = []
+    for (let tries = 0; slots.length < ready.batch && tries < mostSlots; tries++) {
+      const slot = this.#next
+      this.#next = (this.#next % mostSlots) + 1
+      if (!this.#taken.has(slot) && !this.#ready.includes(slot) && !this.#used.includes(slot)) slots.push(slot)
+    }
+    // After a failure halfway some may be there.
+    await this.#namespaces.make(slots).catch(async (error) => {
+      await this.#namespaces.remove(slots).catch(() => {})
+      throw error
+    })
+    this.#ready.push(...slots)
+  }
+
+  async #configure(): Promise<void> {
+    const settings = { ...this.#options.settings, hostAddresses: [...interfaceAddresses()] }
+    const slots = [...this.#taken]
+    await this.#gateway.ask({ verb: 'configure', settings, slots })
+    for (const [slot, policy] of this.#policies) await this.#gateway.ask({ verb: 'set', slot, policy })
+  }
+
+  /** When it dies, sandboxes reach nothing until the next one has been told all policies. */
+  async #attend(gateway: GatewayProcess): Promise<void> {
+    await gateway.closed
+    while (!this.#closed) {
+      try {
+        this.#gateway = await GatewayProcess.open({
+          ...this.#options.gateway,
+          routerPath: this.#namespaces.routerPath,
+        })
+        void this.#attend(this.#gateway)
+        return await this.#configure()
+      } catch (error) {
+        this.#options.log.warn({ err: error }, 'the gateway of the network could not be started; it is tried again')
+        await sleep(retryMs, undefined, { ref: false })
+      }
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import { readdir } from 'node:fs/promises'
+import { runCommand } from '../../lib/run-command.ts'
+import { formatAddress, parseAddress } from './addresses.ts'
+import { firstOuterAddress, inside, relayPort } from './messages.ts'
+
+/** Where `ip netns` keeps the namespaces that have a name. */
+const folder = '/run/netns'
+const commandMs = 30_000
+/** Of the two ends of every sandbox's cable: the same everywhere, as the addresses are. */
+const hardware = { router: '02:00:00:00:00:01', inside: '02:00:00:00:00:02' }
+
+/**
+ * The namespaces of one platform: a router, and one for each sandbox, joined to it by a cable. The router has no way out:
+ * what arrives there reaches the gateway's sockets or nothing. All of it is found again by its name.
+ */
+export class SlotNamespaces {
+  readonly #prefix: string
+
+  /** `name` is the platform's own on this host. */
+  constructor(name: string) {
+    this.#prefix = name
+  }
+
+  get routerPath(): string {
+    return `${folder}/${this.#prefix}`
+  }
+
+  path(slot: number): string {
+    return `${folder}/${this.#prefix}-${slot}`
+  }
+
+  /** Makes the router, or makes it anew around `slots` that live. */
+  async openRouter(slots: readonly number[]): Promise<void> {
+    await this.#run(routerScript, { arguments: [], ruleset: this.#ruleset(slots) })
+  }
+
+  async make(slots: readonly number[]): Promise<void> {
+    await this.#run(`${insideScript}${makeScript}`, {
+      arguments: slots.flatMap((slot) => [String(slot), outerAddress(slot)]),
+      ruleset: '',
+    })
+  }
+
+  /** Makes used ones as they were: a runtime may have taken the address for itself. */
+  async renew(slots: readonly number[]): Promise<void> {
+    await this.#run(`${insideScript}${renewScript}`, { arguments: slots.map(String), ruleset: '' })
+  }
+
+  async remove(slots: readonly number[]): Promise<void> {
+    await this.#run(removeScript, { arguments: slots.map(String), ruleset: '' })
+  }
+
+  async removeRouter(): Promise<void> {
+    await this.#run('ip netns delete "$name"', { arguments: [], ruleset: '' })
+  }
+
+  /** The numbers of all there are. */
+  async list(): Promise<number[]> {
+    const names = await readdir(folder).catch(() => [])
+    return names
+      .filter((name) => name.startsWith(`${this.#prefix}-`))
+      .map((name) => Number(name.slice(this.#prefix.length + 1)))
+      .filter(Number.isInteger)
+  }
+
+  async #run(script: string, given: { arguments: string[]; ruleset: string }): Promise<void> {
+    const environment = [this.#prefix, hardware.router, hardware.inside, inside.address, inside.gateway]
+    const { ok, failure } = await runCommand(
+      ['sh', '-euc', `${preamble}${script}`, 'network', ...environment, ...given.arguments],
+      { timeoutMs: commandMs, cwd: '/', input: given.ruleset, keepBytes: 4096 },
+    )
+    if (!ok) throw new Error(`the network of the sandboxes: ${failure}`)
+  }
+
+  /**
+   * What the router does with packets. A sandbox's cable says who sent them, whatever they claim; its address is written
+   * into them here and taken out again on the way back. TCP goes to the gateway, whatever its destination; DNS to the
+   * gateway's address; everything else, IPv6 too, nowhere. Replaced as a whole or not at all.
+   */
+  #ruleset(slots: readonly number[]): string {
+    const elements = slots.map((slot) => `"s${slot}" : ${outerAddress(slot)}`)
+    const table = `inet ${tableOf(this.#prefix)}`
+    return `
+table ${table}
+delete table ${table}
+table ${table} {
+  map senders {
+    type ifname : ipv4_addr
+    ${elements.length > 0 ? `elements = { ${elements.join(', ')} }` : ''}
+  }
+  chain arrive {
+    type filter hook prerouting priority raw; policy drop;
+    iifname "lo" accept
+    ip saddr != ${inside.address} drop
+    ip saddr set iifname map @senders
+    ip saddr ${inside.address} drop
+    ip daddr ${inside.gateway} meta l4proto { tcp, udp } th dport 53 accept
+    ip daddr ${inside.gateway} drop
+    meta l4proto tcp accept
+  }
+  chain divert {
+    type filter hook prerouting priority mangle; policy drop;
+    iifname "lo" accept
+    ip daddr ${inside.gateway} accept
+    meta l4proto tcp tproxy ip to :${relayPort} meta mark set 1 accept
+    meta l4proto tcp reject with tcp reset
+  }
+  chain take {
+    type filter hook input priority filter; policy drop;
+    iifname "lo" accept
+    meta mark 1 accept
+    ip daddr ${inside.gateway} meta l4proto { tcp, udp } th dport 53 accept
+  }
+  chain pass {
+    type filter hook forward priority filter; policy drop;
+  }
+  chain leave {
+    type filter hook postrouting priority 400; policy accept;
+    oifname "s*" ip daddr set ${inside.address}
+  }
+}
+`
+  }
+}
+
+function outerAddress(slot: number): string {
+  return formatAddress(parseAddress(firstOuterAddress)! + slot)
+}
+
+function tableOf(prefix: string): string {
+  return prefix.replaceAll('-', '_')
+}
+
+const preamble = `
+name=$1 router=$2 hardware=$3 inside=$4 gateway=$5
+table=$(echo "$name" | tr - _)
+shift 5
+`
+
+const routerScript = `
+if ! ip netns pids "$name" >/dev/null 2>&1; then
+  ip netns delete "$name" 2>/dev/null || true
+  ip netns add "$name"
+fi
+ip -n "$name" -batch - <<END
+link set lo up
+addr replace $gateway/32 dev lo
+route replace local 0.0.0.0/0 dev lo table 100
+END
+ip -n "$name" rule show | grep -q 'fwmark 0x1 lookup 100' || ip -n "$name" rule add fwmark 1 lookup 100
+exec nsenter "--net=/run/netns/$name" nft -f -
+`
+
+/** What is inside of one slot. */
+const insideScript = `
+configure() {
+  nsenter "--net=/run/netns/$name-$1" sh -euc '
+    echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
+    ip -batch -
+  ' <<END
+link set lo up
+link set eth0 addrgenmode none
+link set eth0 up
+addr replace $inside/30 dev eth0
+route replace default via $gateway
+END
+}
+`
+
+/** SLOT… */
+const renewScript = `
+for slot; do configure "$slot"; done
+`
+
+/** SLOT ADDRESS… */
+const makeScript = `
+numbers= cables= routes= senders=
+while [ $# -gt 0 ]; do
+  slot=$1 address=$2
+  shift 2
+  numbers="$numbers $slot"
+  cables="$cables
+netns add $name-$slot
+link add s$slot address $router netns $name type veth peer name eth0 address $hardware netns $name-$slot"
+  routes="$routes
+link set s$slot addrgenmode none
+link set s$slot up
+route replace $address/32 dev s$slot
+neigh replace $address lladdr $hardware dev s$slot nud permanent"
+  senders="$senders \\"s$slot\\" : $address,"
+done
+echo "$cables" | ip -batch -
+echo "$routes" | ip -n "$name" -batch -
+for slot in $numbers; do configure "$slot"; done
+exec nsenter "--net=/run/netns/$name" nft "add element inet $table senders { \${senders%,} }"
+`
+
+/** SLOT… What is gone already is what was wanted. */
+const removeScript = `
+for slot; do
+  nsenter "--net=/run/netns/$name" nft "delete element inet $table senders { \\"s$slot\\" }" 2>/dev/null || true
+  ip -n "$name" link delete "s$slot" 2>/dev/null || true
+  ip netns delete "$name-$slot" 2>/dev/null || [ ! -e "/run/netns/$name-$slot" ]
+done
+`

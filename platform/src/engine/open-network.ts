@@ -1,0 +1,68 @@
+import { constants, openSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { WarrenError } from '../errors.ts'
+import { runCommand } from '../lib/run-command.ts'
+import { gatewayUid, type Host } from './host/host.ts'
+import type { InstanceStore } from './instance-store.ts'
+import { parseOpened } from './network/floor.ts'
+import { Network, type NetworkOptions } from './network/network.ts'
+
+export interface EgressOptions {
+  /** Ranges of the floor that sandboxes may be allowed to reach. */
+  open: string[]
+  /** DNS servers to ask instead of the host's. */
+  dns: string[]
+  /** The network namespace from which connections go out; the platform's own unless said. */
+  uplink: string | undefined
+}
+
+/** Makes the way out of sandboxes on this host. Answers with the reason, as the end of a sentence, where that cannot be. */
+export async function openNetwork(
+  host: Host,
+  store: InstanceStore,
+  options: { home: string; name: string; egress: EgressOptions; log: NetworkOptions['log'] },
+): Promise<Network | string> {
+  const { home, name, egress, log } = options
+  egress.open.forEach(checkOpened)
+  if (!host.root) return 'only root can give sandboxes a network'
+  for (const [command, packageName] of [
+    ['ip', 'iproute2'],
+    ['nft', 'nftables'],
+    ['nsenter', 'util-linux'],
+  ] as const) {
+    const { ok, failure } = await runCommand([command, '--version'], { timeoutMs: 5000 })
+    // ip knows the option by its short form alone, and says so with another exit code.
+    if (!ok && failure === 'is not installed') return `${command} ${failure} (apt-get install ${packageName})`
+  }
+  const folder = join(home, 'network')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const records = await store.readAll()
+  try {
+    return await Network.open({
+      name,
+      log,
+      settings: { opened: egress.open, resolvers: egress.dns },
+      taken: records.flatMap(({ spec }) => (spec.network ? [spec.network.slot] : [])),
+      gateway: {
+        guestBinary: host.guestBinary,
+        folder,
+        socketDir: `/proc/self/fd/${openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)}`,
+        uplinkPath: egress.uplink,
+        uid: gatewayUid,
+      },
+    })
+  } catch (error) {
+    const reason = (error as Error).message
+    log.warn({ err: error }, 'sandboxes get no network')
+    return reason
+  }
+}
+
+function checkOpened(text: string): void {
+  try {
+    parseOpened(text)
+  } catch (error) {
+    throw new WarrenError('invalid_request', `WARREN_EGRESS_OPEN must name ${(error as Error).message}`)
+  }
+}
