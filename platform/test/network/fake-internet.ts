@@ -94,7 +94,8 @@ export async function openFakeInternet(): Promise<FakeInternet> {
   }
   for (const name of [net, up]) {
     const argv = ['netns', 'exec', name, process.execPath, servers, tcpPorts.join(), udpPorts.join()]
-    const child = spawn('ip', [...argv, JSON.stringify(zone)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const resolver = name === net ? addresses.resolver : addresses.host
+    const child = spawn('ip', [...argv, JSON.stringify(zone), resolver], { stdio: ['ignore', 'pipe', 'inherit'] })
     children.push(child)
     await new Promise<void>((resolve) => {
       let text = ''

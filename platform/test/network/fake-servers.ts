@@ -4,9 +4,10 @@ import { type Answer, decode, encode, type Packet } from 'dns-packet'
 
 /**
  * Everybody on the fake internet: run in a network namespace, it listens there at every address, and tells what it gets, a
- * line of JSON each. Arguments: TCP ports, UDP ports, and the zone as JSON (name to addresses, one after the other).
+ * line of JSON each. Arguments: TCP ports, UDP ports, the zone as JSON (name to addresses, one after the other), and where
+ * DNS answers from.
  */
-const [tcpPorts = '', udpPorts = '', zone = '{}'] = process.argv.slice(2)
+const [tcpPorts = '', udpPorts = '', zone = '{}', resolver] = process.argv.slice(2)
 const addresses = JSON.parse(zone) as Record<string, string[]>
 const asked = new Map<string, number>()
 
@@ -24,7 +25,8 @@ for (const port of udpPorts.split(',').map(Number)) {
     const reply = port === 53 ? answer(message) : message
     if (reply) socket.send(reply, from.port, from.address)
   })
-  socket.bind(port)
+  // An answer must come from where the question went.
+  socket.bind(port, port === 53 ? resolver : undefined)
 }
 tell({ kind: 'ready' })
 

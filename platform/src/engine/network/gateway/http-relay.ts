@@ -34,9 +34,13 @@ export class HttpRelay {
   constructor(outside: Outside) {
     this.#outside = outside
     this.#server = createServer({ requestTimeout: 0, headersTimeout: 15_000, keepAliveTimeout: 60_000 })
-    this.#server.on('request', (request, response) => void this.#request(request, response))
+    this.#server.on('request', (request, response) => {
+      this.#request(request, response).catch(() => request.socket.destroy())
+    })
     this.#server.on('connect', (request, socket) => void this.#refuse(request, socket, 'CONNECT is for proxies'))
-    this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
+    this.#server.on('upgrade', (request, socket, head) => {
+      this.#upgrade(request, socket, head).catch(() => socket.destroy())
+    })
     this.#server.on('clientError', (_error, socket) => socket.destroy())
   }
 
@@ -51,6 +55,7 @@ export class HttpRelay {
     this.#carried.set(inside, { traffic, connection, agent })
     inside.once('close', () => agent.destroy())
     this.#server.emit('connection', inside)
+    inside.resume() // paused until it was known who serves it
   }
 
   async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -163,16 +168,17 @@ function pathOf(request: IncomingMessage): string {
   return pathname + search
 }
 
-function passedOn({ rawHeaders, headers }: IncomingMessage): Record<string, string[]> {
+function passedOn({ rawHeaders, headers }: IncomingMessage): Record<string, string | string[]> {
   const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()))
-  const passed: Record<string, string[]> = {}
+  const passed: Record<string, string | string[]> = {}
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!
     const lower = name.toLowerCase()
     // Of those that say where a message ends none may be taken away by naming it.
     const framing = lower === 'transfer-encoding' || lower === 'content-length' || lower === 'host'
     if (hopByHop.has(lower) || (named.has(lower) && !framing)) continue
-    passed[lower] = [...(passed[lower] ?? []), rawHeaders[at + 1]!]
+    const before = passed[lower]
+    passed[lower] = before === undefined ? rawHeaders[at + 1]! : [before, rawHeaders[at + 1]!].flat()
   }
   return passed
 }
