@@ -1,4 +1,4 @@
-import type { CreateOptions, Isolation, SandboxInfo } from '@warren/sdk'
+import type { CreateOptions, Isolation, NetworkPolicy, SandboxInfo } from '@warren/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { text } from './messages.ts'
 
@@ -40,7 +40,14 @@ export function wholePositive(value: string): number {
 
 const isolationLevels: Isolation[] = ['none', 'namespaces', 'container', 'userspace-kernel', 'microvm']
 
-export interface CreateFlags {
+export interface NetworkFlags {
+  internet?: boolean
+  allow?: string[]
+  deny?: string[]
+  bandwidth?: number
+}
+
+export interface CreateFlags extends NetworkFlags {
   template?: string
   timeout?: number
   env?: Record<string, string>
@@ -53,9 +60,29 @@ export interface CreateFlags {
   driver?: string
 }
 
+/** The options that say what a sandbox may reach. */
+export function withNetworkOptions(command: Command): Command {
+  return command
+    .option('--internet', text.optionInternet)
+    .option('--no-internet', text.optionNoInternet)
+    .option('--allow <rule>', text.optionAllow, repeated)
+    .option('--deny <rule>', text.optionDeny, repeated)
+    .option('--bandwidth <mbps>', text.optionBandwidth, positive)
+}
+
+function repeated(value: string, before: string[] = []): string[] {
+  return [...before, value]
+}
+
+/** Undefined where nothing is said: then it is left to the server. */
+export function networkOptions({ internet, allow, deny, bandwidth }: NetworkFlags): NetworkPolicy | undefined {
+  const said = { internet, allow, deny, bandwidthMbps: bandwidth }
+  return Object.values(said).some((value) => value !== undefined) ? said : undefined
+}
+
 /** The options of every command that starts a sandbox. */
 export function withCreateOptions(command: Command): Command {
-  return command
+  return withNetworkOptions(command)
     .option('-t, --template <name>', text.optionTemplate)
     .option('--timeout <time>', text.optionTimeout, wholeDuration)
     .option('-e, --env <name=value>', text.optionEnv, pair)
@@ -100,6 +127,7 @@ export function createOptions(flags: CreateFlags): CreateOptions {
     env,
     metadata,
     limits: Object.keys(given).length > 0 ? given : undefined,
+    network: networkOptions(flags),
     isolation: min || driver ? { ...(min && { min }), ...(driver && { driver }) } : undefined,
   }
 }

@@ -10,6 +10,7 @@ import { addInfo } from './commands/sandbox/info.ts'
 import { addKill } from './commands/sandbox/kill.ts'
 import { addList } from './commands/sandbox/list.ts'
 import { addLogs } from './commands/sandbox/logs.ts'
+import { addNetwork } from './commands/sandbox/network.ts'
 import { addShell } from './commands/sandbox/shell.ts'
 import { addTimeout } from './commands/sandbox/timeout.ts'
 import { addUp } from './commands/up.ts'
@@ -38,7 +39,7 @@ export function program(): Command {
 
   const sandbox = root.command('sandbox').description(text.sandbox).enablePositionalOptions()
   sandbox.helpCommand('help [command]', text.helpCommand)
-  const adds = [addCreate, addList, addInfo, addExec, addShell, addCopy, addLogs, addTimeout, addKill]
+  const adds = [addCreate, addList, addInfo, addExec, addShell, addCopy, addLogs, addNetwork, addTimeout, addKill]
   for (const add of adds) add(sandbox)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()

@@ -14,6 +14,9 @@ const describedDefaults = [
   'WARREN_POOL_SIZE',
   'WARREN_PARALLEL_CREATES',
   'DATABASE_URL',
+  'WARREN_EGRESS_OPEN',
+  'WARREN_EGRESS_DNS',
+  'WARREN_EGRESS_UPLINK',
 ]
 
 for (const name of ['configuration.md', 'configuration.zh-CN.md']) {

@@ -26,6 +26,18 @@ const wanted = [
     rootOnly: true,
   },
   {
+    name: 'ip',
+    package: 'iproute2',
+    cost: 'no network for sandboxes: they reach nothing',
+    rootOnly: true,
+  },
+  {
+    name: 'nft',
+    package: 'nftables',
+    cost: 'no network for sandboxes: they reach nothing',
+    rootOnly: true,
+  },
+  {
     name: 'cargo',
     package: 'cargo',
     cost: 'the guest agent cannot be built, and without it no sandbox starts',

@@ -60,6 +60,11 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
         bind_read_only(source, &target).map_err(|errno| failed(&format!("show {} at {}", source, target), errno))?;
         binds.push(target);
     }
+    for path in &options.hidden {
+        mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "size=4k")
+            .map_err(|errno| failed(&format!("hide {}", path), errno))?;
+        binds.push(path.clone());
+    }
     if options.sysfs {
         let target = format!("{}/sys", root);
         let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;

@@ -23,6 +23,8 @@ pub struct Options {
     /// Show that namespace's part of the kernel's object tree at `sys` in the root, read-only: a runtime that maps its
     /// user may not do it for a network that is not its own.
     pub sysfs: bool,
+    /// Folders of the host that the runtime sees empty.
+    pub hidden: Vec<String>,
     pub detached: bool,
     /// When all is made, wait for the word `run` before the runtime is started.
     pub hold: bool,
@@ -85,6 +87,7 @@ impl Options {
             "--cgroup" => self.cgroups.push(text()),
             "--rlimit" => self.limits.push(parse_limit(value)?),
             "--setid" => self.identity = Some(parse_identity(value)?),
+            "--hide" => self.hidden.push(text()),
             "--netns" => self.network = Some(text()),
             "--pid-file" => self.pid_file = Some(text()),
             _ => return Err(format!("unknown option: {}", name)),
@@ -159,7 +162,7 @@ mod tests {
     #[test]
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --cgroup /a --cgroup /b \
-                    --mount-at /mnt --bind /a:b/c --open 4:/f --rlimit nofile=1024 --setid 5:6 --netns /n --sysfs --hold --detached --pid-file pid -- runc run --detach x";
+                    --mount-at /mnt --bind /a:b/c --open 4:/f --rlimit nofile=1024 --setid 5:6 --netns /n --sysfs --hide /h --hold --detached --pid-file pid -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
         assert_eq!(options.cgroups, ["/a", "/b"]);
@@ -169,6 +172,7 @@ mod tests {
         assert_eq!(options.limits, [(libc::RLIMIT_NOFILE, 1024)]);
         assert_eq!(options.identity, Some((5, 6)));
         assert!(options.hold && options.detached);
+        assert_eq!(options.hidden, ["/h"]);
         assert_eq!((options.network.as_deref(), options.sysfs), (Some("/n"), true));
         assert_eq!(options.runtime, ["runc", "run", "--detach", "x"]);
     }

@@ -1,12 +1,12 @@
-import { addresses, type FakeInternet } from './fake-internet.ts'
+import { addresses, type Seen } from './fake-internet.ts'
 
-/** Of an attempt: whether anything of it is where it must not be. All look at what has arrived since the last `forget`. */
-type Arrived = (internet: FakeInternet) => Promise<boolean>
+/** Of an attempt: whether anything of it is where it must not be. */
+type Arrived = (seen: Seen) => boolean
 
 const packetTo =
   (address: string, protocol?: string, port?: number): Arrived =>
-  async (internet) =>
-    (await internet.arrivals()).some(
+  ({ arrivals }) =>
+    arrivals.some(
       (found) =>
         found.address === address &&
         (protocol === undefined || found.protocol === protocol) &&
@@ -15,12 +15,12 @@ const packetTo =
 
 const textWith =
   (pattern: RegExp): Arrived =>
-  async ({ events }) =>
+  ({ events }) =>
     events.some(({ text }) => text !== undefined && pattern.test(text))
 
 const questionFor =
   (name: RegExp, type?: string): Arrived =>
-  async ({ events }) =>
+  ({ events }) =>
     events.some(
       (event) =>
         event.kind === 'question' && name.test(event.name ?? '') && (type === undefined || event.type === type),
@@ -88,6 +88,15 @@ export const escapes: Record<string, Arrived> = {
   IPv6: packetTo(ipv6),
   'IPv6, UDP': packetTo(ipv6),
 }
+
+/** Attempts that begin with something that is allowed. They are made one by one: nothing at all may arrive of the others. */
+export const beginsAllowed = [
+  'HTTP, a second request for another name',
+  'HTTP, a request hidden in another',
+  'HTTP, taken over by another protocol',
+  'metadata, by a redirect',
+  'private, by rebinding',
+]
 
 /** What is allowed and has to arrive. */
 export const allowedWays: Record<string, Arrived> = {

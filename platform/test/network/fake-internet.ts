@@ -41,6 +41,12 @@ interface Arrival {
   port: number
 }
 
+export interface Seen {
+  /** Every kind of packet that arrived there or at the host since `forget`, whoever listens. */
+  arrivals: Arrival[]
+  events: FakeEvent[]
+}
+
 export interface FakeEvent {
   kind: string
   address?: string
@@ -54,10 +60,9 @@ export interface FakeEvent {
 export interface FakeInternet {
   /** The namespace for WARREN_EGRESS_UPLINK. */
   uplink: string
-  /** What the servers were told since `forget`. */
+  /** What the servers were told since `forget`, as it comes. */
   events: FakeEvent[]
-  /** Every kind of packet that arrived there or at the host since `forget`, whoever listens. */
-  arrivals(): Promise<Arrival[]>
+  seen(): Promise<Seen>
   forget(): Promise<void>
   /** Runs a program in a plain namespace from which all of it can be reached. */
   plain(argv: string[]): Promise<{ stdout: string }>
@@ -115,18 +120,18 @@ export async function openFakeInternet(): Promise<FakeInternet> {
   return {
     uplink: `/run/netns/${up}`,
     events,
-    async arrivals() {
+    async seen() {
       await sleep(20)
       const listed = await Promise.all([net, up].map((name) => nft(name, '-j', 'list', 'table', 'inet', 'fake')))
-      return listed.flatMap(arrivalsOf)
+      return { arrivals: listed.flatMap(arrivalsOf), events: [...events] }
     },
     async forget() {
       // What is on its way still belongs to what was before.
       await sleep(20)
-      for (const name of [net, up]) for (const set of ['seen', 'seen6']) await nft(name, 'flush', 'set', 'inet', 'fake', set)
+      for (const name of [net, up]) await nft(name, 'flush set inet fake seen; flush set inet fake seen6')
       events.length = 0
     },
-    plain: (argv) => runCommand(['ip', 'netns', 'exec', plain, ...argv] as [string], { timeoutMs: 20_000 }),
+    plain: (argv) => runCommand(['ip', 'netns', 'exec', plain, ...argv], { timeoutMs: 20_000 }),
     close,
   }
 }

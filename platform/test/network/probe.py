@@ -248,8 +248,21 @@ TECHNIQUES = {
 }
 
 
-if TECHNIQUE == "list":
-    print("\n".join(TECHNIQUES))
+def together(names):
+    """Each in a process of its own, some at a time."""
+    import subprocess
+    from concurrent.futures import ThreadPoolExecutor
+
+    def attempt(name):
+        done = subprocess.run([sys.executable, sys.argv[0], name, RESOLVER], capture_output=True, timeout=60)
+        print(name, ":", done.stdout.decode("latin1").strip(), done.stderr.decode("latin1")[-200:])
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(attempt, names))
+
+
+if TECHNIQUE == "together":
+    together(sys.argv[3:])
 else:
     try:
         TECHNIQUES[TECHNIQUE]()

@@ -3,6 +3,7 @@
 import { type ExecuteOptions, type ExecuteResult, execute, type Language } from './execute.ts'
 import { Files } from './files.ts'
 import { followLogs, type LogEntry, readLogs } from './logs.ts'
+import { Network, type NetworkReport } from './network.ts'
 import { Ports } from './ports.ts'
 import type { Process, SpawnOptions } from './process.ts'
 import { Processes } from './processes.ts'
@@ -27,6 +28,8 @@ export interface SandboxInfo {
     passedOver: { driver: string; reason: string }[]
   }
   limits: Limits
+  /** What it may reach. */
+  network: NetworkReport['policy']
   metadata: Record<string, string>
   createdAt: string
   expiresAt: string
@@ -56,6 +59,7 @@ export interface Metrics {
 export class Sandbox implements AsyncDisposable {
   readonly id: string
   readonly files: Files
+  readonly network: Network
   readonly ports: Ports
   readonly processes: Processes
   readonly #transport: Transport
@@ -68,6 +72,7 @@ export class Sandbox implements AsyncDisposable {
     this.#transport = transport
     this.#path = `/v1/sandboxes/${encodeURIComponent(info.id)}`
     this.files = new Files(transport, this.#path)
+    this.network = new Network(transport, this.#path)
     this.ports = new Ports(transport, this.#path, info.ports.urlTemplate)
     this.processes = new Processes(transport, this.#path)
   }

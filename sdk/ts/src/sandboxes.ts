@@ -1,3 +1,4 @@
+import type { NetworkPolicy } from './network.ts'
 import { Sandbox, type SandboxInfo, type SandboxState } from './sandbox.ts'
 import type { Query, Transport } from './transport.ts'
 
@@ -21,6 +22,8 @@ export interface CreateOptions {
   /** Labels of your own, which `list` can filter by. */
   metadata?: Record<string, string> | undefined
   limits?: Partial<Limits> | undefined
+  /** What it may reach; nothing unless said here or by the operator. */
+  network?: NetworkPolicy | undefined
   /** The least isolation accepted; the strongest that is healthy is taken. `driver` asks for one by name. */
   isolation?: { min?: Isolation; driver?: string } | undefined
   signal?: AbortSignal | undefined

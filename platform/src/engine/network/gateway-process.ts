@@ -98,7 +98,7 @@ export class GatewayProcess {
     const log = openSync(join(folder, 'gateway.log'), 'a', 0o600)
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--max-old-space-size=512']
     const own = ['gateway', routerPath, uplinkPath ?? '-', inside.gateway, String(relayPort)]
-    const child = spawn(guestBinary, [...own, '--', ...node, program, version, String(uid)], {
+    const child = spawn(guestBinary, [...own, '--', ...node, program, version, String(uid), folder], {
       cwd: folder,
       detached: true,
       // Where the types have been taken out of the program once, need not be done again: that takes time and memory.

@@ -31,7 +31,11 @@ export const runsc: OciRuntime = {
     maxProcesses: 4 * limits.maxProcesses + 256,
   }),
   plan: ({ id, network }, { path }, host) => ({
-    options: (host.cgroups?.joinFiles(id) ?? []).flatMap((file) => ['--cgroup', file]),
+    options: [
+      ...(host.cgroups?.joinFiles(id) ?? []).flatMap((file) => ['--cgroup', file]),
+      // It takes a namespace that has these settings for the host's own, and refuses; from Linux 6.15 on all have them.
+      ...(network ? ['--hide', '/proc/sys/net/core'] : []),
+    ],
     argv: [
       ...[findTool(host, 'runsc') ?? 'runsc', '--root', `${path}/runsc`, '--platform', 'systrap'],
       // In a group that the runtime removed itself, nobody could see why a sandbox ended.

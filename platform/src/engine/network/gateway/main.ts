@@ -5,7 +5,7 @@ import type { GatewayReply, GatewayRequest, Hello } from '../messages.ts'
 import { Gateway } from './gateway.ts'
 
 /**
- * The gateway's process: `main.ts VERSION UID`, started by `warren-guest gateway` in the folder where its control socket is
+ * The gateway's process: `main.ts VERSION UID FOLDER`, started by `warren-guest gateway` in that folder, where its control socket is
  * to be. It outlives the platform, as the sandboxes do. It holds no secret and no right of root.
  */
 const [version = '', uid = ''] = process.argv.slice(2)
