@@ -12,6 +12,8 @@ interface Placed {
 /** The network as the engine uses it, or the reason why this host gives none. */
 export class InstanceNetwork {
   readonly #network: Network | string
+  /** An instance may be removed twice, by its end and by whoever wants it gone: the second time its slot is another's. */
+  readonly #released = new WeakSet<NetworkPlace>()
 
   constructor(network: Network | string) {
     this.#network = network
@@ -38,7 +40,9 @@ export class InstanceNetwork {
 
   /** Only when neither the instance nor its record is there any more: the next one gets it. */
   async release({ network }: InstanceSpec): Promise<void> {
-    if (network && typeof this.#network !== 'string') await this.#network.release(network.slot)
+    if (!network || this.#released.has(network) || typeof this.#network === 'string') return
+    this.#released.add(network)
+    await this.#network.release(network.slot)
   }
 
   /** From when this resolves on, what `policy` does not allow is cut. Throws `unavailable` where there is no network. */
