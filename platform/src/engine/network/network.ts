@@ -4,7 +4,7 @@ import type { NetworkPlace } from '../driver.ts'
 import { interfaceAddresses } from './gateway/own-addresses.ts'
 import { type GatewayPlace, GatewayProcess } from './gateway-process.ts'
 import { type GatewaySettings, type GatewayStatus, mostSlots } from './messages.ts'
-import { closedPolicy, type NetworkPolicy } from './rules.ts'
+import { closedPolicy, isOpenPolicy, type NetworkPolicy } from './rules.ts'
 import { SlotNamespaces } from './slots.ts'
 
 export interface NetworkOptions {
@@ -26,6 +26,8 @@ export class Network {
   readonly #options: NetworkOptions
   readonly #namespaces: SlotNamespaces
   readonly #taken: Set<number>
+  /** Slots that the kernel lets speak with the gateway. */
+  readonly #open: Set<number>
   readonly #policies = new Map<number, NetworkPolicy>()
   #ready: number[] = []
   #next = 1
@@ -39,6 +41,7 @@ export class Network {
     this.#options = options
     this.#namespaces = namespaces
     this.#taken = new Set(options.taken)
+    this.#open = new Set(options.taken)
     this.#gateway = gateway
     void this.#attend(gateway)
   }
@@ -76,6 +79,11 @@ export class Network {
   async set(slot: number, policy: NetworkPolicy): Promise<void> {
     this.#policies.set(slot, policy)
     await this.#gateway.ask({ verb: 'set', slot, policy })
+    const open = isOpenPolicy(policy)
+    if (open === this.#open.has(slot)) return
+    await (open ? this.#namespaces.open(slot) : this.#namespaces.shut(slot))
+    if (open) this.#open.add(slot)
+    else this.#open.delete(slot)
   }
 
   async status(slot: number): Promise<GatewayStatus> {
@@ -89,6 +97,7 @@ export class Network {
   async release(slot: number): Promise<void> {
     if (!this.#taken.delete(slot)) return
     this.#policies.delete(slot)
+    this.#open.delete(slot)
     await this.#gateway.ask({ verb: 'clear', slot }).catch(() => {}) // if it has died, it knows nothing
     this.#used.push(slot)
     this.#fill()

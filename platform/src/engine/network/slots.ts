@@ -29,7 +29,7 @@ export class SlotNamespaces {
     return `${folder}/${this.#prefix}-${slot}`
   }
 
-  /** Makes the router, or makes it anew around `slots` that live. */
+  /** Makes the router, or makes it anew around `slots` that live, all of them open. */
   async openRouter(slots: readonly number[]): Promise<void> {
     await this.#run(routerScript, { arguments: [], ruleset: this.#ruleset(slots) })
   }
@@ -43,11 +43,26 @@ export class SlotNamespaces {
 
   /** Makes used ones as they were: a runtime may have taken the address for itself. */
   async renew(slots: readonly number[]): Promise<void> {
-    await this.#run(`${insideScript}${renewScript}`, { arguments: slots.map(String), ruleset: '' })
+    await this.#run(`${insideScript}${renewScript}`, {
+      arguments: slots.flatMap((slot) => [String(slot), outerAddress(slot)]),
+      ruleset: '',
+    })
+  }
+
+  /** Lets the gateway decide about what comes from a slot. Else the kernel refuses it, as where nobody listens. */
+  async open(slot: number): Promise<void> {
+    await this.#nft(`add element inet ${tableOf(this.#prefix)} open { ${outerAddress(slot)} }`)
+  }
+
+  async shut(slot: number): Promise<void> {
+    await this.#nft(`delete element inet ${tableOf(this.#prefix)} open { ${outerAddress(slot)} }`)
   }
 
   async remove(slots: readonly number[]): Promise<void> {
-    await this.#run(removeScript, { arguments: slots.map(String), ruleset: '' })
+    await this.#run(removeScript, {
+      arguments: slots.flatMap((slot) => [String(slot), outerAddress(slot)]),
+      ruleset: '',
+    })
   }
 
   async removeRouter(): Promise<void> {
@@ -63,6 +78,12 @@ export class SlotNamespaces {
       .filter(Number.isInteger)
   }
 
+  async #nft(command: string): Promise<void> {
+    const argv = ['nsenter', `--net=${this.routerPath}`, 'nft', command] as const
+    const { ok, failure } = await runCommand([...argv], { timeoutMs: commandMs, cwd: '/' })
+    if (!ok) throw new Error(`the network of the sandboxes: nft ${failure}`)
+  }
+
   async #run(script: string, given: { arguments: string[]; ruleset: string }): Promise<void> {
     const environment = [this.#prefix, hardware.router, hardware.inside, inside.address, inside.gateway]
     const { ok, failure } = await runCommand(
@@ -74,8 +95,8 @@ export class SlotNamespaces {
 
   /**
    * What the router does with packets. A sandbox's cable says who sent them, whatever they claim; its address is written
-   * into them here and taken out again on the way back. TCP goes to the gateway, whatever its destination; DNS to the
-   * gateway's address; everything else, IPv6 too, nowhere. Replaced as a whole or not at all.
+   * into them here and taken out again on the way back. TCP of open slots goes to the gateway, whatever its destination;
+   * DNS to the gateway's address; everything else, IPv6 too, nowhere. Replaced as a whole or not at all.
    */
   #ruleset(slots: readonly number[]): string {
     const elements = slots.map((slot) => `"s${slot}" : ${outerAddress(slot)}`)
@@ -87,6 +108,10 @@ table ${table} {
   map senders {
     type ifname : ipv4_addr
     ${elements.length > 0 ? `elements = { ${elements.join(', ')} }` : ''}
+  }
+  set open {
+    type ipv4_addr
+    ${slots.length > 0 ? `elements = { ${slots.map(outerAddress).join(', ')} }` : ''}
   }
   chain arrive {
     type filter hook prerouting priority raw; policy drop;
@@ -102,7 +127,7 @@ table ${table} {
     type filter hook prerouting priority mangle; policy drop;
     iifname "lo" accept
     ip daddr ${inside.gateway} accept
-    meta l4proto tcp tproxy ip to :${relayPort} meta mark set 1 accept
+    ip saddr @open meta l4proto tcp tproxy ip to :${relayPort} meta mark set 1 accept
     meta l4proto tcp reject with tcp reset
   }
   chain take {
@@ -167,9 +192,15 @@ END
 }
 `
 
-/** SLOT… */
+/** SLOT ADDRESS… What is added first can be deleted whether it was there or not. */
 const renewScript = `
-for slot; do configure "$slot"; done
+addresses=
+while [ $# -gt 0 ]; do
+  configure "$1"
+  addresses="$addresses $2,"
+  shift 2
+done
+exec nsenter "--net=/run/netns/$name" nft "add element inet $table open { \${addresses%,} }; delete element inet $table open { \${addresses%,} }"
 `
 
 /** SLOT ADDRESS… */
@@ -195,10 +226,13 @@ for slot in $numbers; do configure "$slot"; done
 exec nsenter "--net=/run/netns/$name" nft "add element inet $table senders { \${senders%,} }"
 `
 
-/** SLOT… What is gone already is what was wanted. */
+/** SLOT ADDRESS… What is gone already is what was wanted. */
 const removeScript = `
-for slot; do
+while [ $# -gt 0 ]; do
+  slot=$1 address=$2
+  shift 2
   nsenter "--net=/run/netns/$name" nft "delete element inet $table senders { \\"s$slot\\" }" 2>/dev/null || true
+  nsenter "--net=/run/netns/$name" nft "delete element inet $table open { $address }" 2>/dev/null || true
   ip -n "$name" link delete "s$slot" 2>/dev/null || true
   ip netns delete "$name-$slot" 2>/dev/null || [ ! -e "/run/netns/$name-$slot" ]
 done
