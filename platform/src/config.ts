@@ -25,6 +25,8 @@ export interface Config {
   parallelCreates: number
   maxSandboxes: number
   databaseUrl: string | undefined
+  /** How long what is over is remembered. */
+  historyHours: number
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
   /** What a sandbox gets where its request does not say. */
   defaultLimits: { cpuCores: number; memoryMb: number; diskMb: number; maxProcesses: number; maxOpenFiles: number }
@@ -147,6 +149,13 @@ export const settings = {
       'PostgreSQL 15 or later to use, as postgres://user:password@host/database. Default: one of our own, in WARREN_HOME.',
     parse: (text) => text,
   }),
+  historyHours: setting({
+    name: 'historyHours',
+    env: 'WARREN_HISTORY_HOURS',
+    default: 168,
+    meaning: 'Records of ended sandboxes and events are deleted after so many hours; fractions are allowed.',
+    parse: number({ least: 0.0001, most: 876_000 }),
+  }),
   logLevel: setting<Config['logLevel']>({
     name: 'logLevel',
     env: 'WARREN_LOG_LEVEL',
@@ -211,6 +220,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     parallelCreates: read(settings.parallelCreates),
     maxSandboxes: read(settings.maxSandboxes),
     databaseUrl: read(settings.databaseUrl),
+    historyHours: read(settings.historyHours),
     logLevel: read(settings.logLevel),
     defaultLimits: {
       cpuCores: read(settings.cpuCores),

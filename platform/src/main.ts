@@ -6,10 +6,13 @@ import { authenticateAdmin } from './accounts/authenticate.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
+import { forgetEvents } from './events/outbox.ts'
 import { buildServer } from './http/server.ts'
 import { claimFolder } from './lib/claim-folder.ts'
+import { step } from './lib/step.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { type Database, openDatabase } from './storage/database.ts'
+import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { createTemplates } from './templates/templates.ts'
 import { greet } from './welcome.ts'
@@ -37,12 +40,12 @@ try {
 async function start(): Promise<void> {
   const config = readConfig()
   const logger = createLogger(config.logLevel)
-  await mkdir(config.home, { recursive: true, mode: 0o700 })
+  await step('home.make', config.home, () => mkdir(config.home, { recursive: true, mode: 0o700 }))
   const key = await adminKey(config.home)
   const account = { id: 'org0', name: 'operator', maxSandboxes: config.maxSandboxes }
   // Two platforms that take up the same sandboxes would destroy them.
-  const release = claimFolder(config.home)
-  opened.defer(async () => release())
+  const release = await step('home.claim', config.home, async () => claimFolder(config.home))
+  opened.defer(() => step('home.release', config.home, async () => release()))
 
   const [database, opening] = await Promise.allSettled([
     openDatabase({ home: config.home, databaseUrl: config.databaseUrl, logger }),
@@ -56,9 +59,12 @@ async function start(): Promise<void> {
   const engine = opening.value
 
   const templates = createTemplates()
-  const sandboxes = createSandboxes({ db, engine, templates, config, now: () => new Date(), logger })
+  const now = () => new Date()
+  const sandboxes = createSandboxes({ db, engine, templates, config, now, logger })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
+  const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
+  opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const server = await buildServer({
     config,
     engine,

@@ -16,6 +16,8 @@ export interface Platform {
   readonly key: string
   readonly home: string
   readonly pid: number
+  /** The process itself; it takes messages where a module was preloaded. */
+  readonly process: ChildProcess
   /** What it wrote to its standard error so far. */
   log(): string
   /** A request with the key. `body` goes as JSON unless it is bytes. */
@@ -29,7 +31,7 @@ export interface Platform {
   /** Ends the process, by a signal or by SIGKILL, and waits until it is gone. Sandboxes live on. */
   kill(signal: NodeJS.Signals): Promise<void>
   /** Starts it again in the same folder. */
-  start(): Promise<void>
+  start(more?: Record<string, string>): Promise<void>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field, and a wrong one fails the test
@@ -37,8 +39,14 @@ export type Answer = any
 
 export type Reply = { json(): Promise<Answer> } & Response
 
+interface Preload {
+  /** Loaded into the platform's process before anything else. */
+  module: string
+  onMessage: (message: unknown) => void
+}
+
 /** Starts a platform for the tests of one file and takes everything of it away afterwards. */
-export async function startPlatform(env: Record<string, string> = {}): Promise<Platform> {
+export async function startPlatform(env: Record<string, string> = {}, preload?: Preload): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
   let child: ChildProcess
   let url = ''
@@ -46,7 +54,7 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
   let log = ''
 
   const start = async (more: Record<string, string> = {}) => {
-    child = spawn(process.execPath, [main], {
+    child = spawn(process.execPath, [...(preload ? ['--import', preload.module] : []), main], {
       env: {
         ...process.env,
         WARREN_POOL_SIZE: '2',
@@ -56,11 +64,12 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
         WARREN_HOME: home,
         WARREN_PORT: '0',
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...(preload ? ['ipc' as const] : [])],
     })
     child.stderr!.on('data', (chunk) => {
       log += chunk
     })
+    if (preload) child.on('message', preload.onMessage)
     url = await readyAddress(child, () => log)
     key = (await readFile(join(home, 'admin.key'), 'utf8')).trim()
   }
@@ -78,9 +87,12 @@ export async function startPlatform(env: Record<string, string> = {}): Promise<P
     get pid() {
       return child.pid!
     },
+    get process() {
+      return child
+    },
     home,
     log: () => log,
-    start: () => start(),
+    start,
     fetch: (path, init) => fetch(url + path, init),
     call: (method, path, body, init = {}) => {
       const isRaw =

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../errors.ts'
+import { step } from '../lib/step.ts'
 
 const form = /^e2b_[0-9a-f]{40}$/
 
@@ -11,7 +12,7 @@ const form = /^e2b_[0-9a-f]{40}$/
  */
 export async function adminKey(home: string): Promise<string> {
   const path = join(home, 'admin.key')
-  const key = (await existingKey(path)) ?? (await mint(home, path))
+  const key = (await existingKey(path)) ?? (await step('key.mint', path, () => mint(home, path)))
   if (form.test(key)) return key
   throw new WarrenError('internal', `${path} does not hold a key (e2b_ and 40 lowercase hex digits)`, {
     hint: 'Delete the file and start again: a new key is minted. The old one stops working.',

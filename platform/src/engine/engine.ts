@@ -1,5 +1,6 @@
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
+import { step } from '../lib/step.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
 import type {
   DiskLimit,
@@ -209,11 +210,11 @@ export class Engine {
   }
 
   async #prepareGuest(
-    { guest }: Instance,
+    { id, guest }: Instance,
     { env }: StartRequest,
     { isNew, signal }: { isNew: boolean; signal: AbortSignal },
   ): Promise<void> {
-    if (Object.keys(env).length > 0) await guest.configure({ env })
+    if (Object.keys(env).length > 0) await step('agent.configure', id, () => guest.configure({ env }))
     else if (isNew) await guest.ping(AbortSignal.any([signal, AbortSignal.timeout(bootDeadlineMs)]))
   }
 
@@ -267,7 +268,11 @@ export class Engine {
     const { driver } = chooseDriver(await this.#ladder.probed(), { min: isolation })
     this.#pool.keepOnly(driver.name)
     // The operator's number is of containers, which weigh next to nothing.
-    this.#poolSize = Math.ceil(pool.size / driver.idleMemoryMb)
+    const size = Math.ceil(pool.size / driver.idleMemoryMb)
+    if (size !== this.#poolSize) {
+      this.#poolSize = size
+      this.#pool.fill()
+    }
     return this.#queue.run('background', signal, async () => {
       const record = { ...(await this.#newRecord(driver, pool.template, pool.limits)), poolKey: this.#poolKey }
       const instance = await this.#create(record, driver, signal)

@@ -2,6 +2,7 @@ import { constants, openSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../errors.ts'
 import { isAccessible } from '../lib/is-accessible.ts'
+import { step } from '../lib/step.ts'
 import { type InstanceDir, type InstanceSpec, type Limits, recordName } from './driver.ts'
 import { maxSlots } from './host/host.ts'
 import { hasLiveKeeper } from './host/keeper.ts'
@@ -28,7 +29,7 @@ export class InstanceStore {
   }
 
   static async open(root: string): Promise<InstanceStore> {
-    await mkdir(root, { recursive: true, mode: 0o700 })
+    await step('home.make', root, () => mkdir(root, { recursive: true, mode: 0o700 }))
     return new InstanceStore(root)
   }
 
@@ -53,16 +54,19 @@ export class InstanceStore {
   async write(record: InstanceRecord): Promise<InstanceDir> {
     const dir = this.dir(record.spec.id)
     this.#slots.add(record.spec.slot)
-    await mkdir(dir.path, { mode: 0o700 })
-    const draft = `${dir.path}/${recordName}.draft`
-    await writeFile(draft, JSON.stringify(record), { mode: 0o600 })
-    await rename(draft, `${dir.path}/${recordName}`)
+    await step('instance.record', record.spec.id, async () => {
+      await mkdir(dir.path, { mode: 0o700 })
+      const draft = `${dir.path}/${recordName}.draft`
+      await writeFile(draft, JSON.stringify(record), { mode: 0o600 })
+      await rename(draft, `${dir.path}/${recordName}`)
+    })
     return dir
   }
 
   /** Says that a warm instance now belongs to `owner`, with these limits: after a crash it will not go back to the pool. */
   async markClaimed(id: string, claim: { owner: string; limits: Limits }): Promise<void> {
-    await writeFile(`${this.dir(id).path}/claimed`, JSON.stringify(claim), { mode: 0o600 })
+    const file = `${this.dir(id).path}/claimed`
+    await step('instance.claim', id, () => writeFile(file, JSON.stringify(claim), { mode: 0o600 }))
   }
 
   /** The limits an instance was claimed with, which are not those it was started with. */
@@ -80,7 +84,7 @@ export class InstanceStore {
   }
 
   async remove(spec: InstanceSpec): Promise<void> {
-    await rm(this.dir(spec.id).path, { recursive: true, force: true })
+    await step('instance.forget', spec.id, () => rm(this.dir(spec.id).path, { recursive: true, force: true }))
     this.#slots.delete(spec.slot)
   }
 
@@ -103,7 +107,7 @@ export class InstanceStore {
             cause,
           })
         }
-        await rm(`${this.#root}/${id}`, { recursive: true, force: true })
+        await step('instance.forget', id, () => rm(`${this.#root}/${id}`, { recursive: true, force: true }))
       }
     }
     return records

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { access, constants, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../errors.ts'
+import { step } from '../lib/step.ts'
 import type { Isolation, Limits } from './driver.ts'
 import { createDrivers } from './drivers.ts'
 import { Engine, type EngineDeps } from './engine.ts'
@@ -27,7 +28,7 @@ export interface OpenEngineOptions {
 /** Looks at this host and opens the engine on it. Throws `unavailable` when the guest binary has not been built. */
 export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   const imagesDir = join(options.home, 'images')
-  await mkdir(imagesDir, { recursive: true, mode: 0o755 })
+  await step('home.make', imagesDir, () => mkdir(imagesDir, { recursive: true, mode: 0o755 }))
   await access(options.guestBinary, constants.X_OK).catch((cause) => {
     throw new WarrenError('unavailable', `the guest agent is not built: ${options.guestBinary} is missing`, {
       hint: '`npm start` builds it; it needs apt-get install cargo gcc libc6-dev',

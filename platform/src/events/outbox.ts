@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
-import type { Queries } from '../storage/database.ts'
+import { step } from '../lib/step.ts'
+import type { Database, Queries } from '../storage/database.ts'
 import type { Event } from './event.ts'
 
 /** A place in the outbox. It is kept by whoever reads. */
@@ -48,4 +49,17 @@ export async function readEvents(queries: Queries, after: Cursor, limit = 100): 
     ({ type, account_id, subject, data, at, xid, seq }) =>
       ({ type, accountId: account_id, subject, data, at, cursor: { xid, seq } }) as RecordedEvent,
   )
+}
+
+/** Deletes at most `most` events that were told before that time, the oldest first; answers how many. */
+export async function forgetEvents({ pool }: Pick<Database, 'pool'>, before: Date, most: number): Promise<number> {
+  const statement = {
+    name: 'event-forget',
+    // By the primary key, in which they are old first: looks at no more of them than it deletes.
+    text: `delete from events where seq = any(array(select seq from
+      (select seq, at from events order by seq limit $2) oldest where at < $1))`,
+    values: [before, most],
+  }
+  const { rowCount } = await step('event.forget', 'oldest', () => pool.query(statement))
+  return rowCount ?? 0
 }

@@ -84,6 +84,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       await recoverSandboxes(deps)
       await deps.expiry.start()
     },
+    /** Deletes records of sandboxes that ended long ago. */
+    forgetEnded: (before: Date, most: number): Promise<number> => deps.store.forgetEnded(before, most),
     /** Stops the timers. The sandboxes live on. */
     close: (): Promise<void> => deps.expiry.close(),
   }

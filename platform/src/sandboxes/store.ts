@@ -3,6 +3,7 @@ import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { WarrenError } from '../errors.ts'
 import type { Event } from '../events/event.ts'
 import { appendEvents } from '../events/outbox.ts'
+import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { SandboxesTable } from '../storage/tables.ts'
 import type { EndReason, Limits, Runtime, Sandbox, State } from './sandbox.ts'
@@ -19,7 +20,7 @@ export class SandboxStore {
 
   /** Records a sandbox that is about to start. Throws `limit_exceeded` when its account has `limit` already, exactly. */
   async reserve(starting: Sandbox, limit: number): Promise<void> {
-    const { rows } = await this.#db.pool.query<{ reserved: boolean }>({
+    const statement = {
       name: 'sandbox-reserve',
       text: 'select reserve_sandbox($1, $2, $3, $4, $5, $6, $7, $8) as reserved',
       values: [
@@ -32,7 +33,10 @@ export class SandboxStore {
         starting.expiresAt,
         limit,
       ],
-    })
+    }
+    const { rows } = await step('sandbox.reserve', starting.id, () =>
+      this.#db.pool.query<{ reserved: boolean }>(statement),
+    )
     if (rows[0]?.reserved) return
     throw new WarrenError('limit_exceeded', `there are ${limit} sandboxes already, which is the most at once`, {
       hint: 'Delete one, or wait until the time of one is over.',
@@ -42,7 +46,8 @@ export class SandboxStore {
 
   /** Takes back a reservation whose start failed. */
   async release(id: string): Promise<void> {
-    await this.#db.kysely.deleteFrom('sandboxes').where('id', '=', id).where('state', '=', 'starting').execute()
+    const reservation = this.#db.kysely.deleteFrom('sandboxes').where('id', '=', id).where('state', '=', 'starting')
+    await step('sandbox.release', id, () => reservation.execute())
   }
 
   /** Undefined when it is not starting any more: somebody deleted it in the meantime. */
@@ -178,6 +183,17 @@ export class SandboxStore {
     return rows.map(toSandbox)
   }
 
+  /** Deletes at most `most` records of sandboxes that ended before that time; answers how many. */
+  async forgetEnded(before: Date, most: number): Promise<number> {
+    const statement = {
+      name: 'sandbox-forget',
+      text: 'delete from sandboxes where ctid = any(array(select ctid from sandboxes where ended_at < $1 limit $2))',
+      values: [before, most],
+    }
+    const { rowCount } = await step('sandbox.forget', 'ended', () => this.#db.pool.query(statement))
+    return rowCount ?? 0
+  }
+
   /** When the next sandbox expires that has not expired by `now`. */
   async nextExpiry(now: Date): Promise<Date | undefined> {
     const row = await this.#db.kysely
@@ -196,13 +212,14 @@ export class SandboxStore {
   async #change(change: Change): Promise<Sandbox | undefined> {
     const { name, set, where, values, id, event } = change
     if (!isId(id)) return undefined
-    const { rows } = await this.#db.pool.query<Row>({
+    const statement = {
       name: `sandbox-${name}`,
       text: `with changed as (update sandboxes set ${set} where id = $1 and ${where} returning *),
         told as (${appendEvents('select $2::text, account_id, id, $3::jsonb from changed where $2 is not null')})
         select * from changed`,
       values: [id, event?.type ?? null, event ? JSON.stringify(event.data) : null, ...values],
-    })
+    }
+    const { rows } = await step(`sandbox.${name}`, id, () => this.#db.pool.query<Row>(statement))
     return rows[0] && toSandbox(rows[0])
   }
 }

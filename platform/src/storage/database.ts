@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
 import { WarrenError } from '../errors.ts'
+import { step } from '../lib/step.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { migrate } from './migrate.ts'
 import { startPostgres } from './postgres.ts'
@@ -58,7 +59,7 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
 
   try {
     const description = own?.description ?? (await describe(pool))
-    const applied = await migrate(pool)
+    const applied = await step('database.migrate', home, () => migrate(pool))
     if (applied.length > 0) logger.info({ applied }, 'database migrated')
     const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
     return {

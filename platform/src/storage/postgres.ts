@@ -8,6 +8,7 @@ import { WarrenError } from '../errors.ts'
 import { claimFolder } from '../lib/claim-folder.ts'
 import { isAlive, processStat } from '../lib/process-stat.ts'
 import { runCommand } from '../lib/run-command.ts'
+import { step } from '../lib/step.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { findPostgres, type PostgresBinaries } from './postgres-binaries.ts'
 import { chooseLaunch, commandLine, type Launch } from './postgres-launch.ts'
@@ -55,9 +56,8 @@ const longestLogBytes = 8 * 1024 * 1024
 export async function startPostgres({ home, logger, origin }: PostgresOptions): Promise<Postgres> {
   const folder = join(home, 'postgres')
   const data = join(folder, 'data')
-  await mkdir(home, { recursive: true, mode: 0o700 })
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const release = claimFolder(folder)
+  await step('home.make', folder, () => mkdir(folder, { recursive: true, mode: 0o700 }))
+  const release = await step('home.claim', folder, async () => claimFolder(folder))
 
   try {
     const left = await findRunning(data)
@@ -72,14 +72,16 @@ export async function startPostgres({ home, logger, origin }: PostgresOptions): 
       pid: server.pid,
       async stop() {
         const last = await supervised.end()
-        await stopServer(last)
-        await last.reaped?.()
+        await step('database.stop', folder, async () => {
+          await stopServer(last)
+          await last.reaped?.()
+        })
         disconnect()
-        release()
+        await step('home.release', folder, async () => release())
       },
     }
   } catch (error) {
-    release()
+    await step('home.release', folder, async () => release())
     throw error
   }
 }
@@ -137,20 +139,21 @@ async function takeUp(server: LaunchedServer, data: string, folder: string): Pro
 }
 
 async function launchServer(folder: string, data: string, origin: PostgresOptions['origin']): Promise<LaunchedServer> {
-  const installed = (await findPostgres(folder)).filter((binaries) => !origin || binaries.origin === origin)
+  const found = await step('database.find', folder, () => findPostgres(folder))
+  const installed = found.filter((binaries) => !origin || binaries.origin === origin)
   const major = await readFile(join(data, 'PG_VERSION'), 'utf8').then(Number, () => undefined)
   const suitable = installed.filter((binaries) => major === undefined || binaries.major === major)
   if (suitable.length === 0) throw noneInstalled(major, data)
 
-  const launch = await chooseLaunch(suitable, folder)
+  const launch = await step('database.choose', folder, () => chooseLaunch(suitable, folder))
   if ('reasons' in launch) {
     throw new WarrenError('unavailable', `no PostgreSQL could be run: ${launch.reasons.join('; ')}`, {
       hint: 'Set DATABASE_URL to a PostgreSQL 15 or later that runs elsewhere.',
     })
   }
-  if (major === undefined) await createData(launch, folder, data)
-  else await removeStaleLocks(data)
-  return await spawnServer(launch, folder, data)
+  if (major === undefined) await step('database.create', data, () => createData(launch, folder, data))
+  else await step('database.unlock', data, () => removeStaleLocks(data))
+  return await step('database.start', data, () => spawnServer(launch, folder, data))
 }
 
 function noneInstalled(major: number | undefined, data: string): WarrenError {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { step } from '../../lib/step.ts'
 import type { Limits, Usage } from '../driver.ts'
 
 const root = '/sys/fs/cgroup'
@@ -38,15 +39,24 @@ export async function openCgroups(parent: string): Promise<Cgroups | undefined> 
   const version = (await read(`${root}/cgroup.controllers`))?.includes('memory') ? 2 : 1
   const probe = version === 2 ? `${root}/${parent}` : `${root}/memory/${parent}`
   try {
-    await mkdir(probe, { recursive: true })
-    if (version === 2) {
-      await writeFile(`${root}/cgroup.subtree_control`, '+cpu +memory +pids')
-      await writeFile(`${probe}/cgroup.subtree_control`, '+cpu +memory +pids')
-    }
+    await step('cgroup.open', parent, async () => {
+      await mkdir(probe, { recursive: true })
+      if (version === 2) {
+        await writeFile(`${root}/cgroup.subtree_control`, '+cpu +memory +pids')
+        await writeFile(`${probe}/cgroup.subtree_control`, '+cpu +memory +pids')
+      }
+    })
   } catch {
     return undefined
   }
-  return version === 2 ? cgroupsV2(parent) : cgroupsV1(parent)
+  const cgroups = version === 2 ? cgroupsV2(parent) : cgroupsV1(parent)
+  return {
+    ...cgroups,
+    create: (id, limits) => step('cgroup.create', id, () => cgroups.create(id, limits)),
+    setLimits: (id, limits) => step('cgroup.limit', id, () => cgroups.setLimits(id, limits)),
+    remove: (id) => step('cgroup.remove', id, () => cgroups.remove(id)),
+    close: () => step('cgroup.close', parent, () => cgroups.close()),
+  }
 }
 
 /** Puts this process where it is already, which changes nothing and makes the kernel wait now. */
@@ -109,7 +119,8 @@ function cgroupsV1(parent: string): Cgroups {
       }
     },
     async list() {
-      const found = await Promise.all(v1Controllers.map((controller) => folders(`${root}/${controller}/${parent}`)))
+      const hierarchies = await folders(root)
+      const found = await Promise.all(hierarchies.map((controller) => folders(`${root}/${controller}/${parent}`)))
       return [...new Set(found.flat())]
     },
     async remove(id) {

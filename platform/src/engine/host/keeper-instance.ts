@@ -1,4 +1,5 @@
 import { readdir, rm } from 'node:fs/promises'
+import { step } from '../../lib/step.ts'
 import {
   type DiskLimit,
   type DriverInstance,
@@ -37,7 +38,7 @@ export async function launchKept(
   try {
     return await keptInstance(kept, await Keeper.launch(kept.dir, plan, signal, hold), signal)
   } catch (error) {
-    await Keeper.sweep(kept.dir)
+    await sweep(kept)
     await removeRemains(kept)
     throw error
   }
@@ -49,7 +50,7 @@ export async function recoverKept(kept: Kept): Promise<DriverInstance | undefine
   // An agent that cannot be found any more is as good as dead.
   const instance = keeper && (await keptInstance(kept, keeper, AbortSignal.timeout(1000)).catch(() => undefined))
   if (instance) return instance
-  await Keeper.sweep(kept.dir)
+  await sweep(kept)
   await removeRemains(kept)
   return undefined
 }
@@ -85,8 +86,7 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
     },
     destroy(): Promise<void> {
       releaseOnce()
-      destroyed ??= keeper
-        .kill()
+      destroyed ??= step('keeper.kill', spec.id, () => keeper.kill())
         .then(() => removeRemains(kept))
         .catch((error) => {
           destroyed = undefined // tried again by whoever asks next
@@ -100,7 +100,13 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
 /** Removes control groups and files. The record goes last, so that a crash in between is found again. */
 async function removeRemains({ dir, spec, cgroups }: Kept): Promise<void> {
   await cgroups?.remove(spec.id)
-  for (const name of await readdir(dir.path).catch(() => [])) {
-    if (name !== recordName) await rm(`${dir.path}/${name}`, { recursive: true, force: true })
-  }
+  await step('instance.clear', spec.id, async () => {
+    for (const name of await readdir(dir.path).catch(() => [])) {
+      if (name !== recordName) await rm(`${dir.path}/${name}`, { recursive: true, force: true })
+    }
+  })
+}
+
+function sweep({ dir, spec }: Kept): Promise<void> {
+  return step('keeper.sweep', spec.id, () => Keeper.sweep(dir))
 }

@@ -3,6 +3,7 @@ import net from 'node:net'
 import { basename } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { isAlive } from '../../lib/process-stat.ts'
+import { step } from '../../lib/step.ts'
 import type { DiskLimit, Hold, InitExit, InstanceDir } from '../driver.ts'
 import type { Launcher, StartReport } from './launcher.ts'
 import { findByArguments, killTree } from './processes.ts'
@@ -63,7 +64,7 @@ export class Keeper {
   static async launch(dir: InstanceDir, plan: KeeperPlan, signal: AbortSignal, hold?: Hold): Promise<Keeper> {
     const id = basename(dir.path)
     const args = ['keep', '--dir', dir.path, ...(hold ? ['--hold'] : []), ...plan.options, '--', ...plan.argv]
-    await inTime(plan, signal, (timer) => plan.launcher.launch(id, args, timer))
+    await step('keeper.launch', id, () => inTime(plan, signal, (timer) => plan.launcher.launch(id, args, timer)))
     if (!hold) return Keeper.#connect(dir)
 
     const connection = await connect(dir)
@@ -75,8 +76,10 @@ export class Keeper {
       const report = plan.launcher.report(id, signal)
       hold.prepared()
       await Promise.race([hold.released, report.then(checkReport)])
-      connection.write('run\n')
-      await inTime(plan, signal, (timer) => Promise.race([report, rejection(timer)]))
+      await step('keeper.run', id, () => {
+        connection.write('run\n')
+        return inTime(plan, signal, (timer) => Promise.race([report, rejection(timer)]))
+      })
       return new Keeper(await stateOf(dir), connection)
     } catch (error) {
       giveUp()

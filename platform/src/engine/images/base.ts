@@ -1,6 +1,7 @@
 import { chmod, copyFile, lstat, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isAccessible } from '../../lib/is-accessible.ts'
+import { step } from '../../lib/step.ts'
 import type { Rootfs } from '../driver.ts'
 import { inside } from '../network/messages.ts'
 
@@ -22,16 +23,19 @@ export async function prepareBase(imagesDir: string): Promise<Rootfs> {
   for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
     if ((await lstat(path).catch(() => undefined))?.isDirectory()) readOnly.push(path)
   }
-  if (!(await isAccessible(skeleton))) {
-    const draft = `${skeleton}.${process.pid}.draft`
-    await rm(draft, { recursive: true, force: true })
-    await build(draft, readOnly)
-    await rename(draft, skeleton).catch(async (error) => {
-      await rm(draft, { recursive: true, force: true })
-      if (!(await isAccessible(skeleton))) throw error
-    })
-  }
+  if (!(await isAccessible(skeleton))) await step('image.build', skeleton, () => buildWhole(skeleton, readOnly))
   return { skeleton, readOnly }
+}
+
+/** It is there whole or not at all. */
+async function buildWhole(skeleton: string, readOnly: readonly string[]): Promise<void> {
+  const draft = `${skeleton}.${process.pid}.draft`
+  await rm(draft, { recursive: true, force: true })
+  await build(draft, readOnly)
+  await rename(draft, skeleton).catch(async (error) => {
+    await rm(draft, { recursive: true, force: true })
+    if (!(await isAccessible(skeleton))) throw error
+  })
 }
 
 async function build(root: string, readOnly: readonly string[]): Promise<void> {

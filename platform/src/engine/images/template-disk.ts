@@ -4,6 +4,7 @@ import { WarrenError } from '../../errors.ts'
 import { newId } from '../../lib/id.ts'
 import { isAccessible } from '../../lib/is-accessible.ts'
 import { runCommand } from '../../lib/run-command.ts'
+import { step } from '../../lib/step.ts'
 
 /**
  * A formatted disk of `sizeMb` with the skeleton on it, made once per skeleton and size and copied for each sandbox:
@@ -12,7 +13,11 @@ import { runCommand } from '../../lib/run-command.ts'
  */
 export async function templateDisk(imagesDir: string, skeleton: string, sizeMb: number): Promise<string> {
   const path = join(imagesDir, `${basename(skeleton)}-${sizeMb}.ext4`)
-  if (await isAccessible(path)) return path
+  if (!(await isAccessible(path))) await step('disk.make', path, () => makeWhole(path, skeleton, sizeMb))
+  return path
+}
+
+async function makeWhole(path: string, skeleton: string, sizeMb: number): Promise<void> {
   const draft = `${path}.${newId('d')}.draft` // two starts may make it at once: the later one wins
   try {
     await writeFile(draft, '', { mode: 0o600 })
@@ -25,7 +30,6 @@ export async function templateDisk(imagesDir: string, skeleton: string, sizeMb: 
   } finally {
     await rm(draft, { force: true })
   }
-  return path
 }
 
 /** Removes the disks of sizes that somebody once asked for; those are made again when needed. */
@@ -33,6 +37,6 @@ export async function forgetTemplateDisks(imagesDir: string, keptSizeMb: number)
   for (const name of await readdir(imagesDir)) {
     const isDisk = name.endsWith('.ext4') || name.endsWith('.draft')
     if (isDisk && !name.endsWith(`-${keptSizeMb}.ext4`))
-      await rm(join(imagesDir, name), { recursive: true, force: true })
+      await step('disk.forget', name, () => rm(join(imagesDir, name), { recursive: true, force: true }))
   }
 }

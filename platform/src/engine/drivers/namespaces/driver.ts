@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { runCommand } from '../../../lib/run-command.ts'
+import { step } from '../../../lib/step.ts'
 import { systemPath } from '../../../lib/system-path.ts'
 import { isVersionAtLeast } from '../../../lib/version.ts'
 import type { Driver, DriverInstance, InstanceDir, InstanceSpec, SoftLimit } from '../../driver.ts'
@@ -58,7 +59,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
       if (!filter || !chosen) throw new Error('examine() said no')
       const { maxProcesses, maxOpenFiles } = spec.limits
       const uid = hostUid(spec.slot) + uidInside
-      await writeFile(`${dir.path}/seccomp.bpf`, filter)
+      await step('filter.write', spec.id, () => writeFile(`${dir.path}/seccomp.bpf`, filter))
       const { argv, open } = await chosen.plan(spec, {
         root: { path: host.root ? host.mountPoint : `${dir.path}/rootfs`, prepared: host.root },
         guestBinary: host.guestBinary,

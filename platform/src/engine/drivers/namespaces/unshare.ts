@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises'
+import { step } from '../../../lib/step.ts'
 import { type NamespaceTool, seccompFd } from './namespace-tool.ts'
 
 /** The user namespace comes first, by itself: the network's settings belong to its root only if it is mapped by then. */
@@ -25,8 +26,8 @@ export const unshare: NamespaceTool = {
       : { usable: false, reason: `unshare ${failure}` }
   },
 
-  async plan({ limits, rootfs, network }, { root, guestBinary, agentOptions }) {
-    if (!root.prepared) await mkdir(root.path, { recursive: true })
+  async plan({ id, limits, rootfs, network }, { root, guestBinary, agentOptions }) {
+    if (!root.prepared) await step('folder.make', id, () => mkdir(root.path, { recursive: true }))
     const made = root.prepared ? ['', '', ''] : [String(limits.diskMb), rootfs.skeleton, guestBinary]
     const own = network ? [] : ['--net']
     const argv = [...asRoot, ...own, ...others, 'sh', '-euc', script, 'root', root.path, ...made, own.join('')]

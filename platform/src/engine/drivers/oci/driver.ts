@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { runCommand } from '../../../lib/run-command.ts'
+import { step } from '../../../lib/step.ts'
 import type { Driver, DriverInstance, InstanceDir, InstanceSpec, Limits } from '../../driver.ts'
 import type { Cgroups } from '../../host/cgroups.ts'
 import { type Host, hostUid } from '../../host/host.ts'
@@ -50,7 +51,8 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
         ownFolders: runtime.ownFolders,
         sysfsIsThere: spec.network !== undefined && !runtime.ownSysfs,
       }
-      await writeFile(`${dir.path}/config.json`, JSON.stringify(bundle(spec, place)), { mode: 0o600 })
+      const config = JSON.stringify(bundle(spec, place))
+      await step('bundle.write', spec.id, () => writeFile(`${dir.path}/config.json`, config, { mode: 0o600 }))
       const { options, argv } = runtime.plan(spec, dir, host)
       const plan = {
         launcher: host.launcher,

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { userInfo } from 'node:os'
+import { step } from '../../../lib/step.ts'
 import { type Driver, type DriverInstance, type InstanceDir, type InstanceSpec, softLimits } from '../../driver.ts'
 import type { Host } from '../../host/host.ts'
 import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
@@ -28,7 +29,7 @@ export function unconfinedDriver(host: Host, allowed: boolean): Driver {
 
     async create(spec, dir, signal, hold): Promise<DriverInstance> {
       await cgroups?.create(spec.id, spec.limits)
-      await mkdir(`${dir.path}/home`, { recursive: true })
+      await step('folder.make', spec.id, () => mkdir(`${dir.path}/home`, { recursive: true }))
       const plan = {
         launcher: host.launcher,
         options: [
