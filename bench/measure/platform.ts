@@ -20,9 +20,10 @@ export interface Platform {
 }
 
 /** The real platform in a process of its own, in a fresh folder, on a free port. */
-export async function startPlatform(): Promise<Platform> {
+export async function startPlatform(env: Record<string, string> = {}): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-bench-'))
-  const environment = { WARREN_HOME: home, WARREN_PORT: '0', WARREN_LOG_LEVEL: 'warn', WARREN_MAX_SANDBOXES: '2000' }
+  const own = { WARREN_HOME: home, WARREN_PORT: '0', WARREN_LOG_LEVEL: 'warn', WARREN_MAX_SANDBOXES: '2000' }
+  const environment = { ...own, ...env }
   const { child, url } = await serve(environment)
   const apiKey = (await readFile(join(home, 'admin.key'), 'utf8')).trim()
   let stopped: Promise<void> | undefined

@@ -7,7 +7,7 @@ import { SandboxStore } from '../sandboxes/store.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { startRetention } from './retention.ts'
 
-const hour = 3_600_000
+const minute = 60_000
 const now = () => new Date()
 
 for (const origin of postgresOrigins) {
@@ -15,7 +15,7 @@ for (const origin of postgresOrigins) {
     test('what was over long ago goes, in batches, and nothing else', async (t) => {
       const db = await openTestDatabase(t, origin)
       const store = new SandboxStore({ db, now })
-      const old = new Date(Date.now() - 2 * hour)
+      const old = new Date(Date.now() - 2 * minute)
       const row = (state: string, at: string) =>
         `insert into sandboxes (id, account_id, template, state, limits, created_at, ended_at)
          select '${state}' || n, 'a', 'base', '${state.slice(0, 7)}', '{}', $1, ${at} from generate_series(1, $2::int) n`
@@ -32,7 +32,7 @@ for (const origin of postgresOrigins) {
         return passes.at(-1)!
       }
       const forget = [forgetSandboxes, (before: Date, most: number) => forgetEvents(db, before, most)]
-      const stop = startRetention({ keepMs: hour, forget, now, logger: createLogger('warn') })
+      const stop = startRetention({ keepMs: minute, forget, now, logger: createLogger('warn') })
       t.after(stop)
       const left = async (table: string) => Number((await db.pool.query(`select count(*) from ${table}`)).rows[0].count)
       await until(

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { processStat } from '../../src/lib/process-stat.ts'
+
+const guestBinary = join(import.meta.dirname, '../../../guest/target/release/warren-guest')
 
 /** A process that is not mistaken for a later one of the same number. */
 export type Living = `${number} ${string}`
@@ -35,7 +37,7 @@ interface Process {
   command: string[]
 }
 
-export function viewHost({ home, pid, guestBinary }: { home: string; pid: number; guestBinary: string }): HostView {
+export function viewHost({ home, pid }: { home: string; pid: number }): HostView {
   const all = processes()
   const keepers = new Map<string, number[]>()
   for (const { pid, command } of all) {
@@ -49,7 +51,7 @@ export function viewHost({ home, pid, guestBinary }: { home: string; pid: number
   const isOurs = ({ pid, parent, command }: Process) =>
     command.some((part) => part.includes(home)) ||
     // A launcher whose platform has died, an agent whose keeper has.
-    (parent === 1 && link(`/proc/${pid}/exe`) === guestBinary)
+    (parent === 1 && command[1] !== 'keep' && link(`/proc/${pid}/exe`) === guestBinary)
   const devices = loopDevices(home)
   return {
     keepers,

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import type { HostView, Living } from './host-view.ts'
+import { type Platform, until } from '../platform.ts'
+import { type HostView, type Living, viewHost } from './host-view.ts'
+
+/** How long order is waited for, ms. The promise is ten seconds on a quiet host; how long it took is told. */
+const orderMs = 60_000
 
 interface Row {
   id: string
@@ -25,11 +29,23 @@ export async function readRows(home: string): Promise<Row[]> {
   }
 }
 
+/** Waits until everything that is there has a record and every record has what it says. */
+export async function untilInOrder(platform: Platform, spare: number): Promise<void> {
+  let faults: string[] = []
+  const isInOrder = async () => {
+    faults = leftovers(platform.home, viewHost(platform), await readRows(platform.home), spare)
+    return faults.length === 0
+  }
+  await until('nothing lost, nothing left', isInOrder, orderMs).catch((error) => {
+    throw new Error(`${error.message}:\n${faults.join('\n')}\n${platform.log().slice(-3000)}`)
+  })
+}
+
 /**
  * What is there that no record owns, and what a record owns that is not there; a sentence each, none when all is in order.
  * `spare` ready instances belong to nobody yet.
  */
-export function leftovers(home: string, host: HostView, rows: Row[], spare: number): string[] {
+function leftovers(home: string, host: HostView, rows: Row[], spare: number): string[] {
   const owned = new Set(rows.filter(({ state }) => state === 'running').map(({ instance_id }) => instance_id!))
   const records = new Map(host.folders.map((id) => [id, recordOf(`${home}/run/${id}`)]))
   const waiting = host.folders.filter((id) => records.get(id)?.isSpare && !owned.has(id))

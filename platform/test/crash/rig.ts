@@ -4,13 +4,9 @@ import { after } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, type Platform, processesOf, startPlatform, until } from '../platform.ts'
 import { type HostView, type Living, viewHost } from './host-view.ts'
-import { leftovers, readRows } from './leftovers.ts'
+import { readRows, untilInOrder } from './leftovers.ts'
 import type { Order, Point, StepTaken, Told } from './points.ts'
 import { initOf, type Verb } from './verbs.ts'
-
-const guestBinary = join(import.meta.dirname, '../../../guest/target/release/warren-guest')
-/** How long order is waited for, ms. The promise is ten seconds on a quiet host; how long it took is told. */
-const orderMs = 60_000
 
 /** A platform that can be killed at any of its steps, with sandboxes in it that must not notice. */
 export class CrashRig {
@@ -166,16 +162,8 @@ export class CrashRig {
 
   /** Waits until every record has what it says and nothing else is there; then all the sandboxes must live as before. */
   async inOrder(when: string): Promise<void> {
-    let faults: string[] = []
-    await until(
-      'nothing lost, nothing left',
-      async () => {
-        faults = leftovers(this.platform.home, this.#view(), await readRows(this.platform.home), this.#spare)
-        return faults.length === 0
-      },
-      orderMs,
-    ).catch((error) => {
-      throw new Error(`${when}, ${error.message}:\n${faults.join('\n')}\n${this.platform.log().slice(-3000)}`)
+    await untilInOrder(this.platform, this.#spare).catch((error) => {
+      throw new Error(`${when}, ${error.message}`)
     })
     await this.#allLive()
   }
@@ -223,7 +211,7 @@ export class CrashRig {
   }
 
   #view(): HostView {
-    return viewHost({ home: this.platform.home, pid: this.platform.pid, guestBinary })
+    return viewHost(this.platform)
   }
 }
 
