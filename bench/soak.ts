@@ -48,6 +48,7 @@ async function soak(platform: Platform, { minutes, longLived, tell }: SoakOption
   const client = await Client.open(platform)
   const living: string[] = []
   for (let started = 0; started < longLived; started++) living.push((await client.create({ timeout: 86_400 })).id)
+  client.close()
 
   const startedAt = performance.now()
   const endsAt = startedAt + minutes * 60_000
@@ -65,8 +66,7 @@ async function soak(platform: Platform, { minutes, longLived, tell }: SoakOption
     await sleep(sampleMs)
   }
   await Promise.all(work)
-  const lost = await lostOf(client, living)
-  client.close()
+  const lost = await lostOf(platform, living)
 
   const settled = samples.filter(({ atMs }) => atMs > warmUpShare * minutes * 60_000)
   const series = [
@@ -117,11 +117,13 @@ async function stay(platform: Platform, plan: { living: string[]; endsAt: number
   client.close()
 }
 
-async function lostOf(client: Client, living: string[]): Promise<string[]> {
+async function lostOf(platform: Platform, living: string[]): Promise<string[]> {
+  const client = await Client.open(platform)
   const lost: string[] = []
   for (const id of living) {
     const { state } = await client.get(id)
     if (state !== 'running') lost.push(`${id} is ${state}`)
   }
+  client.close()
   return lost
 }

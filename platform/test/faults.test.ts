@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processStat } from '../src/lib/process-stat.ts'
@@ -110,6 +111,32 @@ test('a database that stands still: running sandboxes work on, and afterwards ev
   }
   assert.equal((await platform.json('GET', path)).state, 'running')
   await platform.call('DELETE', path)
+  await inOrder()
+})
+
+test('too few file descriptors: errors with a code, the platform lives, and all is well afterwards', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('needs root, to give the descriptors back')
+  const stays = await platform.sandbox()
+  // The soft limit alone: the hard one cannot be raised again.
+  const limit = (files: number) => execFileSync('prlimit', [`--pid=${platform.pid}`, `--nofile=${files}:`])
+  const usual = /^Max open files +(\d+)/m.exec(readFileSync(`/proc/${platform.pid}/limits`, 'utf8'))
+  limit(readdirSync(`/proc/${platform.pid}/fd`).length + 12)
+  const answers = await Promise.allSettled(
+    Array.from({ length: 40 }, () => platform.call('POST', '/v1/sandboxes', { limits: { diskMb: 40 } })),
+  )
+  limit(Number(usual?.[1]))
+  for (const answer of answers) {
+    if (answer.status === 'rejected' || answer.value.status === 201) continue // no descriptor even for the connection
+    assert.ok((await answer.value.json()).code, String(answer.value.status))
+  }
+  assert.ok(await run(stays))
+  await until(
+    'a sandbox starts again',
+    async () => (await platform.call('POST', '/v1/sandboxes', {})).status === 201,
+    30_000,
+  )
+  const { sandboxes } = await platform.json('GET', '/v1/sandboxes?limit=1000')
+  await Promise.all(sandboxes.map(({ id }: Answer) => platform.call('DELETE', `/v1/sandboxes/${id}`)))
   await inOrder()
 })
 

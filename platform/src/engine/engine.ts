@@ -23,6 +23,7 @@ import { Ladder } from './ladder.ts'
 import type { Network } from './network/network.ts'
 import type { NetworkPolicy } from './network/rules.ts'
 import { PreparedStarts } from './prepared-starts.ts'
+import { Remains } from './remains.ts'
 import { StartQueue } from './start-queue.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -88,6 +89,7 @@ export class Engine {
   readonly #prepared: PreparedStarts
   /** What each instance may reach, and what it did. */
   readonly network: InstanceNetwork
+  readonly #remains: Remains
   readonly #poolKey: string
   #poolSize: number
   /** What an earlier process left and nobody has claimed yet. */
@@ -97,6 +99,7 @@ export class Engine {
     this.#deps = deps
     this.#ladder = new Ladder(deps.drivers, (driver) => this.#fingerprint(driver))
     this.#queue = new StartQueue(deps.parallelStarts)
+    this.#remains = new Remains(deps.log)
     this.#prepared = new PreparedStarts({
       onFailure: (error) => deps.log.warn({ error }, 'a start could not be prepared'),
     })
@@ -108,7 +111,7 @@ export class Engine {
     this.#pool = new WarmPool({
       size: () => this.#poolSize,
       start: (signal) => this.#startForPool(signal),
-      discard: (instance) => this.#discard(instance),
+      discard: (instance) => this.#clear(instance),
       onFailure: (error) => deps.log.warn({ error }, 'a sandbox for the warm pool could not be started'),
     })
   }
@@ -145,7 +148,7 @@ export class Engine {
       ])
       signal.throwIfAborted()
     } catch (error) {
-      await this.stop(instance.id)
+      await this.#clear(instance)
       throw error
     }
     const { name, isolation } = driver
@@ -161,7 +164,12 @@ export class Engine {
   async stop(id: string): Promise<void> {
     const instance = this.#instances.get(id)
     if (!instance) return
-    await this.#discard(instance)
+    try {
+      await this.#discard(instance)
+    } catch (error) {
+      void this.#clear(instance)
+      throw error
+    }
   }
 
   /**
@@ -195,17 +203,21 @@ export class Engine {
   /** Stops working. Sandboxes that belong to somebody live on, and the next process takes them up. */
   async close(): Promise<void> {
     await Promise.all([this.#pool.close(), this.#prepared.close()])
+    this.#remains.close()
     await this.network.close()
     if (this.#instances.size === 0) await this.#deps.cgroups?.close()
   }
 
   async #fingerprint(driver: Driver): Promise<Fingerprint> {
     const record = await this.#newRecord(driver, this.#deps.pool.template, this.#deps.pool.limits)
+    let verdict: Fingerprint | undefined
     try {
       const dir = await this.#deps.store.write(record)
-      return await fingerprint(driver, { spec: record.spec, dir }, bootDeadlineMs)
+      verdict = await fingerprint(driver, { spec: record.spec, dir }, bootDeadlineMs)
+      return verdict
     } finally {
-      await this.#forget(record.spec)
+      if (verdict?.healthy) await this.#forget(record.spec)
+      else await this.#clearRecorded(record, driver)
     }
   }
 
@@ -227,7 +239,7 @@ export class Engine {
       await store.markClaimed(instance.id, { owner: request.owner, limits: request.limits })
       if (!sameLimits(request.limits, instance.limits)) await instance.setLimits(request.limits)
     } catch (error) {
-      await this.#discard(instance)
+      await this.#clear(instance)
       throw error
     }
     this.#watch(instance)
@@ -277,7 +289,7 @@ export class Engine {
       const record = { ...(await this.#newRecord(driver, pool.template, pool.limits)), poolKey: this.#poolKey }
       const instance = await this.#create(record, driver, signal)
       await instance.guest.ping(AbortSignal.timeout(bootDeadlineMs)).catch(async (error) => {
-        await this.#discard(instance)
+        await this.#clear(instance)
         throw error
       })
       return instance
@@ -300,9 +312,17 @@ export class Engine {
       this.#instances.set(instance.id, instance)
       return instance
     } catch (error) {
-      await this.#forget(record.spec)
+      await this.#clearRecorded(record, driver)
       throw error
     }
+  }
+
+  /** What a failed start left, should its driver have failed to remove it; the record goes last. */
+  #clearRecorded({ spec }: InstanceRecord, driver: Driver): Promise<void> {
+    return this.#remains.clear(spec.id, async () => {
+      await (await driver.recover(spec, this.#deps.store.dir(spec.id)))?.destroy()
+      await this.#forget(spec)
+    })
   }
 
   /** Nothing of it is left by now. The record goes first: what it names must not be somebody else's while it is there. */
@@ -315,11 +335,13 @@ export class Engine {
   #watch(instance: Instance): void {
     this.#instances.set(instance.id, instance)
     instance.onExit((exit) => {
-      if (exit.reason === 'stopped') return
-      this.#discard(instance).catch((error) =>
-        this.#deps.log.warn({ error, instance: instance.id }, 'remains of a sandbox could not be removed'),
-      )
+      if (exit.reason !== 'stopped') void this.#clear(instance)
     })
+  }
+
+  /** As `#discard`, but what fails is tried again in the background. */
+  #clear(instance: Instance): Promise<void> {
+    return this.#remains.clear(instance.id, () => this.#discard(instance))
   }
 
   async #discard(instance: Instance): Promise<void> {

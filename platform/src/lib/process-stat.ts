@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isOutOfResources } from './out-of-resources.ts'
 
 export interface ProcessStat {
   /** The first 15 bytes of its name. */
@@ -10,12 +11,13 @@ export interface ProcessStat {
   startTime: string
 }
 
-/** Reads `/proc/<pid>/stat`; undefined if there is no such process. */
+/** Reads `/proc/<pid>/stat`; undefined if there is no such process. Throws where it cannot look. */
 export function processStat(pid: number): ProcessStat | undefined {
   let text: string
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch {
+  } catch (error) {
+    if (isOutOfResources(error)) throw error
     return undefined
   }
   // The name stands in parentheses and may itself hold spaces and parentheses.
@@ -31,7 +33,22 @@ export function processStat(pid: number): ProcessStat | undefined {
 
 /** True if that very process (not a later one with its pid) lives. A dead one that nobody has reaped does not. */
 export function isAlive(pid: number, startTime?: string): boolean {
-  const stat = processStat(pid)
+  let stat: ProcessStat | undefined
+  try {
+    stat = processStat(pid)
+  } catch {
+    return exists(pid)
+  }
   if (stat === undefined || stat.state === 'Z' || stat.state === 'X') return false
   return startTime === undefined || stat.startTime === startTime
+}
+
+/** Needs no descriptor. */
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }

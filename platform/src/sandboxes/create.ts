@@ -45,7 +45,8 @@ export async function createSandbox(
     deps.expiry.consider(running.expiresAt)
     return running
   } catch (error) {
-    if (instanceId) await engine.stop(instanceId)
+    if (instanceId)
+      await engine.stop(instanceId).catch((cause) => logger.error({ err: cause, sandbox: starting.id }, 'stop failed'))
     // When the database is away too, the record is settled by the next sweep: it is no longer busy.
     await store
       .release(starting.id)

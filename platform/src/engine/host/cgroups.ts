@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { isOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import type { Limits, Usage } from '../driver.ts'
 
@@ -216,7 +217,8 @@ async function folders(dir: string): Promise<string[]> {
   try {
     const entries = await readdir(dir, { withFileTypes: true })
     return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-  } catch {
+  } catch (error) {
+    if (isOutOfResources(error)) throw error
     return []
   }
 }
@@ -224,7 +226,8 @@ async function folders(dir: string): Promise<string[]> {
 async function read(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file, 'utf8')).trim()
-  } catch {
+  } catch (error) {
+    if (isOutOfResources(error)) throw error
     return undefined
   }
 }

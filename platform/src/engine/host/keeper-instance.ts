@@ -1,4 +1,5 @@
 import { readdir, rm } from 'node:fs/promises'
+import { unlessOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import {
   type DiskLimit,
@@ -101,7 +102,7 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
 async function removeRemains({ dir, spec, cgroups }: Kept): Promise<void> {
   await cgroups?.remove(spec.id)
   await step('instance.clear', spec.id, async () => {
-    for (const name of await readdir(dir.path).catch(() => [])) {
+    for (const name of await readdir(dir.path).catch(unlessOutOfResources([]))) {
       if (name !== recordName) await rm(`${dir.path}/${name}`, { recursive: true, force: true })
     }
   })

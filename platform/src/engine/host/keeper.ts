@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import net from 'node:net'
 import { basename } from 'node:path'
 import { WarrenError } from '../../errors.ts'
+import { isOutOfResources } from '../../lib/out-of-resources.ts'
 import { isAlive } from '../../lib/process-stat.ts'
 import { step } from '../../lib/step.ts'
 import type { DiskLimit, Hold, InitExit, InstanceDir } from '../driver.ts'
@@ -185,7 +186,8 @@ export async function hasLiveKeeper(folder: string): Promise<boolean> {
 async function readState(dir: Pick<InstanceDir, 'path'>): Promise<KeeperState | undefined> {
   try {
     return JSON.parse(await readFile(`${dir.path}/state.json`, 'utf8')) as KeeperState
-  } catch {
+  } catch (error) {
+    if (isOutOfResources(error)) throw error
     return undefined
   }
 }

@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { unlessOutOfResources } from '../../lib/out-of-resources.ts'
 import { processStat } from '../../lib/process-stat.ts'
 
 /** SIGKILL for a process and all its descendants, found before the first one dies. */
@@ -28,7 +29,7 @@ export async function findByArguments(argv: readonly string[]): Promise<number[]
   for (const name of await readdir('/proc')) {
     const pid = Number(name)
     if (!Number.isInteger(pid)) continue
-    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(unlessOutOfResources(''))
     if (commandLine.includes(wanted)) found.push(pid)
   }
   return found

@@ -1,0 +1,34 @@
+import type { EngineDeps } from './engine.ts'
+
+/** Pause before what could not be removed is tried again; doubles up to the longest, milliseconds. */
+const retryMs = { shortest: 500, longest: 30_000 }
+
+/** What of instances is still to be removed: tried at once, and again later for as long as it fails. */
+export class Remains {
+  readonly #log: EngineDeps['log']
+  readonly #later = new Map<string, NodeJS.Timeout>()
+
+  constructor(log: EngineDeps['log']) {
+    this.#log = log
+  }
+
+  /** Removes the instance `id` by `removal`, which may be called several times. Never rejects. */
+  async clear(id: string, removal: () => Promise<void>, pauseMs = retryMs.shortest): Promise<void> {
+    if (this.#later.has(id)) return
+    try {
+      await removal()
+    } catch (error) {
+      this.#log.warn({ err: error, instance: id }, 'remains of a sandbox could not be removed; tried again later')
+      const again = () => {
+        this.#later.delete(id)
+        void this.clear(id, removal, Math.min(2 * pauseMs, retryMs.longest))
+      }
+      this.#later.set(id, setTimeout(again, pauseMs).unref())
+    }
+  }
+
+  /** Tries no more: the next start finds what is left. */
+  close(): void {
+    for (const timer of this.#later.values()) clearTimeout(timer)
+  }
+}
