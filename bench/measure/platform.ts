@@ -19,11 +19,17 @@ export interface Platform {
   stop(): Promise<void>
 }
 
-/** The real platform in a process of its own, in a fresh folder, on a free port. */
-export async function startPlatform(env: Record<string, string> = {}): Promise<Platform> {
+/** The real platform in a process of its own, in a fresh folder that `prepare` may fill, on a free port. */
+export async function startPlatform(
+  settings: Record<string, string> = {},
+  prepare: (home: string) => Promise<void> = async () => {},
+): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-bench-'))
-  const own = { WARREN_HOME: home, WARREN_PORT: '0', WARREN_LOG_LEVEL: 'warn', WARREN_MAX_SANDBOXES: '2000' }
-  const environment = { ...own, ...env }
+  await prepare(home)
+  const environment = {
+    ...{ WARREN_LOG_LEVEL: 'warn', WARREN_MAX_SANDBOXES: '2000', ...settings },
+    ...{ WARREN_HOME: home, WARREN_PORT: '0' },
+  }
   const { child, url } = await serve(environment)
   const apiKey = (await readFile(join(home, 'admin.key'), 'utf8')).trim()
   let stopped: Promise<void> | undefined

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
@@ -45,9 +45,16 @@ interface Preload {
   onMessage: (message: unknown) => void
 }
 
-/** Starts a platform for the tests of one file and takes everything of it away afterwards. */
-export async function startPlatform(env: Record<string, string> = {}, preload?: Preload): Promise<Platform> {
+/**
+ * Starts a platform for the tests of one file and takes everything of it away afterwards. With `tools` it finds what the
+ * set-up fetched for tests, and so has every runtime of this machine.
+ */
+export async function startPlatform(
+  env: Record<string, string> = {},
+  { tools, preload }: { tools?: boolean; preload?: Preload } = {},
+): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
+  if (tools) await symlink(fileURLToPath(new URL('../../.cache/tools', import.meta.url)), join(home, 'tools'))
   let child: ChildProcess
   let url = ''
   let key = ''

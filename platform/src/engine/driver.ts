@@ -102,6 +102,8 @@ export interface DriverInstance {
   usage(): Promise<Usage | undefined>
   /** Applies what can change while running: processor, memory, processes. */
   setLimits(limits: Limits): Promise<void>
+  /** The host's numbers of the processes that run it, whoever only watches them left out. Absent where there are none. */
+  hostProcesses?(): Promise<number[]>
   /** Ends the instance; resolves when no process, mount, cgroup or namespace of it is left. Idempotent. */
   destroy(): Promise<void>
 }

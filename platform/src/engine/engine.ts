@@ -22,6 +22,7 @@ import type { InstanceRecord, InstanceStore } from './instance-store.ts'
 import { Ladder } from './ladder.ts'
 import type { Network } from './network/network.ts'
 import type { NetworkPolicy } from './network/rules.ts'
+import { measurePosture, type Posture } from './posture.ts'
 import { PreparedStarts } from './prepared-starts.ts'
 import { Remains } from './remains.ts'
 import { StartQueue } from './start-queue.ts'
@@ -158,6 +159,11 @@ export class Engine {
 
   get(id: string): Instance | undefined {
     return this.#instances.get(id)
+  }
+
+  /** How an instance is kept from this host. */
+  posture(instance: Instance, signal: AbortSignal): Promise<Posture> {
+    return measurePosture(instance, { controlGroups: this.#deps.cgroups !== undefined }, signal)
   }
 
   /** Ends an instance; resolves when nothing of it is left. One that is not there is already what was wanted. */

@@ -82,6 +82,11 @@ export class Instance {
     return this.#inner.usage()
   }
 
+  /** The host's numbers of its processes; undefined where the driver has none to name. */
+  async hostProcesses(): Promise<number[] | undefined> {
+    return this.#inner.hostProcesses?.()
+  }
+
   /** Applies processor, memory and process limits. The disk's size is fixed from the start. */
   async setLimits(limits: Limits): Promise<void> {
     await this.#inner.setLimits(limits)

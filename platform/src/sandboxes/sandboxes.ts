@@ -13,6 +13,7 @@ import { getNetwork } from './get-network.ts'
 import { type ListSandboxes, listSandboxes } from './list.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
+import { readPosture, type SandboxPosture } from './posture.ts'
 import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
 import { removeSandbox } from './remove.ts'
@@ -76,6 +77,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       startExecution(deps, subject, input, signal),
     startProcess: (subject: Subject, input: StartProcess): Promise<GuestProcess> => startProcess(deps, subject, input),
     metrics: (subject: Subject): Promise<SandboxMetrics> => readMetrics(deps, subject),
+    posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),
     /** What runs inside, for work that needs no rule of ours: files, processes, logs, ports. */
     running: (subject: Subject): Promise<Instance> => runningInstance(deps, subject.account, subject.id),
 

@@ -39,7 +39,7 @@ export class CrashRig {
       else inbox.wake(told)
     }
     const module = join(import.meta.dirname, 'journal.ts')
-    const platform = await startPlatform({ WARREN_POOL_SIZE: '1', ...env }, { module, onMessage })
+    const platform = await startPlatform({ WARREN_POOL_SIZE: '1', ...env }, { preload: { module, onMessage } })
     const spare = env.WARREN_POOL_SIZE === '0' ? 0 : 1
     after(() => rmSync(`${platform.home}.journal`, { force: true }))
     return new CrashRig(platform, { spare, outside, inbox })

@@ -55,6 +55,40 @@ export interface Metrics {
   oomKills?: number
 }
 
+/** One thing that was measured of a sandbox: what must be, and what is. */
+export interface PostureCheck {
+  name:
+    | 'user_ids'
+    | 'uid_map'
+    | 'capabilities'
+    | 'no_new_privileges'
+    | 'seccomp'
+    | 'namespaces'
+    | 'descriptors'
+    | 'masked_paths'
+    | 'control_groups'
+    | 'both_views'
+  ok: boolean
+  expected: string
+  /** What the host's /proc says of the processes that run it. */
+  outside?: string
+  /** What a program in the sandbox finds about itself. */
+  inside?: string
+}
+
+/** How a sandbox is kept from its host. */
+export interface Posture {
+  at: string
+  driver: string
+  isolation: Isolation
+  /** All checks are. */
+  ok: boolean
+  /** Processes of the host that run it, and their threads. */
+  processes: number
+  threads: number
+  checks: PostureCheck[]
+}
+
 /** A running sandbox. `await using` kills it at the end of the block. */
 export class Sandbox implements AsyncDisposable {
   readonly id: string
@@ -122,6 +156,11 @@ export class Sandbox implements AsyncDisposable {
 
   metrics(): Promise<Metrics> {
     return this.#transport.json('GET', `${this.#path}/metrics`)
+  }
+
+  /** How it is kept from its host, measured from outside and from inside. */
+  posture(options: { signal?: AbortSignal | undefined } = {}): Promise<Posture> {
+    return this.#transport.json('GET', `${this.#path}/posture`, options)
   }
 
   /** From now on it lives for `timeout` seconds. */

@@ -26,7 +26,7 @@ export interface Host {
 }
 
 /** The first host uid of all ranges: inside what systemd sets aside for containers, above every account. */
-const firstUid = 0x2000_0000
+export const firstHostUid = 0x2000_0000
 const uidsPerSlot = 65_536
 
 /** How many instances can have a uid range at once. */
@@ -38,7 +38,7 @@ export const gatewayUid = firstUid + maxSlots * uidsPerSlot
 export function hostUid(slot: number): number {
   if (slot < 0 || slot >= maxSlots)
     throw new WarrenError('limit_exceeded', `all ${maxSlots} host uid ranges are in use`)
-  return firstUid + slot * uidsPerSlot
+  return firstHostUid + slot * uidsPerSlot
 }
 
 /** Looks at this machine. `cgroupParent` names the control group below which all of ours are. */

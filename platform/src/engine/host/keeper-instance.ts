@@ -14,6 +14,7 @@ import {
 } from '../driver.ts'
 import type { Cgroups } from './cgroups.ts'
 import { Keeper, type KeeperPlan } from './keeper.ts'
+import { treeOf } from './processes.ts'
 
 interface Kept {
   spec: InstanceSpec
@@ -84,6 +85,10 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
     },
     async setLimits(limits: Limits): Promise<void> {
       await cgroups?.setLimits(spec.id, limits)
+    },
+    async hostProcesses(): Promise<number[]> {
+      const { keeperPid } = keeper.state
+      return (await treeOf(keeperPid)).filter((pid) => pid !== keeperPid)
     },
     destroy(): Promise<void> {
       releaseOnce()

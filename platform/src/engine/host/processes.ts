@@ -4,6 +4,17 @@ import { processStat } from '../../lib/process-stat.ts'
 
 /** SIGKILL for a process and all its descendants, found before the first one dies. */
 export async function killTree(root: number): Promise<void> {
+  for (const pid of await treeOf(root)) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // Already gone.
+    }
+  }
+}
+
+/** A process and all its descendants, parents first. */
+export async function treeOf(root: number): Promise<number[]> {
   const children = new Map<number, number[]>()
   for (const name of await readdir('/proc')) {
     const pid = Number(name)
@@ -11,15 +22,9 @@ export async function killTree(root: number): Promise<void> {
     const stat = processStat(pid)
     if (stat) children.set(stat.parent, [...(children.get(stat.parent) ?? []), pid])
   }
-  const doomed = [root]
-  for (const pid of doomed) doomed.push(...(children.get(pid) ?? []))
-  for (const pid of doomed) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // Already gone.
-    }
-  }
+  const tree = [root]
+  for (const pid of tree) tree.push(...(children.get(pid) ?? []))
+  return tree
 }
 
 /** Processes whose command line holds these arguments in a row. */

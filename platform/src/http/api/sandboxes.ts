@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { SandboxMetrics } from '../../sandboxes/metrics.ts'
 import { networkSchemas, SandboxNetwork, SetNetwork } from '../../sandboxes/network.ts'
+import { SandboxPosture } from '../../sandboxes/posture.ts'
 import { CreateSandbox, type Sandbox, SandboxView, SetTimeout, states } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
@@ -36,7 +37,7 @@ const SandboxList = Type.Object(
   { $id: 'SandboxList' },
 )
 
-export const sandboxSchemas = [...networkSchemas, CreateSandbox, SetTimeout, SandboxView, SandboxList, SandboxMetrics]
+export const sandboxSchemas = [...networkSchemas, CreateSandbox, SetTimeout, SandboxView, SandboxList, SandboxMetrics, SandboxPosture]
 
 /** /v1/sandboxes: their life. `address` is where ports are reached, as host and port. */
 export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: () => string): void {
@@ -180,6 +181,20 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
       },
     },
     ({ account, params }) => sandboxes.metrics({ account, id: params.id }),
+  )
+
+  app.get<ById>(
+    '/sandboxes/:id/posture',
+    {
+      schema: {
+        operationId: 'getSandboxPosture',
+        summary: 'How a sandbox is kept from its host, measured from outside and from inside',
+        tags: ['sandboxes'],
+        params: SandboxParams,
+        response: { 200: json('What was measured, check by check.', SandboxPosture), ...problems },
+      },
+    },
+    ({ account, params }, reply) => sandboxes.posture({ account, id: params.id }, clientGone(reply.raw)),
   )
 }
 
