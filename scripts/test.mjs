@@ -47,7 +47,9 @@ function run(name, [command, ...args], timeoutMs) {
 }
 
 function testFiles() {
-  const folders = ['platform', 'sdk/ts', 'cli', 'bench', 'scripts'].filter((folder) => existsSync(`${root}/${folder}`))
+  const folders = ['platform', 'sdk/ts', 'cli', 'bench', 'verify', 'scripts'].filter((folder) =>
+    existsSync(`${root}/${folder}`),
+  )
   return globSync(
     folders.map((folder) => `${folder}/**/*.test.ts`),
     { cwd: root },

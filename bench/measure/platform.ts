@@ -47,8 +47,11 @@ export async function startPlatform(
     await end(child)
     // A server of its own clears up: Ctrl-C in a terminal has ended the measured one already.
     const sweeper = await serve({ ...environment, WARREN_POOL_SIZE: '0' })
-    await removeAll({ url: sweeper.url, apiKey })
-    await end(sweeper.child)
+    try {
+      await removeAll({ url: sweeper.url, apiKey })
+    } finally {
+      await end(sweeper.child)
+    }
     await rm(home, { recursive: true, force: true })
   }
 }

@@ -96,7 +96,7 @@ export function withCreateOptions(command: Command): Command {
 }
 
 /** Offered by the completion; the server alone knows which runtimes it has. */
-export const knownDrivers = ['oci/runc', 'namespaces', 'unconfined']
+export const knownDrivers = ['oci/runsc', 'oci/runc', 'namespaces', 'unconfined']
 
 /** Says on stderr which limits were asked for and are kept by nothing on the server's host. */
 export function warnOfUnenforced(flags: CreateFlags, { runtime }: SandboxInfo): void {

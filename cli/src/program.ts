@@ -14,6 +14,7 @@ import { addNetwork } from './commands/sandbox/network.ts'
 import { addShell } from './commands/sandbox/shell.ts'
 import { addTimeout } from './commands/sandbox/timeout.ts'
 import { addUp } from './commands/up.ts'
+import { addVerify } from './commands/verify.ts'
 import { text } from './messages.ts'
 import { displayWidth } from './output/display-width.ts'
 import { usageError } from './usage-error.ts'
@@ -35,7 +36,7 @@ export function program(): Command {
     })
     .configureOutput({ outputError: (message, write) => write(usageError(root, message)) })
   root.enablePositionalOptions().showHelpAfterError(text.helpAfterError).addHelpText('after', `\n${text.environment}`)
-  for (const add of [addUp, addDoctor, addRun]) add(root)
+  for (const add of [addUp, addDoctor, addVerify, addRun]) add(root)
 
   const sandbox = root.command('sandbox').description(text.sandbox).enablePositionalOptions()
   sandbox.helpCommand('help [command]', text.helpCommand)

@@ -44,7 +44,7 @@ export function keyAdvice(baseUrl: string): { message: string; hint: string } {
 }
 
 /** The admin key of this machine. It goes to no other machine. */
-function localKey(baseUrl: string): string | undefined {
+export function localKey(baseUrl: string): string | undefined {
   if (!isLocal(baseUrl)) return undefined
   const path = keyPath()
   try {

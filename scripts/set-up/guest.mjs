@@ -9,6 +9,8 @@ import { tell } from './tell.mjs'
 
 const guest = join(root, 'guest')
 const binary = join(guest, 'target/release/warren-guest')
+/** Makes the attempts of `warren verify --adversarial`. */
+const probe = join(guest, 'target/release/warren-probe')
 const stamp = join(guest, 'target/built-from')
 
 /**
@@ -18,7 +20,7 @@ const stamp = join(guest, 'target/built-from')
 export async function buildGuest() {
   if (!existsSync(join(guest, 'Cargo.toml'))) return
   const sources = hashOfSources()
-  if (existsSync(binary) && readIfThere(stamp) === sources) return
+  if (existsSync(binary) && existsSync(probe) && readIfThere(stamp) === sources) return
   const cargos = cargosToTry()
   if (cargos.length === 0) {
     // What its absence costs has been told with the missing packages.

@@ -68,6 +68,7 @@ fn attempt(words: &[&str]) -> Option<Attempt> {
         ["connect", address, port, token] => sockets::connect(address, number(port)? as u16, token),
         ["connect-unix", name, token] => sockets::connect_unix(name, token),
         ["listen", port, token, seconds] => sockets::listen(number(port)? as u16, token, number(seconds)? as u64),
+        ["show-request", port, seconds] => sockets::show_request(number(port)? as u16, number(seconds)? as u64),
         ["listen-unix", name, token, seconds] => sockets::listen_unix(name, token, number(seconds)? as u64),
         ["shm-find", key] => memory_sharing::find_segment(number(key)?),
         ["shm-hold", key, seconds] => memory_sharing::hold_segment(number(key)?, number(seconds)? as u64),

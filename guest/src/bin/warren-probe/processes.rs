@@ -64,8 +64,16 @@ pub fn signal_agent(signal: i64, host: &str) -> Attempt {
     Ok(Answer::of(check(unsafe { system::kill(1, signal as i32) })))
 }
 
-/// Pushes a character into a terminal of its own.
+/// Pushes a character into a terminal of its own. In a child, which the terminal's end takes along.
 pub fn type_into_terminal() -> Attempt {
+    let status = system::in_child(|| match push_character() {
+        Ok(_) => 0,
+        Err(errno) => errno,
+    })?;
+    Ok(Answer::of(if status == 0 { Ok(0) } else { Err((status >> 8) & 0xff) }))
+}
+
+fn push_character() -> Result<i64, Errno> {
     let master = OpenOptions::new().read(true).write(true).open("/dev/ptmx").map_err(|error| errno_of(&error))?;
     let unlock = 0i32;
     check(unsafe { system::ioctl(master.as_raw_fd(), TIOCSPTLCK, &unlock) })?;
@@ -73,7 +81,9 @@ pub fn type_into_terminal() -> Attempt {
     let _ = call(by_machine(112, 157), [0; 6]); // setsid
     unsafe { system::ioctl(slave, TIOCSCTTY, 0) };
     let character = b'x';
-    Ok(Answer::of(check(unsafe { system::ioctl(slave, TIOCSTI, &character) })))
+    let pushed = check(unsafe { system::ioctl(slave, TIOCSTI, &character) });
+    std::mem::forget(master);
+    pushed
 }
 
 fn look_through(file: &str, mark: &str) -> Attempt {

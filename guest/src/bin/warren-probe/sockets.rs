@@ -53,6 +53,22 @@ pub fn listen(port: u16, token: &str, seconds: u64) -> Attempt {
     Ok(Answer::closed("listened"))
 }
 
+/// An HTTP server that answers with the head of the request.
+pub fn show_request(port: u16, seconds: u64) -> Attempt {
+    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| errno_of(&error))?;
+    announce();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0u8; 8192];
+            let size = stream.read(&mut head).unwrap_or(0);
+            let start = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", size);
+            let _ = stream.write_all(start.as_bytes()).and_then(|_| stream.write_all(&head[..size]));
+        }
+    });
+    std::thread::sleep(Duration::from_secs(seconds));
+    Ok(Answer::closed("served"))
+}
+
 pub fn listen_unix(name: &str, token: &str, seconds: u64) -> Attempt {
     let (fd, address, length) = unix_socket(name)?;
     check(unsafe { system::bind(fd, &address, length) })?;

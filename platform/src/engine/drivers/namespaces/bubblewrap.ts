@@ -32,7 +32,20 @@ export const bubblewrap: NamespaceTool = {
       ...['--seccomp', String(seccompFd)],
       ...options,
       ...spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path]),
-      ...['--proc', '/proc', '--dev', '/dev', '--size', String(64 * 1024 * 1024), '--tmpfs', '/dev/shm'],
+      // The settings of its own namespaces would be writable: whoever is inside owns those.
+      ...[
+        '--proc',
+        '/proc',
+        '--ro-bind',
+        '/proc/sys',
+        '/proc/sys',
+        '--dev',
+        '/dev',
+        '--size',
+        String(64 * 1024 * 1024),
+        '--tmpfs',
+        '/dev/shm',
+      ],
       // In memory and without a size of its own.
       ...['--remount-ro', '/dev'],
       ...['--chdir', '/', '--as-pid-1', '/.warren/guest', 'agent', ...agentOptions],
