@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import net from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Case, Finding } from '../case.ts'
 import { type Answer, type Door, isServed, request, sendRaw } from '../door.ts'
 import type { Place } from '../place.ts'
+import { commandLine } from '../traces.ts'
 
 const nobody = 's00000000000000000000'
 const otherOrigin = 'https://elsewhere.example'
@@ -222,13 +223,5 @@ async function seesKey(place: Place, url: (id: string) => string): Promise<Findi
     return { open: seen.includes(key), saw: seen.includes(key) ? 'it reads the key' : 'the request without the key' }
   } finally {
     await process.kill()
-  }
-}
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return ''
   }
 }

@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { chmod, chown, copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { probing } from '../attempts.ts'
-import type { Case } from '../case.ts'
+import type { Case, Finding } from '../case.ts'
 import { probeBinary } from '../place.ts'
 
 /** By number, those by which a process reaches beyond itself. */
@@ -108,14 +109,16 @@ export const identity: Case[] = [
   {
     id: 'identity.platform_environment',
     // What the platform was started with must not come along.
-    run: async (place) => {
-      const text = await (await place.main()).sh('env')
-      const found = text.split('\n').find((line) => /^(WARREN_|DATABASE_URL|NODE_|npm_)/.test(line))
-      return { open: found !== undefined, saw: found?.split('=')[0] ?? 'none of its variables' }
-    },
+    run: async (place) => variablesOfPlatform(await (await place.main()).sh('env')),
+    // A program that is started in the ordinary way has the variables of its parent.
     control: async () => {
-      const found = Object.keys(process.env).find((name) => name !== '')
-      return { open: found !== undefined, saw: 'a program started in the ordinary way has the variables of its parent' }
+      const env = { ...process.env, WARREN_HOME: '/' }
+      return variablesOfPlatform(execFileSync('env', { env, encoding: 'utf8' }))
     },
   },
 ]
+
+function variablesOfPlatform(text: string): Finding {
+  const found = text.split('\n').find((line) => /^(WARREN_|DATABASE_URL|NODE_|npm_)/.test(line))
+  return { open: found !== undefined, saw: found?.split('=')[0] ?? 'none of its variables' }
+}

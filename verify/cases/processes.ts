@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { probing } from '../attempts.ts'
 import type { Case, Finding } from '../case.ts'
 import type { Cell } from '../cell.ts'
+import { tracesOf } from '../traces.ts'
 import type { World } from '../world.ts'
 
 const [sigkill, sigstop] = [9, 19]
@@ -41,26 +42,19 @@ export const processes: Case[] = [
   endsAgent('processes.agent_killed', sigkill),
   endsAgent('processes.agent_stopped', sigstop),
   {
-    id: 'processes.runtime_dies_with_sandbox',
-    run: async (place) => {
-      const left = await place.withFresh({}, async (cell) => {
-        await cell.sandbox.spawn(['sleep', '3600'])
-        const { processes } = await cell.sandbox.posture()
-        await cell.sandbox.kill()
-        return {
-          processes,
-          gone: await cell.sandbox.refresh().then(
-            () => false,
-            () => true,
-          ),
-        }
+    id: 'processes.left_behind',
+    run: async (place, world) => {
+      const instance = await place.withFresh({}, async ({ sandbox }) => {
+        await sandbox.spawn('sleep 3600 & sleep 3600')
+        return (await sandbox.posture()).instance
       })
-      return { open: !left.gone, saw: `gone with its ${left.processes} processes` }
+      const left = tracesOf(instance, world)
+      return { open: left.length > 0, saw: left.join(', ') || 'no process, folder or control group is left' }
     },
-    // A sandbox that nobody ends goes on.
-    control: async ({ control }) => {
-      const { state } = await (await control.main()).sandbox.refresh()
-      return { open: state === 'running', saw: `a sandbox that is not ended is ${state}` }
+    // The same look while it lives.
+    control: async (world) => {
+      const left = tracesOf((await world.control.posture()).instance, world)
+      return { open: left.length > 0, saw: `while it lives: ${left.length} traces` }
     },
   },
 ]
@@ -86,7 +80,7 @@ function endsAgent(id: string, signal: number): Case {
         if (signal === sigkill && ended === 'neither') return { open: true, saw: 'killed, and told as running' }
         return harm.open ? harm : { open: false, saw: outcomes[ended] }
       }),
-    // The same signal, to a plain process.
+    // Where nothing isolates, signals reach whatever there is.
     control: async ({ onHost, process }) => onHost(['signal', String(process.pid), process.mark]),
   }
 }

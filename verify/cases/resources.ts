@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Limits } from '@warren/sdk'
 import { probing } from '../attempts.ts'
 import type { Case, Finding, NotApplicable } from '../case.ts'
 import type { Cell } from '../cell.ts'
 import type { Place } from '../place.ts'
+import { tracesOf } from '../traces.ts'
 
 type SoftLimit = 'cpuCores' | 'memoryMb' | 'maxProcesses'
 
@@ -58,14 +57,14 @@ export const resources: Case[] = [
   {
     id: 'resources.deep_folders',
     // Deeper than a path can say: whoever clears up must come down to them nevertheless.
-    run: async (place, { home }) => {
-      const id = await place.withFresh({}, async (cell) => {
-        await cell.probe(['deep', cell.scratch, '300'], [cell.users.at(-1)!])
-        return cell.sandbox.id
+    run: async (place, world) => {
+      const instance = await place.withFresh({}, async (cell) => {
+        const { open, saw } = await cell.probe(['deep', cell.scratch, '300'], [cell.users.at(-1)!])
+        if (!open) throw new Error(`the folders could not be made: ${saw}`)
+        return (await cell.sandbox.posture()).instance
       })
-      await sleep(200)
-      const left = readdirSync(join(home, 'run')).filter((name) => name === id)
-      return { open: left.length > 0, saw: left.length > 0 ? 'it is left' : 'nothing is left of it' }
+      const left = tracesOf(instance, world)
+      return { open: left.length > 0, saw: left.join(', ') || 'nothing is left of it' }
     },
     control: async ({ control }) => {
       const cell = await control.main()

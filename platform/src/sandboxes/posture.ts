@@ -15,6 +15,7 @@ const PostureCheck = Type.Object({
 export const SandboxPosture = Type.Object(
   {
     at: Type.String({ format: 'date-time' }),
+    instance: Type.String({ description: 'What runs it on the host: the name of its folder and its control group.' }),
     driver: Type.String(),
     isolation: Type.Enum([...isolations]),
     ok: Type.Boolean({ description: 'All checks are.' }),
@@ -32,5 +33,5 @@ export async function readPosture(deps: SandboxDeps, subject: Subject, signal: A
   const { checks, processes, threads } = await deps.engine.posture(instance, signal)
   const { name: driver, isolation } = instance.driver
   const ok = checks.every((check) => check.ok)
-  return { at: deps.now().toISOString(), driver, isolation, ok, processes, threads, checks }
+  return { at: deps.now().toISOString(), driver, isolation, ok, instance: instance.id, processes, threads, checks }
 }

@@ -79,6 +79,8 @@ export interface PostureCheck {
 /** How a sandbox is kept from its host. */
 export interface Posture {
   at: string
+  /** What runs it on the host: the name of its folder and its control group. */
+  instance: string
   driver: string
   isolation: Isolation
   /** All checks are. */

@@ -75,7 +75,7 @@ for name in null zero full random urandom tty; do
   mount --bind "/dev/$name" "dev/$name"
 done
 mkdir dev/pts dev/shm
-mount -t devpts -o newinstance,ptmxmode=0666,mode=620,nosuid,noexec devpts dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620,max=256,nosuid,noexec devpts dev/pts
 mount -t tmpfs -o size=64m,mode=1777,nosuid,nodev tmpfs dev/shm
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd

@@ -102,7 +102,8 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
         destination: '/dev/pts',
         type: 'devpts',
         source: 'devpts',
-        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+        // All instances of a host share some 3,000 terminals.
+        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5', 'max=256'],
       },
       {
         destination: '/dev/shm',
