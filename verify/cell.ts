@@ -7,14 +7,14 @@ const longestSeconds = 30
 /** A sandbox with the probe in it. */
 export class Cell {
   readonly sandbox: Sandbox
-  /** A folder inside that everybody there may write to. One name for each, for unconfined ones share a file system. */
+  /** A folder inside that everybody there may write to. One name for each: unconfined ones share a file system. */
   readonly scratch: string
   /** Who can make attempts: root first, where there is one. */
   users: string[] = ['']
 
-  constructor(sandbox: Sandbox) {
+  constructor(sandbox: Sandbox, folder: string) {
     this.sandbox = sandbox
-    this.scratch = `/tmp/warren-verify-${sandbox.id}`
+    this.scratch = `${folder}/warren-verify-${sandbox.id}`
   }
 
   /** Finds out who there is, and puts the probe in. */
@@ -57,13 +57,6 @@ export class Cell {
   async sh(command: string, user = this.users[0]!): Promise<string> {
     const { stdout } = await this.sandbox.exec(command, { timeout: longestSeconds, ...this.#as(user) })
     return stdout
-  }
-
-  /** Removes what was put there, which outlives an unconfined sandbox, and the sandbox. */
-  async close(): Promise<void> {
-    if (this.sandbox.info.runtime?.isolation === 'none')
-      await this.sandbox.exec(['rm', '-rf', this.scratch]).catch(() => {})
-    await this.sandbox[Symbol.asyncDispose]()
   }
 
   #as(user: string): { user?: string } {

@@ -12,13 +12,20 @@ export class Place {
   readonly driver: string
   readonly isolation: Isolation
   readonly warren: Warren
+  readonly #scratchFolder: string
   readonly #made = new Set<Cell>()
   #main: Promise<Cell> | undefined
   #neighbour: Promise<Cell> | undefined
   #posture: Promise<Posture> | undefined
   #ownKernel: Promise<string | undefined> | undefined
 
-  constructor(server: { url: string; key: string }, runtime: { driver: string; isolation: Isolation }) {
+  /** `scratchFolder` is where attempts may write, as seen from inside. */
+  constructor(
+    server: { url: string; key: string },
+    runtime: { driver: string; isolation: Isolation },
+    scratchFolder = '/tmp',
+  ) {
+    this.#scratchFolder = scratchFolder
     this.server = server
     this.driver = runtime.driver
     this.isolation = runtime.isolation
@@ -84,14 +91,14 @@ export class Place {
       isolation: { driver: this.driver },
       metadata: { purpose: 'warren-verify' },
     })
-    const cell = new Cell(sandbox)
+    const cell = new Cell(sandbox, this.#scratchFolder)
     this.#made.add(cell)
     await cell.open(probeBinary)
     return cell
   }
 
   async #end(cell: Cell): Promise<void> {
-    await cell.close()
+    await cell.sandbox[Symbol.asyncDispose]()
     this.#made.delete(cell)
   }
 }

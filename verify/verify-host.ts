@@ -46,7 +46,8 @@ export async function verifyHost(options: VerifyOptions = {}): Promise<BatteryRe
 async function attack(platform: Platform, options: VerifyOptions, tell: (line: string) => void) {
   const own = { url: platform.url, key: platform.apiKey!, home: platform.own!.home }
   const server = options.server ?? own
-  const control = new Place(own, { driver: 'unconfined', isolation: 'none' })
+  // What is written there goes with the platform's folder, even when all this is killed.
+  const control = new Place(own, { driver: 'unconfined', isolation: 'none' }, own.home)
   const runtimes = await new Warren({ baseUrl: server.url, apiKey: server.key }).runtimes()
   const places = runtimes
     .filter(({ driver, isolation, healthy }) =>

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readlinkSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readlinkSync, rmSync } from 'node:fs'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,6 +56,11 @@ export async function openWorld(control: Place, home: string): Promise<World> {
   await writeFile(secretFile, token, { mode: 0o600 })
   await writeFile(untouchedFile, 'untouched', { mode: 0o600 })
   const victim = spawn(probeBinary, ['hold', '3600'], { argv0: mark, env: { SECRET: token }, stdio: 'ignore' })
+  const clear = () => {
+    victim.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', clear) // also when it is interrupted
   const unixSocket = join(folder, 'socket')
   const abstractSocket = `@${mark}`
   const servers = [net.createServer(greet), net.createServer(greet), net.createServer(greet), net.createServer(greet)]
@@ -82,10 +87,10 @@ export async function openWorld(control: Place, home: string): Promise<World> {
     control,
     onHost: (words, options) => runOnHost(words, options),
     async close() {
-      victim.kill('SIGKILL')
       for (const server of servers) server.close()
       await weakDoor.close()
-      await rm(folder, { recursive: true, force: true })
+      process.off('exit', clear)
+      clear()
     },
   }
 

@@ -121,3 +121,16 @@ test('cp wants exactly one side in a sandbox', async () => {
 test('shell without a terminal says what to use instead', async () => {
   assert.match((await run(['sandbox', 'shell'])).stderr, /sandbox exec/)
 })
+
+test('verify measures every runtime that isolates, and a server elsewhere is not attacked from here', async () => {
+  const { stdout, code } = await run(['verify', '--json'])
+  const { ok, postures } = JSON.parse(stdout)
+  assert.equal(code, ok ? 0 : 1)
+  assert.ok(postures.length >= 1)
+  for (const { driver, checks } of postures) assert.ok(checks.length >= 10, driver)
+  assert.match((await run(['verify'])).stdout, /CHECK +EXPECTED/)
+
+  const elsewhere = { env: { ...env, WARREN_URL: 'http://192.0.2.1:7070' } }
+  const { stderr } = await warren(['verify', '--adversarial'], elsewhere)
+  assert.match(stderr, /192\.0\.2\.1[\s\S]*on this machine|not on this machine/)
+})

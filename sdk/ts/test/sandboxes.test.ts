@@ -67,3 +67,10 @@ test('runtimes() and templates() tell what the server offers', async () => {
   assert.ok((await warren.runtimes()).some(({ healthy, isolation }) => healthy && isolation !== 'none'))
   assert.ok((await warren.templates()).some(({ name }) => name === 'base'))
 })
+
+test('posture() tells what was measured of a sandbox, and that it is in order', async () => {
+  await using sandbox = await warren.sandboxes.create()
+  const { ok, driver, checks } = await sandbox.posture()
+  assert.equal(driver, sandbox.info.runtime?.driver)
+  assert.equal(ok, true, JSON.stringify(checks.filter((check) => !check.ok)))
+})
