@@ -3,7 +3,7 @@ import type { Place } from './place.ts'
 import type { World } from './world.ts'
 
 type Words = string[] | ((world: World, place: Place, scratch: string) => string[])
-type Options = Pick<Case, 'absent' | 'ownKernel' | 'needsRoot' | 'control'> & { users?: string[] }
+type Options = Pick<Case, 'absent' | 'ownKernel' | 'control'> & { users?: string[] }
 
 /** A case that runs one attempt of the probe as everybody in the sandbox. */
 export function probing(id: string, words: Words, { users, ...options }: Options = {}): Case {

@@ -42,18 +42,18 @@ type Control = { proved: true; saw: string } | { proved: false; outcome: 'open' 
 /** The attempt must get through on its control: otherwise being stopped elsewhere proves nothing. */
 async function controlOf(one: Case, world: World): Promise<Control> {
   const finding = await attempt(() => (one.control ? one.control(world) : one.run(world.control, world)))
-  if ('failed' in finding) return broken(finding.failed)
-  if ('notApplicable' in finding) return { proved: false, outcome: 'not_applicable', reason: finding.notApplicable }
+  if ('notApplicable' in finding) return notApplicable(finding.notApplicable)
+  if ('failed' in finding) return world.root ? broken(finding.failed) : notApplicable(noRight)
   if (finding.open) return { proved: true, saw: finding.saw }
-  if (one.absent?.includes(finding.saw))
-    return { proved: false, outcome: 'not_applicable', reason: `this host has no such thing (${finding.saw})` }
-  if (one.needsRoot && !world.root)
-    return {
-      proved: false,
-      outcome: 'not_applicable',
-      reason: 'the platform is no root, so there is no such right to lose',
-    }
-  return broken(`it is stopped on its control too (${finding.saw})`)
+  if (one.absent?.includes(finding.saw)) return notApplicable(`this host has no such thing (${finding.saw})`)
+  return world.root ? broken(`it is stopped on its control too (${finding.saw})`) : notApplicable(noRight)
+}
+
+/** What only root can show to get through. */
+const noRight = 'the platform is no root and has no such right to lose, so nothing can be shown here'
+
+function notApplicable(reason: string): Control {
+  return { proved: false, outcome: 'not_applicable', reason }
 }
 
 function broken(why: string): Control {

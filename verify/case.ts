@@ -27,8 +27,6 @@ export interface Case {
    * ends in that kernel, whatever it answers.
    */
   ownKernel?: boolean
-  /** Gets through only as root of the host: an ordinary user's platform has no such right to lose. */
-  needsRoot?: boolean
 }
 
 export type Outcome = 'closed' | 'open' | 'not_applicable'

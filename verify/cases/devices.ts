@@ -22,20 +22,19 @@ export const devices: Case[] = [
     probing(
       `devices.make_${name}`,
       (_world, _place, scratch) => ['make-device', scratch, kind, String(major), String(minor)],
-      { absent: notThere, ownKernel: true, needsRoot: true },
+      { absent: notThere, ownKernel: true },
     ),
   ),
   // Some hosts are guests themselves, whose root may not make the node of their own disk either.
   probing(
     'devices.make_host_disk',
     (_world, _place, scratch) => ['make-device', scratch, 'block', ...numbersOfHostDisk()],
-    { absent: [...notThere, 'EPERM'], ownKernel: true, needsRoot: true },
+    { absent: [...notThere, 'EPERM'], ownKernel: true },
   ),
   ...shown.map((name) =>
     probing(`devices.open_${name.replace(/\W/g, '_')}`, ['write', `/dev/${name}`], {
       absent: notThere,
       ownKernel: true,
-      needsRoot: true,
     }),
   ),
 ]

@@ -125,7 +125,6 @@ export const filesApi: Case[] = [
   },
   {
     id: 'files_api.environment_of_first_process',
-    needsRoot: true,
     ownKernel: true,
     run: async (place, { process }) => {
       const cell = await place.main()

@@ -34,8 +34,8 @@ export const files: Case[] = [
     },
   ),
   probing('host_files.secret_write', ({ secretFile }) => ['write', secretFile]),
-  probing('host_files.admin_key', (world) => ['read', hostFiles.admin_key(world)], { needsRoot: true }),
-  probing('host_files.password_hashes', () => ['read', hostFiles.password_hashes()], { needsRoot: true }),
+  probing('host_files.admin_key', (world) => ['read', hostFiles.admin_key(world)]),
+  probing('host_files.password_hashes', () => ['read', hostFiles.password_hashes()]),
   probing('host_files.process_environment', (world) => [
     'read',
     hostFiles.control_plane_environment(world),

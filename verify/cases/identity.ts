@@ -50,12 +50,11 @@ const postureChecks = [
 /** Who a program in a sandbox is, for itself and for the host. */
 export const identity: Case[] = [
   ...Object.entries(dangerous).map(([name, number]) =>
-    probing(`identity.capability_${name}`, ['capability', String(number)], { needsRoot: true, ownKernel: true }),
+    probing(`identity.capability_${name}`, ['capability', String(number)], { ownKernel: true }),
   ),
   ...postureChecks.map(
     (name): Case => ({
       id: `identity.measured_${name}`,
-      needsRoot: true,
       async run(place) {
         const check = (await place.posture()).checks.find((one) => one.name === name)!
         const seen = [check.outside && `outside: ${check.outside}`, check.inside && `inside: ${check.inside}`]
@@ -67,7 +66,6 @@ export const identity: Case[] = [
   probing('identity.unfiltered_thread', ['unfiltered-threads'], { ownKernel: true }),
   probing('identity.file_capability', (_world, _place, scratch) => ['give-capability', `${scratch}/capable`], {
     ownKernel: true,
-    needsRoot: true,
   }),
   {
     id: 'identity.become_root',
@@ -75,11 +73,9 @@ export const identity: Case[] = [
       const cell = await place.main()
       return cell.probe(['become-root'], [cell.users.at(-1)!])
     },
-    needsRoot: true,
   },
   {
     id: 'identity.setuid_program',
-    needsRoot: true,
     run: async (place) => {
       const cell = await place.main()
       const [owner, other] = [cell.users[0]!, cell.users.at(-1)!]
@@ -100,7 +96,7 @@ export const identity: Case[] = [
       return onHost(['raised-by-file'], { user: nobody, program: path })
     },
   },
-  probing('identity.priority', ['priority'], { needsRoot: true, ownKernel: true }),
+  probing('identity.priority', ['priority'], { ownKernel: true }),
   {
     id: 'identity.inherited_descriptors',
     run: async (place) => (await place.main()).probe(['descriptors']),

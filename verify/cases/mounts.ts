@@ -19,7 +19,6 @@ export const mounts: Case[] = [
       {
         absent: [...notThere, 'EBUSY', 'EINVAL'],
         ownKernel: true,
-        needsRoot: true,
       },
     ),
   ),
@@ -31,7 +30,6 @@ export const mounts: Case[] = [
     ({ hostPidNamespace }, _, scratch) => ['bind', `${scratch}/m`, hostPidNamespace],
     {
       ownKernel: true,
-      needsRoot: true,
     },
   ),
   ...['/usr', '/proc/sys', '/sys'].map((path) =>
@@ -40,28 +38,22 @@ export const mounts: Case[] = [
       ({ hostPidNamespace }) => ['remount', path, hostPidNamespace],
       {
         ownKernel: true,
-        needsRoot: true,
       },
     ),
   ),
   ...['/proc', '/sys', '/dev'].map((path) =>
     probing(`mounts.unmount${path.replace('/', '_')}`, ({ hostPidNamespace }) => ['unmount', path, hostPidNamespace], {
       ownKernel: true,
-      needsRoot: true,
     }),
   ),
-  ...newCalls.map((name) =>
-    probing(`mounts.call_${name}`, ['call', name], { absent: notThere, ownKernel: true, needsRoot: true }),
-  ),
+  ...newCalls.map((name) => probing(`mounts.call_${name}`, ['call', name], { absent: notThere, ownKernel: true })),
   probing('mounts.release_agent_write', () => ['write', releaseAgents.find(exists) ?? releaseAgents[0]!], {
     absent: notThere,
-    needsRoot: true,
   }),
   // Shown to every sandbox, and the host's own.
-  probing('mounts.shared_programs_write', ['write', '/usr/lib/os-release'], { needsRoot: true }),
+  probing('mounts.shared_programs_write', ['write', '/usr/lib/os-release']),
   probing('mounts.shared_certificates_write', ['write', '/etc/ssl/certs/ca-certificates.crt'], {
     absent: notThere,
-    needsRoot: true,
   }),
   {
     id: 'mounts.agent_program_write',

@@ -53,7 +53,6 @@ export const network: Case[] = [
     probing(`network.socket_${name}`, ['socket', ...numbers.map(String)], {
       absent: [...notThere, 'EINVAL'],
       ownKernel: true,
-      needsRoot: true,
     }),
   ),
   ...Object.entries(loopbacks).map(([name, address]) =>
@@ -70,7 +69,6 @@ export const network: Case[] = [
   ...Object.entries(ranges).map(
     ([name, address]): Case => ({
       ...probing(`network.range_${name}`, ({ token }) => ['connect', address, '80', token]),
-      needsRoot: true,
       control: (world) => inNetworkOfEverything(world, address),
     }),
   ),

@@ -24,10 +24,18 @@ export const resources: Case[] = [
   over('resources.disk_in_memory', (cell) => ['fill', `${isControl(cell) ? cell.scratch : '/dev/shm'}/big`, '200'], {
     memoryMb: 160,
   }),
-  over('resources.file_names', (cell) => ['fill-names', cell.scratch, '18000'], { diskMb: 16 }),
   probing('resources.core_dump', (_world, _place, scratch) => ['dump-core', scratch], {
     absent: ['no core was written'],
   }),
+  {
+    id: 'resources.file_names',
+    run: (place, { root }) =>
+      place.withFresh(place.isControl ? wide : { diskMb: 16 }, async (cell) => {
+        if (!root && cell.sandbox.info.runtime?.disk === 'tmpfs')
+          return { notApplicable: 'an ordinary user can limit the size of a disk only, as the threat model says' }
+        return cell.probe(['fill-names', cell.scratch, '18000'])
+      }),
+  },
   {
     id: 'resources.processor',
     // By the host's account: a kernel of its own counts otherwise.

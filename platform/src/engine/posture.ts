@@ -40,6 +40,6 @@ async function confinedProcesses(instance: Instance): Promise<HostProcess[]> {
   if (!pids)
     throw new WarrenError('unavailable', `the driver ${instance.driver.name} does not tell the processes of a sandbox`)
   const all = pids.map(lookAt).filter((process) => process !== undefined)
-  const confined = all.filter(({ sharedNamespaces }) => !sharedNamespaces.includes('user'))
+  const confined = all.filter(({ hasOwnUsers }) => hasOwnUsers)
   return confined.length > 0 ? confined : all
 }

@@ -61,7 +61,7 @@ function uidMap({ outside, firstUid }: Views): PostureCheck {
 function capabilities({ outside, inside, expected }: Views): PostureCheck {
   const has = outside.reduce((all, process) => all | process.capabilities, 0n)
   const within = (mask: bigint) => (mask & ~expected.capabilities) === 0n
-  const own = outside.every(({ sharedNamespaces }) => !sharedNamespaces.includes('user'))
+  const own = outside.every(({ hasOwnUsers }) => hasOwnUsers)
   return {
     name: 'capabilities',
     ok: within(has) && (own || has === 0n) && (!expected.sharesKernel || within(inside.capabilities)),
@@ -95,18 +95,22 @@ function seccomp({ outside, inside, expected }: Views): PostureCheck {
 }
 
 function namespaces({ outside, expected }: Views): PostureCheck {
-  const shared = distinct(outside.flatMap(({ sharedNamespaces }) => sharedNamespaces))
+  const seen = outside.flatMap(({ sharedNamespaces }) => (sharedNamespaces ? [sharedNamespaces] : []))
+  const shared = distinct(seen.flat())
+  const hidden = outside.length - seen.length
   return {
     name: 'namespaces',
-    ok: expected.namespaces.every((kind) => !shared.includes(kind)),
+    ok: seen.length > 0 && expected.namespaces.every((kind) => !shared.includes(kind)),
     expected: `own ${expected.namespaces.join(' ')}`,
-    outside: shared.length === 0 ? 'shares none with the host' : `shares ${shared.join(' ')} with the host`,
+    outside:
+      (shared.length === 0 ? 'shares none with the host' : `shares ${shared.join(' ')} with the host`) +
+      (hidden > 0 ? `; ${hidden} of ${outside.length} processes can be looked at by root only` : ''),
   }
 }
 
 function descriptors({ outside, inside, expected }: Views): PostureCheck {
   // Another kernel's own processes hold the files that they serve.
-  const foreign = expected.sharesKernel ? distinct(outside.flatMap(({ foreignFiles }) => foreignFiles)) : []
+  const foreign = expected.sharesKernel ? distinct(outside.flatMap(({ foreignFiles }) => foreignFiles ?? [])) : []
   return {
     name: 'descriptors',
     ok: foreign.length === 0 && inside.descriptors <= 3,
@@ -150,7 +154,9 @@ function bothViews({ outside, inside, expected }: Views): PostureCheck {
     const found = `${outside.length} processes of its kernel`
     return { name, ok: true, expected: 'the processes of a kernel of its own', outside: found }
   }
-  const same = outside.find(({ ownPid, sharedNamespaces }) => ownPid === inside.ownPid && sharedNamespaces.length === 0)
+  const same = outside.find(
+    ({ ownPid, sharedNamespaces }) => ownPid === inside.ownPid && sharedNamespaces?.length === 0,
+  )
   const agrees =
     same !== undefined &&
     same.capabilities === inside.capabilities &&

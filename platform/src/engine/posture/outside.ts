@@ -24,10 +24,12 @@ export interface HostProcess extends ProcessStatus {
   unfilteredThreads: number
   /** Ranges of host uids behind those inside. */
   uidMap: { host: number; count: number }[]
-  /** Kinds of namespaces that it shares with the host. */
-  sharedNamespaces: NamespaceKind[]
-  /** Open files of the host that lie in no mount of its own. */
-  foreignFiles: string[]
+  /** Whether the users in it are not those of the host. */
+  hasOwnUsers: boolean
+  /** Kinds of namespaces that it shares with the host. Undefined where only root may see it. */
+  sharedNamespaces: NamespaceKind[] | undefined
+  /** Open files of the host that lie in no mount of its own. Undefined where only root may see it. */
+  foreignFiles: string[] | undefined
   /** Paths of its control groups, by controller; the empty name is version 2's. */
   controlGroups: Record<string, string>
 }
@@ -36,18 +38,32 @@ export interface HostProcess extends ProcessStatus {
 export function lookAt(pid: number): HostProcess | undefined {
   try {
     const threads = readdirSync(`/proc/${pid}/task`)
+    const uidMap = readFileSync(`/proc/${pid}/uid_map`, 'utf8')
     return {
       pid,
       ...readStatus(readFileSync(`/proc/${pid}/status`, 'utf8')),
       threads: threads.length,
       unfilteredThreads: threads.filter((id) => isUnfiltered(`/proc/${pid}/task/${id}/status`)).length,
-      uidMap: readUidMap(readFileSync(`/proc/${pid}/uid_map`, 'utf8')),
-      sharedNamespaces: namespaceKinds.filter((kind) => namespace(pid, kind) === namespace('self', kind)),
-      foreignFiles: foreignFiles(pid),
+      uidMap: readUidMap(uidMap),
+      hasOwnUsers: uidMap !== readFileSync('/proc/self/uid_map', 'utf8'),
+      sharedNamespaces: ifAllowed(() =>
+        namespaceKinds.filter((kind) => namespace(pid, kind) === namespace('self', kind)),
+      ),
+      foreignFiles: ifAllowed(() => foreignFiles(pid)),
       controlGroups: controlGroups(readFileSync(`/proc/${pid}/cgroup`, 'utf8')),
     }
   } catch (error) {
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}
+
+/** The kernel keeps some things of a process, such as the agent, even from its own user. */
+function ifAllowed<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined
     throw error
   }
 }

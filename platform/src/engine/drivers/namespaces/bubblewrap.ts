@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isVersionAtLeast } from '../../../lib/version.ts'
@@ -33,25 +34,20 @@ export const bubblewrap: NamespaceTool = {
       ...options,
       ...spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path]),
       // The settings of its own namespaces would be writable: whoever is inside owns those.
-      ...[
-        '--proc',
-        '/proc',
-        '--ro-bind',
-        '/proc/sys',
-        '/proc/sys',
-        '--dev',
-        '/dev',
-        '--size',
-        String(64 * 1024 * 1024),
-        '--tmpfs',
-        '/dev/shm',
-      ],
+      ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', ...keyringsHidden()],
+      ...['--dev', '/dev', '--size', String(64 * 1024 * 1024), '--tmpfs', '/dev/shm'],
       // In memory and without a size of its own.
       ...['--remount-ro', '/dev'],
       ...['--chdir', '/', '--as-pid-1', '/.warren/guest', 'agent', ...agentOptions],
     ]
     return { argv, open }
   },
+}
+
+/** Started by an ordinary user, whoever is inside would see that user's keyrings. */
+function keyringsHidden(): string[] {
+  const paths = ['/proc/keys', '/proc/key-users'].filter((path) => existsSync(path))
+  return paths.flatMap((path) => ['--ro-bind', '/dev/null', path])
 }
 
 /** The template's tree, made anew in memory. Its configuration is shown read-only: whoever is inside owns what is made. */

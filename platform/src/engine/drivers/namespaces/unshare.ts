@@ -89,6 +89,9 @@ echo 1 > proc/sys/user/max_user_namespaces
 for name in bus irq sys sysrq-trigger; do
   if [ -e "proc/$name" ]; then mount --bind "proc/$name" "proc/$name"; fi
 done
+for name in keys key-users; do
+  if [ -e "proc/$name" ]; then mount --bind dev/null "proc/$name"; fi
+done
 while read -r _ _ _ _ point options _; do
   flags=ro,nosuid,nodev
   case $point in
