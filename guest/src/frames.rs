@@ -43,6 +43,12 @@ pub mod kind {
     pub const CONTROL_SIGNAL: u8 = 0x52;
     pub const RESIZE: u8 = 0x53;
     pub const LAUNCH: u8 = 0x60;
+    /// Of the platform to the monitor of a microVM; the agent knows none of them.
+    pub const VM_STATUS: u8 = 0x70;
+    pub const VM_PAUSE: u8 = 0x71;
+    pub const VM_RESUME: u8 = 0x72;
+    pub const VM_SAVE: u8 = 0x73;
+    pub const VM_CONSOLE: u8 = 0x74;
     pub const ERROR: u8 = 0x7f;
 }
 

@@ -4,26 +4,36 @@ mod directory;
 mod failure;
 mod frames;
 mod gateway;
+mod init;
 mod keeper;
+mod kvm_probe;
 mod launcher;
 mod libc;
+mod memory_holder;
+mod mux;
 mod signals;
+mod sparse_copy;
 mod syscalls;
 mod tree_copy;
+mod vm;
 
 fn main() {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let code = match arguments.split_first() {
         Some((command, rest)) if command == "agent" => agent::main(rest),
+        Some((command, rest)) if command == "hold" => memory_holder::main(rest),
+        Some((command, _)) if command == "init" => init::main(),
         Some((command, rest)) if command == "keep" => keeper::main(rest),
         Some((command, rest)) if command == "gateway" => gateway::main(rest),
+        Some((command, _)) if command == "probe-kvm" => kvm_probe::main(),
+        Some((command, rest)) if command == "vm" => vm::main(rest),
         Some((command, _)) if command == "launch" => launcher::main(),
         Some((command, _)) if command == "version" => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | gateway | keep | launch | version");
+            eprintln!("usage: warren-guest agent | gateway | hold | init | keep | launch | probe-kvm | version | vm");
             2
         }
     };

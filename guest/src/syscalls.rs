@@ -2,6 +2,7 @@
 
 use crate::libc::{self, c_int, c_void};
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -224,4 +225,39 @@ pub fn mount(source: &str, target: &str, kind: &str, flags: u64, data: &str) -> 
         [source, target, kind, data].map(|text| c_string(text.as_bytes()).unwrap_or_default());
     let data = data.as_ptr() as *const c_void;
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data) }).map(drop)
+}
+
+/// A file in memory that goes with its last descriptor or mapping.
+pub fn memory_file(name: &str, size: u64) -> Result<File, Errno> {
+    let name = c_string(name.as_bytes())?;
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    let fd = unsafe { libc::syscall(libc::SYS_MEMFD_CREATE, name.as_ptr(), flags) };
+    let file = File::from(owned(fd as c_int)?);
+    file.set_len(size).map_err(|error| errno_of(&error))?;
+    Ok(file)
+}
+
+/// Sends `bytes` and with them a descriptor.
+pub fn send_descriptor(socket: RawFd, bytes: &[u8], descriptor: RawFd) -> Result<(), Errno> {
+    let control = libc::cmsg_descriptor {
+        cmsg_len: 20,
+        cmsg_level: libc::SOL_SOCKET,
+        cmsg_type: libc::SCM_RIGHTS,
+        descriptor,
+        padding: 0,
+    };
+    let vector = libc::iovec { iov_base: bytes.as_ptr().cast(), iov_len: bytes.len() };
+    let message = libc::msghdr {
+        msg_name: std::ptr::null(),
+        msg_namelen: 0,
+        msg_iov: &vector,
+        msg_iovlen: 1,
+        msg_control: &control as *const libc::cmsg_descriptor as *const c_void,
+        msg_controllen: std::mem::size_of::<libc::cmsg_descriptor>(),
+        msg_flags: 0,
+    };
+    match check_size(unsafe { libc::sendmsg(socket, &message, libc::MSG_NOSIGNAL) })? {
+        sent if sent == bytes.len() => Ok(()),
+        _ => Err(libc::EAGAIN),
+    }
 }

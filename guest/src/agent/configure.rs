@@ -1,23 +1,62 @@
 use super::Agent;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::frames::Fields;
 use crate::libc;
-use crate::syscalls::owned;
+use crate::syscalls::{check, errno_of, owned, write, Errno};
+use std::fs::OpenOptions;
 use std::os::unix::io::AsRawFd;
 
-/// Sets what a sandbox gets when it is claimed: its default environment, fresh randomness, its name.
+/// Sets what a sandbox gets when it is claimed or wakes up as a copy: its default environment, fresh randomness, its name,
+/// the time, its machine id, and in a microVM its limits.
 pub fn configure(agent: &Agent, fields: &Fields) -> Outcome<Vec<u8>> {
     let env: Vec<Vec<u8>> = fields.all(1).map(<[u8]>::to_vec).collect();
-    if let Ok(mut current) = agent.default_env.lock() {
+    if let (false, Ok(mut current)) = (env.is_empty(), agent.default_env.lock()) {
         *current = env;
     }
     if let Some(seed) = fields.get(3) {
-        let _ = std::fs::write("/dev/urandom", seed);
+        renew_randomness(seed);
     }
     if let Some(name) = fields.get(4) {
         unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) };
     }
+    if let Some(microseconds) = fields.number(10)? {
+        set_clock(microseconds).map_err(|errno| Failure::from_errno(errno, "cannot set the clock"))?;
+    }
+    if let Some(id) = fields.text(11) {
+        std::fs::write("/etc/machine-id", format!("{}\n", id))
+            .map_err(|error| Failure::from_errno(errno_of(&error), "cannot write /etc/machine-id"))?;
+    }
+    for (tag, file) in [(12, "pids.max"), (13, "memory.max")] {
+        if let Some(value) = fields.number(tag)? {
+            let limits = agent.limits.as_ref().ok_or_else(|| Failure::new("unsupported", "the host keeps the limits"))?;
+            let set = limits.set(file, value);
+            set.map_err(|error| Failure::from_errno(errno_of(&error), format!("cannot set {}", file)))?;
+        }
+    }
     Ok(Vec::new())
+}
+
+/// Where the kernel is ours, it forgets what it shares with other copies of it at once; else the seed is only stirred in.
+fn renew_randomness(seed: &[u8]) {
+    let device = match OpenOptions::new().write(true).open("/dev/urandom") {
+        Ok(device) => device,
+        Err(_) => return,
+    };
+    let length = seed.len() as i32;
+    // struct rand_pool_info: how much of it nobody can guess (bits), how long it is (bytes), and it.
+    let pool: Vec<u8> = [&(length * 8).to_ne_bytes()[..], &length.to_ne_bytes(), seed].concat();
+    let credited = unsafe { libc::ioctl(device.as_raw_fd(), libc::RNDADDENTROPY, pool.as_ptr()) } == 0;
+    if credited {
+        unsafe { libc::ioctl(device.as_raw_fd(), libc::RNDRESEEDCRNG) };
+    } else {
+        let _ = write(device.as_raw_fd(), seed);
+    }
+}
+
+fn set_clock(microseconds: u64) -> Result<(), Errno> {
+    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
+    let time = libc::timespec { tv_sec: seconds as i64, tv_nsec: rest as i64 * 1000 };
+    check(unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &time) }).map(drop)
 }
 
 /// A new network namespace starts with its loopback down. Best effort: it may be up already, or not ours.

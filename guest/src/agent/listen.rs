@@ -1,5 +1,7 @@
-use super::{reaper, workers, Agent};
+use super::workers::{self, Source};
+use super::{reaper, Agent};
 use crate::descendants::kill_descendants;
+use crate::init::LimitGroup;
 use crate::libc;
 use crate::signals::Signals;
 use crate::syscalls::{
@@ -10,7 +12,8 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::io::{FromRawFd, RawFd};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::Receiver;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -36,13 +39,37 @@ pub fn main(arguments: &[String]) -> i32 {
         Ok(options) => options,
         Err(message) => return complain(&message),
     };
-    // Programs of our own user must not reach into us through /proc.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0u64, 0u64, 0u64, 0u64) };
+    protect_from_programs();
     // Before there is another thread or a socket: what cannot be confined must not serve.
     if let Err(message) = confine(filter_fd, max_processes) {
         return complain(&message);
     }
-    let is_init = std::process::id() == 1;
+    settle_in();
+    // First, because it closes all other descriptors.
+    let listener = match open(&listen) {
+        Ok(listener) => listener,
+        Err(message) => return complain(&message),
+    };
+    let keeper = match listen {
+        Listen::Inherited(_) => pipe_to_keeper(),
+        Listen::At(_) => -1,
+    };
+    run(Source::Socket(listener), None, keeper)
+}
+
+/// The agent of a microVM, which is its first process already: connections come over the serial line.
+pub fn serve_line(connections: Receiver<UnixStream>, limits: Option<LimitGroup>) -> i32 {
+    protect_from_programs();
+    settle_in();
+    run(Source::Line(Mutex::new(connections)), limits, -1)
+}
+
+/// Programs of our own user must not reach into us through /proc.
+fn protect_from_programs() {
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0u64, 0u64, 0u64, 0u64) };
+}
+
+fn settle_in() {
     use_little_memory();
     open_standard_descriptors();
     for signal in 1..=31 {
@@ -50,16 +77,19 @@ pub fn main(arguments: &[String]) -> i32 {
     }
     set_signal_action(libc::SIGPIPE, libc::SIG_IGN);
     unsafe { libc::umask(0) };
-    if is_init {
+    if is_init() {
         super::configure::raise_loopback();
     } else {
         become_subreaper();
     }
-    // First, because it closes all other descriptors.
-    let listener = match open(&listen) {
-        Ok(listener) => listener,
-        Err(message) => return complain(&message),
-    };
+}
+
+fn is_init() -> bool {
+    std::process::id() == 1
+}
+
+fn run(source: Source, limits: Option<LimitGroup>, keeper: RawFd) -> i32 {
+    let is_init = is_init();
     let signals = match Signals::open(reaper::awaited_signals(is_init)) {
         Ok(signals) => signals,
         Err(errno) => return complain(&describe(errno)),
@@ -69,13 +99,10 @@ pub fn main(arguments: &[String]) -> i32 {
         processes: Default::default(),
         logs: Default::default(),
         default_env: Mutex::new(Vec::new()),
+        limits,
         started: Instant::now(),
     }));
-    let keeper = match listen {
-        Listen::Inherited(_) => pipe_to_keeper(),
-        Listen::At(_) => -1,
-    };
-    if workers::start(agent, listener).is_err() {
+    if workers::start(agent, source).is_err() {
         return complain("cannot start a thread");
     }
     reaper::run(agent, &signals, keeper);

@@ -1,8 +1,10 @@
+use super::Agent;
+use crate::descendants::stat_field;
 use crate::frames::FieldWriter;
 use crate::libc;
 
 /// What the sandbox uses, as seen from inside: sums over the processes that can be seen, best effort.
-pub fn metrics() -> Vec<u8> {
+pub fn metrics(agent: &Agent) -> Vec<u8> {
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(0) as u64;
     let tick_usec = 1_000_000 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) }.max(1) as u64;
     let mut processes = 0u64;
@@ -23,12 +25,21 @@ pub fn metrics() -> Vec<u8> {
         .text(5, disk.f_files.saturating_sub(disk.f_ffree))
         .text(6, cpu_usec)
         .optional(7, load())
+        .optional(8, agent.limits.as_ref().map(|limits| limits.oom_kills()))
         .done()
 }
 
 fn pids() -> Vec<i32> {
     let names = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.filter_map(|name| name.to_str()?.parse().ok()).collect()
+    let pids = names.filter_map(|name| name.to_str()?.parse().ok());
+    pids.filter(|pid| !is_of_the_kernel(*pid)).collect()
+}
+
+/// A kernel of our own shows its threads as processes.
+fn is_of_the_kernel(pid: i32) -> bool {
+    const FLAGS: usize = 9;
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    stat_field(pid, FLAGS).map_or(false, |flags| flags & PF_KTHREAD != 0)
 }
 
 fn numbers(path: String) -> Option<Vec<u64>> {

@@ -24,8 +24,9 @@ mod view;
 mod watch;
 mod workers;
 
-pub use listen::main;
+pub use listen::{main, serve_line};
 
+use crate::init::LimitGroup;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -34,6 +35,8 @@ pub struct Agent {
     processes: process_table::ProcessTable,
     logs: log_ring::LogRing,
     default_env: Mutex<Vec<Vec<u8>>>,
+    /// In a microVM, where the agent keeps the limits itself.
+    limits: Option<LimitGroup>,
     started: Instant,
 }
 

@@ -62,7 +62,7 @@ fn dispatch(agent: &'static Agent, connection: Connection, frame: Frame) -> Resu
         kind::WATCH => watch::watch(&connection, &fields),
         kind::DIAL => dial::dial(connection, &fields),
         kind::PORTS => ports::ports(&connection),
-        kind::METRICS => connection.ok(&metrics::metrics()),
+        kind::METRICS => connection.ok(&metrics::metrics(agent)),
         kind::CONFIGURE => answer(&connection, configure::configure(agent, &fields)),
         other => connection.fail(&Failure::new("unsupported", format!("unknown request kind {:#04x}", other))),
     }

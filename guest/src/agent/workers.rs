@@ -4,6 +4,8 @@ use super::Agent;
 use std::io::Error;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -12,15 +14,31 @@ const STACK: usize = 128 * 1024;
 const MOST_IDLE: usize = 2;
 const PATIENCE_WITHOUT_THREAD: Duration = Duration::from_millis(200);
 
+/// Where connections come from.
+pub enum Source {
+    Socket(UnixListener),
+    /// In a microVM: from the serial line.
+    Line(Mutex<Receiver<UnixStream>>),
+}
+
+impl Source {
+    fn accept(&self) -> Option<UnixStream> {
+        match self {
+            Source::Socket(listener) => listener.accept().ok().map(|(stream, _)| stream),
+            Source::Line(connections) => connections.lock().ok()?.recv().ok(),
+        }
+    }
+}
+
 struct Workers {
     agent: &'static Agent,
-    listener: UnixListener,
+    source: Source,
     idle: AtomicUsize,
 }
 
 /// Serves connections on threads that take them in turn: who has taken one sees to it that another waits for the next.
-pub fn start(agent: &'static Agent, listener: UnixListener) -> Result<(), Error> {
-    add(Box::leak(Box::new(Workers { agent, listener, idle: AtomicUsize::new(0) })))
+pub fn start(agent: &'static Agent, source: Source) -> Result<(), Error> {
+    add(Box::leak(Box::new(Workers { agent, source, idle: AtomicUsize::new(0) })))
 }
 
 fn add(workers: &'static Workers) -> Result<(), Error> {
@@ -34,9 +52,9 @@ fn add(workers: &'static Workers) -> Result<(), Error> {
 
 fn work(workers: &'static Workers) {
     loop {
-        let stream = match workers.listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(_) => {
+        let stream = match workers.source.accept() {
+            Some(stream) => stream,
+            None => {
                 // Out of descriptors or memory for now; connections wait in the backlog.
                 thread::sleep(Duration::from_millis(10));
                 continue;

@@ -2,10 +2,10 @@ use super::loop_device::LoopDevice;
 use super::options::{Disk, Options};
 use super::skeleton::{fill, take_over};
 use crate::libc;
-use crate::syscalls::{c_string, check, describe, errno, mount, Errno};
-use std::fs::{create_dir, remove_dir, File};
+use crate::sparse_copy::copy_sparse;
+use crate::syscalls::{c_string, check, describe, mount, Errno};
+use std::fs::{create_dir, remove_dir};
 use std::io::ErrorKind;
-use std::os::unix::io::AsRawFd;
 use std::path::Path;
 
 const ROOTFS: &str = "rootfs";
@@ -106,49 +106,6 @@ fn mount_loop(image: &str, root: &str) -> Result<(LoopDevice, bool), String> {
     let mounted = mount(device.path(), root, "ext4", flags, "noinit_itable,errors=remount-ro");
     mounted.map_err(|errno| failed("mount the disk", errno))?;
     Ok((device, is_new))
-}
-
-/// Copies a sparse file by sharing its blocks where the file system can, else by copying what is not a hole.
-fn copy_sparse(from: &str, to: &str) -> Result<(), Errno> {
-    let source = File::open(from).map_err(|error| crate::syscalls::errno_of(&error))?;
-    let target = File::create(to).map_err(|error| crate::syscalls::errno_of(&error))?;
-    if unsafe { libc::ioctl(target.as_raw_fd(), libc::FICLONE, source.as_raw_fd()) } == 0 {
-        return Ok(());
-    }
-    let size = source.metadata().map_err(|error| crate::syscalls::errno_of(&error))?.len();
-    target.set_len(size).map_err(|error| crate::syscalls::errno_of(&error))?;
-    let mut at = 0;
-    loop {
-        let start = unsafe { libc::lseek(source.as_raw_fd(), at, libc::SEEK_DATA) };
-        if start < 0 {
-            return match errno() {
-                libc::ENXIO => Ok(()),
-                errno => Err(errno),
-            };
-        }
-        at = unsafe { libc::lseek(source.as_raw_fd(), start, libc::SEEK_HOLE) };
-        if at < 0 {
-            return Err(errno());
-        }
-        copy_range(&source, &target, start, at)?;
-    }
-}
-
-fn copy_range(source: &File, target: &File, start: i64, end: i64) -> Result<(), Errno> {
-    let mut from = start;
-    check(unsafe { libc::lseek(target.as_raw_fd(), start, libc::SEEK_SET) }.signum() as i32)?;
-    while from < end {
-        let limit = (end - from) as usize;
-        // Advances `from`.
-        let copied = unsafe { libc::sendfile(target.as_raw_fd(), source.as_raw_fd(), &mut from, limit) };
-        if copied < 0 {
-            return Err(errno());
-        }
-        if copied == 0 {
-            return Err(libc::EIO);
-        }
-    }
-    Ok(())
 }
 
 impl MountedDisk {

@@ -8,7 +8,7 @@ mod options;
 mod records;
 pub mod report;
 mod runtime;
-mod skeleton;
+pub mod skeleton;
 mod start;
 mod supervise;
 mod watchers;

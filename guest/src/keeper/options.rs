@@ -15,6 +15,8 @@ pub struct Options {
     pub binds: Vec<(String, String)>,
     /// Files the runtime inherits open for reading: descriptor and path.
     pub opened: Vec<(i32, String)>,
+    /// Sockets in `dir` on which the runtime listens: descriptor and name.
+    pub listens: Vec<(i32, String)>,
     pub cgroups: Vec<String>,
     pub limits: Vec<(libc::c_int, u64)>,
     pub identity: Option<(u32, u32)>,
@@ -83,7 +85,8 @@ impl Options {
             "--uid-base" => self.uid_base = parse_number(name, value)?,
             "--mount-at" => self.mount_at = Some(text()),
             "--bind" => self.binds.push(parse_pair(name, value)?),
-            "--open" => self.opened.push(parse_opened(value)?),
+            "--open" => self.opened.push(parse_opened(name, value)?),
+            "--listen" => self.listens.push(parse_opened(name, value)?),
             "--cgroup" => self.cgroups.push(text()),
             "--rlimit" => self.limits.push(parse_limit(value)?),
             "--setid" => self.identity = Some(parse_identity(value)?),
@@ -141,9 +144,9 @@ fn parse_pair(name: &str, value: &str) -> Result<(String, String), String> {
     Ok((left.to_string(), right.to_string()))
 }
 
-fn parse_opened(value: &str) -> Result<(i32, String), String> {
-    let (fd, path) = value.split_once(':').ok_or_else(|| format!("--open takes FD:PATH, not {}", value))?;
-    Ok((parse_number("--open", fd)?, path.to_string()))
+fn parse_opened(name: &str, value: &str) -> Result<(i32, String), String> {
+    let (fd, path) = value.split_once(':').ok_or_else(|| format!("{} takes FD:PATH, not {}", name, value))?;
+    Ok((parse_number(name, fd)?, path.to_string()))
 }
 
 fn parse_identity(value: &str) -> Result<(u32, u32), String> {
@@ -162,13 +165,15 @@ mod tests {
     #[test]
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --cgroup /a --cgroup /b \
-                    --mount-at /mnt --bind /a:b/c --open 4:/f --rlimit nofile=1024 --setid 5:6 --netns /n --sysfs --hide /h --hold --detached --pid-file pid -- runc run --detach x";
+                    --mount-at /mnt --bind /a:b/c --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
+                    --netns /n --sysfs --hide /h --hold --detached --pid-file pid -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
         assert_eq!(options.cgroups, ["/a", "/b"]);
         assert_eq!(options.mount_at.as_deref(), Some("/mnt"));
         assert_eq!(options.binds, [("/a".to_string(), "b/c".to_string())]);
         assert_eq!(options.opened, [(4, "/f".to_string())]);
+        assert_eq!(options.listens, [(5, "s.sock".to_string())]);
         assert_eq!(options.limits, [(libc::RLIMIT_NOFILE, 1024)]);
         assert_eq!(options.identity, Some((5, 6)));
         assert!(options.hold && options.detached);

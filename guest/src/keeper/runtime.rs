@@ -42,7 +42,10 @@ impl Child {
                 .iter()
                 .map(|path| c_string(path.as_bytes()))
                 .collect::<Result<_, _>>()?,
-            opened: options.opened.iter().map(open_for_runtime).collect::<Result<_, _>>()?,
+            opened: {
+                let files = options.opened.iter().map(open_for_runtime);
+                files.chain(options.listens.iter().map(listen_for_runtime)).collect::<Result<_, _>>()?
+            },
             limits: options.limits.clone(),
             identity: options.identity,
             oom_score: std::fs::read(OOM_SCORE).unwrap_or_default(),
@@ -87,11 +90,20 @@ impl Child {
     }
 }
 
-/// Kept out of the low numbers, so that giving one its place never closes another.
 fn open_for_runtime((wanted, path): &(i32, String)) -> Result<(i32, OwnedFd), Errno> {
     let file = open(&c_string(path.as_bytes())?, libc::O_RDONLY, 0)?;
+    kept_high(*wanted, &file)
+}
+
+fn listen_for_runtime((wanted, name): &(i32, String)) -> Result<(i32, OwnedFd), Errno> {
+    let socket = super::start::listen(name).map_err(|_| libc::EACCES)?;
+    kept_high(*wanted, &socket)
+}
+
+/// Kept out of the low numbers, so that giving one its place never closes another.
+fn kept_high(wanted: i32, file: &impl AsRawFd) -> Result<(i32, OwnedFd), Errno> {
     let high = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 100) };
-    Ok((*wanted, crate::syscalls::owned(high)?))
+    Ok((wanted, crate::syscalls::owned(high)?))
 }
 
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";

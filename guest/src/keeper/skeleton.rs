@@ -14,11 +14,11 @@ pub fn fill(skeleton: &Path, root: &Path, uid_base: u32) -> Result<(), String> {
 
 /// Gives a root that holds the skeleton already to the owners that `fill` would give it to.
 pub fn take_over(root: &Path, skeleton: Option<&Path>, uid_base: u32) -> Result<(), String> {
-    let _ = std::fs::remove_file(root.join(OWNERS));
     let owners = match skeleton {
         Some(skeleton) => Owners::read(skeleton, uid_base)?,
         None => Owners { listed: HashMap::new(), uid_base },
     };
+    let _ = std::fs::remove_file(root.join(OWNERS));
     give_tree(root, &|path| owners.of(path)).map_err(|error| format!("cannot take over {}: {}", root.display(), error))
 }
 

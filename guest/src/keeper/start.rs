@@ -183,7 +183,7 @@ fn listen_for_agent() -> Result<AgentSocket, String> {
 }
 
 /// By relative name: the full one may be longer than a socket address.
-fn listen(name: &str) -> Result<UnixListener, String> {
+pub fn listen(name: &str) -> Result<UnixListener, String> {
     let _ = std::fs::remove_file(name);
     UnixListener::bind(name).map_err(|error| format!("cannot listen at {}: {}", name, error))
 }

@@ -1,6 +1,6 @@
 //! The kernel's numbers, for x86-64 and 64-bit ARM.
 
-use super::{c_int, c_ulong};
+use super::{c_int, c_uint, c_ulong};
 
 // Errors.
 pub const E2BIG: c_int = 7;
@@ -47,9 +47,18 @@ pub const F_GETFL: c_int = 3;
 pub const F_SETFD: c_int = 2;
 pub const F_SETFL: c_int = 4;
 pub const F_DUPFD_CLOEXEC: c_int = 1030;
+pub const F_ADD_SEALS: c_int = 1033;
+pub const F_SEAL_SEAL: c_int = 1;
+pub const F_SEAL_SHRINK: c_int = 2;
+pub const F_SEAL_GROW: c_int = 4;
+pub const F_SEAL_WRITE: c_int = 8;
+pub const MFD_CLOEXEC: c_uint = 1;
+pub const MFD_ALLOW_SEALING: c_uint = 2;
 pub const O_CLOEXEC: c_int = 0x80000;
 pub const O_NOCTTY: c_int = 0x100;
 pub const O_NONBLOCK: c_int = 0x800;
+pub const O_CREAT: c_int = 0o100;
+pub const O_TRUNC: c_int = 0o1000;
 pub const O_RDONLY: c_int = 0;
 pub const O_RDWR: c_int = 2;
 pub const O_WRONLY: c_int = 1;
@@ -59,6 +68,7 @@ pub const SEEK_SET: c_int = 0;
 pub const EFD_CLOEXEC: c_int = 0x80000;
 pub const EFD_NONBLOCK: c_int = 0x800;
 pub const S_IFBLK: u32 = 0o060000;
+pub const S_IFCHR: u32 = 0o020000;
 
 // Polling.
 pub const POLLIN: i16 = 1;
@@ -83,7 +93,10 @@ pub const SFD_NONBLOCK: c_int = 0x800;
 
 // Processes.
 pub const CLONE_NEWNET: c_int = 0x4000_0000;
+pub const CLONE_NEWIPC: c_int = 0x8000000;
 pub const CLONE_NEWNS: c_int = 0x20000;
+pub const CLONE_NEWUTS: c_int = 0x4000000;
+pub const CLOCK_REALTIME: c_int = 0;
 pub const CLONE_VFORK: c_int = 0x4000;
 pub const CLONE_VM: c_int = 0x100;
 pub const PR_SET_CHILD_SUBREAPER: c_int = 36;
@@ -114,6 +127,8 @@ pub const IPPROTO_IP: c_int = 0;
 pub const IP_TRANSPARENT: c_int = 19;
 pub const SOCK_DGRAM: c_int = 2;
 pub const SHUT_WR: c_int = 1;
+pub const SOL_SOCKET: c_int = 1;
+pub const SCM_RIGHTS: c_int = 1;
 pub const MSG_DONTWAIT: c_int = 64;
 pub const MSG_NOSIGNAL: c_int = 0x4000;
 pub const IFF_UP: i16 = 1;
@@ -121,6 +136,8 @@ pub const IFF_UP: i16 = 1;
 // Requests to devices.
 pub const FICLONE: c_ulong = 0x40049409;
 pub const FIONREAD: c_ulong = 0x541b;
+pub const RNDADDENTROPY: c_ulong = 0x40085203;
+pub const RNDRESEEDCRNG: c_ulong = 0x5207;
 pub const SIOCGIFFLAGS: c_ulong = 0x8913;
 pub const SIOCSIFFLAGS: c_ulong = 0x8914;
 pub const TIOCGPTN: c_ulong = 0x80045430;
@@ -144,8 +161,15 @@ pub const MS_BIND: c_ulong = 4096;
 pub const MS_NODEV: c_ulong = 0x4;
 pub const MS_NOEXEC: c_ulong = 0x8;
 pub const MS_REC: c_ulong = 0x4000;
+pub const MS_MOVE: c_ulong = 8192;
 pub const MS_SLAVE: c_ulong = 0x80000;
 pub const MNT_DETACH: c_int = 2;
+
+// Mapping.
+pub const MAP_ANONYMOUS: c_int = 0x20;
+pub const MAP_SHARED: c_int = 1;
+pub const PROT_READ: c_int = 1;
+pub const PROT_WRITE: c_int = 2;
 
 // Watching.
 pub const IN_CLOEXEC: c_int = 0x80000;
@@ -171,6 +195,8 @@ mod by_architecture {
 
     pub const O_DIRECTORY: c_int = 0o200_000;
     pub const O_NOFOLLOW: c_int = 0o400_000;
+    pub const SYS_FINIT_MODULE: i64 = 313;
+    pub const SYS_MEMFD_CREATE: i64 = 319;
     pub const SYS_SETGROUPS: i64 = 116;
     pub const SYS_SETRESUID: i64 = 117;
     pub const SYS_SETRESGID: i64 = 119;
@@ -183,7 +209,12 @@ mod by_architecture {
     pub const O_NOFOLLOW: c_int = 0o100_000;
     pub const SYS_SETRESUID: i64 = 147;
     pub const SYS_SETRESGID: i64 = 149;
+    pub const SYS_FINIT_MODULE: i64 = 273;
+    pub const SYS_MEMFD_CREATE: i64 = 279;
     pub const SYS_SETGROUPS: i64 = 159;
 }
 pub use by_architecture::*;
 pub const SYS_CLOSE_RANGE: i64 = 436;
+
+// Ending a machine.
+pub const RB_AUTOBOOT: c_int = 0x1234567;

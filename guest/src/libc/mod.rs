@@ -41,6 +41,39 @@ pub struct timeval {
 }
 
 #[repr(C)]
+pub struct timespec {
+    pub tv_sec: i64,
+    pub tv_nsec: i64,
+}
+
+#[repr(C)]
+pub struct iovec {
+    pub iov_base: *const c_void,
+    pub iov_len: usize,
+}
+
+#[repr(C)]
+pub struct msghdr {
+    pub msg_name: *const c_void,
+    pub msg_namelen: c_uint,
+    pub msg_iov: *const iovec,
+    pub msg_iovlen: usize,
+    pub msg_control: *const c_void,
+    pub msg_controllen: usize,
+    pub msg_flags: c_int,
+}
+
+/// A control message that carries one descriptor.
+#[repr(C)]
+pub struct cmsg_descriptor {
+    pub cmsg_len: usize,
+    pub cmsg_level: c_int,
+    pub cmsg_type: c_int,
+    pub descriptor: c_int,
+    pub padding: c_int,
+}
+
+#[repr(C)]
 pub struct sock_fprog {
     pub len: u16,
     pub filter: *const c_void,
@@ -154,6 +187,7 @@ extern "C" {
     pub fn lchown(path: *const c_char, owner: u32, group: u32) -> c_int;
     pub fn fchown(fd: c_int, owner: u32, group: u32) -> c_int;
     pub fn fchmod(fd: c_int, mode: u32) -> c_int;
+    pub fn chmod(path: *const c_char, mode: u32) -> c_int;
     pub fn umask(mask: u32) -> u32;
     pub fn chdir(path: *const c_char) -> c_int;
     pub fn getxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;
@@ -178,6 +212,7 @@ extern "C" {
     pub fn recv(fd: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize;
     pub fn send(fd: c_int, buffer: *const c_void, length: usize, flags: c_int) -> isize;
     pub fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, length: c_uint) -> c_int;
+    pub fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> isize;
     pub fn shutdown(fd: c_int, how: c_int) -> c_int;
     pub fn sethostname(name: *const c_char, length: usize) -> c_int;
 
@@ -210,6 +245,18 @@ extern "C" {
     pub fn getrusage(who: c_int, usage: *mut rusage) -> c_int;
     pub fn setns(fd: c_int, kind: c_int) -> c_int;
     pub fn unshare(flags: c_int) -> c_int;
+    pub fn mmap(
+        address: *const c_void,
+        length: usize,
+        protection: c_int,
+        flags: c_int,
+        fd: c_int,
+        offset: i64,
+    ) -> *mut c_void;
+    pub fn chroot(path: *const c_char) -> c_int;
+    pub fn clock_settime(clock: c_int, time: *const timespec) -> c_int;
+    pub fn reboot(command: c_int) -> c_int;
+    pub fn sync();
     pub fn prctl(option: c_int, ...) -> c_int;
     pub fn syscall(number: c_long, ...) -> c_long;
     pub fn sysconf(name: c_int) -> c_long;
@@ -227,5 +274,6 @@ mod tests {
         assert_eq!(sizes, [128, 128, 144, 112]);
         assert_eq!([size_of::<ifreq_flags>(), size_of::<loop_info64>(), size_of::<loop_config>()], [40, 232, 304]);
         assert_eq!(size_of::<dirent64>(), 280);
+        assert_eq!([size_of::<msghdr>(), size_of::<cmsg_descriptor>()], [56, 24]);
     }
 }

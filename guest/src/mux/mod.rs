@@ -1,0 +1,9 @@
+//! Many streams over one: a microVM has a serial line where a container has a socket. The host opens streams, the guest
+//! hands each to its agent as a connection. docs/microvm.md has the protocol.
+
+mod engine;
+mod frame;
+mod stream;
+
+pub use engine::{Engine, Opener, Side};
+pub use frame::{Violation, LARGEST_PAYLOAD, NONCE};

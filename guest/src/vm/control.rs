@@ -1,0 +1,83 @@
+//! Requests of the platform to the monitor itself, on a socket of their own: what comes here never came from the guest.
+
+use super::qmp::Qmp;
+use super::serve::{Order, Orders};
+use super::snapshot::{save, Saved};
+use crate::failure::{Failure, Outcome};
+use crate::frames::{header, kind, FieldWriter, FrameBuffer};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+const REQUEST: Duration = Duration::from_secs(10);
+
+pub struct Control {
+    pub listener: UnixListener,
+    pub qmp: Qmp,
+    pub saved: Saved,
+    pub orders: Arc<Orders>,
+}
+
+/// One request after the other: none of them makes sense during another.
+pub fn serve(mut control: Control) {
+    loop {
+        if let Ok((stream, _)) = control.listener.accept() {
+            control.answer(stream);
+        } else {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Control {
+    fn answer(&mut self, mut stream: UnixStream) {
+        let _ = stream.set_read_timeout(Some(REQUEST));
+        let _ = stream.set_write_timeout(Some(REQUEST));
+        let request = match request_of(&mut stream) {
+            Some(request) => request,
+            None => return,
+        };
+        if request == kind::VM_CONSOLE {
+            if stream.set_nonblocking(true).is_ok() {
+                self.orders.give(Order::Watch(stream));
+            }
+            return;
+        }
+        match self.obey(request) {
+            Ok(payload) => tell(&mut stream, kind::OK, &payload),
+            Err(failure) => tell(&mut stream, kind::ERROR, &failure.payload()),
+        };
+    }
+
+    fn obey(&mut self, request: u8) -> Outcome<Vec<u8>> {
+        let done = match request {
+            kind::VM_STATUS => self.qmp.status().map(|status| FieldWriter::new().text(1, status).done()),
+            kind::VM_PAUSE => self.qmp.pause().map(|()| Vec::new()),
+            kind::VM_RESUME => self.qmp.resume().map(|()| Vec::new()),
+            kind::VM_SAVE => save(&mut self.qmp, &self.saved, &self.orders).map(|()| Vec::new()),
+            other => return Err(Failure::new("unsupported", format!("unknown request kind {:#04x}", other))),
+        };
+        done.map_err(|message| Failure::new("unavailable", message))
+    }
+}
+
+fn request_of(stream: &mut UnixStream) -> Option<u8> {
+    let mut frames = FrameBuffer::default();
+    let mut buffer = [0; 4096];
+    loop {
+        match frames.next() {
+            Ok(Some(frame)) => return Some(frame.kind),
+            Ok(None) => {}
+            Err(_) => return None,
+        }
+        match stream.read(&mut buffer) {
+            Ok(count) if count > 0 => frames.push(&buffer[..count]),
+            _ => return None,
+        }
+    }
+}
+
+fn tell(stream: &mut UnixStream, kind: u8, payload: &[u8]) -> bool {
+    stream.write_all(&[&header(kind, payload.len())[..], payload].concat()).is_ok()
+}

@@ -1,0 +1,195 @@
+use super::console::Console;
+use super::control::{self, Control};
+use super::machine::Machine;
+use super::snapshot::Saved;
+use crate::libc::{self, pollfd, POLLERR, POLLHUP, POLLIN, POLLOUT};
+use crate::mux::{Engine, LARGEST_PAYLOAD, NONCE};
+use crate::signals::Signals;
+use crate::syscalls::{kill, poll, poll_entry, reap, receive, send, Ending, Waker};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::io::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// What the thread that serves requests asks of the one that holds the line.
+pub enum Order {
+    Watch(UnixStream),
+    /// Answered when the guest has taken everything. From then on nothing is sent, until `Release`.
+    Sync(Sender<bool>),
+    Release,
+}
+
+pub struct Orders {
+    waiting: Mutex<Vec<Order>>,
+    waker: Waker,
+}
+
+impl Orders {
+    pub fn give(&self, order: Order) {
+        if let Ok(mut waiting) = self.waiting.lock() {
+            waiting.push(order);
+        }
+        self.waker.wake();
+    }
+
+    fn take(&self) -> Vec<Order> {
+        self.waker.clear();
+        self.waiting.lock().map_or_else(|_| Vec::new(), |mut waiting| std::mem::take(&mut *waiting))
+    }
+}
+
+/// Carries streams and the console until the machine ends; answers with its exit code.
+pub fn serve(machine: Machine) -> i32 {
+    let Machine { pid, agents, controls, link, console, qmp, memory, memory_is_shared, disk, saved, signals } = machine;
+    let waker = match Waker::new() {
+        Ok(waker) => waker,
+        Err(_) => return 1,
+    };
+    let orders = Arc::new(Orders { waiting: Mutex::new(Vec::new()), waker });
+    let saved = Saved { folder: saved, memory, memory_is_shared, disk };
+    let control = Control { listener: controls, qmp, saved, orders: orders.clone() };
+    if thread::Builder::new().stack_size(128 * 1024).spawn(move || control::serve(control)).is_err() {
+        return 1;
+    }
+    let _ = agents.set_nonblocking(true);
+    let line = Line { agents, link, engine: Engine::host(nonce()), console: Console::new(console), sync: None, may_send: usize::MAX };
+    match line.carry(&signals, &orders, pid) {
+        Ok(Ending::Exited(code)) => code,
+        Ok(Ending::Killed(signal)) => {
+            eprintln!("warren-guest: the machine monitor was killed by signal {}", signal);
+            128 + signal
+        }
+        Err(reason) => {
+            eprintln!("warren-guest: the machine is ended: {}", reason);
+            let _ = kill(pid, libc::SIGKILL);
+            1
+        }
+    }
+}
+
+struct Line {
+    agents: UnixListener,
+    link: UnixStream,
+    engine: Engine,
+    console: Console,
+    sync: Option<Sender<bool>>,
+    /// How much of the outbox may still be sent.
+    may_send: usize,
+}
+
+const FIXED: usize = 4;
+
+impl Line {
+    fn carry(mut self, signals: &Signals, orders: &Orders, pid: i32) -> Result<Ending, &'static str> {
+        loop {
+            let mut entries = self.poll_entries(signals, orders);
+            let consoles = self.console.poll_entries();
+            let streams = FIXED + consoles.len();
+            entries.extend(consoles);
+            entries.extend(self.engine.poll_entries());
+            poll(&mut entries, -1);
+
+            if entries[0].revents != 0 {
+                signals.take();
+                while let Some((ended, ending)) = reap(-1) {
+                    if ended == pid {
+                        return Ok(ending);
+                    }
+                }
+            }
+            // Before anything is received, which may end streams: the entries are of those that were there.
+            self.engine.step(&entries[streams..]);
+            self.console.step(&entries[FIXED..streams]);
+            if entries[2].revents & (POLLIN | POLLHUP | POLLERR) != 0 {
+                self.receive()?;
+            }
+            if entries[3].revents != 0 && self.engine.may_open() {
+                if let Ok((stream, _)) = self.agents.accept() {
+                    self.engine.open(stream.into());
+                }
+            }
+            if entries[1].revents != 0 {
+                self.obey(orders.take());
+            }
+            self.flush();
+        }
+    }
+
+    fn poll_entries(&self, signals: &Signals, orders: &Orders) -> Vec<pollfd> {
+        let sends = !self.engine.outbox.is_empty() && self.may_send > 0;
+        let link = POLLIN | if sends { POLLOUT } else { 0 };
+        let accepts = if self.engine.may_open() { self.agents.as_raw_fd() } else { -1 };
+        vec![
+            poll_entry(signals.fd(), POLLIN),
+            poll_entry(orders.waker.fd(), POLLIN),
+            poll_entry(self.link.as_raw_fd(), link),
+            poll_entry(accepts, POLLIN),
+        ]
+    }
+
+    fn receive(&mut self) -> Result<(), &'static str> {
+        let mut buffer = [0; 2 * LARGEST_PAYLOAD];
+        for _ in 0..4 {
+            match receive(self.link.as_raw_fd(), &mut buffer, libc::MSG_DONTWAIT) {
+                // It ends with the machine, whose end is told by a signal.
+                Ok(0) => break,
+                Ok(count) => {
+                    let received = self.engine.receive(&buffer[..count], &mut || None);
+                    received.map_err(|violation| violation.0)?;
+                }
+                Err(_) => break,
+            }
+        }
+        if !self.engine.is_syncing() {
+            if let Some(tell) = self.sync.take() {
+                let _ = tell.send(true);
+            }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, orders: Vec<Order>) {
+        for order in orders {
+            match order {
+                Order::Watch(watcher) => self.console.watch(watcher),
+                Order::Sync(tell) if self.engine.is_welcome() => {
+                    self.engine.sync(nonce());
+                    self.may_send = self.engine.outbox.len();
+                    self.sync = Some(tell);
+                }
+                Order::Sync(tell) => drop(tell.send(false)),
+                Order::Release => {
+                    self.engine.give_up_sync();
+                    self.sync = None;
+                    self.may_send = usize::MAX;
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let sendable = self.engine.outbox.len().min(self.may_send);
+        let mut sent = 0;
+        while sent < sendable {
+            match send(self.link.as_raw_fd(), &self.engine.outbox[sent..sendable], libc::MSG_DONTWAIT) {
+                Ok(count) => sent += count,
+                Err(_) => break,
+            }
+        }
+        self.engine.outbox.drain(..sent);
+        if self.may_send != usize::MAX {
+            self.may_send -= sent;
+        }
+    }
+}
+
+fn nonce() -> [u8; NONCE] {
+    let mut nonce = [0; NONCE];
+    if let Ok(mut random) = File::open("/dev/urandom") {
+        let _ = random.read_exact(&mut nonce);
+    }
+    nonce
+}
