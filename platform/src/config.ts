@@ -21,6 +21,8 @@ export interface Config {
     dns: string[]
     uplink: string | undefined
   }
+  /** Kernel of microVMs. */
+  kernel: string | undefined
   poolSize: number
   parallelCreates: number
   maxSandboxes: number
@@ -118,6 +120,13 @@ export const settings = {
     meaning:
       'Network namespace, by name or path, from which the connections of sandboxes go out, such as one of a VPN. Default: that of the platform.',
     parse: (text) => (text.includes('/') ? resolve(text) : `/run/netns/${text}`),
+  kernel: setting<string | undefined>({
+    name: 'kernel',
+    env: 'WARREN_KERNEL',
+    default: undefined,
+    meaning:
+      'Linux kernel of microVMs, a file vmlinuz-<version>; its modules are looked for in ../lib/modules and /lib/modules. Default: the one that npm run fetch-kernel fetched.',
+    parse: (text) => resolve(text),
   }),
   poolSize: setting({
     name: 'poolSize',
@@ -216,6 +225,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       dns: read(settings.egressDns),
       uplink: read(settings.egressUplink),
     },
+    kernel: read(settings.kernel),
     poolSize: read(settings.poolSize),
     parallelCreates: read(settings.parallelCreates),
     maxSandboxes: read(settings.maxSandboxes),

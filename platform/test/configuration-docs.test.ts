@@ -10,6 +10,7 @@ const rows = Object.values(settings)
 /** Their defaults depend on the machine; the documents describe them in words. */
 const describedDefaults = [
   'WARREN_HOME',
+  'WARREN_KERNEL',
   'WARREN_CORS_ORIGINS',
   'WARREN_POOL_SIZE',
   'WARREN_PARALLEL_CREATES',

@@ -5,7 +5,10 @@ import { testDriver } from './contracts/driver.ts'
 
 const noRoot = { root: 'a user namespace of one uid has no second one to be root' }
 
-testDriver('oci/runsc', 'userspace-kernel', { hostKernel: 'calls end in a kernel of its own' })
+const ownKernel = 'calls end in a kernel of its own'
+
+testDriver('microvm/qemu', 'microvm', { hostKernel: ownKernel })
+testDriver('oci/runsc', 'userspace-kernel', { hostKernel: ownKernel, ownKiller: 'gVisor is one process of the host' })
 testDriver('oci/runc', 'container')
 testDriver('namespaces', 'namespaces', noRoot, {
   title: 'by bubblewrap',

@@ -38,6 +38,13 @@ const wanted = [
     rootOnly: true,
   },
   {
+    name: 'qemu-system-x86_64',
+    package: 'qemu-system-x86',
+    cost: 'no microVMs',
+    rootOnly: true,
+    isWanted: process.arch === 'x64',
+  },
+  {
     name: 'cargo',
     package: 'cargo',
     cost: 'the guest agent cannot be built, and without it no sandbox starts',
@@ -58,7 +65,8 @@ const wanted = [
  */
 export async function installDebianPackages() {
   const isRoot = process.getuid() === 0
-  const missing = await missingOf(wanted.filter((row) => isRoot || !row.rootOnly))
+  const wantedHere = wanted.filter(({ isWanted = true }) => isWanted)
+  const missing = await missingOf(wantedHere.filter((row) => isRoot || !row.rootOnly))
   if (missing.length === 0) return
   const hasApt = findCommand('apt-get') !== undefined
   if (isRoot && hasApt) await install(missing.map((row) => row.package))

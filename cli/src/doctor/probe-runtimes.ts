@@ -34,13 +34,14 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
     guestBinary,
     imagesDir: home,
     toolsDir: join(config.home, 'tools'),
+    cacheDir: join(config.home, 'cache'),
     cgroupParent: `warren-doctor-${process.pid}`,
   })
   try {
     const built = await isAccessible(guestBinary, constants.X_OK)
     const rootfs = await prepareBase(home)
     const verdicts: RuntimeVerdict[] = []
-    for (const [index, driver] of createDrivers(host, { allowUnconfined: config.allowUnconfined }).entries()) {
+    for (const [index, driver] of createDrivers(host, config).entries()) {
       // The uid ranges at the far end: a platform that runs beside us takes them from the near one.
       const spec = {
         id: `doctor${index}`,
@@ -50,7 +51,11 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
         slot: maxSlots - 1 - index,
       }
       const found: Fingerprint = built
-        ? await fingerprint(driver, { spec, dir: await folder(home, spec.id) }, bootDeadlineMs)
+        ? await fingerprint(
+            driver,
+            { spec, dir: await folder(home, spec.id) },
+            { deadlineMs: bootDeadlineMs, asked: false },
+          )
         : { healthy: false, reason: text.guestNotBuilt }
       const { healthy, reason } = found
       verdicts.push({

@@ -41,5 +41,12 @@ function refusal(driver: Driver, fingerprint: Fingerprint, wanted: IsolationWant
   if (wanted.driver !== undefined && wanted.driver !== driver.name) return `"${wanted.driver}" was asked for by name`
   if (driver.onlyByName && wanted.driver !== driver.name) return 'is only chosen by name'
   if (!isAtLeast(driver.isolation, wanted.min)) return `offers "${driver.isolation}", asked was "${wanted.min}"`
-  return fingerprint.healthy ? undefined : fingerprint.reason
+  if (!fingerprint.healthy) return fingerprint.reason
+  if (fingerprint.emulated && !wantsEmulation(driver, wanted)) return `${fingerprint.reason}; must be asked for`
+  return undefined
+}
+
+/** Emulation is slow: nobody gets it who did not ask for what only it offers. */
+export function wantsEmulation(driver: Driver, wanted: IsolationWanted): boolean {
+  return wanted.driver === driver.name || (wanted.driver === undefined && wanted.min === driver.isolation)
 }

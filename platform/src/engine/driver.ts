@@ -110,8 +110,11 @@ export interface DriverInstance {
 
 /** The verdict of booting a driver's backend. `reason` is a sentence an operator can act on. */
 export type Fingerprint =
-  | { healthy: true; reason: string; bootMs: number; disk: DiskLimit }
-  | { healthy: false; reason: string }
+  | { healthy: true; reason: string; bootMs: number; disk: DiskLimit; emulated?: true }
+  /** `untried`: it emulates, so it is booted when somebody asks for it. */
+  | { healthy: false; reason: string; untried?: true }
+
+export type Examined = { usable: true; description: string; emulated?: boolean } | { usable: false; reason: string }
 
 /**
  * One way of running untrusted code on this host. Adding one: docs/add-a-driver.md.
@@ -128,8 +131,15 @@ export interface Driver {
   joinsNetwork?: boolean
   /** Chosen only when a request names it. */
   onlyByName?: boolean
-  /** Whether the backend's parts are there; cheap. The engine boots a real instance after it says yes. */
-  examine(): Promise<{ usable: true; description: string } | { usable: false; reason: string }>
+  /** How long a first boot may take, milliseconds; without it the engine decides. */
+  bootDeadlineMs?: number
+  /**
+   * Whether the backend's parts are there; cheap. The engine boots a real instance after it says yes. One that emulates a
+   * processor is chosen only by requests that ask for its isolation or name it.
+   */
+  examine(): Promise<Examined>
+  /** Makes what takes long and is needed once on this host. Before the first `create`, outside of its deadline. */
+  prepare?(spec: InstanceSpec): Promise<void>
   /** Starts an instance, with a rest in between if `hold` is given. On rejection nothing of it is left but its record. */
   create(spec: InstanceSpec, dir: InstanceDir, signal: AbortSignal, hold?: Hold): Promise<DriverInstance>
   /** Takes up what an earlier process started. Undefined when it is gone; then nothing of it is left either. */

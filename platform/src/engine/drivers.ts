@@ -1,4 +1,6 @@
 import type { Driver } from './driver.ts'
+import { microvmDriver } from './drivers/microvm/driver.ts'
+import { qemu } from './drivers/microvm/qemu.ts'
 import { namespacesDriver } from './drivers/namespaces/driver.ts'
 import { ociDriver } from './drivers/oci/driver.ts'
 import { runc } from './drivers/oci/runc.ts'
@@ -6,9 +8,16 @@ import { runsc } from './drivers/oci/runsc.ts'
 import { unconfinedDriver } from './drivers/unconfined/driver.ts'
 import type { Host } from './host/host.ts'
 
+interface DriverOptions {
+  allowUnconfined: boolean
+  /** The operator's kernel for microVMs. */
+  kernel?: string | undefined
+}
+
 /** Every driver there is, strongest first. */
-export function createDrivers(host: Host, options: { allowUnconfined: boolean }): Driver[] {
+export function createDrivers(host: Host, options: DriverOptions): Driver[] {
   return [
+    microvmDriver(host, qemu, options),
     ociDriver(host, runsc),
     ociDriver(host, runc),
     namespacesDriver(host),

@@ -98,7 +98,7 @@ export class Engine {
 
   private constructor(deps: EngineDeps) {
     this.#deps = deps
-    this.#ladder = new Ladder(deps.drivers, (driver) => this.#fingerprint(driver))
+    this.#ladder = new Ladder(deps.drivers, (driver, asked) => this.#fingerprint(driver, asked))
     this.#queue = new StartQueue(deps.parallelStarts)
     this.#remains = new Remains(deps.log)
     this.#prepared = new PreparedStarts({
@@ -138,7 +138,7 @@ export class Engine {
     // Who names a driver accepts what it offers.
     const min = request.isolation?.driver === undefined ? this.#deps.isolation : 'none'
     const wanted: IsolationWanted = { min, ...request.isolation }
-    const { driver, passedOver } = chooseDriver(await this.#ladder.probed(), wanted)
+    const { driver, passedOver } = chooseDriver(await this.#ladder.probed(wanted), wanted)
     if (request.network) this.network.check(driver, request.network)
     const warm = await this.#claim(request, driver)
     const instance = warm ?? (await this.#startCold(request, driver, signal))
@@ -214,12 +214,13 @@ export class Engine {
     if (this.#instances.size === 0) await this.#deps.cgroups?.close()
   }
 
-  async #fingerprint(driver: Driver): Promise<Fingerprint> {
+  async #fingerprint(driver: Driver, asked: boolean): Promise<Fingerprint> {
     const record = await this.#newRecord(driver, this.#deps.pool.template, this.#deps.pool.limits)
     let verdict: Fingerprint | undefined
     try {
       const dir = await this.#deps.store.write(record)
-      verdict = await fingerprint(driver, { spec: record.spec, dir }, bootDeadlineMs)
+      const deadlineMs = driver.bootDeadlineMs ?? bootDeadlineMs
+      verdict = await fingerprint(driver, { spec: record.spec, dir }, { deadlineMs, asked })
       return verdict
     } finally {
       if (verdict?.healthy) await this.#forget(record.spec)
@@ -283,7 +284,7 @@ export class Engine {
 
   async #startForPool(signal: AbortSignal): Promise<Instance> {
     const { pool, isolation } = this.#deps
-    const { driver } = chooseDriver(await this.#ladder.probed(), { min: isolation })
+    const { driver } = chooseDriver(await this.#ladder.probed({ min: isolation }), { min: isolation })
     this.#pool.keepOnly(driver.name)
     // The operator's number is of containers, which weigh next to nothing.
     const size = Math.ceil(pool.size / driver.idleMemoryMb)

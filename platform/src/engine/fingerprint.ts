@@ -5,15 +5,21 @@ import { GuestClient } from './guest/client.ts'
 
 /**
  * Boots one instance and runs a program in it, for looking is not enough: a device may exist and never boot a guest.
- * Always answers, at the latest after `deadlineMs`; leaves nothing behind.
+ * Always answers, at the latest after `deadlineMs` and what has to be prepared once; leaves nothing behind. What only
+ * emulates is booted when it was `asked` for: nobody else would get it.
  */
 export async function fingerprint(
   driver: Driver,
   probe: { spec: InstanceSpec; dir: InstanceDir },
-  deadlineMs: number,
+  { deadlineMs, asked }: { deadlineMs: number; asked: boolean },
 ): Promise<Fingerprint> {
   const examined = await driver.examine()
   if (!examined.usable) return { healthy: false, reason: examined.reason }
+  if (examined.emulated && !asked) {
+    const reason = `${examined.description}; is booted when "${driver.isolation}" is asked for`
+    return { healthy: false, reason, untried: true }
+  }
+  await driver.prepare?.(probe.spec)
 
   const signal = AbortSignal.timeout(deadlineMs)
   const startedAt = performance.now()
@@ -33,7 +39,9 @@ export async function fingerprint(
           reason: `booted, but /bin/true ended with ${exit.exitCode ?? `signal ${exit.signal}`}`,
         }
       const bootMs = Math.round((performance.now() - startedAt) * 10) / 10
-      return { healthy: true, reason: `${examined.description}, booted in ${bootMs} ms`, bootMs, disk: instance.disk }
+      const reason = `${examined.description}, booted in ${bootMs} ms`
+      const { disk } = instance
+      return { healthy: true, reason, bootMs, disk, ...(examined.emulated ? { emulated: true } : {}) }
     } catch (error) {
       const said = await lastWords(instance, probe.dir)
       throw said ? new Error(`it ended at once: ${said}`, { cause: error }) : error

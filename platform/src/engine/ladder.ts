@@ -1,35 +1,57 @@
-import type { ProbedDriver } from './choose-driver.ts'
+import { type IsolationWanted, type ProbedDriver, wantsEmulation } from './choose-driver.ts'
 import { type Driver, type Fingerprint, isolations } from './driver.ts'
 
 /** What did not boot is tried again after this long, then after twice as long, and so on; milliseconds. */
 const retryMs = { shortest: 30_000, longest: 3_600_000 }
 
+/** Boots a driver's backend; one that only emulates when it was `asked` for. */
+type Probe = (driver: Driver, asked: boolean) => Promise<Fingerprint>
+
 /**
  * The drivers of this host with their verdicts, strongest first. Each is booted once; what failed is tried again now and
- * then when somebody asks, for the host may have been busy, or the missing package may have come.
+ * then when somebody asks, for the host may have been busy, or the missing package may have come. What only emulates is
+ * booted for the first who wants it.
  */
 export class Ladder {
   readonly #drivers: readonly Driver[]
-  readonly #probe: (driver: Driver) => Promise<Fingerprint>
+  readonly #probe: Probe
   #known: ProbedDriver[] = []
+  readonly #asked = new Map<Driver, Promise<void>>()
   #probing: Promise<void> | undefined
   #retryMs = retryMs.shortest
   #retryAt = 0
 
-  constructor(drivers: readonly Driver[], probe: (driver: Driver) => Promise<Fingerprint>) {
+  constructor(drivers: readonly Driver[], probe: Probe) {
     const strength = (driver: Driver) => isolations.indexOf(driver.isolation)
     this.#drivers = [...drivers].sort((a, b) => strength(b) - strength(a))
     this.#probe = probe
   }
 
-  /** Waits for a probe only while nothing is known to work. */
-  async probed(): Promise<readonly ProbedDriver[]> {
+  /** Waits for a probe only while nothing is known to work, and for what `wanted` alone asks for. */
+  async probed(wanted?: IsolationWanted): Promise<readonly ProbedDriver[]> {
     const isHealthy = ({ fingerprint }: ProbedDriver) => fingerprint.healthy
-    if (Date.now() >= this.#retryAt && (this.#known.length === 0 || !this.#known.every(isHealthy))) {
+    const isSettled = (probed: ProbedDriver) => isHealthy(probed) || isUntried(probed)
+    if (Date.now() >= this.#retryAt && (this.#known.length === 0 || !this.#known.every(isSettled))) {
       this.#probing ??= this.#probeFailed()
     }
     if (!this.#known.some(isHealthy)) await this.#probing
+    const asked = this.#known.filter((probed) => wanted && isUntried(probed) && wantsEmulation(probed.driver, wanted))
+    await Promise.all(asked.map(({ driver }) => this.#ask(driver)))
     return this.#known
+  }
+
+  /** Those who ask at the same time wait for one boot. */
+  #ask(driver: Driver): Promise<void> {
+    const asking = this.#asked.get(driver) ?? this.#bootAsked(driver).finally(() => this.#asked.delete(driver))
+    this.#asked.set(driver, asking)
+    return asking
+  }
+
+  async #bootAsked(driver: Driver): Promise<void> {
+    const verdict = await this.#verdict(driver, true)
+    // One that failed is untried for the next who asks.
+    if (!verdict.fingerprint.healthy) verdict.fingerprint = { ...verdict.fingerprint, untried: true }
+    this.#known = this.#known.map((probed) => (probed.driver === driver ? verdict : probed))
   }
 
   async #probeFailed(): Promise<void> {
@@ -39,13 +61,17 @@ export class Ladder {
     this.#probing = undefined
   }
 
-  async #verdict(driver: Driver): Promise<ProbedDriver> {
+  async #verdict(driver: Driver, asked = false): Promise<ProbedDriver> {
     const known = this.#known.find((probed) => probed.driver === driver)
     if (known?.fingerprint.healthy) return known
-    const fingerprint = await this.#probe(driver).catch((error: Error) => ({
+    const fingerprint = await this.#probe(driver, asked).catch((error: Error) => ({
       healthy: false as const,
       reason: error.message,
     }))
     return { driver, fingerprint }
   }
+}
+
+function isUntried({ fingerprint }: ProbedDriver): boolean {
+  return !fingerprint.healthy && fingerprint.untried === true
 }

@@ -18,6 +18,8 @@ export interface OpenEngineOptions {
   guestBinary: string
   isolation: Isolation
   allowUnconfined: boolean
+  /** Of microVMs; else one that was fetched. */
+  kernel: string | undefined
   poolSize: number
   parallelStarts: number
   defaultLimits: Limits
@@ -38,7 +40,8 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   // One name per home: two platforms on one host must not reap each other's groups.
   const cgroupParent = `warren-${createHash('sha256').update(options.home).digest('hex').slice(0, 12)}`
   const toolsDir = join(options.home, 'tools')
-  const host = await openHost({ guestBinary: options.guestBinary, imagesDir, toolsDir, cgroupParent })
+  const cacheDir = join(options.home, 'cache')
+  const host = await openHost({ guestBinary: options.guestBinary, imagesDir, toolsDir, cacheDir, cgroupParent })
   await forgetTemplateDisks(imagesDir, options.defaultLimits.diskMb)
   const base = prepareBase(imagesDir)
   const store = await InstanceStore.open(join(options.home, 'run'))

@@ -29,13 +29,16 @@ export interface Bench {
 const guestBinary = fileURLToPath(new URL('../../../guest/target/release/warren-guest', import.meta.url))
 /** Where set-up puts what tests need beyond the system's packages. */
 const toolsDir = fileURLToPath(new URL('../../../.cache/tools', import.meta.url))
+/** What takes long to make is made once for all tests. */
+const cacheDir = fileURLToPath(new URL('../../../.cache/host', import.meta.url))
 const smallLimits: Limits = { cpuCores: 1, memoryMb: 128, diskMb: 64, maxProcesses: 64, maxOpenFiles: 1024 }
 
 export async function openBench(): Promise<Bench> {
   // A folder that no other user may enter, as /root is: sandboxes must start all the same.
   const home = await mkdtemp(join(tmpdir(), 'warren-bench-'))
   const runDir = join(home, 'run')
-  const host = await openHost({ guestBinary, imagesDir: home, toolsDir, cgroupParent: `warren-test-${newId('b')}` })
+  const cgroupParent = `warren-test-${newId('b')}`
+  const host = await openHost({ guestBinary, imagesDir: home, toolsDir, cacheDir, cgroupParent })
   const { cgroups } = host
   const store = await InstanceStore.open(runDir)
   const drivers = createDrivers(host, { allowUnconfined: true })

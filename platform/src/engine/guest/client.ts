@@ -46,6 +46,20 @@ export interface GuestMetrics {
   diskUsedBytes: number
   diskTotalBytes: number
   inodesUsed: number
+  /** Where the agent keeps the limits itself: how often its kernel killed a process for want of memory. */
+  oomKills: number
+}
+
+export interface GuestSettings {
+  env?: Record<string, string>
+  hostname?: string
+  seed?: Buffer
+  /** Unix milliseconds. */
+  clockMs?: number
+  machineId?: string
+  /** These two only where the agent keeps the limits itself. */
+  maxProcesses?: number
+  memoryMb?: number
 }
 
 export interface GuestClientOptions {
@@ -208,16 +222,19 @@ export class GuestClient {
       diskUsedBytes: fields.count(3),
       diskTotalBytes: fields.count(4),
       inodesUsed: fields.count(5),
+      oomKills: fields.count(8),
     }
   }
 
-  /** Replaces the environment that every later process starts with. */
-  async configure(settings: { env?: Record<string, string>; hostname?: string; seed?: Buffer }): Promise<void> {
+  /** Sets what is given; `env` replaces the environment that every later process starts with, unless it is empty. */
+  async configure(settings: GuestSettings): Promise<void> {
     const fields: [number, FieldValue][] = Object.entries(settings.env ?? {}).map(([key, value]) => [
       1,
       `${key}=${value}`,
     ])
-    fields.push([3, settings.seed], [4, settings.hostname])
+    const { seed, hostname, clockMs, machineId, maxProcesses, memoryMb } = settings
+    fields.push([3, seed], [4, hostname], [10, clockMs && clockMs * 1000], [11, machineId], [12, maxProcesses])
+    fields.push([13, memoryMb && memoryMb * 1024 * 1024])
     await this.#call(kind.configure, fields)
   }
 

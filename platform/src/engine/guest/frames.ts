@@ -46,6 +46,11 @@ export const kind = {
   signalRunning: 0x52,
   resize: 0x53,
   launch: 0x60,
+  vmStatus: 0x70,
+  vmPause: 0x71,
+  vmResume: 0x72,
+  vmSave: 0x73,
+  vmConsole: 0x74,
   error: 0x7f,
 } as const
 

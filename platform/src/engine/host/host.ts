@@ -21,6 +21,8 @@ export interface Host {
   disk: DiskLimit
   /** Folder of programs that were fetched for Warren alone; looked into before PATH. */
   toolsDir: string
+  /** Folder of what was made from this host alone, takes long to make, and can be made again. */
+  cacheDir: string
   /** Where keepers mount a sandbox's root, each in its own mount namespace. */
   mountPoint: string
 }
@@ -46,14 +48,15 @@ export async function openHost(options: {
   guestBinary: string
   imagesDir: string
   toolsDir: string
+  cacheDir: string
   cgroupParent: string
 }): Promise<Host> {
-  const { guestBinary, imagesDir, toolsDir, cgroupParent } = options
+  const { guestBinary, imagesDir, toolsDir, cacheDir, cgroupParent } = options
   const root = process.getuid?.() === 0
   const [cgroups, disk] = await Promise.all([openCgroups(cgroupParent), findDiskLimit(root)])
   const mountPoint = findMountPoint([guestBinary, imagesDir])
   const launcher = new Launcher(guestBinary)
-  return { root, guestBinary, launcher, imagesDir, cgroups, disk, toolsDir, mountPoint }
+  return { root, guestBinary, launcher, imagesDir, cgroups, disk, toolsDir, cacheDir, mountPoint }
 }
 
 /** The absolute path of a program, or undefined where it is not. */

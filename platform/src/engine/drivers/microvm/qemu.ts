@@ -1,0 +1,84 @@
+import { runCommand } from '../../../lib/run-command.ts'
+import { systemPath } from '../../../lib/system-path.ts'
+import type { Vmm } from './vmm.ts'
+
+/** Descriptors at which `warren-guest vm` puts what a machine is made of (guest/src/vm/options.rs). */
+const fd = {
+  link: 10,
+  control: 11,
+  console: 12,
+  memory: 13,
+  disk: 14,
+  kernel: 20,
+  initialFiles: 21,
+  shown: 22,
+  state: 23,
+}
+
+/** `reboot=t`: by triple fault, which ends the machine (-no-reboot) without a reset through emulated hardware. */
+const kernelArguments =
+  'console=ttyS0 quiet loglevel=4 panic=-1 reboot=t rdinit=/init random.trust_cpu=on no_timer_check -- init'
+
+/**
+ * QEMU with the machine `q35`: Debian's kernel cannot be told of devices that are on no bus, which the leaner `microvm`
+ * has. Everything it opens is a descriptor of ours: it sees no path of a user, and has no network.
+ */
+export const qemu: Vmm = {
+  name: 'microvm/qemu',
+  memoryMb: 192,
+
+  async find() {
+    if (process.arch !== 'x64') return { missing: 'QEMU is used on x86-64 only' }
+    const program = 'qemu-system-x86_64'
+    const version = await runCommand([program, '--version'], { timeoutMs: 20_000, env: { PATH: systemPath } })
+    if (!version.ok)
+      return { missing: `${program} ${version.failure}; apt-get install --no-install-recommends qemu-system-x86` }
+    return { program, version: /version (\S+)/.exec(version.stdout)?.[1] ?? 'of unknown version' }
+  },
+
+  command(program, { size, parts, acceleration, uid, saved }) {
+    const monitor = ['--setid', `${uid}:${uid}`, '--memory-mb', String(size.memoryMb), '--disk-from', parts.disk]
+    const files = { [fd.kernel]: parts.kernel, [fd.initialFiles]: parts.initialFiles, [fd.shown]: parts.shown }
+    for (const [number, path] of Object.entries(files)) monitor.push('--file', `${number}:${path}`)
+    if (acceleration === 'kvm') monitor.push('--device', 'kvm')
+    if (saved) {
+      monitor.push('--file', `${fd.state}:${saved.statePath}`, '--incoming', String(fd.state))
+      monitor.push('--memory-of', `${saved.heldMemory.pid}:${saved.heldMemory.fd}`)
+    }
+    // With memory of its own the file may be shared, so that it can be saved apart; a held one is copied on write.
+    const memory = `memory-backend-file,id=memory,size=${size.memoryMb}M,mem-path=${path(fd.memory)},share=${saved ? 'off' : 'on'}`
+    return [
+      ...monitor,
+      '--',
+      program,
+      ...['-name', 'warren', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+      ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+      ...['-M', 'q35,usb=off,sata=off,smbus=off,graphics=off,memory-backend=memory', '-object', memory],
+      ...['-accel', acceleration === 'kvm' ? 'kvm' : 'tcg,tb-size=64'],
+      ...['-cpu', acceleration === 'kvm' ? 'host' : 'max', '-smp', String(size.processors)],
+      ...['-m', String(size.memoryMb), '-kernel', path(fd.kernel), '-initrd', path(fd.initialFiles)],
+      ...['-append', kernelArguments],
+      ...['-chardev', `socket,id=control,fd=${fd.control}`, '-mon', 'chardev=control,mode=control'],
+      ...['-chardev', `socket,id=console,fd=${fd.console}`, '-serial', 'chardev:console'],
+      ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=link,fd=${fd.link}`],
+      ...['-device', 'virtserialport,chardev=link,name=agent', '-device', 'virtio-rng-pci'],
+      ...disk('own', fd.disk, ''),
+      ...disk('shown', fd.shown, ',read-only=on'),
+      ...(saved ? ['-incoming', 'defer'] : []),
+    ]
+  },
+}
+
+/** An open file by a name that QEMU may open again, which its own rights decide. */
+function path(number: number): string {
+  return `/proc/self/fd/${number}`
+}
+
+/** Nobody else writes to either: a lock would only keep a copy of a machine from its disk. */
+function disk(name: string, number: number, options: string): string[] {
+  const file = `driver=file,node-name=${name}-file,filename=${path(number)},locking=off${options}`
+  return [
+    ...['-blockdev', file, '-blockdev', `driver=raw,node-name=${name},file=${name}-file${options}`],
+    ...['-device', `virtio-blk-pci,drive=${name}`],
+  ]
+}
