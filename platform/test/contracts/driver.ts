@@ -46,7 +46,8 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
       }
       spec = await bench.newSpec(driver)
       await driver.prepare?.(spec)
-      instance = await driver.create(spec, bench.store.dir(spec.id), AbortSignal.timeout(20_000))
+      const first = AbortSignal.timeout(driver.bootDeadlineMs ?? 20_000)
+      instance = await driver.create(spec, bench.store.dir(spec.id), first)
       guest = clientOf(instance)
     })
     after(() => bench.close())

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../../../errors.ts'
-import type { Driver, DriverInstance, InstanceDir, InstanceSpec, Limits } from '../../driver.ts'
+import type { Driver, DriverInstance, Hold, InstanceDir, InstanceSpec, Limits } from '../../driver.ts'
 import { GuestClient } from '../../guest/client.ts'
 import { type Host, hostUid } from '../../host/host.ts'
 import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
@@ -66,6 +66,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
     dir: InstanceDir,
     start: { parts: MachineParts; saved?: SavedMachine },
     signal: AbortSignal,
+    hold?: Hold,
   ): Promise<DriverInstance> {
     if (!machine) throw new Error('examine() said no')
     const { acceleration, program } = machine
@@ -85,7 +86,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
       argv: [host.guestBinary, 'vm', ...vmm.command(program, plan)],
       deadlineMs: 20_000,
     }
-    const instance = await launchKept(known(spec, dir), keeper, signal)
+    const instance = await launchKept(known(spec, dir), keeper, signal, hold)
     try {
       await answer(instance, bootMs[acceleration], signal)
       return instance
@@ -130,7 +131,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
 
     prepare: async ({ rootfs }) => void (await prepared(rootfs.readOnly)),
 
-    async create(spec, dir, signal): Promise<DriverInstance> {
+    async create(spec, dir, signal, hold): Promise<DriverInstance> {
       const parts = await prepared(spec.rootfs.readOnly)
       const disk = await templateDisk(host.imagesDir, spec.rootfs.skeleton, spec.limits.diskMb)
       const { skeleton } = spec.rootfs
@@ -145,7 +146,8 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
         }
       })
       try {
-        const instance = await start(spec, dir, { parts: { ...parts, disk: template.disk }, saved: template }, signal)
+        const from = { parts: { ...parts, disk: template.disk }, saved: template }
+        const instance = await start(spec, dir, from, signal, hold)
         return await renewed(instance, spec, signal)
       } catch (error) {
         if (!signal.aborted) await templates.forget(template)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { atomicWrite } from '../../../lib/atomic-write.ts'
 import { isAccessible } from '../../../lib/is-accessible.ts'
@@ -36,6 +36,10 @@ export async function initialFiles(cacheDir: string, kernel: GuestKernel, guestB
     ...modules.map(({ name, content }) => ({ path: `modules/${name}`, mode: file | 0o644, content })),
   ]
   await atomicWrite(path, archive(entries), 0o644)
+  // Machines have read theirs.
+  for (const other of await readdir(cacheDir)) {
+    if (other.startsWith('initial-') && join(cacheDir, other) !== path) await rm(join(cacheDir, other), { force: true })
+  }
   return path
 }
 
