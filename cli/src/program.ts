@@ -3,6 +3,7 @@ import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addRun } from './commands/run.ts'
+import { addConsole } from './commands/sandbox/console.ts'
 import { addCopy } from './commands/sandbox/copy.ts'
 import { addCreate } from './commands/sandbox/create.ts'
 import { addExec } from './commands/sandbox/exec.ts'
@@ -40,7 +41,8 @@ export function program(): Command {
 
   const sandbox = root.command('sandbox').description(text.sandbox).enablePositionalOptions()
   sandbox.helpCommand('help [command]', text.helpCommand)
-  const adds = [addCreate, addList, addInfo, addExec, addShell, addCopy, addLogs, addNetwork, addTimeout, addKill]
+  const programs = [addExec, addShell, addConsole, addCopy, addLogs]
+  const adds = [addCreate, addList, addInfo, ...programs, addNetwork, addTimeout, addKill]
   for (const add of adds) add(sandbox)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()

@@ -50,6 +50,8 @@ export const chinese: typeof english = {
   info: '显示一个沙箱及其用量',
   exec: '在沙箱中运行一条命令；返回命令的退出码',
   shell: '打开沙箱的终端',
+  console: '连接到微型虚拟机的串行控制台',
+  consoleHint: '已连接到虚拟机的控制台；按 Ctrl-] 离开',
   logs: '显示沙箱中各进程的输出',
   kill: '结束沙箱及其中的一切',
   models: '语言模型',

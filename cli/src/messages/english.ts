@@ -48,6 +48,8 @@ attack is first seen to succeed where nothing forbids it. Exit code 0: nothing g
   info: 'show one sandbox and what it uses',
   exec: 'run a command in a sandbox; passes on the exit code',
   shell: 'open a terminal in a sandbox',
+  console: 'attach to the serial console of a microVM',
+  consoleHint: 'attached to the console of the machine; Ctrl-] leaves it',
   logs: 'show what the processes of a sandbox printed',
   kill: 'end sandboxes and everything in them',
   models: 'language models',

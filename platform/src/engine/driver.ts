@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+
 /** How strongly a sandbox is kept from its host, weakest first. One spelling in the API, the configuration and here. */
 export const isolations = ['none', 'namespaces', 'container', 'userspace-kernel', 'microvm'] as const
 export type Isolation = (typeof isolations)[number]
@@ -104,6 +106,8 @@ export interface DriverInstance {
   setLimits(limits: Limits): Promise<void>
   /** The host's numbers of the processes that run it, whoever only watches them left out. Absent where there are none. */
   hostProcesses?(): Promise<number[]>
+  /** The serial console of its machine, where it is one. */
+  console?(): Promise<Duplex>
   /** Ends the instance; resolves when no process, mount, cgroup or namespace of it is left. Idempotent. */
   destroy(): Promise<void>
 }

@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+import { WarrenError } from '../errors.ts'
 import type {
   DiskLimit,
   DriverInstance,
@@ -91,6 +93,14 @@ export class Instance {
   async setLimits(limits: Limits): Promise<void> {
     await this.#inner.setLimits(limits)
     this.#limits = { ...limits, diskMb: this.#limits.diskMb, maxOpenFiles: this.#limits.maxOpenFiles }
+  }
+
+  /** The serial console of its machine. Throws `invalid_request` where it is no machine. */
+  console(): Promise<Duplex> {
+    if (this.#inner.console) return this.#inner.console()
+    throw new WarrenError('invalid_request', `a sandbox of ${this.driver.name} has no serial console`, {
+      hint: 'Only microVMs have one. Ask for isolation "microvm", or look at the logs.',
+    })
   }
 
   /** Ends it; resolves when nothing of it is left on the host but its record. */

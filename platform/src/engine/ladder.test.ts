@@ -58,3 +58,17 @@ test('where nothing works, whoever asks after a while waits for the new verdict;
   pass(30_000)
   assert.equal((await ladder.probed())[0]!.fingerprint.healthy, true)
 })
+
+test('what only emulates is booted for the first who asks for it, and nobody else waits for that', async () => {
+  const asked: string[] = []
+  const emulating = driver('emulating', 'microvm')
+  const ladder = new Ladder([...drivers, emulating], async ({ name }, isAsked) => {
+    if (isAsked) asked.push(name)
+    return name !== 'emulating' || isAsked ? healthy : { healthy: false, reason: 'not yet', untried: true }
+  })
+  assert.equal((await ladder.probed({ min: 'container' }))[0]!.fingerprint.healthy, false)
+  assert.deepEqual(asked, [])
+  const [first] = await Promise.all([ladder.probed({ min: 'microvm' }), ladder.probed({ min: 'microvm' })])
+  assert.equal(first[0]!.fingerprint.healthy, true)
+  assert.deepEqual(asked, ['emulating'])
+})

@@ -8,6 +8,7 @@ import type { GuestProcess } from '../engine/guest/process.ts'
 import { WarrenError } from '../errors.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { connectConsole } from './console.ts'
 import { credentialsOf, keyProtocolPrefix } from './credentials.ts'
 import { exitView } from './exit-view.ts'
 import { problemOf } from './problem.ts'
@@ -55,7 +56,14 @@ export class Terminals {
     socket.on('error', () => socket.destroy())
     try {
       const account = await this.#deps.authenticate(credentialsOf(request.headers))
-      const { process, hangsUp } = await this.#open(account, new URL(request.url ?? '/', 'http://localhost'))
+      const url = new URL(request.url ?? '/', 'http://localhost')
+      const machine = /^\/v1\/sandboxes\/([^/]+)\/console$/.exec(url.pathname)
+      if (machine) {
+        const console = await this.#deps.sandboxes.console({ account, id: decodeURIComponent(machine[1]!) })
+        if (socket.destroyed) return void console.destroy()
+        return this.#server.handleUpgrade(request, socket, head, (client) => connectConsole(client, console))
+      }
+      const { process, hangsUp } = await this.#open(account, url)
       if (socket.destroyed)
         return void (hangsUp ? process.signal(hangUp) : Promise.resolve()).finally(() => process.detach())
       this.#server.handleUpgrade(request, socket, head, (client) => {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
 import type { Engine, Instance } from '../engine/engine.ts'
@@ -5,6 +6,7 @@ import type { GuestProcess } from '../engine/guest/process.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
+import { openConsole } from './console.ts'
 import { createSandbox } from './create.ts'
 import { type Execution, execute, startExecution } from './execute.ts'
 import { Expiry } from './expiry.ts'
@@ -76,6 +78,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     startExecution: (subject: Subject, input: Execute, signal: AbortSignal): Promise<GuestProcess> =>
       startExecution(deps, subject, input, signal),
     startProcess: (subject: Subject, input: StartProcess): Promise<GuestProcess> => startProcess(deps, subject, input),
+    console: (subject: Subject): Promise<Duplex> => openConsole(deps, subject),
     metrics: (subject: Subject): Promise<SandboxMetrics> => readMetrics(deps, subject),
     posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),
     /** What runs inside, for work that needs no rule of ours: files, processes, logs, ports. */

@@ -1,3 +1,4 @@
+export type { Console } from './console.ts'
 export { type ErrorCode, errorStatus, WarrenError } from './error.ts'
 export type {
   ExecuteOptions,

@@ -1,5 +1,7 @@
 // The types name AsyncDisposable, which a project with an older `lib` does not have by itself.
 /// <reference lib="esnext.disposable" preserve="true" />
+
+import { type Console, openConsole } from './console.ts'
 import { type ExecuteOptions, type ExecuteResult, execute, type Language } from './execute.ts'
 import { Files } from './files.ts'
 import { followLogs, type LogEntry, readLogs } from './logs.ts'
@@ -142,6 +144,11 @@ export class Sandbox implements AsyncDisposable {
   /** Opens a terminal with a shell, or with `command`. */
   terminal(options: TerminalOptions = {}): Promise<Terminal> {
     return openTerminal(this.#transport, this.#path, options)
+  }
+
+  /** Attaches to the serial console of a microVM. Throws `invalid_request` for a sandbox that is no machine of its own. */
+  console(options: { onData: (bytes: Uint8Array) => void }): Promise<Console> {
+    return openConsole(this.#transport, this.#path, options.onData)
   }
 
   /** What the processes have printed, oldest first, as far as the sandbox still holds it. */

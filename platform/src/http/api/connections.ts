@@ -112,6 +112,14 @@ export const connectionPaths = {
       ],
     }),
   },
+  '/v1/sandboxes/{id}/console': {
+    get: webSocket({
+      operationId: 'openConsole',
+      summary: 'Attach to the serial console of a microVM, over WebSocket',
+      description: 'Binary messages only: the last 64 KiB of what the machine said, then both ways.',
+      parameters: [id],
+    }),
+  },
   '/v1/sandboxes/{id}/processes/{processId}/attach': {
     get: webSocket({
       operationId: 'attachProcess',

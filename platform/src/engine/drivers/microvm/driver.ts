@@ -8,7 +8,7 @@ import { type Host, hostUid } from '../../host/host.ts'
 import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
 import { templateDisk } from '../../images/template-disk.ts'
 import { chooseAcceleration } from './acceleration.ts'
-import { askMachine, controlSocket } from './control.ts'
+import { askMachine, controlSocket, openConsole } from './control.ts'
 import { initialFiles } from './initial-files.ts'
 import { findKernel } from './kernel.ts'
 import { type Acceleration, hostLimits, type MachineParts, machineSize } from './machine.ts'
@@ -148,7 +148,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
       try {
         const from = { parts: { ...parts, disk: template.disk }, saved: template }
         const instance = await start(spec, dir, from, signal, hold)
-        return await renewed(instance, spec, signal)
+        return await renewed(instance, { spec, dir }, signal)
       } catch (error) {
         if (!signal.aborted) await templates.forget(template)
         throw error
@@ -157,7 +157,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
 
     async recover(spec, dir): Promise<DriverInstance | undefined> {
       const instance = await recoverKept(known(spec, dir))
-      return instance && metered(instance)
+      return instance && asMachine(instance, dir)
     },
   }
 }
@@ -189,7 +189,11 @@ async function answer(instance: DriverInstance, withinMs: number, signal: AbortS
 }
 
 /** What a copy must not share with the other copies, and the limits that its own kernel keeps. */
-async function renewed(instance: DriverInstance, spec: InstanceSpec, signal: AbortSignal): Promise<DriverInstance> {
+async function renewed(
+  instance: DriverInstance,
+  { spec, dir }: { spec: InstanceSpec; dir: InstanceDir },
+  signal: AbortSignal,
+): Promise<DriverInstance> {
   const guest = new GuestClient(instance.agent, { defaultUser, wasOutOfMemory: async () => false })
   try {
     await guest.configure({
@@ -201,7 +205,7 @@ async function renewed(instance: DriverInstance, spec: InstanceSpec, signal: Abo
       memoryMb: spec.limits.memoryMb,
     })
     signal.throwIfAborted()
-    return metered(instance)
+    return asMachine(instance, dir)
   } catch (error) {
     await instance.destroy()
     throw error
@@ -209,11 +213,12 @@ async function renewed(instance: DriverInstance, spec: InstanceSpec, signal: Abo
 }
 
 /** The host sees one process; what happens in it the guest's kernel knows. */
-function metered(instance: DriverInstance): DriverInstance {
+function asMachine(instance: DriverInstance, dir: InstanceDir): DriverInstance {
   const guest = new GuestClient(instance.agent, { defaultUser, wasOutOfMemory: async () => false })
   let inside = { processes: 0, oomKills: 0 }
   return {
     ...instance,
+    console: () => openConsole(dir),
     async usage() {
       const usage = await instance.usage()
       inside = await guest.metrics().catch(() => inside)

@@ -1,0 +1,34 @@
+import type { Client } from '../measure/client.ts'
+import { Recorder, type Series } from '../measure/series.ts'
+
+/** A limit that no other sandbox has: its machine has to be booted. */
+const unusualMemoryMb = 173
+const emulatedTargetMs = 250
+const kvmTargetMs = 60
+
+/**
+ * A microVM from the request to create to the output of its first program: one whose size was never booted, and copies of it.
+ * Leaves the template behind, as any use does.
+ */
+export async function measureMicrovmRestore(deps: { client: Client; quick: boolean; kvm: boolean }): Promise<Series[]> {
+  const { client, quick, kvm } = deps
+  const input = { isolation: { driver: 'microvm/qemu' }, limits: { memoryMb: unusualMemoryMb } }
+  const measure = async (recorder: Recorder): Promise<void> => {
+    const created = await recorder.time(async () => {
+      const sandbox = await client.create(input)
+      await client.echo(sandbox.id)
+      return sandbox
+    })
+    if (created) await client.remove(created.id)
+  }
+  const cold = new Recorder()
+  await measure(cold)
+  const restored = new Recorder()
+  for (let round = 0; round < (quick ? 3 : 20); round++) await measure(restored)
+  const targets = [{ percentile: 'p50' as const, atMost: kvm ? kvmTargetMs : emulatedTargetMs }]
+  const note = kvm ? undefined : 'processor emulated'
+  return [
+    cold.series('microVM, first of its size: boot, save and restore to first output'),
+    restored.series('microVM, restored from its template to first output', { targets, note }),
+  ]
+}
