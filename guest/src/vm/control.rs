@@ -2,7 +2,7 @@
 
 use super::qmp::Qmp;
 use super::serve::{Order, Orders};
-use super::snapshot::{save, Saved};
+use super::snapshot::{pause, resume, save, Saved};
 use crate::failure::{Failure, Outcome};
 use crate::frames::{header, kind, FieldWriter, FrameBuffer};
 use std::io::{Read, Write};
@@ -53,8 +53,8 @@ impl Control {
     fn obey(&mut self, request: u8) -> Outcome<Vec<u8>> {
         let done = match request {
             kind::VM_STATUS => self.qmp.status().map(|status| FieldWriter::new().text(1, status).done()),
-            kind::VM_PAUSE => self.qmp.pause().map(|()| Vec::new()),
-            kind::VM_RESUME => self.qmp.resume().map(|()| Vec::new()),
+            kind::VM_PAUSE => pause(&mut self.qmp, &self.orders).map(|()| Vec::new()),
+            kind::VM_RESUME => resume(&mut self.qmp, &self.orders).map(|()| Vec::new()),
             kind::VM_SAVE => save(&mut self.qmp, &self.saved, &self.orders).map(|()| Vec::new()),
             other => return Err(Failure::new("unsupported", format!("unknown request kind {:#04x}", other))),
         };

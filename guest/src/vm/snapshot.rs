@@ -19,30 +19,44 @@ pub struct Saved {
     pub disk: File,
 }
 
+/// Stops the machine between two frames, so that it can be saved as it stands, and nothing is sent until `resume`.
+pub fn pause(qmp: &mut Qmp, orders: &Orders) -> Result<(), String> {
+    if qmp.status()? != "running" {
+        return Ok(());
+    }
+    let paused = sync(orders).and_then(|()| qmp.pause());
+    if paused.is_err() {
+        orders.give(Order::Release);
+    }
+    paused
+}
+
+/// Idempotent.
+pub fn resume(qmp: &mut Qmp, orders: &Orders) -> Result<(), String> {
+    qmp.resume()?;
+    orders.give(Order::Release);
+    Ok(())
+}
+
 /// Saves the machine as `state`, `disk` and, where it has a file of its own, `memory`. It runs on afterwards if it ran before.
 pub fn save(qmp: &mut Qmp, saved: &Saved, orders: &Orders) -> Result<(), String> {
-    let done = save_in_step(qmp, saved, orders);
-    orders.give(Order::Release);
+    let was_running = qmp.status()? == "running";
+    pause(qmp, orders)?;
+    let done = write_all(qmp, saved);
+    if was_running {
+        resume(qmp, orders)?;
+    }
     done
 }
 
-fn save_in_step(qmp: &mut Qmp, saved: &Saved, orders: &Orders) -> Result<(), String> {
-    let was_running = qmp.status()? == "running";
-    if was_running {
-        // Nothing may be half under way to a guest that will wake up at the end of another line.
-        let (tell, told) = channel();
-        orders.give(Order::Sync(tell));
-        let synced = told.recv_timeout(SYNC).unwrap_or(false);
-        if !synced {
-            return Err("the guest does not answer".to_string());
-        }
+/// Nothing may be half under way to a guest that will wake up at the end of another line.
+fn sync(orders: &Orders) -> Result<(), String> {
+    let (tell, told) = channel();
+    orders.give(Order::Sync(tell));
+    match told.recv_timeout(SYNC) {
+        Ok(true) => Ok(()),
+        _ => Err("the guest does not answer".to_string()),
     }
-    qmp.pause()?;
-    let done = write_all(qmp, saved);
-    if was_running {
-        qmp.resume()?;
-    }
-    done
 }
 
 fn write_all(qmp: &mut Qmp, saved: &Saved) -> Result<(), String> {
