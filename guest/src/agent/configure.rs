@@ -6,12 +6,17 @@ use crate::syscalls::{check, errno_of, owned, write, Errno};
 use std::fs::OpenOptions;
 use std::os::unix::io::AsRawFd;
 
+const KEEP_ENV: u8 = 5;
+const MACHINE_ID: u8 = 6;
+
 /// Sets what a sandbox gets when it is claimed or wakes up as a copy: its default environment, fresh randomness, its name,
 /// the time, its machine id, and in a microVM its limits.
 pub fn configure(agent: &Agent, fields: &Fields) -> Outcome<Vec<u8>> {
-    let env: Vec<Vec<u8>> = fields.all(1).map(<[u8]>::to_vec).collect();
-    if let (false, Ok(mut current)) = (env.is_empty(), agent.default_env.lock()) {
-        *current = env;
+    if !fields.flag(KEEP_ENV) {
+        let env: Vec<Vec<u8>> = fields.all(1).map(<[u8]>::to_vec).collect();
+        if let Ok(mut current) = agent.default_env.lock() {
+            *current = env;
+        }
     }
     if let Some(seed) = fields.get(3) {
         renew_randomness(seed);
@@ -22,9 +27,8 @@ pub fn configure(agent: &Agent, fields: &Fields) -> Outcome<Vec<u8>> {
     if let Some(microseconds) = fields.number(10)? {
         set_clock(microseconds).map_err(|errno| Failure::from_errno(errno, "cannot set the clock"))?;
     }
-    if let Some(id) = fields.text(11) {
-        std::fs::write("/etc/machine-id", format!("{}\n", id))
-            .map_err(|error| Failure::from_errno(errno_of(&error), "cannot write /etc/machine-id"))?;
+    if let Some(id) = fields.get(MACHINE_ID) {
+        write_machine_id(id);
     }
     for (tag, file) in [(12, "pids.max"), (13, "memory.max")] {
         if let Some(value) = fields.number(tag)? {
@@ -34,6 +38,14 @@ pub fn configure(agent: &Agent, fields: &Fields) -> Outcome<Vec<u8>> {
         }
     }
     Ok(Vec::new())
+}
+
+/// A copy of a sandbox is another machine than what it was copied from. One that has no such id needs none.
+fn write_machine_id(id: &[u8]) {
+    let path = std::path::Path::new("/etc/machine-id");
+    if path.symlink_metadata().map_or(false, |metadata| metadata.is_file()) {
+        let _ = std::fs::write(path, [id, b"\n"].concat());
+    }
 }
 
 /// Where the kernel is ours, it forgets what it shares with other copies of it at once; else the seed is only stirred in.

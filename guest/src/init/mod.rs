@@ -64,6 +64,9 @@ fn prepare() -> Result<Prepared, String> {
     for path in list.lines() {
         show(&format!("{}{}", SHOWN, path), &format!("{}{}", ROOT, path))?;
     }
+    // A machine has an id; each copy gets its own.
+    let id = format!("{}/etc/machine-id", ROOT);
+    std::fs::write(&id, "").map_err(|error| format!("cannot make {}: {}", id, error))?;
     show("/init", &format!("{}/.warren/guest", ROOT))?;
     let limits = LimitGroup::join().map_err(|error| eprintln!("warren-guest: no limits: {}", error)).ok();
     devices::make(ROOT)?;

@@ -226,15 +226,15 @@ export class GuestClient {
     }
   }
 
-  /** Sets what is given; `env` replaces the environment that every later process starts with, unless it is empty. */
+  /** Sets what is given; `env` replaces the environment that every later process starts with. */
   async configure(settings: GuestSettings): Promise<void> {
     const fields: [number, FieldValue][] = Object.entries(settings.env ?? {}).map(([key, value]) => [
       1,
       `${key}=${value}`,
     ])
     const { seed, hostname, clockMs, machineId, maxProcesses, memoryMb } = settings
-    fields.push([3, seed], [4, hostname], [10, clockMs && clockMs * 1000], [11, machineId], [12, maxProcesses])
-    fields.push([13, memoryMb && memoryMb * 1024 * 1024])
+    fields.push([3, seed], [4, hostname], [5, settings.env ? undefined : 1], [6, machineId])
+    fields.push([10, clockMs && clockMs * 1000], [12, maxProcesses], [13, memoryMb && memoryMb * 1024 * 1024])
     await this.#call(kind.configure, fields)
   }
 
