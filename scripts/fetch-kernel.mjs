@@ -1,7 +1,7 @@
 // npm run fetch-kernel: fetches a kernel for the guests of microVMs into $WARREN_HOME/tools, where the platform looks for it.
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { fetchKernel } from './set-up/fetched-tools.mjs'
+import { fetchKernel } from './set-up/kernel.mjs'
 import { tell } from './set-up/tell.mjs'
 
 const home = process.env.WARREN_HOME || (process.getuid() === 0 ? '/var/lib/warren' : join(homedir(), '.warren'))

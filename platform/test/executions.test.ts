@@ -220,8 +220,21 @@ test('output of control characters is cut before its JSON grows beyond the rule'
   assert.equal(JSON.parse(text).truncated, true)
 })
 
+test('where the kernel is its own, memory over the limit may end the sandbox as a whole, which says why', {
+  skip: lacks.memoryLimit || (!lacks.hostKernel && 'the host ends the program alone'),
+}, async () => {
+  const small = await platform.sandbox({ limits: { memoryMb: 64 } })
+  await platform.call('POST', `${small}/execute`, { command: 'tail /dev/zero' })
+  const sandbox = await until('it has failed', async () => {
+    const found = await platform.json('GET', small)
+    return found.state === 'failed' && found
+  })
+  assert.equal(sandbox.endReason, 'out_of_memory')
+  await platform.call('DELETE', small)
+})
+
 test('a line for the shell whose program takes all the memory tells the reason too', {
-  skip: lacks.memoryLimit,
+  skip: lacks.memoryLimit || lacks.hostKernel,
 }, async () => {
   const small = await platform.sandbox({ limits: { memoryMb: 64 } })
   const { reason, exitCode } = await platform.json('POST', `${small}/execute`, { command: 'tail /dev/zero; exit $?' })

@@ -8,6 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+/** gVisor, as a newcomer has it after `npm start`; with WARREN_TEST_TOOLS=no the tests run on what the system itself has. */
+const tools = fileURLToPath(new URL('../../.cache/tools', import.meta.url))
+const withTools = process.env.WARREN_TEST_TOOLS !== 'no' && existsSync(tools)
 
 /** A whole platform in a folder and on a port of its own: real server, real database, real sandboxes. */
 export interface Platform {
@@ -46,15 +49,15 @@ interface Preload {
 }
 
 /**
- * Starts a platform for the tests of one file and takes everything of it away afterwards. With `tools` it finds what the
- * set-up fetched for tests, and so has every runtime of this machine.
+ * Starts a platform for the tests of one file and takes everything of it away afterwards. It finds what the set-up fetched
+ * for tests, and so has every runtime of this machine.
  */
 export async function startPlatform(
   env: Record<string, string> = {},
-  { tools, preload }: { tools?: boolean; preload?: Preload } = {},
+  { preload }: { preload?: Preload } = {},
 ): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
-  if (tools) await symlink(fileURLToPath(new URL('../../.cache/tools', import.meta.url)), join(home, 'tools'))
+  if (withTools) await symlink(tools, join(home, 'tools'))
   let child: ChildProcess
   let url = ''
   let key = ''
@@ -159,7 +162,9 @@ export async function startPlatform(
 }
 
 /** What the sandboxes of this host lack, each with the reason by which tests of it are skipped; false where nothing does. */
-export async function lacksOf(platform: Platform): Promise<{ root: string | false; memoryLimit: string | false }> {
+export async function lacksOf(
+  platform: Platform,
+): Promise<Record<'root' | 'memoryLimit' | 'hostKernel', string | false>> {
   const path = await platform.sandbox()
   const { runtime } = await platform.json('GET', path)
   const { oomKills } = await platform.json('GET', `${path}/metrics`)
@@ -167,6 +172,7 @@ export async function lacksOf(platform: Platform): Promise<{ root: string | fals
   return {
     root: runtime.isolation === 'namespaces' && `there is no root in a sandbox of ${runtime.driver}`,
     memoryLimit: oomKills === undefined && 'no control groups can be made here, so nothing limits memory',
+    hostKernel: runtime.isolation === 'userspace-kernel' && `a sandbox of ${runtime.driver} has a kernel of its own`,
   }
 }
 

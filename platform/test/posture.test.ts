@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startPlatform } from './platform.ts'
 
-const platform = await startPlatform({ WARREN_ALLOW_UNCONFINED: 'yes' }, { tools: true })
+const platform = await startPlatform({ WARREN_ALLOW_UNCONFINED: 'yes' })
 const { runtimes } = await platform.json('GET', '/v1/runtimes')
 
 for (const { driver, isolation, healthy, reason } of runtimes) {

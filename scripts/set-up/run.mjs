@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 
 /**
  * Runs a command to its end, collecting what it prints (stdout and stderr together, the last 64 KiB).
- * Never throws: answers `{ ok, output }`. Each line is handed to `onLine` as it comes.
+ * Never throws: answers `{ ok, output }`. Each line is handed to `onLine` as it comes. Ended when `signal` aborts.
  */
-export function run(command, args, { cwd, env, onLine } = {}) {
+export function run(command, args, { cwd, env, onLine, signal } = {}) {
   return new Promise((resolve) => {
     let output = ''
     let rest = ''
-    const child = spawn(command, args, { cwd, env: env || process.env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { cwd, env: env || process.env, stdio: ['ignore', 'pipe', 'pipe'], signal })
     const collect = (chunk) => {
       output = (output + chunk).slice(-65536)
       const lines = (rest + chunk).split('\n')
