@@ -19,6 +19,7 @@ import { newId } from '../lib/id.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
+import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
 import { healthRoutes } from './api/health.ts'
@@ -88,7 +89,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
 
   app.decorateRequest('account', null as never)
   const schemas = [Problem, ...sandboxSchemas, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
-  for (const schema of [...schemas, ...portSchemas, ...platformSchemas]) app.addSchema(schema)
+  for (const schema of [...schemas, ...contextSchemas, ...portSchemas, ...platformSchemas]) app.addSchema(schema)
   await app.register(swagger, openApi)
 
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
@@ -126,6 +127,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       })
       sandboxRoutes(v1, sandboxes, address)
       executionRoutes(v1, sandboxes)
+      contextRoutes(v1, sandboxes)
       await processRoutes(v1, sandboxes)
       await fileRoutes(v1, sandboxes)
       logRoutes(v1, sandboxes)

@@ -1,12 +1,11 @@
 import type { Account } from '../accounts/account.ts'
 import type { GuestProcess, ProcessExit } from '../engine/guest/process.ts'
+import { KeptOutput } from './kept-output.ts'
 import { argvOf, type Execute } from './program.ts'
 import { runningInstance } from './running.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 import { feed, startProgram, tooLongForStdin } from './start-process.ts'
 
-/** How much of each stream a waited execution keeps, in bytes of JSON: a control character takes six. */
-const keptBytes = 8 * 1024 * 1024
 /** How long after its time limit a program may still be ended from inside, milliseconds. */
 const graceMs = 10_000
 
@@ -28,7 +27,7 @@ export async function execute(
   signal: AbortSignal,
 ): Promise<Execution> {
   const process = await startExecution(deps, subject, input, signal)
-  const kept = { stdout: new Head(keptBytes), stderr: new Head(keptBytes) }
+  const kept = { stdout: new KeptOutput(), stderr: new KeptOutput() }
   for await (const { stream, data } of process.output()) kept[stream].add(data)
   const exit = await process.exit
   return {
@@ -75,39 +74,4 @@ export async function startExecution(
   if (stdin !== undefined)
     feed(process, stdin).catch((error) => deps.logger.error({ err: error }, 'standard input failed'))
   return process
-}
-
-/** The first `limit` bytes of a stream. */
-class Head {
-  full = false
-  #room: number
-  readonly #chunks: Buffer[] = []
-
-  constructor(limit: number) {
-    this.#room = limit
-  }
-
-  add(data: Buffer): void {
-    if (this.full) return
-    let end = 0
-    for (; end < data.length; end++) {
-      const cost = jsonBytes(data[end]!)
-      if (cost > this.#room) break
-      this.#room -= cost
-    }
-    this.full = end < data.length
-    // Copied: a slice would keep the whole frame it was cut from alive.
-    this.#chunks.push(this.full ? Buffer.from(data.subarray(0, end)) : data)
-  }
-
-  text(): string {
-    const bytes = Buffer.concat(this.#chunks)
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: this.full })
-  }
-}
-
-/** How much a byte of text takes in JSON. */
-function jsonBytes(byte: number): number {
-  if (byte === 0x0a || byte === 0x22 || byte === 0x5c) return 2
-  return byte < 0x20 ? 6 : 1
 }

@@ -2,11 +2,17 @@ import type { Duplex } from 'node:stream'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
 import type { Engine, Instance } from '../engine/engine.ts'
+import type { GuestExecution } from '../engine/guest/context-execution.ts'
 import type { GuestProcess } from '../engine/guest/process.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
 import { openConsole } from './console.ts'
+import type { Context, CreateContext, ExecuteInContext } from './contexts/context.ts'
+import { createContext } from './contexts/create.ts'
+import { type ContextExecution, executeInContext, startInContext } from './contexts/execute.ts'
+import { listContexts } from './contexts/list.ts'
+import { removeContext } from './contexts/remove.ts'
 import { createSandbox } from './create.ts'
 import { type Execution, execute, startExecution } from './execute.ts'
 import { Expiry } from './expiry.ts'
@@ -47,6 +53,11 @@ export interface Subject {
   id: string
 }
 
+/** A context of a sandbox, and who asks for it. */
+export interface InContext extends Subject {
+  contextId: string
+}
+
 interface SandboxesOptions extends Pick<SandboxDeps, 'engine' | 'templates' | 'config' | 'now' | 'logger'> {
   db: Database
 }
@@ -79,6 +90,16 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       startExecution(deps, subject, input, signal),
     startProcess: (subject: Subject, input: StartProcess): Promise<GuestProcess> => startProcess(deps, subject, input),
     console: (subject: Subject): Promise<Duplex> => openConsole(deps, subject),
+    contexts: {
+      create: (subject: Subject, input: CreateContext, signal: AbortSignal): Promise<Context> =>
+        createContext(deps, subject, input, signal),
+      list: (subject: Subject): Promise<Context[]> => listContexts(deps, subject),
+      execute: (subject: InContext, input: ExecuteInContext, signal: AbortSignal): Promise<ContextExecution> =>
+        executeInContext(deps, subject, input, signal),
+      start: (subject: InContext, input: ExecuteInContext, signal: AbortSignal): Promise<GuestExecution> =>
+        startInContext(deps, subject, input, signal),
+      remove: (subject: InContext): Promise<void> => removeContext(deps, subject),
+    },
     metrics: (subject: Subject): Promise<SandboxMetrics> => readMetrics(deps, subject),
     posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),
     /** What runs inside, for work that needs no rule of ours: files, processes, logs, ports. */

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { type AgentAddress, answerMs, GuestConnection } from './connection.ts'
+import { GuestContexts } from './contexts.ts'
 import { GuestFiles } from './files.ts'
 import { Fields, type FieldValue, kind } from './frames.ts'
 import { GuestProcess } from './process.ts'
@@ -72,6 +73,7 @@ export interface GuestClientOptions {
 /** Speaks to the agent inside one sandbox. Every call is a connection of its own, so nothing blocks anything. */
 export class GuestClient {
   readonly files: GuestFiles
+  readonly contexts: GuestContexts
   readonly #agent: AgentAddress
   readonly #options: GuestClientOptions
 
@@ -79,6 +81,10 @@ export class GuestClient {
     this.#agent = agent
     this.#options = options
     this.files = new GuestFiles(agent, options.defaultUser)
+    this.contexts = new GuestContexts(agent, {
+      exec: (program, signal) => this.exec(program, signal),
+      wasOutOfMemory: options.wasOutOfMemory,
+    })
   }
 
   /** Starts a process. Rejects `not_found` for an unknown command, user or working directory. */

@@ -51,6 +51,12 @@ export const kind = {
   vmResume: 0x72,
   vmSave: 0x73,
   vmConsole: 0x74,
+  contextCreate: 0x68,
+  contextExecute: 0x69,
+  contexts: 0x6a,
+  contextRemove: 0x6b,
+  contextInterrupt: 0x6c,
+  contextResult: 0x6d,
   error: 0x7f,
 } as const
 

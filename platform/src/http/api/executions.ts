@@ -12,7 +12,7 @@ const Execution = Type.Object(
   { $id: 'Execution', description: 'A program that ran to its end. Up to 8 MiB of each stream are kept.' },
 )
 
-const OutputText = Type.Object(
+export const OutputText = Type.Object(
   {
     data: Type.String(),
     offset: Type.Integer({ description: 'Byte offset of the first byte of `data` in its stream.' }),

@@ -1,0 +1,89 @@
+import { WarrenError } from '../../errors.ts'
+import type { GuestConnection } from './connection.ts'
+import { Fields, kind } from './frames.ts'
+import type { OutputChunk } from './process.ts'
+
+/** How a piece of code in a context went. All texts come from the sandbox. */
+export interface ContextOutcome {
+  /** `died`: the interpreter's process ended, and with it the context. */
+  reason: 'completed' | 'raised' | 'timeout' | 'died' | 'out_of_memory'
+  /** What the last expression was worth, unless None. */
+  result?: string
+  error?: { name: string; message: string; traceback: string }
+  /** Of a process that died. */
+  exitCode?: number
+  signal?: number
+}
+
+const sigkill = 9
+/** What is longer comes from no interpreter of ours. */
+const longestText = 512 * 1024
+
+/** A piece of code that runs in a context, as seen over its connection. It is interrupted when the connection ends. */
+export class GuestExecution {
+  readonly #connection: GuestConnection
+  readonly #wasOutOfMemory: () => Promise<boolean>
+  readonly #outcome = Promise.withResolvers<ContextOutcome>()
+  #interrupted = false
+
+  constructor(connection: GuestConnection, wasOutOfMemory: () => Promise<boolean>) {
+    this.#connection = connection
+    this.#wasOutOfMemory = wasOutOfMemory
+    this.#outcome.promise.catch(() => {})
+  }
+
+  /** Settles once `output` has been read to its end. */
+  get outcome(): Promise<ContextOutcome> {
+    return this.#outcome.promise
+  }
+
+  /** Everything it prints; ends with it. To be read once. Stop reading and the code waits. */
+  async *output(): AsyncGenerator<OutputChunk> {
+    try {
+      for (;;) {
+        const frame = await this.#connection.next()
+        if (!frame) throw new WarrenError('unavailable', 'the context ended before its code did')
+        if (frame.kind === kind.stdout || frame.kind === kind.stderr) {
+          if (frame.payload.length < 8) continue
+          const stream = frame.kind === kind.stdout ? 'stdout' : 'stderr'
+          const offset = Number(frame.payload.readBigUInt64BE(0))
+          yield { stream, offset, data: frame.payload.subarray(8) }
+        } else if (frame.kind === kind.contextResult) {
+          this.#outcome.resolve(await this.#read(new Fields(frame.payload)))
+          return
+        }
+      }
+    } catch (error) {
+      this.#outcome.reject(error)
+      throw error
+    } finally {
+      this.#outcome.reject(new WarrenError('unavailable', 'reading of the output was given up'))
+      this.#connection.close()
+    }
+  }
+
+  /** Raises KeyboardInterrupt in the code; two seconds later the context is killed. */
+  async interrupt(): Promise<void> {
+    this.#interrupted = true
+    await this.#connection.send(kind.contextInterrupt)
+  }
+
+  /** Drops the connection, which interrupts the code. */
+  abandon(): void {
+    this.#connection.close()
+  }
+
+  async #read(fields: Fields): Promise<ContextOutcome> {
+    const told = fields.text(1)
+    const [exitCode, signal] = [fields.number(6), fields.number(7)]
+    if (told === 'died') {
+      const outOfMemory = signal === sigkill && !this.#interrupted && (await this.#wasOutOfMemory())
+      const reason = outOfMemory ? 'out_of_memory' : 'died'
+      return { reason, ...(exitCode === undefined ? {} : { exitCode }), ...(signal === undefined ? {} : { signal }) }
+    }
+    const text = (tag: number) => (fields.text(tag) ?? '').slice(0, longestText)
+    if (told === 'completed') return { reason: told, ...(fields.bytes(2) === undefined ? {} : { result: text(2) }) }
+    const error = { name: text(3), message: text(4), traceback: text(5) }
+    return { reason: this.#interrupted ? 'timeout' : 'raised', error }
+  }
+}

@@ -1,0 +1,40 @@
+import { type Static, Type } from 'typebox'
+import { maxTimeoutSeconds, plainText } from '../sandbox.ts'
+
+/** An interpreter inside a sandbox that keeps what it has been told. It ends with its sandbox, or before. */
+export const contextLanguages = ['python'] as const
+
+export const CreateContext = Type.Object(
+  {
+    language: Type.Optional(Type.Enum([...contextLanguages], { default: 'python' })),
+    cwd: Type.Optional(Type.String({ minLength: 1, ...plainText, description: 'Default: the home of the user.' })),
+  },
+  { $id: 'CreateContext', additionalProperties: false },
+)
+export type CreateContext = Static<typeof CreateContext>
+
+export const ExecuteInContext = Type.Object(
+  {
+    code: Type.String({ ...plainText, description: 'Source code. Its definitions stay for the next execution.' }),
+    timeout: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: maxTimeoutSeconds,
+        description: 'Seconds after which the code is interrupted, and two seconds later its context killed.',
+      }),
+    ),
+    stream: Type.Optional(
+      Type.Boolean({ description: 'Answer with server-sent events, as `Accept: text/event-stream` does.' }),
+    ),
+  },
+  { $id: 'ExecuteInContext', additionalProperties: false },
+)
+export type ExecuteInContext = Static<typeof ExecuteInContext>
+
+export interface Context {
+  id: string
+  language: (typeof contextLanguages)[number]
+  state: 'idle' | 'busy'
+  cwd: string
+  createdAt: Date
+}
