@@ -41,6 +41,18 @@ export class Client {
     if (output !== 'hello\n') throw new Error(`echo answered ${JSON.stringify(output)}`)
   }
 
+  async createContext(id: string): Promise<string> {
+    return (await this.#json<{ id: string }>('POST', `/v1/sandboxes/${id}/contexts`, {})).id
+  }
+
+  executeInContext(id: string, contextId: string, code: string): Promise<{ result?: string }> {
+    return this.#json('POST', `/v1/sandboxes/${id}/contexts/${contextId}/execute`, { code })
+  }
+
+  async removeContext(id: string, contextId: string): Promise<void> {
+    await this.#connection.request('DELETE', `/v1/sandboxes/${id}/contexts/${contextId}`)
+  }
+
   async start(id: string, command: string): Promise<void> {
     await this.#json('POST', `/v1/sandboxes/${id}/processes`, { command })
   }

@@ -4,6 +4,7 @@ import { addDoctor } from './commands/doctor.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addRun } from './commands/run.ts'
 import { addConsole } from './commands/sandbox/console.ts'
+import { addContext } from './commands/sandbox/context.ts'
 import { addCopy } from './commands/sandbox/copy.ts'
 import { addCreate } from './commands/sandbox/create.ts'
 import { addExec } from './commands/sandbox/exec.ts'
@@ -41,7 +42,7 @@ export function program(): Command {
 
   const sandbox = root.command('sandbox').description(text.sandbox).enablePositionalOptions()
   sandbox.helpCommand('help [command]', text.helpCommand)
-  const programs = [addExec, addShell, addConsole, addCopy, addLogs]
+  const programs = [addExec, addShell, addConsole, addContext, addCopy, addLogs]
   const adds = [addCreate, addList, addInfo, ...programs, addNetwork, addTimeout, addKill]
   for (const add of adds) add(sandbox)
 

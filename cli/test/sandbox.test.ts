@@ -134,3 +134,17 @@ test('verify measures every runtime that isolates, and a server elsewhere is not
   const { stderr } = await warren(['verify', '--adversarial'], elsewhere)
   assert.match(stderr, /192\.0\.2\.1[\s\S]*on this machine|not on this machine/)
 })
+
+test('an interpreter keeps what it has been told between two commands', async () => {
+  const id = (await run(['sandbox', 'create'])).stdout.trim()
+  const context = ['sandbox', 'context']
+  const interpreter = (await run([...context, 'create', id])).stdout.trim()
+  assert.equal((await run([...context, 'execute', id, interpreter, 'x = 41\nprint("told")'])).stdout, 'told\n')
+  assert.equal((await run([...context, 'execute', id, interpreter], { stdin: 'x + 1' })).stdout, '42\n')
+  assert.match((await run([...context, 'list', id])).stdout, new RegExp(`${interpreter} +python +idle +/home/user`))
+  const failed = await run([...context, 'execute', id, interpreter, 'y'])
+  assert.equal(failed.code, 1)
+  assert.match(failed.stderr, /NameError: name 'y' is not defined/)
+  assert.equal((await run([...context, 'remove', id, interpreter])).code, 0)
+  await run(['sandbox', 'kill', id])
+})

@@ -73,7 +73,7 @@ export async function execute(
 const maxKept = 8 * 1024 * 1024
 
 /** Collects text up to a limit, so that endless output does not fill the memory of the caller. */
-function keepHead() {
+export function keepHead() {
   const parts: string[] = []
   let length = 0
   let truncated = false

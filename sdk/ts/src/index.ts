@@ -1,4 +1,12 @@
 export type { Console } from './console.ts'
+export type {
+  Context,
+  ContextExecuteOptions,
+  ContextInfo,
+  ContextOutcome,
+  ContextResult,
+  Contexts,
+} from './contexts.ts'
 export { type ErrorCode, errorStatus, WarrenError } from './error.ts'
 export type {
   ExecuteOptions,

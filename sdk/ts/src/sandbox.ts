@@ -2,6 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Console, openConsole } from './console.ts'
+import { Contexts } from './contexts.ts'
 import { type ExecuteOptions, type ExecuteResult, execute, type Language } from './execute.ts'
 import { Files } from './files.ts'
 import { followLogs, type LogEntry, readLogs } from './logs.ts'
@@ -96,6 +97,7 @@ export interface Posture {
 /** A running sandbox. `await using` kills it at the end of the block. */
 export class Sandbox implements AsyncDisposable {
   readonly id: string
+  readonly contexts: Contexts
   readonly files: Files
   readonly network: Network
   readonly ports: Ports
@@ -109,6 +111,7 @@ export class Sandbox implements AsyncDisposable {
     this.#info = info
     this.#transport = transport
     this.#path = `/v1/sandboxes/${encodeURIComponent(info.id)}`
+    this.contexts = new Contexts(transport, this.#path)
     this.files = new Files(transport, this.#path)
     this.network = new Network(transport, this.#path)
     this.ports = new Ports(transport, this.#path, info.ports.urlTemplate)

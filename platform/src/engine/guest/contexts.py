@@ -24,6 +24,7 @@ MAX_FRAME = 1024 * 1024 + 64
 MAX_UNSENT = 256 * 1024
 MAX_TEXT = 128 * 1024
 PATIENCE = 2.0
+SPARE_AFTER = 0.1
 
 
 def frame(kind, payload=b""):
@@ -56,8 +57,9 @@ def failure(code, sentence):
 class Forked(BaseException):
     """Raised in a fork: it leaves everything of the service behind, with the connection it takes its work from."""
 
-    def __init__(self, service, control):
+    def __init__(self, service, control, ahead):
         super().__init__()
+        self.ahead = ahead
         # Kept, for objects that are forgotten would close descriptors by numbers that are another's by then.
         self.service, self.control = service, control
 
@@ -144,9 +146,9 @@ class Peer:
 class Context:
     """One fork, as the service sees it."""
 
-    def __init__(self, service, name, pid, control, outputs, cwd):
-        self.service, self.name, self.pid, self.control = service, name, pid, control
-        self.outputs, self.cwd, self.started = outputs, cwd, time.time()
+    def __init__(self, service, pid, control, outputs):
+        self.service, self.pid, self.control, self.outputs = service, pid, control, outputs
+        self.name = self.cwd = self.started = None
         self.peer, self.busy, self.offsets, self.kill_at = None, False, {}, None
         self.frames = Frames()
         control.setblocking(False)
@@ -177,16 +179,23 @@ class Context:
             peer.send(frame(kind, struct.pack(">Q", offset) + data))
         return True
 
+    def begin(self, name, cwd):
+        self.name, self.cwd, self.started = name, cwd, time.time()
+        self.tell(CREATE, os.fsencode(cwd))
+
     def execute(self, peer, code):
         self.peer, self.busy, self.offsets = peer, True, {}
         peer.context = self
+        self.tell(EXECUTE, code)
+        self.listen()
+
+    def tell(self, kind, payload):
         self.control.setblocking(True)
         try:
-            self.control.sendall(frame(EXECUTE, code))
+            self.control.sendall(frame(kind, payload))
         except OSError:
             pass  # It is dead, and the loop is about to hear of it.
         self.control.setblocking(False)
-        self.listen()
 
     def answered(self, _):
         try:
@@ -245,6 +254,8 @@ class Context:
 class Service:
     def __init__(self, path):
         self.selector, self.contexts = selectors.DefaultSelector(), {}
+        # A fork for the next context, made while nobody waits.
+        self.spare, self.spare_at = None, time.monotonic()
         folder = os.path.dirname(path)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if os.lstat(folder).st_uid != os.getuid():
@@ -278,15 +289,23 @@ class Service:
     def serve(self):
         """For ever; a fork leaves it by the exception Forked."""
         while True:
-            late = [c.kill_at for c in self.contexts.values() if c.kill_at is not None]
-            timeout = max(0, min(late) - time.monotonic()) if late else None
+            due = [c.kill_at for c in self.contexts.values() if c.kill_at is not None]
+            due += [] if self.spare_at is None else [self.spare_at]
+            timeout = max(0, min(due) - time.monotonic()) if due else None
             for key, events in self.selector.select(timeout):
                 if key.fd in self.selector.get_map():
                     key.data(events)
+            now = time.monotonic()
             for context in list(self.contexts.values()):
-                if context.kill_at is not None and context.kill_at <= time.monotonic():
+                if context.kill_at is not None and context.kill_at <= now:
                     context.kill_at = None
                     context.kill()
+            if self.spare_at is not None and self.spare_at <= now:
+                self.spare_at = None
+                try:
+                    self.spare = self.fork(ahead=True)
+                except OSError:
+                    pass  # The next context is told why.
 
     def accept(self, _):
         try:
@@ -307,6 +326,9 @@ class Service:
                 return
             if pid == 0:
                 return
+            if self.spare and self.spare.pid == pid:
+                spare, self.spare = self.spare, None
+                spare.ended(status)
             for name, context in list(self.contexts.items()):
                 if context.pid == pid:
                     del self.contexts[name]
@@ -344,34 +366,44 @@ class Service:
         cwd = os.path.join(os.path.expanduser("~"), cwd) if cwd else os.path.expanduser("~")
         if not os.path.isdir(cwd):
             return peer.send(failure("not_found", "there is no folder %s" % cwd), last=True)
-        ours, theirs = socket.socketpair()
-        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
         try:
-            pid = os.fork()
+            context = self.spare or self.fork(ahead=False)
         except OSError as error:
-            for fd in (out, out_end, err, err_end):
-                os.close(fd)
-            ours.close(), theirs.close()
             return peer.send(failure("limit", "no process for another context: %s" % error), last=True)
+        # Not at once: what was asked for next is waiting.
+        self.spare, self.spare_at = None, time.monotonic() + SPARE_AFTER
+        self.contexts[name] = context
+        context.begin(name, cwd)
+        return peer.send(frame(OK, fields((1, context.pid), (2, os.fsencode(cwd)))), last=True)
+
+    def fork(self, ahead):
+        fds = list(os.pipe())
+        try:
+            fds += os.pipe()
+            ours, theirs = socket.socketpair()
+            fds += [ours.detach(), theirs.detach()]
+            pid = os.fork()
+        except OSError:
+            for fd in fds:
+                os.close(fd)
+            raise
+        out, out_end, err, err_end, ours, theirs = fds
         if pid == 0:
             os.setsid()
-            os.chdir(cwd)
             os.dup2(out_end, 1)
             os.dup2(err_end, 2)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            keep = {0, 1, 2, theirs.fileno()}
-            others = set(self.selector.get_map()) | {self.selector.fileno(), self.wake, out, out_end, err, err_end}
-            others |= {fd for c in self.contexts.values() for fd in (c.control.fileno(), *c.outputs)}
-            for fd in (others | {ours.detach()}) - keep:
+            others = set(self.selector.get_map()) | {self.selector.fileno(), self.wake, *fds}
+            everyone = [*self.contexts.values()] + ([self.spare] if self.spare else [])
+            others |= {fd for c in everyone for fd in (c.control.fileno(), *c.outputs)}
+            for fd in others - {theirs}:
                 os.close(fd)
-            raise Forked(self, theirs)
-        theirs.close()
-        os.close(out_end)
-        os.close(err_end)
-        self.contexts[name] = Context(self, name, pid, ours, {out: STDOUT, err: STDERR}, cwd)
-        return peer.send(frame(OK, fields((1, pid), (2, os.fsencode(cwd)))), last=True)
+            raise Forked(self, socket.socket(fileno=theirs), ahead)
+        for fd in (out_end, err_end, theirs):
+            os.close(fd)
+        return Context(self, pid, socket.socket(fileno=ours), {out: STDOUT, err: STDERR})
 
 
 def reseed():
@@ -382,6 +414,18 @@ def reseed():
     numpy = sys.modules.get("numpy")
     if numpy:
         numpy.random.seed()
+
+
+def touch():
+    """Uses what nearly every piece of code uses, so that its pages are there before somebody waits for them."""
+    pandas = sys.modules.get("pandas")
+    try:
+        if pandas:
+            frame = pandas.DataFrame({"a": ["x", "y", "x"], "b": [1, 2, 3]})
+            repr(frame.groupby("a")["b"].sum()), frame.describe()
+        eval(compile(ast.parse("1 + 1", mode="eval"), "", "eval"))
+    except Exception:
+        pass
 
 
 def cut(text):
@@ -432,7 +476,10 @@ def work(control):
         data = control.recv(65536)
         if not data:
             os._exit(0)
-        for _, code in frames.take(data):
+        for kind, code in frames.take(data):
+            if kind == CREATE:
+                os.chdir(os.fsdecode(code))
+                continue
             number += 1
             if sys.stdin is None or sys.stdin.closed:
                 sys.stdin = open(os.devnull)  # exit() closes it.
@@ -457,6 +504,7 @@ def start(path, preload):
             importlib.import_module(name)
         except Exception:
             pass
+    touch()
     service = Service(path)
     gc.collect()
     # So that collecting garbage in a fork does not write to what it shares.
@@ -467,6 +515,8 @@ def start(path, preload):
     except Forked as fork:
         forked = fork
     forked.__traceback__ = None
+    if forked.ahead:
+        touch()
     work(forked.control)
 
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../../errors.ts'
 import { type AgentAddress, GuestConnection } from './connection.ts'
 import { GuestExecution } from './context-execution.ts'
@@ -26,6 +27,7 @@ interface Deps {
 const socketPath = '/tmp/.warren-contexts/python.sock'
 /** Loading the libraries takes half a second on a fast machine, many times that on a busy one. */
 const startDeadlineMs = 60_000
+const attempts = 3
 const libraries = ['numpy', 'pandas', 'matplotlib.pyplot']
 const environment = {
   // A thread that exists at the fork would be missing after it.
@@ -57,12 +59,20 @@ export class GuestContexts {
     { cwd, preload }: { cwd?: string | undefined; preload: boolean },
     signal?: AbortSignal,
   ): Promise<{ cwd: string }> {
-    const connection = (await this.#reach(signal)) ?? (await this.#reachStarted(preload, signal))
-    const fields = await call(connection, kind.contextCreate, [
+    const fields: [number, FieldValue][] = [
       [1, id],
       [2, cwd],
-    ])
-    return { cwd: fields.text(2) ?? '' }
+    ]
+    for (let attempt = 1; ; attempt++) {
+      const connection = (await this.#reach(signal)) ?? (await this.#reachStarted(preload, signal))
+      try {
+        return { cwd: (await call(connection, kind.contextCreate, fields)).text(2) ?? '' }
+      } catch (error) {
+        // A service that has just been killed accepts for a moment more.
+        if (attempt === attempts || signal?.aborted || !wasLost(error)) throw error
+        await sleep(50)
+      }
+    }
   }
 
   async list(): Promise<GuestContextInfo[]> {
@@ -108,9 +118,8 @@ export class GuestContexts {
       return connection
     } catch (error) {
       connection.close()
-      // What the agent says of the socket, not what becomes of the agent.
-      if (error instanceof WarrenError && error.details?.guestCode !== undefined) return undefined
-      throw error
+      if (wasLost(error)) throw error
+      return undefined
     }
   }
 
@@ -169,6 +178,11 @@ async function call(
   } finally {
     connection.close()
   }
+}
+
+/** Whether the connection broke, and not somebody inside answered with an error. */
+function wasLost(error: unknown): boolean {
+  return !(error instanceof WarrenError) || error.details?.guestCode === undefined
 }
 
 function absent(id: string): never {
