@@ -57,6 +57,7 @@ export interface CreateFlags extends NetworkFlags {
   disk?: number
   processes?: number
   isolation?: Isolation
+  gpu?: boolean
   driver?: string
 }
 
@@ -92,6 +93,7 @@ export function withCreateOptions(command: Command): Command {
     .option('--disk <mb>', text.optionDisk, wholePositive)
     .option('--processes <number>', text.optionProcesses, wholePositive)
     .addOption(new Option('--isolation <level>', text.optionIsolation).choices(isolationLevels))
+    .option('--gpu', text.optionGpu)
     .option('--driver <name>', text.optionDriver)
 }
 
@@ -118,7 +120,7 @@ export function unenforcedOptions(flags: CreateFlags, runtime: SandboxInfo['runt
 
 /** What these options ask for. What was not given is left to the server. */
 export function createOptions(flags: CreateFlags): CreateOptions {
-  const { template, timeout, env, metadata, isolation: min, driver } = flags
+  const { template, timeout, env, metadata, isolation: min, driver, gpu } = flags
   const limits = { cpuCores: flags.cpu, memoryMb: flags.memory, diskMb: flags.disk, maxProcesses: flags.processes }
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
   return {
@@ -128,6 +130,7 @@ export function createOptions(flags: CreateFlags): CreateOptions {
     metadata,
     limits: Object.keys(given).length > 0 ? given : undefined,
     network: networkOptions(flags),
-    isolation: min || driver ? { ...(min && { min }), ...(driver && { driver }) } : undefined,
+    isolation:
+      min || driver || gpu ? { ...(min && { min }), ...(driver && { driver }), ...(gpu && { gpu }) } : undefined,
   }
 }

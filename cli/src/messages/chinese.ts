@@ -83,6 +83,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   optionDisk: '磁盘，单位 MiB',
   optionProcesses: '进程与线程数',
   optionIsolation: '最低隔离级别：none、namespaces、container、userspace-kernel、microvm',
+  optionGpu: '带上宿主机的 GPU；没有运行时能提供时拒绝',
   optionDriver: '按名称指定运行时',
   network: '查看或更改沙箱可访问的网络',
   optionSet: '更改：未提及的一切与未作说明的沙箱相同',

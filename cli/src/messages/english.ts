@@ -82,6 +82,7 @@ api is openai-chat, openai-responses, anthropic or gemini. The exit code is 0 wh
   optionDisk: 'disk in MiB',
   optionProcesses: 'processes and threads',
   optionIsolation: 'least isolation: none, namespaces, container, userspace-kernel, microvm',
+  optionGpu: "with the host's GPUs; refused where no runtime gives them",
   optionDriver: 'one runtime by name',
   network: 'show or change what a sandbox may reach',
   optionSet: 'change it: all that is not said is as for a sandbox of which nothing is said',

@@ -8,9 +8,14 @@ const healthy = { healthy: true, reason: 'booted', bootMs: 1, disk: 'none' } as 
 function probed(
   name: string,
   isolation: Isolation,
-  more: { broken?: string; onlyByName?: boolean } = {},
+  more: { broken?: string; onlyByName?: boolean; gpu?: boolean } = {},
 ): ProbedDriver {
-  const driver = { name, isolation, ...(more.onlyByName ? { onlyByName: true } : {}) } as Driver
+  const refuseGpu = () => (more.gpu ? undefined : 'the toolkit is missing')
+  const driver = {
+    ...{ name, isolation },
+    ...(more.onlyByName ? { onlyByName: true } : {}),
+    ...(more.gpu === undefined ? {} : { refuseGpu }),
+  } as Driver
   return { driver, fingerprint: more.broken ? { healthy: false, reason: more.broken } : healthy }
 }
 
@@ -50,4 +55,25 @@ test('no isolation is only given to those who name it', () => {
 test('a driver that is named must still be as strong as asked', () => {
   assert.throws(() => chooseDriver(host, { min: 'container', driver: 'namespaces' }), { code: 'unavailable' })
   assert.equal(chooseDriver(host, { min: 'namespaces', driver: 'namespaces' }).driver.name, 'namespaces')
+})
+
+test('a GPU comes from a driver that gives one, and a stronger one that gives none is passed over', () => {
+  const withGpu = probed('oci/runc', 'container', { gpu: true })
+  const found = chooseDriver([probed('oci/runsc', 'userspace-kernel'), withGpu], { min: 'namespaces', gpu: true })
+  assert.equal(found.driver.name, 'oci/runc')
+  assert.deepEqual(found.passedOver, [{ driver: 'oci/runsc', reason: 'gives a sandbox no GPU' }])
+  assert.throws(() => chooseDriver([withGpu], { min: 'userspace-kernel', gpu: true }), { code: 'unavailable' })
+})
+
+test('where no GPU is to be had, the error says what is missing', () => {
+  const without = probed('oci/runc', 'container', { gpu: false })
+  assert.throws(
+    () => chooseDriver([without, probed('namespaces', 'namespaces')], { min: 'namespaces', gpu: true }),
+    (error: { code: string; message: string; details: { passedOver: object[] } }) => {
+      assert.equal(error.code, 'unavailable')
+      assert.match(error.message, /with a GPU/)
+      assert.deepEqual(error.details.passedOver[0], { driver: 'oci/runc', reason: 'the toolkit is missing' })
+      return true
+    },
+  )
 })

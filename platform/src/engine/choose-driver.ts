@@ -11,6 +11,8 @@ export interface IsolationWanted {
   min: Isolation
   /** This driver and no other. */
   driver?: string
+  /** With the host's GPUs. */
+  gpu?: boolean
 }
 
 export interface Choice {
@@ -31,7 +33,7 @@ export function chooseDriver(probed: readonly ProbedDriver[], wanted: IsolationW
     passedOver.push({ driver: driver.name, reason })
   }
   const asked = wanted.driver ? `driver "${wanted.driver}"` : `isolation of at least "${wanted.min}"`
-  throw new WarrenError('unavailable', `no runtime of this host offers ${asked}`, {
+  throw new WarrenError('unavailable', `no runtime of this host offers ${asked}${wanted.gpu ? ' with a GPU' : ''}`, {
     hint: 'run `warren doctor` on the host to see what each runtime lacks, or ask for less isolation',
     details: { passedOver },
   })
@@ -43,7 +45,8 @@ function refusal(driver: Driver, fingerprint: Fingerprint, wanted: IsolationWant
   if (!isAtLeast(driver.isolation, wanted.min)) return `offers "${driver.isolation}", asked was "${wanted.min}"`
   if (!fingerprint.healthy) return fingerprint.reason
   if (fingerprint.emulated && !wantsEmulation(driver, wanted)) return `${fingerprint.reason}; must be asked for`
-  return undefined
+  if (!wanted.gpu) return undefined
+  return driver.refuseGpu ? driver.refuseGpu() : 'gives a sandbox no GPU'
 }
 
 /** Emulation is slow: nobody gets it who did not ask for what only it offers. */

@@ -44,6 +44,8 @@ export interface InstanceSpec {
   limits: Limits
   /** Number of the host uid range given to this instance; no other live one has it. */
   slot: number
+  /** It gets the host's GPUs. */
+  gpu?: true
   /** The prepared network it is started in. Without one it has nothing but a loopback of its own. */
   network?: NetworkPlace
 }
@@ -133,6 +135,8 @@ export interface Driver {
   limitsAreFixed?: boolean
   /** Whether its instances run in the network of their specification. */
   joinsNetwork?: boolean
+  /** Why a sandbox gets no GPU here; undefined where it gets one. A driver without this gives none. */
+  refuseGpu?(): string | undefined
   /** Chosen only when a request names it. */
   onlyByName?: boolean
   /** How long a first boot may take, milliseconds; without it the engine decides. */

@@ -253,10 +253,11 @@ export class Engine {
     return instance
   }
 
-  #fitsPool({ template, limits }: StartRequest, driver: Driver): boolean {
+  #fitsPool({ template, limits, isolation }: StartRequest, driver: Driver): boolean {
     const { pool, cgroups } = this.#deps
     return (
       pool.size > 0 &&
+      !isolation?.gpu &&
       template === pool.template &&
       limits.diskMb === pool.limits.diskMb &&
       limits.maxOpenFiles === pool.limits.maxOpenFiles &&
@@ -267,10 +268,11 @@ export class Engine {
 
   async #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
     const { template, limits } = request
+    const gpu = request.isolation?.gpu
     await checkRoom(this.#deps.home, limits)
     const begin = async (signal: AbortSignal, hold?: Hold) =>
-      this.#create(await this.#newRecord(driver, template, limits), driver, signal, hold)
-    const kind = `${driver.name} ${template} ${JSON.stringify(limits)}`
+      this.#create(await this.#newRecord(driver, template, limits, gpu), driver, signal, hold)
+    const kind = `${driver.name} ${template} ${JSON.stringify({ ...limits, gpu })}`
     const instance = await this.#queue.run('urgent', signal, async () => {
       const prepared = request.cold ? undefined : this.#prepared.take(kind, signal)
       return prepared ? await prepared : await begin(signal)
@@ -303,11 +305,11 @@ export class Engine {
     })
   }
 
-  async #newRecord(driver: Driver, template: string, limits: Limits): Promise<InstanceRecord> {
+  async #newRecord(driver: Driver, template: string, limits: Limits, gpu = false): Promise<InstanceRecord> {
     const rootfs = await this.#deps.rootfs(template)
     const network = await this.network.take(driver)
     const slot = this.#deps.store.takeSlot()
-    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot, ...network }
+    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot, ...network, ...(gpu && { gpu }) }
     return { spec, driver: driver.name, createdAt: Date.now() }
   }
 

@@ -91,6 +91,11 @@ export const CreateSandbox = Type.Object(
               description: 'One driver by name, whatever it offers, unless `min` asks more.',
             }),
           ),
+          gpu: Type.Optional(
+            Type.Boolean({
+              description: 'With the GPUs of the host; refused, with what is missing, where no runtime gives them.',
+            }),
+          ),
         },
         {
           additionalProperties: false,

@@ -24,8 +24,11 @@ export interface CreateOptions {
   limits?: Partial<Limits> | undefined
   /** What it may reach; nothing unless said here or by the operator. */
   network?: NetworkPolicy | undefined
-  /** The least isolation accepted; the strongest that is healthy is taken. `driver` asks for one by name. */
-  isolation?: { min?: Isolation; driver?: string } | undefined
+  /**
+   * The least isolation accepted; the strongest that is healthy is taken. `driver` asks for one by name, `gpu` for one that
+   * gives the host's GPUs.
+   */
+  isolation?: { min?: Isolation; driver?: string; gpu?: boolean } | undefined
   signal?: AbortSignal | undefined
 }
 

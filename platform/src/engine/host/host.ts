@@ -7,6 +7,7 @@ import { runCommand } from '../../lib/run-command.ts'
 import { systemPath } from '../../lib/system-path.ts'
 import type { DiskLimit } from '../driver.ts'
 import { type Cgroups, openCgroups } from './cgroups.ts'
+import { findGpu, type Gpu, gpuPlaces } from './gpu.ts'
 import { Launcher } from './launcher.ts'
 
 /** What drivers need to know about the machine they run on. Found out once, at start. */
@@ -19,6 +20,7 @@ export interface Host {
   cgroups: Cgroups | undefined
   /** The hard disk limit a keeper can set up here. */
   disk: DiskLimit
+  gpu: Gpu
   /** Folder of programs that were fetched for Warren alone; looked into before PATH. */
   toolsDir: string
   /** Folder of what was made from this host alone, takes long to make, and can be made again. */
@@ -56,7 +58,8 @@ export async function openHost(options: {
   const [cgroups, disk] = await Promise.all([openCgroups(cgroupParent), findDiskLimit(root)])
   const mountPoint = findMountPoint([guestBinary, imagesDir])
   const launcher = new Launcher(guestBinary)
-  return { root, guestBinary, launcher, imagesDir, cgroups, disk, toolsDir, cacheDir, mountPoint }
+  const gpu = findGpu(gpuPlaces)
+  return { root, guestBinary, launcher, imagesDir, cgroups, disk, gpu, toolsDir, cacheDir, mountPoint }
 }
 
 /** The absolute path of a program, or undefined where it is not. */

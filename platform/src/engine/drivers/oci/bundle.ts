@@ -1,5 +1,6 @@
 import { systemPath } from '../../../lib/system-path.ts'
 import type { InstanceSpec } from '../../driver.ts'
+import type { GpuEdits } from '../../host/gpu.ts'
 import { seccomp } from './seccomp.ts'
 
 /** Numbers of users and groups in each sandbox's own range. */
@@ -59,11 +60,13 @@ export interface BundlePlace {
   ownFolders: string[]
   /** The keeper shows it in the root: who maps its user may not, in a network that is not its own. */
   sysfsIsThere: boolean
+  gpu?: GpuEdits | undefined
 }
 
 /** The OCI runtime specification (1.0.2) of one instance: the hardened container rung of ARCHITECTURE.md. */
 export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
   const { limits } = spec
+  const { gpu } = place
   const mapping = [{ containerID: 0, hostID: place.hostUid, size: idsPerInstance }]
   const cpuPeriodUs = 100_000
   return {
@@ -74,7 +77,7 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
       terminal: false,
       user: { uid: 0, gid: 0 },
       args: ['/.warren/guest', 'agent', ...place.agent],
-      env: [`PATH=${systemPath}`],
+      env: [`PATH=${systemPath}`, ...(gpu?.env ?? [])],
       cwd: '/',
       noNewPrivileges: true,
       oomScoreAdj: 100,
@@ -127,7 +130,9 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
         source: path,
         options: ['bind', 'ro', 'nosuid', 'nodev', 'rprivate'],
       })),
+      ...(gpu?.mounts ?? []),
     ],
+    ...(gpu && { hooks: gpu.hooks }),
     linux: {
       namespaces: [
         ...['pid', 'mount', 'ipc', 'uts', 'cgroup', 'user'].map((type) => ({ type })),
@@ -137,11 +142,15 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
       gidMappings: mapping,
       cgroupsPath: place.cgroupsPath,
       resources: {
-        devices: [{ allow: false, access: 'rwm' }],
+        devices: [
+          { allow: false, access: 'rwm' },
+          ...(gpu?.devices ?? []).map(({ type, major, minor }) => ({ allow: true, type, major, minor, access: 'rw' })),
+        ],
         memory: { limit: limits.memoryMb * 1024 * 1024, swap: limits.memoryMb * 1024 * 1024 },
         cpu: { quota: Math.max(1000, Math.round(limits.cpuCores * cpuPeriodUs)), period: cpuPeriodUs },
         pids: { limit: limits.maxProcesses },
       },
+      ...(gpu && { devices: gpu.devices }),
       maskedPaths: masked,
       readonlyPaths: readonly,
       seccomp: seccomp(),

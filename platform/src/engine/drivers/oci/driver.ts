@@ -28,6 +28,8 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     limitsAreFixed: groupLimits !== undefined,
     joinsNetwork: true,
 
+    ...(runtime.takesDevices && { refuseGpu: () => ('missing' in host.gpu ? host.gpu.missing : undefined) }),
+
     async examine() {
       if (!host.root)
         return { usable: false, reason: 'needs root; as an ordinary user the driver "namespaces" is used' }
@@ -50,6 +52,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
         agent: runtime.agent(spec),
         ownFolders: runtime.ownFolders,
         sysfsIsThere: spec.network !== undefined && !runtime.ownSysfs,
+        gpu: spec.gpu && 'edits' in host.gpu ? host.gpu.edits : undefined,
       }
       const config = JSON.stringify(bundle(spec, place))
       await step('bundle.write', spec.id, () => writeFile(`${dir.path}/config.json`, config, { mode: 0o600 }))

@@ -5,6 +5,7 @@ export const runc: OciRuntime = {
   name: 'oci/runc',
   isolation: 'container',
   idleMemoryMb: 1,
+  takesDevices: true,
   hint: 'apt-get install runc',
   examine: (run) => run(['runc', '--version']),
   ownFolders: [],

@@ -14,6 +14,8 @@ export interface OciRuntime {
   hint: string
   /** Finds the program and asks it for its version. */
   examine(run: (argv: [string, ...string[]]) => Promise<CommandResult>, host: Host): Promise<CommandResult>
+  /** Whether the host's devices can be shown in its sandboxes. */
+  takesDevices?: true
   /** Arguments of the guest agent, the first process. */
   agent(spec: InstanceSpec): string[]
   /** Folders of the root that the runtime would otherwise cover with memory. */
