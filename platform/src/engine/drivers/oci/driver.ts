@@ -37,7 +37,9 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
       if (!version.ok) return { usable: false, reason: `${runtime.name.slice(4)} ${version.failure}; ${runtime.hint}` }
       if (!cgroups)
         return { usable: false, reason: 'control groups cannot be made: /sys/fs/cgroup is read-only or absent' }
-      return { usable: true, description: version.stdout.split('\n', 1)[0] ?? runtime.name }
+      const name = version.stdout.split('\n', 1)[0] ?? runtime.name
+      const way = await runtime.settle?.(host)
+      return { usable: true, description: way ? `${name}, ${way}` : name }
     },
 
     async create(spec, dir, signal, hold): Promise<DriverInstance> {
@@ -68,7 +70,10 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
         argv,
         deadlineMs: startDeadlineMs,
       }
-      return launchKept(known(spec, dir), plan, signal, hold)
+      return launchKept(known(spec, dir), plan, signal, hold).catch(async (error) => {
+        if (!signal.aborted) await runtime.failed?.(host)
+        throw error
+      })
     },
 
     recover: (spec, dir) => recoverKept(known(spec, dir)),

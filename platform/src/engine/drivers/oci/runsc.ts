@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../../../errors.ts'
 import { findTool, type Host } from '../../host/host.ts'
 import type { Attach } from '../../host/keeper-instance.ts'
+import { choosePlatform, distrustKvm, platformOf } from './gvisor-platform.ts'
 import type { OciRuntime } from './runtime.ts'
 
 /** open(2): a reference to the file itself, of whatever kind, without its content. */
@@ -19,8 +20,13 @@ export const runsc: OciRuntime = {
   name: 'oci/runsc',
   isolation: 'userspace-kernel',
   idleMemoryMb: 20,
-  hint: 'install the package runsc (Debian: bookworm-backports)',
-  examine: (run, host) => run([findTool(host, 'runsc') ?? 'runsc', '--version']),
+  hint: '`npm start` fetches it for root on Debian and Ubuntu; else install gVisor (package runsc)',
+  examine: (run, host) => run([program(host), '--version']),
+  async settle(host) {
+    await choosePlatform(host, program(host))
+    return platformOf(host)
+  },
+  failed: distrustKvm,
   ownFolders: ['/tmp'],
   ownSysfs: true,
   // gVisor counts the processes itself: a host process stands for none of them in particular.
@@ -37,13 +43,18 @@ export const runsc: OciRuntime = {
       ...(network ? ['--hide', '/proc/sys/net/core'] : []),
     ],
     argv: [
-      ...[findTool(host, 'runsc') ?? 'runsc', '--root', `${path}/runsc`, '--platform', 'systrap'],
+      ...[program(host), '--root', `${path}/runsc`, '--platform', platformOf(host)],
       // In a group that the runtime removed itself, nobody could see why a sandbox ended.
       ...['--ignore-cgroups', '--network', network ? 'sandbox' : 'none', '--host-uds', 'create', '--overlay2', 'none'],
       ...['run', '--bundle', path, id],
     ],
   }),
   attach: (host) => (keeperPid, signal) => openAgentSocket(keeperPid, host, signal),
+}
+
+/** Its absolute path, or its name for an error that says that it is not there. */
+function program(host: Host): string {
+  return findTool(host, 'runsc') ?? 'runsc'
 }
 
 /**

@@ -16,6 +16,10 @@ export interface OciRuntime {
   examine(run: (argv: [string, ...string[]]) => Promise<CommandResult>, host: Host): Promise<CommandResult>
   /** Whether the host's devices can be shown in its sandboxes. */
   takesDevices?: true
+  /** After its parts are there: settles how it runs on this host. What is answered is told with its version. */
+  settle?(host: Host): Promise<string>
+  /** A sandbox did not start. */
+  failed?(host: Host): Promise<void>
   /** Arguments of the guest agent, the first process. */
   agent(spec: InstanceSpec): string[]
   /** Folders of the root that the runtime would otherwise cover with memory. */
