@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from './measure/client.ts'
-import { existingPlatform, type Platform, startPlatform } from './measure/platform.ts'
+import { existingPlatform, type Platform, startPlatform, withTools } from './measure/platform.ts'
 import type { Memory } from './measure/process-memory.ts'
 import type { Series } from './measure/series.ts'
 import { burst } from './sandbox/burst.ts'
@@ -45,7 +45,9 @@ const coldTargets: Record<string, number> = { 'oci/runc': 40, namespaces: 12 }
 /** Measures the sandboxes of a server from outside its process. */
 export async function benchSandbox(options: SandboxBenchOptions): Promise<SandboxReport> {
   options.tell('starting')
-  const platform = options.url ? existingPlatform(options.url) : await startPlatform()
+  const platform = options.url
+    ? existingPlatform(options.url)
+    : await startPlatform({}, options.driver === 'oci/runsc' ? withTools : undefined)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void platform.stop().finally(() => process.exit(130)))
   }

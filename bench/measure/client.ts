@@ -35,6 +35,15 @@ export class Client {
     return result.stdout
   }
 
+  /** Runs a line for the shell, however it ends. */
+  attempt(
+    id: string,
+    command: string,
+    timeout = 60,
+  ): Promise<{ stdout: string; stderr: string; exitCode: number | null; reason: string }> {
+    return this.#json('POST', `/v1/sandboxes/${id}/execute`, { command, timeout })
+  }
+
   /** The smallest command that answers something, checked. */
   async echo(id: string): Promise<void> {
     const output = await this.execute(id, ['echo', 'hello'])

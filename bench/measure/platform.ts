@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,6 +10,11 @@ import { Client } from './client.ts'
 
 const main = fileURLToPath(new URL('../../platform/src/main.ts', import.meta.url))
 const readyMs = 120_000
+/** Where set-up lays gVisor: for the platform, or for the tests. */
+const toolFolders = [
+  `${process.env.WARREN_HOME || '/var/lib/warren'}/tools`,
+  fileURLToPath(new URL('../../.cache/tools', import.meta.url)),
+]
 
 /** A server to measure. Where it is one of ours, also its process and its folder. */
 export interface Platform {
@@ -17,6 +23,12 @@ export interface Platform {
   own?: { pid: number; home: string }
   /** Removes every sandbox, stops the server and deletes its folder, if it is one of ours. */
   stop(): Promise<void>
+}
+
+/** Lets the platform of a fresh folder have gVisor and what else set-up fetched. */
+export async function withTools(home: string): Promise<void> {
+  const tools = toolFolders.find((folder) => existsSync(`${folder}/runsc`))
+  if (tools) await symlink(tools, join(home, 'tools'))
 }
 
 /** The real platform in a process of its own, in a fresh folder that `prepare` may fill, on a free port. */

@@ -1,4 +1,5 @@
-import { chmod, copyFile, lstat, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { chmod, copyFile, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isAccessible } from '../../lib/is-accessible.ts'
 import { step } from '../../lib/step.ts'
@@ -8,8 +9,19 @@ import { inside } from '../network/messages.ts'
 /** Raise when the content below changes: every version has a folder of its own, so that running sandboxes keep theirs. */
 const version = 2
 
-/** Host directories that hold no configuration of the host's and that programs of /usr look for. */
-const sharedEtc = ['/etc/alternatives', '/etc/ssl/certs', '/etc/fonts']
+/** Folders of /etc that belong to the packages of /usr, which do not run without them, and say nothing of the host. */
+const sharedFolders = /^(alternatives|fonts|java-\d+-openjdk|chromium|chromium\.d|ImageMagick-\d+|perl)$/
+/** Files of the same kind. */
+const sharedFiles = [
+  'ld.so.cache',
+  'locale.alias',
+  'magic',
+  'matplotlibrc',
+  'mime.types',
+  'protocols',
+  'services',
+  'ssl/openssl.cnf',
+]
 
 /**
  * The root of the template `base`: the host's own /usr read-only, and around it a fresh, minimal tree.
@@ -17,12 +29,16 @@ const sharedEtc = ['/etc/alternatives', '/etc/ssl/certs', '/etc/fonts']
  * Host files show as `nobody` inside, for their owner has no number in the sandbox's user namespace.
  */
 export async function prepareBase(imagesDir: string): Promise<Rootfs> {
-  const skeleton = join(imagesDir, `base-${version}`)
   const readOnly = ['/usr']
-  for (const path of sharedEtc) if (await isAccessible(path)) readOnly.push(path)
+  if (await isAccessible('/etc/ssl/certs')) readOnly.push('/etc/ssl/certs')
+  const folders = (await readdir('/etc')).filter((name) => sharedFolders.test(name)).sort()
+  readOnly.push(...folders.map((name) => `/etc/${name}`))
   for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
     if ((await lstat(path).catch(() => undefined))?.isDirectory()) readOnly.push(path)
   }
+  // It has a place for each of them, and packages come and go.
+  const places = createHash('sha256').update(readOnly.join()).digest('hex').slice(0, 8)
+  const skeleton = join(imagesDir, `base-${version}-${places}`)
   if (!(await isAccessible(skeleton))) await step('image.build', skeleton, () => buildWhole(skeleton, readOnly))
   return { skeleton, readOnly }
 }
@@ -75,7 +91,8 @@ async function build(root: string, readOnly: readonly string[]): Promise<void> {
   await symlink('/run', join(root, 'var/run'))
   await symlink('/proc/self/mounts', join(root, 'etc/mtab'))
   if (await isAccessible('/usr/lib/os-release')) await symlink('../usr/lib/os-release', join(root, 'etc/os-release'))
-  if (await isAccessible('/etc/ld.so.cache')) await copyFile('/etc/ld.so.cache', join(root, 'etc/ld.so.cache'))
+  for (const name of sharedFiles)
+    if (await isAccessible(`/etc/${name}`)) await copyFile(`/etc/${name}`, join(root, 'etc', name))
   for (const [path, content] of Object.entries(files)) {
     await writeFile(join(root, path), content)
     await chmod(join(root, path), 0o644)
