@@ -224,7 +224,8 @@ test('where the kernel is its own, memory over the limit may end the sandbox as 
   skip: lacks.memoryLimit || (!lacks.hostKernel && 'the host ends the program alone'),
 }, async () => {
   const small = await platform.sandbox({ limits: { memoryMb: 64 } })
-  await platform.call('POST', `${small}/execute`, { command: 'tail /dev/zero' })
+  const { reason } = await platform.json('POST', `${small}/execute`, { command: 'tail /dev/zero' })
+  assert.equal(reason, 'out_of_memory')
   const sandbox = await until('it has failed', async () => {
     const found = await platform.json('GET', small)
     return found.state === 'failed' && found

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../errors.ts'
 import type {
   DiskLimit,
@@ -11,6 +12,9 @@ import type {
   Usage,
 } from './driver.ts'
 import { GuestClient } from './guest/client.ts'
+
+/** The end of a sandbox is told at most so much later than its connections break, milliseconds. */
+const endTellsMs = 1000
 
 export type ExitReason = 'stopped' | 'out_of_memory' | 'agent_died'
 
@@ -38,7 +42,7 @@ export class Instance {
     this.#limits = spec.limits
     this.guest = new GuestClient(inner.agent, {
       defaultUser: inner.defaultUser,
-      wasOutOfMemory: () => this.#wasOutOfMemory(),
+      wasOutOfMemory: (what) => (what ? this.#endedOutOfMemory() : this.#wasOutOfMemory()),
     })
     this.exited = inner.exited.then(async (exit) => {
       this.#alive = false
@@ -107,6 +111,12 @@ export class Instance {
   async destroy(): Promise<void> {
     this.#stopping = true
     await this.#inner.destroy()
+  }
+
+  /** Whether it has ended, or is about to, for want of memory. */
+  #endedOutOfMemory(): Promise<boolean> {
+    const ended = this.exited.then(({ reason }) => reason === 'out_of_memory')
+    return Promise.race([ended, sleep(endTellsMs, false, { ref: false })])
   }
 
   /** Whether the kernel killed something here for want of memory since the last time this was asked. */

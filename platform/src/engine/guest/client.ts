@@ -3,7 +3,7 @@ import { type AgentAddress, answerMs, GuestConnection } from './connection.ts'
 import { GuestContexts } from './contexts.ts'
 import { GuestFiles } from './files.ts'
 import { Fields, type FieldValue, kind } from './frames.ts'
-import { GuestProcess } from './process.ts'
+import { GuestProcess, type OutOfMemory } from './process.ts'
 
 export interface ExecOptions {
   argv: string[]
@@ -66,8 +66,7 @@ export interface GuestSettings {
 export interface GuestClientOptions {
   /** Who runs commands and owns files when the caller names nobody. */
   defaultUser: string
-  /** Asks the host whether the kernel killed something in this sandbox for want of memory since the last time. */
-  wasOutOfMemory: () => Promise<boolean>
+  wasOutOfMemory: OutOfMemory
 }
 
 /** Speaks to the agent inside one sandbox. Every call is a connection of its own, so nothing blocks anything. */

@@ -20,6 +20,13 @@ export interface ProcessExit {
   truncated: boolean
 }
 
+/**
+ * Asks the host whether the kernel killed something in this sandbox for want of memory since the last time; or whether that
+ * ended the sandbox as a whole.
+ */
+export type OutOfMemory = (what?: 'with the sandbox') => Promise<boolean>
+
+const sigkill = 9
 /** What a shell ends with when its last program was ended by SIGKILL: 128 + 9. */
 const killedInShell = 137
 
@@ -28,10 +35,11 @@ export class GuestProcess {
   readonly id: string
   readonly pid: number
   readonly #connection: GuestConnection
-  readonly #wasOutOfMemory: () => Promise<boolean>
+  readonly #wasOutOfMemory: OutOfMemory
+  readonly #startedAt = performance.now()
   readonly #exit = Promise.withResolvers<ProcessExit>()
 
-  constructor(connection: GuestConnection, started: Fields, wasOutOfMemory: () => Promise<boolean>) {
+  constructor(connection: GuestConnection, started: Fields, wasOutOfMemory: OutOfMemory) {
     this.#connection = connection
     this.#wasOutOfMemory = wasOutOfMemory
     this.id = started.text(1) ?? ''
@@ -63,6 +71,16 @@ export class GuestProcess {
         }
       }
     } catch (error) {
+      // Where the kernel is inside, want of memory may end all of it.
+      if (
+        error instanceof WarrenError &&
+        error.code === 'unavailable' &&
+        (await this.#wasOutOfMemory('with the sandbox'))
+      ) {
+        const ms = Math.round(performance.now() - this.#startedAt)
+        this.#exit.resolve({ exitCode: null, signal: sigkill, reason: 'out_of_memory', ms, truncated: true })
+        return
+      }
       this.#exit.reject(error)
       throw error
     } finally {
