@@ -133,7 +133,7 @@ export const settings = {
     env: 'WARREN_POOL_SIZE',
     default: Math.min(64, Math.max(4, Math.floor(totalmem() / 2 ** 28))),
     meaning:
-      'Sandboxes of the template base that are kept ready, each less than 1 MiB; 0 turns the warm pool off. Default: one for each 256 MiB of memory, at most 64.',
+      'Sandboxes of the template base that are kept ready, each less than 1 MiB, or a twentieth as many of gVisor; 0 turns the warm pool off. Default: one for each 256 MiB of memory, at most 64.',
     parse: number({ least: 0, most: 1000, whole: true }),
   }),
   parallelCreates: setting({
