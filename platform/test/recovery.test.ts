@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { eventsOf } from './events.ts'
 import { type Answer, held, processesOf, type Reply, startPlatform, until } from './platform.ts'
 
@@ -120,6 +121,7 @@ test('what was prepared for the next start is used by it, and is gone after a ki
   const limits = { diskMb: 41 }
   const first = await platform.sandbox({ limits })
   await until('the next one is prepared', () => held(platform.home).length === 1)
+  await sleep(300) // its keeper is there a moment before it says so
   const [prepared] = held(platform.home)
   const second = await platform.sandbox({ limits })
   assert.equal(existsSync(join(prepared!, 'state.json')), true, 'the prepared one was not started')
