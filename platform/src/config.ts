@@ -120,6 +120,7 @@ export const settings = {
     meaning:
       'Network namespace, by name or path, from which the connections of sandboxes go out, such as one of a VPN. Default: that of the platform.',
     parse: (text) => (text.includes('/') ? resolve(text) : `/run/netns/${text}`),
+  }),
   kernel: setting<string | undefined>({
     name: 'kernel',
     env: 'WARREN_KERNEL',

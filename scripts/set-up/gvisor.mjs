@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { findCommand } from './debian-packages.mjs'
 import { fetchProgram } from './debian-package.mjs'
+import { findCommand } from './debian-packages.mjs'
 import { root } from './root.mjs'
 import { run } from './run.mjs'
 import { tell } from './tell.mjs'

@@ -37,7 +37,15 @@ const SandboxList = Type.Object(
   { $id: 'SandboxList' },
 )
 
-export const sandboxSchemas = [...networkSchemas, CreateSandbox, SetTimeout, SandboxView, SandboxList, SandboxMetrics, SandboxPosture]
+export const sandboxSchemas = [
+  ...networkSchemas,
+  CreateSandbox,
+  SetTimeout,
+  SandboxView,
+  SandboxList,
+  SandboxMetrics,
+  SandboxPosture,
+]
 
 /** /v1/sandboxes: their life. `address` is where ports are reached, as host and port. */
 export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: () => string): void {
