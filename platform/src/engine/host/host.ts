@@ -37,7 +37,7 @@ const uidsPerSlot = 65_536
 export const maxSlots = 10_000
 
 /** Who the gateway of the sandboxes' network is: above every range. */
-export const gatewayUid = firstUid + maxSlots * uidsPerSlot
+export const gatewayUid = firstHostUid + maxSlots * uidsPerSlot
 
 export function hostUid(slot: number): number {
   if (slot < 0 || slot >= maxSlots)
