@@ -57,7 +57,14 @@ export function viewHost({ home, pid }: { home: string; pid: number }): HostView
     keepers,
     below,
     strays: all
-      .filter((found) => isOurs(found) && found.pid !== pid && found.pid !== process.pid && !known.has(living(found)))
+      .filter(
+        (found) =>
+          isOurs(found) &&
+          found.pid !== pid &&
+          found.parent !== pid &&
+          found.pid !== process.pid &&
+          !known.has(living(found)),
+      )
       .filter(({ command }) => basename(command[0] ?? '') !== 'postgres')
       .map(({ pid, command }) => `${pid}: ${command.join(' ').slice(0, 200)}`),
     groups: groupsOf(home),

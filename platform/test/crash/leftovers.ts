@@ -49,7 +49,9 @@ function leftovers(home: string, host: HostView, rows: Row[], spare: number): st
   const owned = new Set(rows.filter(({ state }) => state === 'running').map(({ instance_id }) => instance_id!))
   const records = new Map(host.folders.map((id) => [id, recordOf(`${home}/run/${id}`)]))
   const waiting = host.folders.filter((id) => records.get(id)?.isSpare && !owned.has(id))
-  const known = new Set([...owned, ...waiting])
+  // Made but for its last step, for whoever asks next: its keeper lives, and has nothing to tell yet.
+  const prepared = host.folders.filter((id) => records.get(id)?.isPrepared && host.keepers.has(id))
+  const known = new Set([...owned, ...waiting, ...prepared])
   const stray = (what: string, ids: Iterable<string>) =>
     [...ids].filter((id) => !known.has(id)).map((id) => `${what} ${id}`)
   const twice = (what: string, values: unknown[]) =>
@@ -94,7 +96,9 @@ function strayInGroup(id: string, pids: number[], below: Living[]): string[] {
   return pids.filter((pid) => !known.has(pid)).map((pid) => `process ${pid} in the control group of ${id}`)
 }
 
-function recordOf(folder: string): { slot: number; isSpare: boolean; disk: string | undefined } | undefined {
+function recordOf(
+  folder: string,
+): { slot: number; isSpare: boolean; isPrepared: boolean; disk: string | undefined } | undefined {
   const text = (name: string) => {
     try {
       return readFileSync(`${folder}/${name}`, 'utf8')
@@ -108,6 +112,7 @@ function recordOf(folder: string): { slot: number; isSpare: boolean; disk: strin
     return {
       slot: spec.slot,
       isSpare: poolKey !== undefined && text('claimed') === undefined,
+      isPrepared: poolKey === undefined && state === undefined,
       disk: state && JSON.parse(state).disk,
     }
   } catch {
