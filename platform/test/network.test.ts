@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { allowedWays, beginsAllowed, escapes } from './network/escape.ts'
@@ -10,7 +9,6 @@ import { type Platform, startPlatform } from './platform.ts'
 const probe = join(import.meta.dirname, 'network/probe.py')
 const gateway = '192.0.0.1'
 const policy = { allow: ['allowed.example', '*.wild.example', '93.184.216.50:5432'] }
-const toolsDir = join(import.meta.dirname, '../../.cache/tools')
 
 const lacking = await fakeInternetLacks()
 /** By the same program from a plain namespace, what each attempt does when nobody stops it. */
@@ -21,16 +19,8 @@ const internet = lacking ? (undefined as never) : await openFakeInternet()
 after(() => internet?.close())
 const platform = lacking ? (undefined as never) : await startNetworked()
 
-/** With the gVisor of the tests among its tools. */
 async function startNetworked(): Promise<Platform> {
-  const started = await startPlatform({
-    WARREN_EGRESS_UPLINK: internet.uplink,
-    WARREN_EGRESS_DNS: addresses.resolver,
-  })
-  await symlink(toolsDir, join(started.home, 'tools'))
-  await started.kill('SIGTERM')
-  await started.start()
-  return started
+  return startPlatform({ WARREN_EGRESS_UPLINK: internet.uplink, WARREN_EGRESS_DNS: addresses.resolver })
 }
 
 for (const driver of ['oci/runsc', 'oci/runc', 'namespaces']) {

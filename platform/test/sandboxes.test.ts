@@ -180,7 +180,8 @@ function keepersOf(home: string): number {
 function firstProcessWith(limit: string): number {
   const run = `${platform.home}/run`
   const records = (id: string) => read(`${run}/${id}/spec.json`) + read(`${run}/${id}/claimed`)
-  const id = readdirSync(run).find((name) => records(name).includes(limit))
+  // Not one that is only prepared for the next request of this kind.
+  const id = readdirSync(run).find((name) => records(name).includes(limit) && read(`${run}/${name}/state.json`) !== '')
   return JSON.parse(read(`${run}/${id}/state.json`)).pid
 }
 
