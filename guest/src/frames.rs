@@ -27,6 +27,7 @@ pub mod kind {
     pub const PORTS: u8 = 0x21;
     pub const METRICS: u8 = 0x30;
     pub const CONFIGURE: u8 = 0x31;
+    pub const ENVIRONMENT: u8 = 0x33;
 
     pub const OK: u8 = 0x40;
     pub const STARTED: u8 = 0x41;
@@ -38,10 +39,12 @@ pub mod kind {
     pub const LOG: u8 = 0x47;
     pub const DATA: u8 = 0x48;
     pub const EVENT: u8 = 0x49;
+    pub const SYNCED: u8 = 0x4a;
     pub const STDIN: u8 = 0x50;
     pub const STDIN_EOF: u8 = 0x51;
     pub const CONTROL_SIGNAL: u8 = 0x52;
     pub const RESIZE: u8 = 0x53;
+    pub const SYNC: u8 = 0x54;
     pub const LAUNCH: u8 = 0x60;
     /// Of the platform to the monitor of a microVM; the agent knows none of them.
     pub const VM_STATUS: u8 = 0x70;

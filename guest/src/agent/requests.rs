@@ -59,10 +59,11 @@ fn dispatch(agent: &'static Agent, connection: Connection, frame: Frame) -> Resu
         kind::SIGNAL => answer(&connection, signal(agent, &fields)),
         kind::LOGS => logs::logs(agent, &connection, &fields),
         kind::READ..=kind::XATTR | kind::SYMLINK => files::serve(connection, frame.kind, &fields),
-        kind::WATCH => watch::watch(&connection, &fields),
+        kind::WATCH => watch::watch(connection, &fields),
         kind::DIAL => dial::dial(connection, &fields),
         kind::PORTS => ports::ports(&connection),
         kind::METRICS => connection.ok(&metrics::metrics(agent)),
+        kind::ENVIRONMENT => connection.ok(&environment(agent)),
         kind::CONFIGURE => answer(&connection, configure::configure(agent, &fields)),
         other => connection.fail(&Failure::new("unsupported", format!("unknown request kind {:#04x}", other))),
     }
@@ -78,6 +79,10 @@ pub fn answer(connection: &Connection, outcome: Outcome<Vec<u8>>) -> Result<(), 
 
 fn ping(agent: &Agent) -> Vec<u8> {
     FieldWriter::new().text(1, 1).text(2, agent.started.elapsed().as_millis()).text(3, std::process::id()).done()
+}
+
+fn environment(agent: &Agent) -> Vec<u8> {
+    FieldWriter::new().list(1, agent.env().iter().map(Vec::as_slice)).done()
 }
 
 fn processes(agent: &Agent, connection: &Connection) -> Result<(), Lost> {

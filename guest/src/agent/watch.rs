@@ -1,4 +1,4 @@
-use super::connection::{Connection, Lost};
+use super::connection::{Arrived, Connection, Lost};
 use super::files::Scope;
 use crate::failure::{Failure, Outcome};
 use crate::frames::{kind, FieldWriter, Fields};
@@ -19,10 +19,17 @@ const CHANGES: u32 = libc::IN_CREATE
     | libc::IN_DELETE_SELF
     | libc::IN_MOVE_SELF;
 const HEADER: usize = 16;
+/// Of a full buffer each, before a SYNC is answered all the same: somebody changes files faster than they are told.
+const MOST_READS: usize = 4096;
+/// NFS, SMB, CIFS, SMB2, FUSE.
+const NETWORK_FILE_SYSTEMS: [u32; 5] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546];
 
 /// Sends what changes below a directory until the host closes or the directory goes.
-pub fn watch(connection: &Connection, fields: &Fields) -> Result<(), Lost> {
-    let watching = Scope::enter(fields).and_then(|scope| Watcher::start(scope.path(), fields.flag(3)));
+pub fn watch(mut connection: Connection, fields: &Fields) -> Result<(), Lost> {
+    let watching = Scope::enter(fields).and_then(|scope| {
+        refuse_network_mount(scope.path(), fields)?;
+        Watcher::start(scope.path(), fields.flag(3))
+    });
     let mut watcher = match watching {
         Ok(watcher) => watcher,
         Err(failure) => return connection.fail(&failure),
@@ -30,25 +37,61 @@ pub fn watch(connection: &Connection, fields: &Fields) -> Result<(), Lost> {
     connection.ok(&[])?;
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let mut entries = [poll_entry(watcher.inotify.as_raw_fd(), POLLIN), poll_entry(connection.fd(), 0)];
+        let mut entries = [poll_entry(watcher.inotify.as_raw_fd(), POLLIN), poll_entry(connection.fd(), POLLIN)];
         // An empty queue is looked at once before waiting.
         poll(&mut entries, if watcher.told_ahead.is_empty() { -1 } else { 0 });
         if entries[1].revents & (POLLHUP | POLLERR) != 0 {
             return Err(Lost);
         }
-        let count = read(watcher.inotify.as_raw_fd(), &mut buffer).unwrap_or(0);
-        if count == 0 {
-            watcher.told_ahead.clear();
+        // Taken before the queue is looked at: what was in it when the host asked is told before the answer.
+        let asked = if entries[1].revents & POLLIN != 0 { take_syncs(&mut connection)? } else { 0 };
+        for _ in 0..MOST_READS {
+            let count = read(watcher.inotify.as_raw_fd(), &mut buffer).unwrap_or(0);
+            if count == 0 {
+                watcher.told_ahead.clear();
+            }
+            let goes_on = watcher.take(&buffer[..count]);
+            for (change, path) in watcher.changes.drain(..) {
+                let event = FieldWriter::new().text(1, change).bytes(2, path.as_os_str().as_bytes()).text(3, unix_ms());
+                connection.send(kind::EVENT, &event.done())?;
+            }
+            if !goes_on {
+                return connection.send(kind::END, &[]);
+            }
+            if count == 0 || asked == 0 {
+                break;
+            }
         }
-        let goes_on = watcher.take(&buffer[..count]);
-        for (change, path) in watcher.changes.drain(..) {
-            let event = FieldWriter::new().text(1, change).bytes(2, path.as_os_str().as_bytes()).text(3, unix_ms());
-            connection.send(kind::EVENT, &event.done())?;
-        }
-        if !goes_on {
-            return connection.send(kind::END, &[]);
+        for _ in 0..asked {
+            connection.send(kind::SYNCED, &[])?;
         }
     }
+}
+
+/// How many SYNC frames have come.
+fn take_syncs(connection: &mut Connection) -> Result<usize, Lost> {
+    let mut count = 0;
+    loop {
+        match connection.receive_now() {
+            Ok(Arrived::Frame(frame)) if frame.kind == kind::SYNC => count += 1,
+            Ok(Arrived::Frame(_)) => {}
+            Ok(Arrived::Nothing) => return Ok(count),
+            Ok(Arrived::End) | Err(_) => return Err(Lost),
+        }
+    }
+}
+
+/// What others change there the kernel does not tell of.
+fn refuse_network_mount(path: &Path, fields: &Fields) -> Outcome<()> {
+    let mut status = libc::statfs64::default();
+    let answered = match c_string(path.as_os_str().as_bytes()) {
+        Ok(path) => unsafe { libc::statfs64(path.as_ptr(), &mut status) },
+        Err(_) => -1,
+    };
+    if fields.flag(4) && answered == 0 && NETWORK_FILE_SYSTEMS.contains(&(status.f_type as u32)) {
+        return Err(Failure::new("unsupported", format!("{} is on a network file system", path.display())));
+    }
+    Ok(())
 }
 
 struct Watcher {

@@ -123,6 +123,13 @@ pub struct statvfs64 {
     rest: [u64; 7],
 }
 
+#[repr(C)]
+#[derive(Default)]
+pub struct statfs64 {
+    pub f_type: i64,
+    rest: [i64; 14],
+}
+
 /// An interface request, with the flags of its union.
 #[repr(C)]
 pub struct ifreq_flags {
@@ -195,6 +202,7 @@ extern "C" {
         -> c_int;
     pub fn listxattr(path: *const c_char, names: *mut c_char, size: usize) -> isize;
     pub fn removexattr(path: *const c_char, name: *const c_char) -> c_int;
+    pub fn statfs64(path: *const c_char, status: *mut statfs64) -> c_int;
     pub fn statvfs64(path: *const c_char, status: *mut statvfs64) -> c_int;
     pub fn inotify_init1(flags: c_int) -> c_int;
     pub fn inotify_add_watch(fd: c_int, path: *const c_char, mask: u32) -> c_int;

@@ -20,13 +20,16 @@ pub fn mkdir(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
     let parents = fields.flag(4);
     let created = match make_directory(path, mode) {
         Err(error) if error.kind() == ErrorKind::NotFound && parents => {
-            make_parents(path)?;
+            make_parents(scope, path)?;
             make_directory(path, mode)
         }
         created => created,
     };
     let created = match created {
-        Ok(()) => true,
+        Ok(()) => {
+            scope.give(path);
+            true
+        }
         Err(error) if error.kind() == ErrorKind::AlreadyExists && parents && path.is_dir() => false,
         Err(error) => return Err(cannot("make directory", path, &error)),
     };
@@ -35,14 +38,15 @@ pub fn mkdir(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
     Ok(answer)
 }
 
-pub fn make_parents(path: &Path) -> Outcome<()> {
+pub fn make_parents(scope: &Scope, path: &Path) -> Outcome<()> {
     let missing: Vec<&Path> = path.ancestors().skip(1).take_while(|above| above.symlink_metadata().is_err()).collect();
     for above in missing.into_iter().rev().filter(|above| !above.as_os_str().is_empty()) {
         match make_directory(above, PARENT_MODE) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 return Err(cannot("make directory", above, &error))
             }
-            _ => {}
+            Ok(()) => scope.give(above),
+            Err(_) => {}
         }
     }
     Ok(())

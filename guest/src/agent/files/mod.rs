@@ -14,13 +14,19 @@ use super::requests::answer;
 use super::users::{act_as, find_user, User};
 use crate::failure::{Failure, Outcome};
 use crate::frames::{kind, Fields};
+use crate::libc;
+use crate::syscalls::c_string;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::io::AsRawFd;
 use std::path::Path;
 
 /// A request's user and its paths made absolute; made only once the thread acts as that user.
 pub struct Scope {
     pub user: User,
+    /// The agent acts with its own rights, and what it makes is given to the user.
+    gives: bool,
     path: Vec<u8>,
 }
 
@@ -49,12 +55,30 @@ impl Scope {
     pub fn enter(fields: &Fields) -> Outcome<Scope> {
         let user = find_user(fields.get(2))?;
         let path = absolute(&user, fields.get(1))?;
-        act_as(&user)?;
-        Ok(Scope { user, path })
+        let gives = fields.flag(8);
+        if !gives {
+            act_as(&user)?;
+        }
+        Ok(Scope { user, gives, path })
     }
 
     pub fn path(&self) -> &Path {
         as_path(&self.path)
+    }
+
+    /// Gives a path that this request made to its user. Where the sandbox has but one user it is that user's already.
+    fn give(&self, path: &Path) {
+        if self.gives {
+            let _ = c_string(path.as_os_str().as_bytes())
+                .map(|path| unsafe { libc::lchown(path.as_ptr(), self.user.uid, self.user.gid) });
+        }
+    }
+
+    /// As `give`, for a file that is open, whether or not this request made it.
+    fn give_file(&self, file: &File) {
+        if self.gives {
+            unsafe { libc::fchown(file.as_raw_fd(), self.user.uid, self.user.gid) };
+        }
     }
 }
 

@@ -1,15 +1,26 @@
 use super::super::users::Names;
-use super::Scope;
+use super::{xattr, Scope};
 use crate::failure::{Failure, Outcome};
 use crate::frames::{FieldWriter, Fields};
 use crate::syscalls::errno_of;
 use std::fs::Metadata;
+use std::io::Error;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// Bytes of names and values of one file's attributes that go along with its stat.
+const MOST_ATTRIBUTES: usize = 16 * 1024;
+
 pub fn of_request(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
-    of_path(scope.path(), !fields.flag(3))
+    let path = scope.path();
+    let follow = !fields.flag(3);
+    if !fields.flag(9) {
+        return of_path(path, follow);
+    }
+    let metadata = if follow { path.metadata() } else { path.symlink_metadata() };
+    let metadata = metadata.map_err(|error| cannot_stat(path, &error))?;
+    Ok(with_details(stat_fields(path, &metadata, &Names::read()), path, &metadata).done())
 }
 
 /// The stat fields of what is at `path`.
@@ -17,7 +28,7 @@ pub fn of_path(path: &Path, follow: bool) -> Outcome<Vec<u8>> {
     let metadata = if follow { path.metadata() } else { path.symlink_metadata() };
     match metadata {
         Ok(metadata) => Ok(stat_fields(path, &metadata, &Names::read()).done()),
-        Err(error) => Err(Failure::from_errno(errno_of(&error), format!("cannot stat {}", path.display()))),
+        Err(error) => Err(cannot_stat(path, &error)),
     }
 }
 
@@ -39,6 +50,27 @@ pub fn stat_fields(path: &Path, metadata: &Metadata, names: &Names) -> FieldWrit
         .text(12, milliseconds(metadata.ctime(), metadata.ctime_nsec()))
         .text(13, milliseconds(metadata.atime(), metadata.atime_nsec()))
         .text(14, metadata.ino())
+}
+
+/// Adds what takes further calls: what a link leads to in the end, and the attributes of namespace `user.`.
+pub fn with_details(fields: FieldWriter, path: &Path, metadata: &Metadata) -> FieldWriter {
+    let mut fields = fields;
+    if metadata.file_type().is_symlink() {
+        if let (Ok(resolved), Ok(target)) = (path.canonicalize(), path.metadata()) {
+            fields = fields
+                .bytes(15, resolved.as_os_str().as_bytes())
+                .text(16, type_name(&target))
+                .text(17, format_args!("{:04o}", target.mode() & 0o7777));
+        }
+    }
+    for (name, value) in xattr::of_user(path, MOST_ATTRIBUTES) {
+        fields = fields.bytes(18, &name).bytes(19, &value);
+    }
+    fields
+}
+
+fn cannot_stat(path: &Path, error: &Error) -> Failure {
+    Failure::from_errno(errno_of(error), format!("cannot stat {}", path.display()))
 }
 
 fn type_name(metadata: &Metadata) -> &'static str {

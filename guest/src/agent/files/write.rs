@@ -1,6 +1,6 @@
 use super::super::connection::{Connection, Lost};
 use super::change::make_parents;
-use super::{octal, stat, Scope};
+use super::{octal, stat, xattr, Scope};
 use crate::failure::{Failure, Outcome};
 use crate::frames::{kind, Fields};
 use crate::libc;
@@ -34,7 +34,7 @@ struct Target {
 
 /// Takes DATA until END, answers with stat. Without END nothing new is left behind.
 pub fn write(mut connection: Connection, scope: &Scope, fields: &Fields) -> Result<(), Lost> {
-    let written = open(scope.path(), fields).and_then(|mut target| match take_data(&mut connection, &mut target)? {
+    let written = open(scope, fields).and_then(|mut target| match take_data(&mut connection, &mut target)? {
         true => target.keep().map(Some),
         false => Ok(None),
     });
@@ -69,21 +69,27 @@ fn take_data(connection: &mut Connection, target: &mut Target) -> Outcome<bool> 
     }
 }
 
-fn open(path: &Path, fields: &Fields) -> Outcome<Target> {
+fn open(scope: &Scope, fields: &Fields) -> Outcome<Target> {
+    let path = scope.path();
     let flags = parse_flags(fields.text(4).unwrap_or(""))?;
     let mode = octal(fields, 3)?;
     let opened = match open_with(path, &flags, mode.unwrap_or(0o644)) {
         Err(error) if error.kind() == ErrorKind::NotFound && flags.parents => {
-            make_parents(path)?;
+            make_parents(scope, path)?;
             open_with(path, &flags, mode.unwrap_or(0o644))
         }
         opened => opened,
     };
     let target = opened.map_err(|error| cannot_write(path, &error))?;
     match target.file.metadata() {
-        Ok(metadata) if metadata.is_file() => Ok(target),
-        _ => Err(not_a_file(path)),
+        Ok(metadata) if metadata.is_file() => {}
+        _ => return Err(not_a_file(path)),
     }
+    scope.give_file(&target.file);
+    if let Some(prefix) = fields.get(7) {
+        xattr::replace(&target.at, prefix, fields)?;
+    }
+    Ok(target)
 }
 
 fn not_a_file(path: &Path) -> Failure {

@@ -5,6 +5,7 @@ use crate::libc::{self, c_void};
 use crate::syscalls::{c_string, errno, Errno};
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The kernel's own limit for a value and for a list of names.
 const LARGEST: usize = 64 * 1024;
@@ -34,6 +35,58 @@ pub fn xattr(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
     }
 }
 
+/// Makes the attributes whose names begin with `prefix` those of fields 5 (names) and 6 (values), and no others.
+pub fn replace(path: &Path, prefix: &[u8], fields: &Fields) -> Outcome<()> {
+    let refused =
+        |errno| Failure::from_errno(errno, format!("cannot set the extended attributes of {}", path.display()));
+    let path_c = c_string(path.as_os_str().as_bytes()).map_err(refused)?;
+    let wanted: Vec<(&[u8], &[u8])> = fields.all(5).zip(fields.all(6)).collect();
+    let present = match names(&path_c) {
+        // A file system that has none: then there is nothing to take away.
+        Err(_) if wanted.is_empty() => return Ok(()),
+        present => present.map_err(refused)?,
+    };
+    for name in present.iter().filter(|name| name.to_bytes().starts_with(prefix)) {
+        if !wanted.iter().any(|(kept, _)| *kept == name.to_bytes()) {
+            sized(unsafe { libc::removexattr(path_c.as_ptr(), name.as_ptr()) } as isize).map_err(refused)?;
+        }
+    }
+    for (name, value) in wanted {
+        set(&path_c, &c_string(name).map_err(refused)?, value).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// The attributes of namespace `user.`, as far as `room` bytes allow; none where they cannot be read.
+pub fn of_user(path: &Path, mut room: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut found = Vec::new();
+    if let Ok(path) = c_string(path.as_os_str().as_bytes()) {
+        for name in names(&path).unwrap_or_default().iter().filter(|name| name.to_bytes().starts_with(b"user.")) {
+            if let Ok(value) = get(&path, name) {
+                match room.checked_sub(name.to_bytes().len() + value.len()) {
+                    Some(left) => room = left,
+                    None => break,
+                }
+                found.push((name.to_bytes().to_vec(), value));
+            }
+        }
+    }
+    found
+}
+
+fn names(path: &CStr) -> Result<Vec<CString>, Errno> {
+    // Asked for the length first: most files have none, and then there is nothing to make room for.
+    let length = sized(unsafe { libc::listxattr(path.as_ptr(), std::ptr::null_mut(), 0) })?;
+    if length == 0 {
+        return Ok(Vec::new());
+    }
+    let mut names = vec![0u8; LARGEST];
+    let length = sized(unsafe { libc::listxattr(path.as_ptr(), names.as_mut_ptr().cast(), LARGEST) })?;
+    names.truncate(length);
+    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.filter_map(|name| CString::new(name).ok()).collect())
+}
+
 fn get(path: &CStr, name: &CStr) -> Result<Vec<u8>, Errno> {
     let mut value = vec![0u8; LARGEST];
     let buffer = value.as_mut_ptr() as *mut c_void;
@@ -48,16 +101,12 @@ fn set(path: &CStr, name: &CStr, value: &[u8]) -> Result<(), Errno> {
 }
 
 fn list(path: &CStr) -> Result<Vec<u8>, Errno> {
-    let mut names = vec![0u8; LARGEST];
-    let length = sized(unsafe { libc::listxattr(path.as_ptr(), names.as_mut_ptr().cast(), LARGEST) })?;
-    names.truncate(length);
     let mut fields = FieldWriter::new();
     let mut room = MAX_FRAME - 1;
-    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let value = CString::new(name).map_err(|_| libc::EINVAL).and_then(|name| get(path, &name));
-        if let Ok(value) = value {
-            room = room.checked_sub(name.len() + value.len() + 10).ok_or(libc::E2BIG)?;
-            fields = fields.bytes(4, name).bytes(5, &value);
+    for name in names(path)? {
+        if let Ok(value) = get(path, &name) {
+            room = room.checked_sub(name.to_bytes().len() + value.len() + 10).ok_or(libc::E2BIG)?;
+            fields = fields.bytes(4, name.to_bytes()).bytes(5, &value);
         }
     }
     Ok(fields.done())

@@ -243,6 +243,15 @@ export class GuestClient {
     await this.#call(kind.configure, fields)
   }
 
+  /** What every process starts with, as `configure` set it last. */
+  async environment(): Promise<Record<string, string>> {
+    const entries = (await this.#call(kind.environment)).list(1).map((entry): [string, string] => {
+      const at = entry.indexOf('=')
+      return [entry.slice(0, at), entry.slice(at + 1)]
+    })
+    return Object.fromEntries(entries)
+  }
+
   /** Resolves when the agent answers. */
   async ping(signal?: AbortSignal): Promise<void> {
     const connection = await GuestConnection.open(this.#agent.socketPath, kind.ping, [], signal)

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import { WarrenError } from '../../errors.ts'
 import { type AgentAddress, answerMs, GuestConnection } from './connection.ts'
-import { chunkBytes, Fields, kind } from './frames.ts'
+import { chunkBytes, Fields, type FieldValue, kind } from './frames.ts'
+import { GuestWatch } from './watch.ts'
 
 export interface FileStat {
   path: string
@@ -18,18 +19,21 @@ export interface FileStat {
   /** Unix milliseconds. */
   modifiedAt: number
   symlinkTarget?: string
+  /** Where a link leads in the end. Asked for with `details`; absent when it leads nowhere. */
+  resolved?: { path: string; type: FileStat['type']; mode: number }
+  /** Extended attributes of namespace `user.`. Asked for with `details`. */
+  attributes?: Record<string, string>
 }
 
-export interface WatchEvent {
-  type: 'create' | 'write' | 'remove' | 'rename' | 'chmod' | 'overflow'
-  /** Relative to the watched directory. */
-  path: string
-  /** Unix milliseconds. */
-  at: number
-}
-
-export interface WriteOptions {
+/** On whose behalf a file is dealt with. */
+interface Acting {
+  /** Paths start at the home of this user; `user` when left out. */
   user?: string
+  /** With the rights of the sandbox's agent instead of the user's; what is made still belongs to the user. */
+  asAgent?: boolean
+}
+
+export interface WriteOptions extends Acting {
   /** Permission bits of a file this creates; 0o644 when left out. */
   mode?: number
   append?: boolean
@@ -37,7 +41,11 @@ export interface WriteOptions {
   parents?: boolean
   /** Written beside and renamed over, so that readers see the old or the new content, never a part. */
   atomic?: boolean
+  /** The only extended attributes that the file has afterwards of those whose names begin with `prefix`. */
+  attributes?: { prefix: string; values: Record<string, string> }
 }
+
+type RequestField = readonly [number, FieldValue]
 
 /** How long an agent may take to go through a whole tree, milliseconds. */
 const treeMs = 600_000
@@ -55,13 +63,13 @@ export class GuestFiles {
   /** Opens a file. `length` bytes from `offset`, else all of it. Destroy the stream to give up early. */
   async read(
     path: string,
-    options: { user?: string; offset?: number; length?: number } = {},
+    options: Acting & { offset?: number; length?: number } = {},
     signal?: AbortSignal,
   ): Promise<{ stat: FileStat; stream: Readable }> {
     const connection = await this.#open(
       kind.read,
       path,
-      options.user,
+      options,
       [
         [3, options.offset],
         [4, options.length],
@@ -88,11 +96,8 @@ export class GuestFiles {
     const connection = await this.#open(
       kind.write,
       path,
-      options.user,
-      [
-        [3, (options.mode ?? 0o644).toString(8)],
-        [4, flags],
-      ],
+      options,
+      [[3, (options.mode ?? 0o644).toString(8)], [4, flags], ...attributeFields(options.attributes)],
       signal,
     )
     const answer = connection.expect(kind.ok, 'never') // it comes after the last of the data
@@ -123,17 +128,23 @@ export class GuestFiles {
     }
   }
 
-  async stat(path: string, options: { user?: string; nofollow?: boolean } = {}): Promise<FileStat> {
-    return readStat(await this.#call(kind.stat, path, options.user, [[3, options.nofollow ? 1 : undefined]]))
+  async stat(path: string, options: Acting & { nofollow?: boolean; details?: boolean } = {}): Promise<FileStat> {
+    return readStat(await this.#call(kind.stat, path, options, [flag(3, options.nofollow), flag(9, options.details)]))
   }
 
   /** Entries below a directory. `depth` 1 is the directory itself, 0 everything below it. */
   async *list(
     path: string,
-    options: { user?: string; depth?: number } = {},
+    options: Acting & { depth?: number; details?: boolean } = {},
     signal?: AbortSignal,
   ): AsyncGenerator<FileStat> {
-    const connection = await this.#open(kind.list, path, options.user, [[3, options.depth ?? 1]], signal)
+    const connection = await this.#open(
+      kind.list,
+      path,
+      options,
+      [[3, options.depth ?? 1], flag(9, options.details)],
+      signal,
+    )
     try {
       for await (const frame of connection.answers(answerMs)) {
         if (frame.kind === kind.entry) yield readStat(new Fields(frame.payload))
@@ -146,25 +157,25 @@ export class GuestFiles {
   /** Makes a directory. With `parents` an existing one is no error and `created` says which it was. */
   async mkdir(
     path: string,
-    options: { user?: string; mode?: number; parents?: boolean } = {},
+    options: Acting & { mode?: number; parents?: boolean } = {},
   ): Promise<FileStat & { created: boolean }> {
-    const fields = await this.#call(kind.mkdir, path, options.user, [
+    const fields = await this.#call(kind.mkdir, path, options, [
       [3, (options.mode ?? 0o755).toString(8)],
-      [4, options.parents ? 1 : undefined],
+      flag(4, options.parents),
     ])
     return { ...readStat(fields), created: fields.text(20) === '1' }
   }
 
-  async move(from: string, to: string, options: { user?: string } = {}): Promise<FileStat> {
-    return readStat(await this.#call(kind.move, from, options.user, [[3, to]]))
+  async move(from: string, to: string, options: Acting = {}): Promise<FileStat> {
+    return readStat(await this.#call(kind.move, from, options, [[3, to]]))
   }
 
-  async remove(path: string, options: { user?: string; recursive?: boolean } = {}): Promise<void> {
-    await this.#call(kind.remove, path, options.user, [[3, options.recursive ? 1 : undefined]], treeMs)
+  async remove(path: string, options: Acting & { recursive?: boolean } = {}): Promise<void> {
+    await this.#call(kind.remove, path, options, [flag(3, options.recursive)], treeMs)
   }
 
   async chmod(path: string, mode: number, options: { user?: string } = {}): Promise<FileStat> {
-    return readStat(await this.#call(kind.chmod, path, options.user, [[3, mode.toString(8)]]))
+    return readStat(await this.#call(kind.chmod, path, options, [[3, mode.toString(8)]]))
   }
 
   async chown(
@@ -174,7 +185,7 @@ export class GuestFiles {
     options: { user?: string } = {},
   ): Promise<FileStat> {
     return readStat(
-      await this.#call(kind.chown, path, options.user ?? 'root', [
+      await this.#call(kind.chown, path, { user: options.user ?? 'root' }, [
         [3, owner],
         [4, group],
       ]),
@@ -182,11 +193,11 @@ export class GuestFiles {
   }
 
   async symlink(target: string, path: string, options: { user?: string } = {}): Promise<FileStat> {
-    return readStat(await this.#call(kind.symlink, target, options.user, [[3, path]]))
+    return readStat(await this.#call(kind.symlink, target, options, [[3, path]]))
   }
 
   async setXattr(path: string, name: string, value: Buffer, options: { user?: string } = {}): Promise<void> {
-    await this.#call(kind.xattr, path, options.user, [
+    await this.#call(kind.xattr, path, options, [
       [3, 'set'],
       [4, name],
       [5, value],
@@ -194,14 +205,14 @@ export class GuestFiles {
   }
 
   async removeXattr(path: string, name: string, options: { user?: string } = {}): Promise<void> {
-    await this.#call(kind.xattr, path, options.user, [
+    await this.#call(kind.xattr, path, options, [
       [3, 'remove'],
       [4, name],
     ])
   }
 
   async listXattrs(path: string, options: { user?: string } = {}): Promise<Record<string, string>> {
-    const fields = await this.#call(kind.xattr, path, options.user, [[3, 'list']])
+    const fields = await this.#call(kind.xattr, path, options, [[3, 'list']])
     const values = fields.list(5)
     return Object.fromEntries(fields.list(4).map((name, index) => [name, values[index] ?? '']))
   }
@@ -209,14 +220,14 @@ export class GuestFiles {
   /** Watches a directory from the moment this resolves until `signal` aborts or the events are given up. */
   async watch(
     path: string,
-    options: { user?: string; recursive?: boolean } = {},
+    options: Acting & { recursive?: boolean; refuseNetworkMounts?: boolean } = {},
     signal?: AbortSignal,
-  ): Promise<AsyncGenerator<WatchEvent>> {
+  ): Promise<GuestWatch> {
     const connection = await this.#open(
       kind.watch,
       path,
-      options.user,
-      [[3, options.recursive ? 1 : undefined]],
+      options,
+      [flag(3, options.recursive), flag(4, options.refuseNetworkMounts)],
       signal,
     )
     try {
@@ -225,20 +236,20 @@ export class GuestFiles {
       connection.close()
       throw error
     }
-    return eventsOf(connection)
+    return new GuestWatch(connection)
   }
 
   #open(
     request: number,
     path: string,
-    user: string | undefined,
-    rest: readonly (readonly [number, string | number | Buffer | undefined])[],
+    acting: Acting,
+    rest: readonly RequestField[],
     signal?: AbortSignal,
   ): Promise<GuestConnection> {
     return GuestConnection.open(
       this.#agent.socketPath,
       request,
-      [[1, path], [2, user ?? this.#defaultUser], ...rest],
+      [[1, path], [2, acting.user ?? this.#defaultUser], flag(8, acting.asAgent), ...rest],
       signal,
     )
   }
@@ -246,11 +257,11 @@ export class GuestFiles {
   async #call(
     request: number,
     path: string,
-    user: string | undefined,
-    rest: readonly (readonly [number, string | number | Buffer | undefined])[] = [],
+    acting: Acting,
+    rest: readonly RequestField[] = [],
     deadlineMs = answerMs,
   ): Promise<Fields> {
-    const connection = await this.#open(request, path, user, rest)
+    const connection = await this.#open(request, path, acting, rest)
     try {
       return await connection.expect(kind.ok, deadlineMs)
     } finally {
@@ -272,37 +283,51 @@ async function* dataOf(connection: GuestConnection): AsyncGenerator<Buffer> {
   }
 }
 
-async function* eventsOf(connection: GuestConnection): AsyncGenerator<WatchEvent> {
-  try {
-    for (;;) {
-      const frame = await connection.next()
-      if (!frame) return
-      if (frame.kind !== kind.event) continue
-      const fields = new Fields(frame.payload)
-      yield {
-        type: (fields.text(1) ?? 'overflow') as WatchEvent['type'],
-        path: fields.text(2) ?? '',
-        at: fields.time(3),
-      }
-    }
-  } finally {
-    connection.close()
-  }
-}
-
 function readStat(fields: Fields): FileStat {
   const target = fields.text(11)
+  const resolved = fields.text(15)
+  const names = fields.list(18)
+  const values = fields.list(19)
   return {
     path: fields.text(1) ?? '',
     name: fields.text(2) ?? '',
     type: (fields.text(3) ?? 'other') as FileStat['type'],
     size: fields.count(4),
-    mode: Number.parseInt(fields.text(5) ?? '0', 8) & 0o7777,
+    mode: octal(fields.text(5)),
     uid: fields.count(6),
     gid: fields.count(7),
     owner: fields.text(8) ?? '',
     group: fields.text(9) ?? '',
     modifiedAt: fields.time(10),
     ...(target === undefined ? {} : { symlinkTarget: target }),
+    ...(resolved === undefined
+      ? {}
+      : {
+          resolved: {
+            path: resolved,
+            type: (fields.text(16) ?? 'other') as FileStat['type'],
+            mode: octal(fields.text(17)),
+          },
+        }),
+    ...(names.length === 0
+      ? {}
+      : { attributes: Object.fromEntries(names.map((name, index) => [name, values[index] ?? ''])) }),
   }
+}
+
+function octal(text = '0'): number {
+  return Number.parseInt(text, 8) & 0o7777
+}
+
+function flag(tag: number, on: boolean | undefined): RequestField {
+  return [tag, on ? 1 : undefined]
+}
+
+function attributeFields(attributes: WriteOptions['attributes']): RequestField[] {
+  if (!attributes) return []
+  const pairs = Object.entries(attributes.values).flatMap(([name, value]): RequestField[] => [
+    [5, name],
+    [6, value],
+  ])
+  return [...pairs, [7, attributes.prefix]]
 }
