@@ -5,6 +5,7 @@ import { root } from './set-up/root.mjs'
 
 const bin = `${root}/node_modules/.bin`
 const writeOpenapi = 'platform/src/http/write-openapi.ts'
+const writeE2b = 'platform/test/e2b/write-docs.ts'
 
 const checks = [
   { name: 'format and lint', command: ['biome', 'check', '--error-on-warnings', '.'] },
@@ -12,6 +13,7 @@ const checks = [
   { name: 'layers', command: ['node', '--test', '--test-reporter=dot', 'platform/test/layers.test.ts'] },
   { name: 'unused files, exports and dependencies', command: ['knip', '--no-progress'] },
   { name: 'generated spec is current', command: ['node', writeOpenapi, '--check'], file: writeOpenapi },
+  { name: 'generated table of E2B calls is current', command: ['node', writeE2b, '--check'], file: writeE2b },
 ]
 
 const failed = checks.filter(({ name, command, file }) => {

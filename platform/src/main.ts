@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { adminKey } from './accounts/admin-key.ts'
 import { authenticateAdmin } from './accounts/authenticate.ts'
+import { tokenSeed } from './accounts/token-seed.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
@@ -42,6 +43,7 @@ async function start(): Promise<void> {
   const logger = createLogger(config.logLevel)
   await step('home.make', config.home, () => mkdir(config.home, { recursive: true, mode: 0o700 }))
   const key = await adminKey(config.home)
+  const seed = await tokenSeed(config.home)
   const account = { id: 'org0', name: 'operator', maxSandboxes: config.maxSandboxes }
   // Two platforms that take up the same sandboxes would destroy them.
   const release = await step('home.claim', config.home, async () => claimFolder(config.home))
@@ -71,6 +73,7 @@ async function start(): Promise<void> {
     sandboxes,
     templates,
     authenticate: authenticateAdmin(key, account),
+    tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,
   })

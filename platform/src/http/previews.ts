@@ -4,18 +4,24 @@ import type { Authenticate } from '../accounts/authenticate.ts'
 import { WarrenError } from '../errors.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import { clientGone } from './client-gone.ts'
-import { credentialsOf, withoutCredentials } from './credentials.ts'
+import { withoutCredentials } from './credentials.ts'
+import { type PortRight, portRight } from './e2b/port-right.ts'
+import { portNotOpen, Refusal, refusalText, sendRefusal } from './e2b/refusal.ts'
+import type { SandboxTokens } from './e2b/tokens.ts'
 import { sendProblem } from './problem.ts'
-import { refuseUpgrade } from './refuse-upgrade.ts'
+import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
 
 interface PreviewDeps {
   sandboxes: Sandboxes
   authenticate: Authenticate
+  tokens: SandboxTokens
 }
 
 /** Which port of which sandbox a request is for; `port` is NaN where the address is not one of a port. */
 export interface PreviewTarget {
   id: string
+  /** Below /v1 a key is needed, whoever may come by other ways. */
+  needsKey: boolean
   port: number
   /** What the program behind the port gets to see as its path and query. */
   path: string
@@ -26,12 +32,12 @@ export function previewTarget({ headers, url = '/' }: IncomingMessage): PreviewT
   const host = /^([^:]*)\.localhost\.?(?::\d+)?$/i.exec(headers.host ?? '')
   if (host) {
     const label = /^(\d{1,5})-([a-z0-9]+)$/i.exec(host[1]!)
-    return { id: label?.[2]?.toLowerCase() ?? '', port: portNumber(label?.[1]), path: url }
+    return { needsKey: false, id: label?.[2]?.toLowerCase() ?? '', port: portNumber(label?.[1]), path: url }
   }
   const path = /^\/v1\/sandboxes\/([^/?]+)\/ports\/([^/?]+)(.*)$/s.exec(url)
   if (!path) return undefined
   const rest = path[3]!
-  return { id: path[1]!, port: portNumber(path[2]), path: rest.startsWith('/') ? rest : `/${rest}` }
+  return { needsKey: true, id: path[1]!, port: portNumber(path[2]), path: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
 /** Passes a request on to a port inside a sandbox and its answer back, both as streams. */
@@ -44,12 +50,12 @@ export async function proxyRequest(
   const gone = clientGone(response)
   response.on('error', () => {}) // the client went away while it was written to: `gone` tells
   try {
-    const connection = await dial(deps, target, request, gone)
+    const { connection, by } = await dial(deps, target, request, gone)
     const upstream = http.request({
       createConnection: () => connection,
       method: request.method,
       path: target.path,
-      headers: forwardedHeaders(request),
+      headers: forwardedHeaders(request, by),
       setHost: false,
       signal: gone,
     })
@@ -80,6 +86,7 @@ export async function proxyRequest(
 
   function fail(error: unknown): void {
     if (response.headersSent || gone.aborted) return void response.destroy()
+    if (error instanceof Refusal) return void sendRefusal(response, error, requestId)
     const typed = error instanceof WarrenError ? error : broken(target, error)
     sendProblem(response, typed, requestId, typed.code === 'unavailable' ? 502 : undefined)
   }
@@ -96,14 +103,15 @@ export async function proxyUpgrade(
   socket.on('error', () => socket.destroy())
   socket.once('close', () => gone.abort())
   try {
-    const connection = await dial(deps, target, request, gone.signal)
+    const { connection, by } = await dial(deps, target, request, gone.signal)
     connection.on('error', () => socket.destroy())
-    connection.write(requestHead(request, target), 'latin1')
+    connection.write(requestHead(request, { target, by }), 'latin1')
     if (head.length > 0) connection.write(head)
     pipeline(socket, connection, () => {})
     pipeline(connection, socket, () => socket.destroy())
     socket.once('close', () => connection.destroy())
   } catch (error) {
+    if (error instanceof Refusal) return void hangUpAfter(socket, refusalText(error))
     refuseUpgrade(socket, error, requestId, (error as WarrenError).code === 'unavailable' ? 502 : undefined)
   }
 }
@@ -113,12 +121,16 @@ async function dial(
   target: PreviewTarget,
   request: IncomingMessage,
   signal: AbortSignal,
-): Promise<Duplex> {
-  const account = await deps.authenticate(credentialsOf(request.headers))
+): Promise<{ connection: Duplex; by: PortRight['by'] }> {
+  const { instance, by } = await portRight(deps, target, request.headers)
   if (Number.isNaN(target.port))
     throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
-  const { guest } = await deps.sandboxes.running({ account, id: target.id })
-  return guest.dial(target.port, signal)
+  try {
+    return { connection: await instance.guest.dial(target.port, signal), by }
+  } catch (error) {
+    const closed = error instanceof WarrenError && error.code === 'unavailable' && by !== 'key'
+    throw closed ? portNotOpen(target.id, target.port) : error
+  }
 }
 
 /** Throws for what is no final status of HTTP. */
@@ -155,19 +167,27 @@ const hopByHop = new Set([
 ])
 
 /** Headers as they came, in their order, without what is about this connection and without our key. */
-function forwardedHeaders(request: IncomingMessage): string[] {
-  const kept = pairsOf(withoutCredentials(request.headers, withoutHopByHop(request.rawHeaders)))
+function forwardedHeaders(request: IncomingMessage, by: PortRight['by']): string[] {
+  const kept = pairsOf(withoutOurs(request, by, withoutHopByHop(request.rawHeaders)))
   const chunked = request.headers['transfer-encoding'] === undefined ? [] : ['transfer-encoding', 'chunked']
   return [...kept.flat(), ...forwardedFor(request), ...chunked]
 }
 
-function requestHead(request: IncomingMessage, target: PreviewTarget): string {
-  const lines = pairsOf(withoutCredentials(request.headers, request.rawHeaders)).map(
-    ([name, value]) => `${name}: ${value}\r\n`,
-  )
+function requestHead(request: IncomingMessage, { target, by }: { target: PreviewTarget; by: PortRight['by'] }): string {
+  const lines = pairsOf(withoutOurs(request, by, request.rawHeaders)).map(([name, value]) => `${name}: ${value}\r\n`)
   const forwarded = pairsOf(forwardedFor(request)).map(([name, value]) => `${name}: ${value}\r\n`)
   return `${request.method} ${target.path} HTTP/1.1\r\n${lines.join('')}${forwarded.join('')}\r\n`
 }
+
+/** Without what gave the right to come here. Where no key did, a header that could carry one belongs to the program. */
+function withoutOurs({ headers }: IncomingMessage, by: PortRight['by'], rawHeaders: readonly string[]): string[] {
+  const kept = by === 'key' ? withoutCredentials(headers, rawHeaders) : rawHeaders
+  return pairsOf(kept)
+    .filter(([name]) => !ourTokens.has(name.toLowerCase()))
+    .flat()
+}
+
+const ourTokens = new Set(['x-access-token', 'e2b-traffic-access-token'])
 
 function forwardedFor({ headers, socket }: IncomingMessage): string[] {
   const added = {
@@ -190,7 +210,7 @@ function withoutHopByHop(rawHeaders: string[]): string[] {
   return pairs.filter(([name]) => !hopByHop.has(name.toLowerCase()) && !dropped.has(name.toLowerCase())).flat()
 }
 
-function pairsOf(rawHeaders: string[]): [string, string][] {
+function pairsOf(rawHeaders: readonly string[]): [string, string][] {
   const pairs: [string, string][] = []
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) pairs.push([rawHeaders[at]!, rawHeaders[at + 1]!])
   return pairs

@@ -30,9 +30,11 @@ import { processRoutes, processSchemas } from './api/processes.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
+import { e2bDoor } from './e2b/door.ts'
+import { Edge } from './e2b/edge.ts'
+import { SandboxTokens } from './e2b/tokens.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
-import { previewTarget, proxyRequest, proxyUpgrade } from './previews.ts'
 import { Problem, problemOf } from './problem.ts'
 import { hangUpAfter } from './refuse-upgrade.ts'
 import { Terminals } from './terminals.ts'
@@ -51,6 +53,8 @@ export interface ServerDeps {
   sandboxes: Sandboxes
   templates: Templates
   authenticate: Authenticate
+  /** What the tokens of sandboxes are made from. */
+  tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
   logger: Logger
 }
@@ -59,10 +63,15 @@ const jsonLimitBytes = 1024 * 1024
 /** A client gets this long for the head of a request, and again for a JSON body: slow ones hold nothing up. */
 const patienceMs = 20_000
 
-/** The one door: REST below /v1, ports of sandboxes by host name and path, terminals by WebSocket. */
+/**
+ * The one door: REST below /v1, that of E2B's clients at the root, the inside of sandboxes and their ports by host name,
+ * header and path, terminals by WebSocket.
+ */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { authenticate, sandboxes, engine, templates, config } = deps
   const terminals = new Terminals(deps)
+  const tokens = new SandboxTokens(deps.tokenSeed)
+  const edge = new Edge({ sandboxes, authenticate, tokens })
   const upgraded = new Set<Duplex>()
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
@@ -72,7 +81,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     forceCloseConnections: true,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    serverFactory: (handle) => createServer(deps, { terminals, upgraded }, handle),
+    serverFactory: (handle) => createServer({ edge, terminals, upgraded }, handle),
     clientErrorHandler,
     frameworkErrors: (error, request, reply) => {
       const problem = problemOf(error, request.id)
@@ -136,13 +145,15 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     },
     { prefix: '/v1' },
   )
+  await app.register(async (e2b) =>
+    e2bDoor(e2b, { sandboxes, templates, authenticate, view: { tokens, address }, onRefused: closeIfUnread }),
+  )
   return app
 }
 
-/** Requests for a port of a sandbox never reach the router: they are passed on as they are. */
+/** Requests for a sandbox never reach the router: they are passed on as they are. */
 function createServer(
-  deps: ServerDeps,
-  { terminals, upgraded }: { terminals: Terminals; upgraded: Set<Duplex> },
+  { edge, terminals, upgraded }: { edge: Edge; terminals: Terminals; upgraded: Set<Duplex> },
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): http.Server {
   // Uploads may take as long as they need, so there is no limit on a whole request.
@@ -155,17 +166,13 @@ function createServer(
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
-      const target = previewTarget(request)
-      if (!target) return handle(request, response)
-      void proxyRequest(deps, target, { request, response, requestId: newId('r') })
+      if (!edge.serve(request, response)) handle(request, response)
     },
   )
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     upgraded.add(socket)
     socket.once('close', () => upgraded.delete(socket))
-    const target = previewTarget(request)
-    const exchange = { request, socket, head, requestId: newId('r') }
-    void (target ? proxyUpgrade(deps, target, exchange) : terminals.upgrade(exchange))
+    if (!edge.upgrade(request, socket, head)) void terminals.upgrade({ request, socket, head, requestId: newId('r') })
   })
   return server
 }

@@ -23,6 +23,7 @@ async function document(): Promise<object> {
     sandboxes: {} as never,
     templates: createTemplates(),
     authenticate: uncalled,
+    tokenSeed: '',
     isDatabaseUp: uncalled,
     logger: pino({ level: 'silent' }),
   })

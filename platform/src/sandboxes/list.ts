@@ -5,6 +5,11 @@ import type { SandboxDeps } from './sandboxes.ts'
 
 export interface ListSandboxes {
   state?: State
+  template?: string
+  /** Only those that were created then or later. */
+  createdFrom?: Date
+  /** By creation; `newest` when left out. A cursor goes on in the order it came from. */
+  first?: 'newest' | 'oldest'
   /** Only those that carry all of these labels. */
   metadata?: Record<string, string>
   /** 1 to 1000; 100 when left out. */
@@ -13,7 +18,7 @@ export interface ListSandboxes {
   cursor?: string
 }
 
-/** The sandboxes of `account`, newest first, page by page. */
+/** The sandboxes of `account`, page by page. */
 export async function listSandboxes(
   { store }: SandboxDeps,
   account: Account,
@@ -24,6 +29,9 @@ export async function listSandboxes(
   // One more than asked for tells whether there is another page.
   const found = await store.list(account.id, {
     state: input.state,
+    template: input.template,
+    createdFrom: input.createdFrom,
+    first: input.first ?? 'newest',
     metadata: input.metadata ?? {},
     after,
     limit: limit + 1,

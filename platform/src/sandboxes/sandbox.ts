@@ -53,7 +53,7 @@ export const Environment = Type.Unsafe<Record<string, string>>({
   description: 'Environment variables, name to value.',
 })
 
-const Metadata = Type.Unsafe<Record<string, string>>({
+export const Metadata = Type.Unsafe<Record<string, string>>({
   type: 'object',
   maxProperties: 64,
   propertyNames: { minLength: 1, maxLength: 128, ...plainText },

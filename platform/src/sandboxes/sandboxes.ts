@@ -13,14 +13,18 @@ import { createContext } from './contexts/create.ts'
 import { type ContextExecution, executeInContext, startInContext } from './contexts/execute.ts'
 import { listContexts } from './contexts/list.ts'
 import { removeContext } from './contexts/remove.ts'
+import { countSandboxes } from './count.ts'
 import { createSandbox } from './create.ts'
 import { type Execution, execute, startExecution } from './execute.ts'
 import { Expiry } from './expiry.ts'
+import { extendSandbox } from './extend.ts'
 import { getSandbox } from './get.ts'
 import { getNetwork } from './get-network.ts'
 import { type ListSandboxes, listSandboxes } from './list.ts'
+import { type LiveSandbox, liveSandbox } from './live.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
+import { type PortAccess, portAccess } from './port-access.ts'
 import { readPosture, type SandboxPosture } from './posture.ts'
 import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
@@ -30,7 +34,7 @@ import type { CreateSandbox, Sandbox } from './sandbox.ts'
 import { setNetwork } from './set-network.ts'
 import { setSandboxTimeout } from './set-timeout.ts'
 import { startProcess } from './start-process.ts'
-import { SandboxStore } from './store.ts'
+import { type SandboxFilter, SandboxStore } from './store.ts'
 import { sweepSandboxes } from './sweep.ts'
 
 export interface SandboxDeps {
@@ -84,6 +88,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     setTimeout: (subject: Subject, seconds: number): Promise<Sandbox> => setSandboxTimeout(deps, subject, seconds),
     network: (subject: Subject): Promise<SandboxNetwork> => getNetwork(deps, subject),
     setNetwork: (subject: Subject, input: SetNetwork): Promise<SandboxNetwork> => setNetwork(deps, subject, input),
+    extend: (subject: Subject, seconds: number): Promise<Sandbox> => extendSandbox(deps, subject, seconds),
+    count: (account: Account, filter: SandboxFilter): Promise<number> => countSandboxes(deps, account, filter),
     execute: (subject: Subject, input: Execute, signal: AbortSignal): Promise<Execution> =>
       execute(deps, subject, input, signal),
     startExecution: (subject: Subject, input: Execute, signal: AbortSignal): Promise<GuestProcess> =>
@@ -104,6 +110,11 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),
     /** What runs inside, for work that needs no rule of ours: files, processes, logs, ports. */
     running: (subject: Subject): Promise<Instance> => runningInstance(deps, subject.account, subject.id),
+
+    /** Whoever owns it, for a caller that shows another right to it than a key. */
+    live: (id: string): LiveSandbox | undefined => liveSandbox(deps, id),
+    liveIds: (): Iterable<string> => deps.live.keys(),
+    portAccess: (live: LiveSandbox): Promise<PortAccess> => portAccess(deps, live),
 
     /** At start, before anything else is asked for. */
     recover: async (): Promise<void> => {

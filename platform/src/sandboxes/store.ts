@@ -107,12 +107,12 @@ export class SandboxStore {
     })
   }
 
-  /** Undefined when no such sandbox of the account is running. */
-  setExpiry(accountId: string, id: string, expiresAt: Date): Promise<Sandbox | undefined> {
+  /** Undefined when no such sandbox of the account is running; with `onlyLater` also when its time is that long already. */
+  setExpiry(accountId: string, id: string, expiresAt: Date, onlyLater = false): Promise<Sandbox | undefined> {
     return this.#change({
-      name: 'expire',
+      name: onlyLater ? 'extend' : 'expire',
       set: 'expires_at = $4',
-      where: "account_id = $5 and state = 'running'",
+      where: `account_id = $5 and state = 'running' ${onlyLater ? 'and expires_at < $4' : ''}`,
       values: [expiresAt, accountId],
       id,
       event: { type: 'sandbox.timeout_changed', data: { expiresAt: expiresAt.toISOString() } },
@@ -142,28 +142,43 @@ export class SandboxStore {
     return rows[0] && toSandbox(rows[0])
   }
 
-  /** Newest first. */
   async list(
     accountId: string,
-    filter: {
-      state: State | undefined
-      metadata: Record<string, string>
+    filter: SandboxFilter & {
+      first: 'newest' | 'oldest'
       after: { createdAt: Date; id: string } | undefined
       limit: number
     },
   ): Promise<Sandbox[]> {
-    const { state, metadata, after, limit } = filter
+    const { after, limit } = filter
+    const [direction, beyond] = filter.first === 'newest' ? (['desc', '<'] as const) : (['asc', '>'] as const)
+    let query = this.#matching(accountId, filter).selectAll()
+    if (after)
+      query = query.where(
+        sql<boolean>`(created_at, id) ${sql.raw(beyond)} (${after.createdAt}::timestamptz, ${after.id})`,
+      )
+    const rows = await query.orderBy('created_at', direction).orderBy('id', direction).limit(limit).execute()
+    return rows.map(toSandbox)
+  }
+
+  async count(accountId: string, filter: SandboxFilter): Promise<number> {
+    const { count } = await this.#matching(accountId, filter)
+      .select((is) => is.fn.countAll().as('count'))
+      .executeTakeFirstOrThrow()
+    return Number(count)
+  }
+
+  #matching(accountId: string, { state, template, createdFrom, metadata }: SandboxFilter) {
     let query = this.#db.kysely
       .selectFrom('sandboxes')
-      .selectAll()
       .where('account_id', '=', accountId)
       .where('ended_at', 'is', null)
     if (state) query = query.where('state', '=', state)
+    if (template !== undefined) query = query.where('template', '=', template)
+    if (createdFrom) query = query.where('created_at', '>=', createdFrom)
     if (Object.keys(metadata).length > 0)
       query = query.where(sql<boolean>`metadata @> ${JSON.stringify(metadata)}::jsonb`)
-    if (after) query = query.where(sql<boolean>`(created_at, id) < (${after.createdAt}::timestamptz, ${after.id})`)
-    const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
-    return rows.map(toSandbox)
+    return query
   }
 
   /** Everything that has not ended, of all accounts. */
@@ -222,6 +237,13 @@ export class SandboxStore {
     const { rows } = await step(`sandbox.${name}`, id, () => this.#db.pool.query<Row>(statement))
     return rows[0] && toSandbox(rows[0])
   }
+}
+
+export interface SandboxFilter {
+  state?: State | undefined
+  template?: string | undefined
+  createdFrom?: Date | undefined
+  metadata: Record<string, string>
 }
 
 /** What is none cannot be there, and need not even be text that a database takes. */

@@ -1,0 +1,70 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { Refusal } from './refusal.ts'
+import { type ById, running } from './sandboxes.ts'
+
+const pause = 'sandboxes cannot be paused and saved on this server yet'
+const templates = 'this server builds no templates yet: "base" is the one there is'
+const volumes = 'this server has no volumes yet'
+const secrets = 'this server keeps no secrets yet'
+const teams = 'this server has one team and one key, which are not told of here'
+
+/** What the contract has and this server does not, each with the reason that the caller gets. */
+export const absent: readonly (readonly [
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+  path: string,
+  missing: string,
+])[] = [
+  ['POST', '/sandboxes/:sandboxID/pause', pause],
+  ['POST', '/sandboxes/:sandboxID/resume', pause],
+  ['POST', '/sandboxes/:sandboxID/fork', pause],
+  ['POST', '/sandboxes/:sandboxID/snapshots', pause],
+  ['GET', '/snapshots', pause],
+  ['POST', '/v3/templates', templates],
+  ['GET', '/templates', templates],
+  ['GET', '/v2/templates', templates],
+  ['POST', '/templates', templates],
+  ['GET', '/templates/:templateID', templates],
+  ['POST', '/templates/:templateID', templates],
+  ['PATCH', '/templates/:templateID', templates],
+  ['PATCH', '/v2/templates/:templateID', templates],
+  ['DELETE', '/templates/:templateID', templates],
+  ['GET', '/templates/:templateID/files/:hash', templates],
+  ['POST', '/v2/templates/:templateID/builds/:buildID', templates],
+  ['GET', '/templates/:templateID/builds/:buildID/status', templates],
+  ['GET', '/templates/:templateID/builds/:buildID/logs', templates],
+  ['POST', '/templates/tags', templates],
+  ['DELETE', '/templates/tags', templates],
+  ['GET', '/templates/:templateID/tags', templates],
+  ['GET', '/volumes', volumes],
+  ['POST', '/volumes', volumes],
+  ['GET', '/volumes/:volumeID', volumes],
+  ['DELETE', '/volumes/:volumeID', volumes],
+  ['GET', '/secrets', secrets],
+  ['POST', '/secrets', secrets],
+  ['GET', '/secrets/:secretID', secrets],
+  ['POST', '/secrets/:secretID', secrets],
+  ['DELETE', '/secrets/:secretID', secrets],
+  ['GET', '/teams', teams],
+  ['GET', '/teams/:teamID/metrics', teams],
+  ['GET', '/teams/:teamID/metrics/max', teams],
+  ['GET', '/api-keys', teams],
+  ['POST', '/api-keys', teams],
+  ['PATCH', '/api-keys/:keyID', teams],
+  ['DELETE', '/api-keys/:keyID', teams],
+  ['POST', '/access-tokens', teams],
+]
+
+/** Answers 501 with the reason; 404 for a sandbox that is not there, as the contract has it. */
+export function e2bAbsentRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
+  for (const [method, url, missing] of absent) {
+    app.route({
+      method,
+      url,
+      handler: async (request) => {
+        if (url.includes(':sandboxID')) await running(sandboxes, request as FastifyRequest<ById>)
+        throw new Refusal(501, missing)
+      },
+    })
+  }
+}

@@ -1,0 +1,154 @@
+import { type Static, Type } from 'typebox'
+import type { SetNetwork } from '../../sandboxes/network.ts'
+import { portAccessLabel } from '../../sandboxes/port-access.ts'
+import { type CreateSandbox, Environment, Metadata, maxTimeoutSeconds } from '../../sandboxes/sandbox.ts'
+import { Refusal } from './refusal.ts'
+
+const strict = { additionalProperties: false }
+const Text = Type.String({ maxLength: 1024 })
+const OrNull = <T extends object>(schema: T) => Type.Unsafe<unknown>({ anyOf: [schema, { type: 'null' }] })
+
+export const Timeout = Type.Integer({ minimum: 0, maximum: 2_147_483_647 })
+
+const everything = '0.0.0.0/0'
+
+const Network = Type.Object(
+  {
+    allowPublicTraffic: Type.Optional(Type.Boolean()),
+    allowOut: Type.Optional(OrNull(Type.Array(Text))),
+    denyOut: Type.Optional(OrNull(Type.Array(Text))),
+    rules: Type.Optional(OrNull(Type.Object({}))),
+    egressProxy: Type.Optional(OrNull(Type.Object({}))),
+    maskRequestHost: Type.Optional(OrNull(Text)),
+    httpsPorts: Type.Optional(OrNull(Type.Array(Type.Integer()))),
+  },
+  strict,
+)
+
+type Network = Static<typeof Network>
+
+export const NewSandbox = Type.Object(
+  {
+    templateID: Type.String({ minLength: 1, maxLength: 256 }),
+    timeout: Type.Optional(Timeout),
+    metadata: Type.Optional(Metadata),
+    envVars: Type.Optional(Environment),
+    secure: Type.Optional(Type.Boolean()),
+    allow_internet_access: Type.Optional(Type.Boolean()),
+    autoPause: Type.Optional(Type.Boolean()),
+    autoPauseMemory: Type.Optional(Type.Boolean()),
+    autoResume: Type.Optional(OrNull(Type.Object({ enabled: Type.Optional(Type.Boolean()) }, strict))),
+    network: Type.Optional(OrNull(Network)),
+    mcp: Type.Optional(OrNull(Type.Object({}))),
+    iam: Type.Optional(OrNull(Type.Object({}))),
+    volumeMounts: Type.Optional(OrNull(Type.Array(Type.Object({})))),
+  },
+  strict,
+)
+type NewSandbox = Static<typeof NewSandbox>
+
+/** What the platform is asked for. Throws 400 with the name of the first field that cannot be honoured. */
+export function createInput(body: NewSandbox, defaultTimeout: number): CreateSandbox {
+  const { timeout = defaultTimeout, metadata = {}, envVars } = body
+  const network = (body.network ?? {}) as Network
+  for (const [name, { asked, missing }] of Object.entries(notOffered(body, network)))
+    if (asked) throw new Refusal(400, `"${name}" is not offered by this server: ${missing}`)
+  const own = Object.keys(metadata).find((name) => name.startsWith('warren.'))
+  if (own) throw new Refusal(400, `metadata must not have the name "${own}": names that begin with "warren." are taken`)
+  return {
+    template: templateName(body.templateID),
+    timeout: checkedTimeout(timeout),
+    metadata: { ...metadata, [portAccessLabel]: network.allowPublicTraffic === false ? 'token' : 'public' },
+    ...(envVars ? { env: envVars } : {}),
+    ...networkInput(network, body.allow_internet_access),
+  }
+}
+
+/** Seconds that a sandbox may be asked to live for. */
+export function checkedTimeout(seconds: number): number {
+  if (seconds < 1) throw new Refusal(400, `Timeout must be greater than 0, not ${seconds}`)
+  if (seconds > maxTimeoutSeconds)
+    throw new Refusal(400, `Timeout cannot be greater than ${maxTimeoutSeconds / 3600} hours`)
+  return seconds
+}
+
+/** `name`, `name:default` and `team/name` are one template here: there is one team and one build of each. */
+export function templateName(id: string): string {
+  const name = id.replace(/^[^/]*\//, '').replace(/:default$/, '')
+  if (name.includes(':')) throw new Refusal(404, `template '${id}' not found: no tag but "default" is kept here`)
+  return name
+}
+
+const noPause = 'sandboxes cannot be paused here yet'
+function notOffered(body: NewSandbox, network: Network): Record<string, { asked: boolean; missing: string }> {
+  const { autoResume } = body as { autoResume?: { enabled?: boolean } | null }
+  const some = (list: unknown) => Array.isArray(list) && list.length > 0
+  return {
+    secure: { asked: body.secure === false, missing: 'every sandbox is protected by its access token' },
+    autoPause: { asked: body.autoPause === true, missing: noPause },
+    autoPauseMemory: { asked: body.autoPauseMemory === false, missing: noPause },
+    autoResume: { asked: autoResume?.enabled === true, missing: noPause },
+    'network.rules': {
+      asked: hasKeys(network.rules),
+      missing: 'requests on their way out are not changed or relayed by rules',
+    },
+    'network.egressProxy': {
+      asked: hasKeys(network.egressProxy),
+      missing: 'requests on their way out are not changed or relayed by rules',
+    },
+    'network.maskRequestHost': {
+      asked: Boolean(network.maskRequestHost),
+      missing: 'the Host header is passed on as it is',
+    },
+    'network.httpsPorts': { asked: some(network.httpsPorts), missing: 'ports inside are spoken to in plain HTTP' },
+    mcp: { asked: hasKeys(body.mcp), missing: 'there is no template with an MCP gateway' },
+    iam: { asked: hasKeys(body.iam), missing: 'no identity tokens are issued' },
+    volumeMounts: { asked: some(body.volumeMounts), missing: 'there are no volumes' },
+  }
+}
+
+function hasKeys(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length > 0
+}
+
+export const UpdateNetwork = Type.Object(
+  {
+    allowOut: Network.properties.allowOut,
+    denyOut: Network.properties.denyOut,
+    rules: Network.properties.rules,
+    egressProxy: Network.properties.egressProxy,
+    allow_internet_access: Type.Optional(Type.Boolean()),
+  },
+  strict,
+)
+
+/** The policy that a change asks for; nothing in it is the operator's default, as at a create. */
+export function updateInput(body: Static<typeof UpdateNetwork>): SetNetwork {
+  const { allow_internet_access, ...network } = body
+  for (const name of ['rules', 'egressProxy'] as const)
+    if (hasKeys(network[name])) throw new Refusal(400, `"${name}" is not offered by this server`)
+  return networkInput(network as Network, allow_internet_access).network ?? {}
+}
+
+/**
+ * With E2B what is allowed goes before what is denied, here it is the other way round: the two mean the same unless ranges are
+ * allowed out of a part that is denied, which is refused.
+ */
+function networkInput(network: Network, internetAccess: boolean | undefined): { network?: SetNetwork } {
+  const allow = (network.allowOut ?? []) as string[]
+  const denied = (network.denyOut ?? []) as string[]
+  const deny = denied.filter((rule) => rule !== everything)
+  const closed = internetAccess === false || deny.length < denied.length
+  if (!closed && allow.some((rule) => !/^[\d./]+$/.test(rule)))
+    throw new Refusal(
+      400,
+      "When specifying allowed domains in allow out, you must include 'ALL_TRAFFIC' in deny out to block all other traffic.",
+    )
+  const name = deny.find((rule) => !/^[\d.]+(\/\d+)?$/.test(rule))
+  if (name) throw new Refusal(400, `denyOut takes addresses and ranges of them, not "${name}"`)
+  if (closed) return { network: { internet: false, allow } }
+  if (deny.length === 0) return {}
+  if (allow.length > 0)
+    throw new Refusal(400, `"allowOut" beside a "denyOut" without ${everything} is not offered by this server`)
+  return { network: { internet: true, deny } }
+}

@@ -1,0 +1,48 @@
+import type { ServerResponse } from 'node:http'
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
+import type { Authenticate } from '../../accounts/authenticate.ts'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { Templates } from '../../templates/templates.ts'
+import { credentialsOf } from '../credentials.ts'
+import { e2bAbsentRoutes } from './absent.ts'
+import { e2bListRoutes } from './list.ts'
+import { e2bLogRoutes } from './logs.ts'
+import { e2bMetricsRoutes } from './metrics.ts'
+import { refusalOf } from './refusal.ts'
+import { e2bSandboxRoutes } from './sandboxes.ts'
+import { e2bTemplateRoutes } from './templates.ts'
+import type { ViewDeps } from './view.ts'
+
+interface DoorDeps {
+  sandboxes: Sandboxes
+  templates: Templates
+  authenticate: Authenticate
+  view: ViewDeps
+  /** What is done with the rest of a body that nobody reads. */
+  onRefused: (request: FastifyRequest, response: ServerResponse) => void
+}
+
+/** The control plane of E2B at the root of the server: shapes are translated, the work is that of the door at /v1. */
+export function e2bDoor(app: FastifyInstance, deps: DoorDeps): void {
+  const { sandboxes, templates, authenticate, view, onRefused } = deps
+  app.addHook('onRoute', (route) => {
+    // The OpenAPI document is that of /v1.
+    route.schema = { ...route.schema, hide: true }
+  })
+  app.addHook('onRequest', async (request) => {
+    request.account = await authenticate(credentialsOf(request.headers))
+  })
+  app.setErrorHandler<FastifyError>(async (error, request, reply) => {
+    const { status, body } = refusalOf(error, request.id)
+    if (status === 500) request.log.error({ err: error, requestId: request.id, url: request.url }, 'request failed')
+    onRefused(request, reply.raw)
+    if (status === 429) reply.header('retry-after', '1')
+    return reply.code(status).send(body)
+  })
+  e2bSandboxRoutes(app, sandboxes, view)
+  e2bListRoutes(app, sandboxes)
+  e2bMetricsRoutes(app, sandboxes)
+  e2bLogRoutes(app, sandboxes)
+  e2bTemplateRoutes(app, templates)
+  e2bAbsentRoutes(app, sandboxes)
+}

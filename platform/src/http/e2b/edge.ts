@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Authenticate } from '../../accounts/authenticate.ts'
+import { newId } from '../../lib/id.ts'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { proxyRequest, proxyUpgrade } from '../previews.ts'
+import { hangUpAfter } from '../refuse-upgrade.ts'
+import { edgeTarget } from './edge-target.ts'
+import { addressOf } from './envd/call.ts'
+import { Envd } from './envd/envd.ts'
+import { Watchers } from './envd/watchers.ts'
+import { Refusal, refusalText, sendRefusal } from './refusal.ts'
+import type { SandboxTokens } from './tokens.ts'
+
+interface EdgeDeps {
+  sandboxes: Sandboxes
+  authenticate: Authenticate
+  tokens: SandboxTokens
+}
+
+/** Takes the requests that are for a sandbox: its ports are passed on, its inside is served here. */
+export class Edge {
+  readonly #deps: EdgeDeps
+  readonly #envd: Envd
+
+  constructor(deps: EdgeDeps) {
+    this.#deps = deps
+    this.#envd = new Envd({ ...deps, watchers: new Watchers() })
+  }
+
+  /** False for what is meant for the platform itself. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean {
+    const found = edgeTarget(request)
+    if (!found) return false
+    const exchange = { request, response, requestId: newId('r') }
+    if (found.kind === 'refused') sendRefusal(response, found.refusal, exchange.requestId)
+    else if (found.kind === 'port') void proxyRequest(this.#deps, found.target, exchange)
+    else void this.#envd.serve(found.id, { ...exchange, url: addressOf(request) })
+    return true
+  }
+
+  /** As `serve`, for a client that wants another protocol. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const found = edgeTarget(request)
+    if (!found) return false
+    if (found.kind === 'port') {
+      void proxyUpgrade(this.#deps, found.target, { request, socket, head, requestId: newId('r') })
+      return true
+    }
+    const refusal = found.kind === 'refused' ? found.refusal : new Refusal(400, 'no other protocol is spoken here')
+    socket.on('error', () => socket.destroy())
+    hangUpAfter(socket, refusalText(refusal))
+    return true
+  }
+}

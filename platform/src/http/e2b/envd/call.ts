@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { GuestClient } from '../../../engine/guest/client.ts'
+import type { LiveSandbox } from '../../../sandboxes/live.ts'
+import type { Sandboxes } from '../../../sandboxes/sandboxes.ts'
+import type { SandboxTokens } from '../tokens.ts'
+import type { Watchers } from './watchers.ts'
+
+export interface EnvdDeps {
+  sandboxes: Pick<Sandboxes, 'live' | 'liveIds'>
+  tokens: SandboxTokens
+  watchers: Watchers
+}
+
+/** One request that is meant for the inside of a sandbox. */
+export interface Exchange {
+  request: IncomingMessage
+  response: ServerResponse
+  requestId: string
+  url: Address
+}
+
+/** The target of a request. Not a URL: a client may send what is none. */
+export interface Address {
+  pathname: string
+  searchParams: URLSearchParams
+}
+
+export function addressOf({ url = '/' }: IncomingMessage): Address {
+  const [pathname, query] = url.split(/\?(.*)/s, 2)
+  return { pathname: pathname!, searchParams: new URLSearchParams(query) }
+}
+
+/** Who calls a procedure, in which sandbox. */
+export interface Call {
+  live: LiveSandbox
+  guest: GuestClient
+  /** As the caller named it; undefined is the default user. */
+  user: string | undefined
+  /** Aborts when nobody waits for the answer any more. */
+  signal: AbortSignal
+  /** After so many milliseconds the caller wants no answer any more. */
+  timeoutMs: number | undefined
+  /** A stream that was silent for so long says that it is there, milliseconds. */
+  keepaliveMs: number
+}

@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WarrenError } from '../../../errors.ts'
+import type { LiveSandbox } from '../../../sandboxes/live.ts'
+import { clientGone } from '../../client-gone.ts'
+import { measure } from '../measure.ts'
+import { Refusal, sandboxNotFound, sendRefusal } from '../refusal.ts'
+import type { Address, Call, EnvdDeps, Exchange } from './call.ts'
+import { compose } from './compose.ts'
+import { download } from './download.ts'
+import { acting } from './entries.ts'
+import { filesystemService } from './filesystem-service.ts'
+import { processService } from './process-service.ts'
+import { RpcError } from './rpc/rpc-error.ts'
+import { type Procedure, serveProcedure } from './rpc/serve.ts'
+import { sandboxOfSignature, signatureFault, signedRequest } from './signature.ts'
+import { upload } from './upload.ts'
+
+const mebibyte = 1024 * 1024
+/** How long a sandbox whose agent has just been lost may take until it is known to have ended, milliseconds. */
+const endingMs = 2_000
+
+/** What answers at port 49983 of every sandbox: commands and files, served here over the guest protocol. */
+export class Envd {
+  readonly #deps: EnvdDeps
+  readonly #services: Record<string, Record<string, Procedure>>
+
+  constructor(deps: EnvdDeps) {
+    this.#deps = deps
+    this.#services = {
+      'process.Process': processService,
+      'filesystem.Filesystem': filesystemService(deps.watchers),
+    }
+  }
+
+  /** Answers a request for the sandbox `id`; undefined where only a signature tells which one is meant. */
+  async serve(id: string | undefined, exchange: Exchange): Promise<void> {
+    const { request, response, requestId } = exchange
+    response.on('error', () => {}) // the client went away while it was written to: the signal of the call tells
+    allowEveryOrigin(exchange)
+    try {
+      if (request.method === 'OPTIONS') return void response.writeHead(204).end()
+      await this.#answer(id ?? this.#signedFor(exchange), exchange)
+    } catch (error) {
+      if (!request.complete) response.setHeader('connection', 'close')
+      request.resume()
+      sendRefusal(response, error, requestId)
+    }
+  }
+
+  async #answer(id: string, exchange: Exchange): Promise<void> {
+    const { request, response, url } = exchange
+    const live = this.#deps.sandboxes.live(id)
+    if (!live) throw sandboxNotFound(id)
+    if (url.pathname === '/health' && isRead(exchange))
+      return void response.writeHead(204, { 'cache-control': 'no-store' }).end()
+    this.#authorise(live, exchange)
+
+    const guest = live.instance.guest
+    switch (url.pathname) {
+      case '/files': {
+        const call = { guest, ...this.#userOfQuery(url) }
+        await knownUser(call, (user) => new Refusal(401, `error looking up user '${user}': user: unknown user ${user}`))
+        if (isRead(exchange)) return download(call, exchange)
+        if (request.method === 'POST') return upload(call, exchange)
+        throw new Refusal(405, 'GET and POST are served at /files')
+      }
+      case '/files/compose':
+        return sendJson(exchange, await compose({ guest, user: undefined, signal: clientGone(response) }, exchange))
+      case '/metrics':
+        return sendJson(exchange, await metricsOf(live))
+      case '/envs':
+        return sendJson(exchange, await guest.environment())
+    }
+    return this.#procedure(live, exchange)
+  }
+
+  async #procedure(live: LiveSandbox, exchange: Exchange): Promise<void> {
+    const { request, response, url } = exchange
+    const [service, method] = url.pathname.slice(1).split('/', 2)
+    const procedures = Object.hasOwn(this.#services, service ?? '') ? this.#services[service!]! : {}
+    const procedure = Object.hasOwn(procedures, method ?? '') ? procedures[method!] : undefined
+    if (!procedure) throw new Refusal(404, `nothing is served at ${url.pathname.slice(0, 200)}`)
+    if (request.method !== 'POST') throw new Refusal(405, 'procedures are called with POST')
+    const caller = { live, guest: live.instance.guest, user: userOfAuthorization(request.headers.authorization) }
+    await serveProcedure(procedure, caller, {
+      request,
+      response,
+      admit: () => knownUser(caller, (user) => new RpcError('unauthenticated', `invalid username: '${user}'`)),
+      isGone: () => this.#isGone(live),
+    })
+  }
+
+  /** Whoever has the token may do everything; for a file a signature does too, unless a wrong token is shown. */
+  #authorise(live: LiveSandbox, { request, url }: Exchange): void {
+    const { tokens } = this.#deps
+    const shown = request.headers['x-access-token']
+    if (shown !== undefined) {
+      if (tokens.isAccess(live.id, String(shown))) return
+      throw new Refusal(401, 'unauthorized access, please provide a valid access token')
+    }
+    if (url.pathname !== '/files') throw new Refusal(401, 'unauthorized access, please provide a valid access token')
+    const fault = signatureFault(signedRequest(request.method, url.searchParams), tokens.access(live.id), new Date())
+    if (fault) throw new Refusal(401, fault)
+  }
+
+  #signedFor({ request, url }: Exchange): string {
+    const { sandboxes, tokens } = this.#deps
+    const signed = signedRequest(request.method, url.searchParams)
+    const id = sandboxOfSignature(signed, sandboxes.liveIds(), tokens)
+    if (id) return id
+    throw new Refusal(401, signed.signature ? 'invalid signature' : 'missing signature query parameter')
+  }
+
+  #userOfQuery(url: Address): { user: string | undefined } {
+    return { user: url.searchParams.get('username') || undefined }
+  }
+
+  /** Whether the sandbox ended, or is about to be seen to have ended. */
+  async #isGone({ id, instance }: LiveSandbox): Promise<boolean> {
+    for (const deadline = performance.now() + endingMs; performance.now() < deadline; await sleep(20)) {
+      if (this.#deps.sandboxes.live(id)?.instance !== instance) return true
+    }
+    return false
+  }
+}
+
+function isRead({ request: { method } }: Exchange): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
+/** The name in `Authorization: Basic`; the password says nothing. */
+function userOfAuthorization(header: string | undefined): string | undefined {
+  const encoded = /^basic +([A-Za-z0-9+/=_-]*)\s*$/i.exec(header ?? '')?.[1]
+  if (encoded === undefined) return undefined
+  return Buffer.from(encoded, 'base64').toString().split(':', 1)[0] || undefined
+}
+
+/** Throws `refusal` for a user that the sandbox does not have. */
+async function knownUser(call: Pick<Call, 'guest' | 'user'>, refusal: (user: string) => Error): Promise<void> {
+  if (call.user === undefined || call.user === 'user') return
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/.test(call.user)) throw refusal(call.user.slice(0, 64))
+  try {
+    await call.guest.files.stat('/', acting(call))
+  } catch (error) {
+    if (error instanceof WarrenError && error.code === 'not_found') throw refusal(call.user)
+    throw error
+  }
+}
+
+async function metricsOf({ instance }: LiveSandbox): Promise<object> {
+  const now = await measure(instance)
+  return {
+    ts: Math.floor(now.at.getTime() / 1000),
+    cpu_count: now.cpuCount,
+    cpu_used_pct: now.cpuUsedPct,
+    mem_total: now.memTotal,
+    mem_used: now.memUsed,
+    mem_cache: now.memCache,
+    mem_total_mib: Math.floor(now.memTotal / mebibyte),
+    mem_used_mib: Math.floor(now.memUsed / mebibyte),
+    disk_used: now.diskUsed,
+    disk_total: now.diskTotal,
+  }
+}
+
+function sendJson({ response }: Pick<Exchange, 'response'>, body: object): void {
+  const text = JSON.stringify(body)
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+  response.end(text)
+}
+
+/** Web pages may call from anywhere: it is the token that gives the right. */
+function allowEveryOrigin({ request, response }: Exchange): void {
+  if (request.headers.origin === undefined) return
+  response.setHeader('access-control-allow-origin', '*')
+  response.setHeader('access-control-expose-headers', '*')
+  if (request.method !== 'OPTIONS') return
+  response.setHeader('access-control-allow-methods', 'GET, HEAD, POST')
+  // A star does not stand for `authorization`.
+  response.setHeader('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '*')
+  response.setHeader('access-control-max-age', '7200')
+}

@@ -1,0 +1,114 @@
+import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
+import type { Account } from '../../accounts/account.ts'
+import type { Sandbox } from '../../sandboxes/sandbox.ts'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { Refusal } from './refusal.ts'
+import { listedView } from './view.ts'
+
+const ListQuery = Type.Object(
+  {
+    metadata: Type.Optional(Type.String({ maxLength: 16_384 })),
+    state: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Array(Type.String({ maxLength: 64 }))])),
+    order: Type.Optional(Type.Enum(['asc', 'desc'])),
+    startedAfter: Type.Optional(Type.String({ maxLength: 64 })),
+    template: Type.Optional(Type.String({ maxLength: 256 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+    nextToken: Type.Optional(Type.String({ maxLength: 512 })),
+  },
+  { additionalProperties: false },
+)
+type ListQuery = Static<typeof ListQuery>
+
+const pageLength = 100
+
+/** The lists of sandboxes: of the newer clients by pages, of the older ones all that run. */
+export function e2bListRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
+  app.get<{ Querystring: ListQuery }>(
+    '/v2/sandboxes',
+    { schema: { querystring: ListQuery } },
+    async ({ account, query }, reply) => {
+      const filter = filterOf(query)
+      // There are no others than running ones yet.
+      if (!statesOf(query.state).includes('running')) return []
+      reply.header('x-total-running', await sandboxes.count(account, filter))
+      const order = query.order ?? 'desc'
+      const { sandboxes: found, nextCursor } = await sandboxes.list(account, {
+        ...filter,
+        first: order === 'desc' ? 'newest' : 'oldest',
+        limit: query.limit ?? pageLength,
+        ...(query.nextToken ? { cursor: cursorOf(query.nextToken, order) } : {}),
+      })
+      if (nextCursor) reply.header('x-next-token', Buffer.from(`${order} ${nextCursor}`).toString('base64url'))
+      return found.map(listedView)
+    },
+  )
+
+  app.get<{ Querystring: Pick<ListQuery, 'metadata'> }>(
+    '/sandboxes',
+    { schema: { querystring: Type.Pick(ListQuery, ['metadata'], { additionalProperties: false }) } },
+    async ({ account, query }) => (await all(sandboxes, account, filterOf(query))).map(listedView),
+  )
+}
+
+export async function all(
+  sandboxes: Sandboxes,
+  account: Account,
+  filter: ReturnType<typeof filterOf>,
+): Promise<Sandbox[]> {
+  const found: Sandbox[] = []
+  let cursor: string | undefined
+  do {
+    const page = await sandboxes.list(account, { ...filter, limit: 1000, ...(cursor ? { cursor } : {}) })
+    found.push(...page.sandboxes)
+    cursor = page.nextCursor
+  } while (cursor)
+  return found
+}
+
+export function filterOf({ metadata, startedAfter, template }: ListQuery) {
+  if (template?.includes(':')) throw new Refusal(400, 'the query parameter "template" must be without a tag')
+  const createdFrom = startedAfter === undefined ? undefined : new Date(startedAfter)
+  if (createdFrom && Number.isNaN(createdFrom.getTime()))
+    throw new Refusal(400, `the query parameter "startedAfter" must be a time such as 2026-01-31T12:00:00Z`)
+  return {
+    state: 'running' as const,
+    metadata: metadataOf(metadata ?? ''),
+    ...(createdFrom ? { createdFrom } : {}),
+    ...(template ? { template: template.replace(/^[^/]*\//, '') } : {}),
+  }
+}
+
+/** `a=b&c=d`, where names and values are percent-encoded once more than the query itself and the whole of it another time. */
+function metadataOf(text: string): Record<string, string> {
+  if (text === '') return {}
+  try {
+    const pairs = decodeURIComponent(text)
+      .split('&')
+      .map((pair) => {
+        const at = pair.indexOf('=')
+        if (at < 0) throw new URIError('no value')
+        return [decodeURIComponent(pair.slice(0, at)), decodeURIComponent(pair.slice(at + 1))]
+      })
+    return Object.fromEntries(pairs)
+  } catch {
+    throw new Refusal(
+      400,
+      'the query parameter "metadata" must be percent-encoded pairs name=value with & between them',
+    )
+  }
+}
+
+function statesOf(state: string | string[] | undefined): string[] {
+  const states = [state ?? 'running,paused'].flat().flatMap((part) => part.split(','))
+  const unknown = states.find((name) => name !== 'running' && name !== 'paused')
+  if (unknown !== undefined)
+    throw new Refusal(400, `the query parameter "state" must be running, paused or both, not "${unknown.slice(0, 64)}"`)
+  return states
+}
+
+function cursorOf(token: string, order: string): string {
+  const [inOrder, cursor] = Buffer.from(token, 'base64url').toString('latin1').split(' ', 2)
+  if (inOrder !== order || !cursor || !/^[A-Za-z0-9_-]+$/.test(cursor)) throw new Refusal(400, 'Invalid next token')
+  return cursor
+}

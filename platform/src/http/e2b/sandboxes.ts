@@ -1,0 +1,123 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { WarrenError } from '../../errors.ts'
+import type { Sandbox } from '../../sandboxes/sandbox.ts'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { clientGone } from '../client-gone.ts'
+import { checkedTimeout, createInput, NewSandbox, Timeout, UpdateNetwork, updateInput } from './create-input.ts'
+import { Refusal } from './refusal.ts'
+import { detailView, startedView, type ViewDeps } from './view.ts'
+
+export const ById = Type.Object({ sandboxID: Type.String({ maxLength: 256 }) })
+export type ById = { Params: Static<typeof ById> }
+
+/** `memory: false` starts afresh what was paused; what runs is not touched by it. */
+const Connect = Type.Object(
+  { timeout: Type.Optional(Timeout), memory: Type.Optional(Type.Boolean()) },
+  { additionalProperties: false },
+)
+const SetTimeout = Type.Object({ timeout: Timeout }, { additionalProperties: false })
+const Refresh = Type.Object(
+  { duration: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })) },
+  { additionalProperties: false },
+)
+
+/** Seconds, where the caller names none: of the newer clients, of the older ones, of a refresh. */
+const defaultTimeout = { v2: 300, v1: 15, refresh: 15 }
+
+/** The life of sandboxes, as E2B's clients ask for it. */
+export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, view: ViewDeps): void {
+  for (const version of ['v1', 'v2'] as const) {
+    const prefix = version === 'v2' ? '/v2/sandboxes' : '/sandboxes'
+
+    app.post<{ Body: Static<typeof NewSandbox> }>(prefix, { schema: { body: NewSandbox } }, async (request, reply) => {
+      const input = createInput(request.body, defaultTimeout[version])
+      const created = await sandboxes.create(request.account, input, clientGone(reply.raw))
+      reply.code(201)
+      return startedView(view, created)
+    })
+
+    app.post<ById & { Body: Static<typeof Connect> }>(
+      `${prefix}/:sandboxID/connect`,
+      { schema: { params: ById, body: Connect }, preValidation: emptyBodyIsFine },
+      async (request) => {
+        const timeout = checkedTimeout(request.body.timeout ?? defaultTimeout.v2)
+        return startedView(view, await known(request, sandboxes.extend(subjectOf(request), timeout)))
+      },
+    )
+  }
+
+  app.get<ById>('/sandboxes/:sandboxID', { schema: { params: ById } }, async (request) =>
+    detailView(view, await running(sandboxes, request)),
+  )
+
+  app.delete<ById>('/sandboxes/:sandboxID', { schema: { params: ById } }, async (request, reply) => {
+    await known(request, sandboxes.remove(subjectOf(request)))
+    return reply.code(204).send()
+  })
+
+  app.post<ById & { Body: Static<typeof SetTimeout> }>(
+    '/sandboxes/:sandboxID/timeout',
+    { schema: { params: ById, body: SetTimeout } },
+    async (request, reply) => {
+      const { timeout } = request.body
+      // Its time is over now: the same end as that of a timeout, without waiting for the clock.
+      if (timeout === 0)
+        await known(
+          request,
+          running(sandboxes, request).then(() => sandboxes.remove(subjectOf(request))),
+        )
+      else await known(request, sandboxes.setTimeout(subjectOf(request), checkedTimeout(timeout)))
+      return reply.code(204).send()
+    },
+  )
+
+  app.put<ById & { Body: Static<typeof UpdateNetwork> }>(
+    '/sandboxes/:sandboxID/network',
+    { schema: { params: ById, body: UpdateNetwork }, preValidation: emptyBodyIsFine },
+    async (request, reply) => {
+      await known(request, sandboxes.setNetwork(subjectOf(request), updateInput(request.body)))
+      return reply.code(204).send()
+    },
+  )
+
+  app.post<ById & { Body: Static<typeof Refresh> }>(
+    '/sandboxes/:sandboxID/refreshes',
+    { schema: { params: ById, body: Refresh }, preValidation: emptyBodyIsFine },
+    async (request, reply) => {
+      const seconds = request.body.duration || defaultTimeout.refresh
+      await known(request, sandboxes.extend(subjectOf(request), seconds))
+      return reply.code(204).send()
+    },
+  )
+}
+
+export function subjectOf(request: FastifyRequest<ById>) {
+  return { account: request.account, id: request.params.sandboxID }
+}
+
+/** The sandbox that is asked for, if it runs. One that failed or is being ended is no more, as far as E2B's clients go. */
+export async function running(sandboxes: Sandboxes, request: FastifyRequest<ById>): Promise<Sandbox> {
+  const sandbox = await known(request, sandboxes.get(subjectOf(request)))
+  if (sandbox.state === 'running') return sandbox
+  throw notFound(request.params.sandboxID)
+}
+
+/** `work`, whose error for a sandbox that is not there has the words of the contract. */
+export async function known<T>({ params }: FastifyRequest<ById>, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    const { code, details } = error instanceof WarrenError ? error : {}
+    if (code === 'not_found' || (code === 'conflict' && details?.state === 'failed')) throw notFound(params.sandboxID)
+    throw error
+  }
+}
+
+export function notFound(id: string): Refusal {
+  return new Refusal(404, `Sandbox "${id.slice(0, 64)}" doesn't exist or you don't have access to it`)
+}
+
+export async function emptyBodyIsFine(request: FastifyRequest): Promise<void> {
+  request.body ??= {}
+}

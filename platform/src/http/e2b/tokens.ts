@@ -1,0 +1,44 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+
+/**
+ * The tokens of sandboxes, made from a secret of this installation and the id: the same for one sandbox whenever it is
+ * asked for, also after a restart, and stored nowhere.
+ */
+export class SandboxTokens {
+  readonly #seed: string
+
+  constructor(seed: string) {
+    this.#seed = seed
+  }
+
+  /** Lets its bearer act inside the sandbox: run commands, read and write files. */
+  access(id: string): string {
+    return this.#mac(id)
+  }
+
+  /** Lets its bearer reach the ports of a sandbox that are not open to everybody. */
+  traffic(id: string): string {
+    return this.#mac(`sandbox-traffic-${id}`)
+  }
+
+  isAccess(id: string, shown: string | undefined): boolean {
+    return shown !== undefined && equal(this.access(id), shown)
+  }
+
+  isTraffic(id: string, shown: string | undefined): boolean {
+    return shown !== undefined && equal(this.traffic(id), shown)
+  }
+
+  #mac(text: string): string {
+    return createHmac('sha256', this.#seed).update(text).digest('hex')
+  }
+}
+
+/** In the same time wherever two texts differ. */
+export function equal(one: string, other: string): boolean {
+  return timingSafeEqual(digest(one), digest(other))
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,75 @@
+import { portAccessLabel } from '../../sandboxes/port-access.ts'
+import type { Sandbox } from '../../sandboxes/sandbox.ts'
+import type { SandboxTokens } from './tokens.ts'
+
+/** The version of E2B's own program inside sandboxes whose behaviour is offered: clients go by it. */
+const envdVersion = '0.6.13'
+/** Old clients want one. It says nothing. */
+const clientID = 'warren'
+/** Labels of our own, which are not the caller's metadata. */
+const ownLabels = 'warren.'
+
+export interface ViewDeps {
+  tokens: SandboxTokens
+  /** Where this server is reached, as host and port. */
+  address: () => string
+}
+
+/** The answer to a create and a connect. */
+export function startedView({ tokens, address }: ViewDeps, sandbox: Sandbox): object {
+  const { id, template, metadata } = sandbox
+  const isPrivate = metadata[portAccessLabel] !== 'public'
+  return {
+    templateID: template,
+    sandboxID: id,
+    clientID,
+    alias: template,
+    envdVersion,
+    envdAccessToken: tokens.access(id),
+    trafficAccessToken: isPrivate ? tokens.traffic(id) : null,
+    domain: domainOf(address()),
+  }
+}
+
+export function listedView(sandbox: Sandbox): object {
+  const { id, template, limits, createdAt, expiresAt } = sandbox
+  return {
+    templateID: template,
+    sandboxID: id,
+    clientID,
+    alias: template,
+    startedAt: createdAt.toISOString(),
+    endAt: expiresAt.toISOString(),
+    cpuCount: Math.max(1, Math.round(limits.cpuCores)),
+    memoryMB: limits.memoryMb,
+    diskSizeMB: limits.diskMb,
+    metadata: ownMetadata(sandbox),
+    state: 'running',
+    envdVersion,
+    volumeMounts: [],
+  }
+}
+
+export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
+  return {
+    ...listedView(sandbox),
+    envdAccessToken: deps.tokens.access(sandbox.id),
+    domain: domainOf(deps.address()),
+    allowInternetAccess: sandbox.network.internet,
+    network: {
+      allowPublicTraffic: sandbox.metadata[portAccessLabel] === 'public',
+      allowOut: sandbox.network.allow,
+      denyOut: [...(sandbox.network.internet ? [] : ['0.0.0.0/0']), ...sandbox.network.deny],
+    },
+    lifecycle: { autoResume: false, onTimeout: 'kill' },
+  }
+}
+
+function ownMetadata({ metadata }: Sandbox): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata).filter(([name]) => !name.startsWith(ownLabels)))
+}
+
+/** Names below localhost lead to this machine in browsers and curl; names below an address lead nowhere. */
+function domainOf(address: string): string {
+  return `localhost${address.slice(address.lastIndexOf(':'))}`
+}
