@@ -67,7 +67,7 @@ test('a missing key is told with the file that was looked for, a wrong one with 
 })
 
 test('when no runtime is strong enough, each is named with its reason', async () => {
-  const { code, stderr } = await run(['run', '--isolation', 'microvm', '--', 'true'])
+  const { code, stderr } = await run(['run', '--isolation', 'microvm', '--driver', 'namespaces', '--', 'true'])
   assert.equal(code, 125)
   assert.match(stderr, /^ {2}namespaces: .+/m)
 })
