@@ -55,6 +55,13 @@ export class GatewayProcess {
     socket.unref()
   }
 
+  /** Whether an earlier process has started one that still runs. */
+  static async exists(place: GatewayPlace): Promise<boolean> {
+    const earlier = await GatewayProcess.#connect(place)
+    earlier?.gateway.release()
+    return earlier !== undefined
+  }
+
   /** Takes up the gateway that an earlier process started, if it runs the program of today; else starts one. */
   static async open(place: GatewayPlace): Promise<GatewayProcess> {
     const version = programVersion(place)

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../../errors.ts'
 import type { NetworkPlace } from '../driver.ts'
 import { interfaceAddresses } from './gateway/own-addresses.ts'
-import { type GatewayPlace, GatewayProcess } from './gateway-process.ts'
+import { Gateway } from './gateway-lifetime.ts'
+import type { GatewayPlace, GatewayProcess } from './gateway-process.ts'
 import { type GatewaySettings, type GatewayStatus, mostSlots } from './messages.ts'
 import { closedPolicy, isOpenPolicy, type NetworkPolicy } from './rules.ts'
 import { SlotNamespaces } from './slots.ts'
@@ -34,16 +35,19 @@ export class Network {
   /** Given back, not yet fit for the next. */
   #used: number[] = []
   #working: Promise<void> | undefined
-  #gateway: GatewayProcess
+  readonly #gateway: Gateway
   #closed = false
 
-  private constructor(options: NetworkOptions, namespaces: SlotNamespaces, gateway: GatewayProcess) {
+  private constructor(options: NetworkOptions, namespaces: SlotNamespaces) {
     this.#options = options
     this.#namespaces = namespaces
     this.#taken = new Set(options.taken)
     this.#open = new Set(options.taken)
-    this.#gateway = gateway
-    void this.#attend(gateway)
+    this.#gateway = new Gateway({
+      place: { ...options.gateway, routerPath: namespaces.routerPath },
+      configure: (gateway) => this.#configure(gateway),
+      log: options.log,
+    })
   }
 
   /** Makes what all sandboxes share, takes up or removes what is left of an earlier process. Rejects where it cannot be. */
@@ -54,9 +58,8 @@ export class Network {
     await namespaces.openRouter(taken)
     const stray = found.filter((slot) => !taken.includes(slot))
     if (stray.length > 0) await namespaces.remove(stray)
-    const gateway = await GatewayProcess.open({ ...options.gateway, routerPath: namespaces.routerPath })
-    const network = new Network({ ...options, taken }, namespaces, gateway)
-    await network.#configure()
+    const network = new Network({ ...options, taken }, namespaces)
+    await network.#gateway.recover()
     network.#fill()
     return network
   }
@@ -78,8 +81,8 @@ export class Network {
   /** From when this resolves on, what `policy` does not allow is cut. */
   async set(slot: number, policy: NetworkPolicy): Promise<void> {
     this.#policies.set(slot, policy)
-    await this.#gateway.ask({ verb: 'set', slot, policy })
     const open = isOpenPolicy(policy)
+    if (open || this.#gateway.isRunning) await this.#gateway.ask({ verb: 'set', slot, policy })
     if (open === this.#open.has(slot)) return
     await (open ? this.#namespaces.open(slot) : this.#namespaces.shut(slot))
     if (open) this.#open.add(slot)
@@ -87,6 +90,7 @@ export class Network {
   }
 
   async status(slot: number): Promise<GatewayStatus> {
+    if (!this.#gateway.isRunning) return nothingYet()
     const status = await this.#gateway.ask<GatewayStatus | undefined>({ verb: 'status', slot })
     if (status) return status
     await this.set(slot, this.#policies.get(slot) ?? closedPolicy)
@@ -98,7 +102,8 @@ export class Network {
     if (!this.#taken.delete(slot)) return
     this.#policies.delete(slot)
     this.#open.delete(slot)
-    await this.#gateway.ask({ verb: 'clear', slot }).catch(() => {}) // if it has died, it knows nothing
+    // If it has died, it knows nothing.
+    if (this.#gateway.isRunning) await this.#gateway.ask({ verb: 'clear', slot }).catch(() => {})
     this.#used.push(slot)
     this.#fill()
   }
@@ -155,28 +160,16 @@ export class Network {
     this.#ready.push(...slots)
   }
 
-  async #configure(): Promise<void> {
+  async #configure(gateway: GatewayProcess): Promise<void> {
     const settings = { ...this.#options.settings, hostAddresses: [...interfaceAddresses()] }
     const slots = [...this.#taken]
-    await this.#gateway.ask({ verb: 'configure', settings, slots })
-    for (const [slot, policy] of this.#policies) await this.#gateway.ask({ verb: 'set', slot, policy })
+    await gateway.ask({ verb: 'configure', settings, slots })
+    for (const [slot, policy] of this.#policies) await gateway.ask({ verb: 'set', slot, policy })
   }
+}
 
-  /** When it dies, sandboxes reach nothing until the next one has been told all policies. */
-  async #attend(gateway: GatewayProcess): Promise<void> {
-    await gateway.closed
-    while (!this.#closed) {
-      try {
-        this.#gateway = await GatewayProcess.open({
-          ...this.#options.gateway,
-          routerPath: this.#namespaces.routerPath,
-        })
-        void this.#attend(this.#gateway)
-        return await this.#configure()
-      } catch (error) {
-        this.#options.log.warn({ err: error }, 'the gateway of the network could not be started; it is tried again')
-        await sleep(retryMs, undefined, { ref: false })
-      }
-    }
-  }
+/** Of a sandbox that never could reach anything. */
+function nothingYet(): GatewayStatus {
+  const bytes = { bytesSent: 0, bytesReceived: 0 }
+  return { counters: { ...bytes, connections: 0, openConnections: 0, refused: 0, questions: 0 }, log: [] }
 }
