@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../errors.ts'
 import { runCommand } from '../lib/run-command.ts'
+import { step } from '../lib/step.ts'
 import { gatewayUid, type Host } from './host/host.ts'
 import type { InstanceStore } from './instance-store.ts'
 import { parseOpened } from './network/floor.ts'
@@ -36,7 +37,7 @@ export async function openNetwork(
     if (!ok && failure === 'is not installed') return `${command} ${failure} (apt-get install ${packageName})`
   }
   const folder = join(home, 'network')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await step('network.folder', folder, () => mkdir(folder, { recursive: true, mode: 0o700 }))
   const records = await store.readAll()
   try {
     return await Network.open({

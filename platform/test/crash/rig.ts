@@ -180,7 +180,7 @@ export class CrashRig {
     const path = this.sandboxes[this.crashes % Math.max(1, this.sandboxes.length)]
     if (path) await this.platform.json('POST', `${path}/execute`, { command: 'true' })
     const added = files.filter((file) => this.#files.length > 0 && !this.#files.includes(file))
-    const unknown = added.filter((file) => !/^images\/base-\d+-\d+\.ext4$/.test(file))
+    const unknown = added.filter((file) => !/^images\/base-\d+-[0-9a-f]+-\d+\.ext4$/.test(file))
     if (unknown.length > 0) throw new Error(`files that were not there before: ${unknown}`)
   }
 

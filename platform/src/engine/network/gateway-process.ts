@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { WarrenError } from '../../errors.ts'
+import { step } from '../../lib/step.ts'
 import { systemPath } from '../../lib/system-path.ts'
 import { type GatewayReply, type GatewayRequest, type Hello, inside, relayPort } from './messages.ts'
 
@@ -68,7 +69,7 @@ export class GatewayProcess {
     const earlier = await GatewayProcess.#connect(place)
     if (earlier?.version === version) return earlier.gateway
     await earlier?.gateway.kill()
-    return GatewayProcess.#start(place, version)
+    return step('network.gateway', place.folder, () => GatewayProcess.#start(place, version))
   }
 
   async ask<T>(request: Verb<GatewayRequest>): Promise<T> {

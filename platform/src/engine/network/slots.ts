@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { runCommand } from '../../lib/run-command.ts'
+import { step } from '../../lib/step.ts'
 import { formatAddress, parseAddress } from './addresses.ts'
 import { firstOuterAddress, inside, relayPort } from './messages.ts'
 
@@ -31,11 +32,11 @@ export class SlotNamespaces {
 
   /** Makes the router, or makes it anew around `slots` that live, all of them open. */
   async openRouter(slots: readonly number[]): Promise<void> {
-    await this.#run(routerScript, { arguments: [], ruleset: this.#ruleset(slots) })
+    await this.#run('router', routerScript, { arguments: [], ruleset: this.#ruleset(slots) })
   }
 
   async make(slots: readonly number[]): Promise<void> {
-    await this.#run(`${insideScript}${makeScript}`, {
+    await this.#run('make', `${insideScript}${makeScript}`, {
       arguments: slots.flatMap((slot) => [String(slot), outerAddress(slot)]),
       ruleset: '',
     })
@@ -43,7 +44,7 @@ export class SlotNamespaces {
 
   /** Makes used ones as they were: a runtime may have taken the address for itself. */
   async renew(slots: readonly number[]): Promise<void> {
-    await this.#run(`${insideScript}${renewScript}`, {
+    await this.#run('renew', `${insideScript}${renewScript}`, {
       arguments: slots.flatMap((slot) => [String(slot), outerAddress(slot)]),
       ruleset: '',
     })
@@ -51,22 +52,22 @@ export class SlotNamespaces {
 
   /** Lets the gateway decide about what comes from a slot. Else the kernel refuses it, as where nobody listens. */
   async open(slot: number): Promise<void> {
-    await this.#nft(`add element inet ${tableOf(this.#prefix)} open { ${outerAddress(slot)} }`)
+    await this.#nft('open', `add element inet ${tableOf(this.#prefix)} open { ${outerAddress(slot)} }`)
   }
 
   async shut(slot: number): Promise<void> {
-    await this.#nft(`delete element inet ${tableOf(this.#prefix)} open { ${outerAddress(slot)} }`)
+    await this.#nft('shut', `delete element inet ${tableOf(this.#prefix)} open { ${outerAddress(slot)} }`)
   }
 
   async remove(slots: readonly number[]): Promise<void> {
-    await this.#run(removeScript, {
+    await this.#run('remove', removeScript, {
       arguments: slots.flatMap((slot) => [String(slot), outerAddress(slot)]),
       ruleset: '',
     })
   }
 
   async removeRouter(): Promise<void> {
-    await this.#run('ip netns delete "$name"', { arguments: [], ruleset: '' })
+    await this.#run('removeRouter', 'ip netns delete "$name"', { arguments: [], ruleset: '' })
   }
 
   /** The numbers of all there are. */
@@ -78,17 +79,23 @@ export class SlotNamespaces {
       .filter(Number.isInteger)
   }
 
-  async #nft(command: string): Promise<void> {
+  async #nft(verb: string, command: string): Promise<void> {
     const argv = ['nsenter', `--net=${this.routerPath}`, 'nft', command] as const
-    const { ok, failure } = await runCommand([...argv], { timeoutMs: commandMs, cwd: '/' })
+    const { ok, failure } = await step(`network.${verb}`, command, () =>
+      runCommand([...argv], { timeoutMs: commandMs, cwd: '/' }),
+    )
     if (!ok) throw new Error(`the network of the sandboxes: nft ${failure}`)
   }
 
-  async #run(script: string, given: { arguments: string[]; ruleset: string }): Promise<void> {
+  async #run(verb: string, script: string, given: { arguments: string[]; ruleset: string }): Promise<void> {
     const environment = [this.#prefix, hardware.router, hardware.inside, inside.address, inside.gateway]
-    const { ok, failure } = await runCommand(
-      ['sh', '-euc', `${preamble}${script}`, 'network', ...environment, ...given.arguments],
-      { timeoutMs: commandMs, cwd: '/', input: given.ruleset, keepBytes: 4096 },
+    const { ok, failure } = await step(`network.${verb}`, given.arguments.join(' '), () =>
+      runCommand(['sh', '-euc', `${preamble}${script}`, 'network', ...environment, ...given.arguments], {
+        timeoutMs: commandMs,
+        cwd: '/',
+        input: given.ruleset,
+        keepBytes: 4096,
+      }),
     )
     if (!ok) throw new Error(`the network of the sandboxes: ${failure}`)
   }

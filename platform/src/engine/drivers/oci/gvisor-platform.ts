@@ -1,9 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { atomicWrite } from '../../../lib/atomic-write.ts'
 import { isAccessible } from '../../../lib/is-accessible.ts'
 import { runCommand } from '../../../lib/run-command.ts'
+import { step } from '../../../lib/step.ts'
 import type { Host } from '../../host/host.ts'
 
 /** How gVisor gets hold of a program's system calls: systrap everywhere, KVM where the hardware really runs it. */
@@ -30,9 +29,10 @@ export async function choosePlatform(host: Host, runsc: string): Promise<void> {
     chosen.set(host, device && known ? known.platform : 'systrap')
     return
   }
-  const platform = (await boots(runsc)) ? 'kvm' : 'systrap'
+  const folder = join(host.imagesDir, 'gvisor-platform.probe')
+  const platform = (await step('kvm.probe', folder, () => boots(runsc, folder))) ? 'kvm' : 'systrap'
   chosen.set(host, platform)
-  await atomicWrite(file, JSON.stringify({ bootId, platform }))
+  await writeVerdict(host, { bootId, platform })
 }
 
 /** A sandbox of ours did not start by KVM although a plain one did: no more of it until the next boot. */
@@ -40,11 +40,13 @@ export async function distrustKvm(host: Host): Promise<void> {
   if (platformOf(host) !== 'kvm') return
   chosen.set(host, 'systrap')
   const known = await readVerdict(verdictFile(host))
-  if (known) await atomicWrite(verdictFile(host), JSON.stringify({ ...known, platform: 'systrap' }))
+  if (known) await writeVerdict(host, { ...known, platform: 'systrap' })
 }
 
-async function boots(runsc: string): Promise<boolean> {
-  const folder = await mkdtemp(join(tmpdir(), 'warren-kvm-'))
+/** In a folder that a later attempt finds again, if we are killed before it is removed. */
+async function boots(runsc: string, folder: string): Promise<boolean> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  await mkdir(folder)
   try {
     const { ok } = await runCommand(
       [
@@ -60,11 +62,22 @@ async function boots(runsc: string): Promise<boolean> {
   }
 }
 
+interface Verdict {
+  bootId: string
+  platform: GvisorPlatform
+}
+
+function writeVerdict(host: Host, verdict: Verdict): Promise<void> {
+  const file = verdictFile(host)
+  // Cut off by a crash it says nothing, and it is looked for again.
+  return step('kvm.verdict', file, () => writeFile(file, JSON.stringify(verdict)))
+}
+
 const verdictFile = (host: Host) => join(host.imagesDir, 'gvisor-platform.json')
 
-async function readVerdict(file: string): Promise<{ bootId: string; platform: GvisorPlatform } | undefined> {
+async function readVerdict(file: string): Promise<Verdict | undefined> {
   try {
-    const verdict = JSON.parse(await readFile(file, 'utf8')) as { bootId: string; platform: GvisorPlatform }
+    const verdict = JSON.parse(await readFile(file, 'utf8')) as Verdict
     return verdict.platform === 'kvm' || verdict.platform === 'systrap' ? verdict : undefined
   } catch {
     return undefined
