@@ -32,7 +32,7 @@ export function printSandbox(report: SandboxReport, before: Machine, after: Mach
   return `${lines.join('\n')}\n`
 }
 
-function seriesLines(series: Series): string[] {
+export function seriesLines(series: Series): string[] {
   const { name, p50, p95, p99, max, samples, success, load, targets, note, failure } = series
   const promises = targets
     .map(({ percentile, atMost, met }) => verdict(met, `${percentile} ≤${Math.round(atMost * 100) / 100}`))
@@ -48,7 +48,7 @@ function verdict(met: boolean, promise: string): string {
   return `${met ? '✓' : '✗'} ${promise}`
 }
 
-function row([name = '', ...cells]: string[]): string {
+export function row([name = '', ...cells]: string[]): string {
   const last = cells.pop() ?? ''
   return `${name.padEnd(54)}${cells.map((cell) => cell.padStart(9)).join('')}   ${last}`.trimEnd()
 }

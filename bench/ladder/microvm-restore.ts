@@ -1,5 +1,5 @@
-import type { Client } from '../measure/client.ts'
-import { Recorder, type Series } from '../measure/series.ts'
+import { Recorder } from '../measure/series.ts'
+import { isEmulated, type Measurement } from './measurement.ts'
 
 /** A limit that no other sandbox has: its machine has to be booted. */
 const unusualMemoryMb = 173
@@ -10,8 +10,9 @@ const kvmTargetMs = 60
  * A microVM from the request to create to the output of its first program: one whose size was never booted, and copies of it.
  * Leaves the template behind, as any use does.
  */
-export async function measureMicrovmRestore(deps: { client: Client; quick: boolean; kvm: boolean }): Promise<Series[]> {
-  const { client, quick, kvm } = deps
+export const measureMicrovmRestore: Measurement = async ({ client, quick, runtimes }) => {
+  const runtime = runtimes.find(({ driver }) => driver === 'microvm/qemu')
+  if (!runtime?.healthy) return { series: [], skipped: [`microVM: ${runtime?.reason ?? 'no such runtime'}`] }
   const input = { isolation: { driver: 'microvm/qemu' }, limits: { memoryMb: unusualMemoryMb } }
   const measure = async (recorder: Recorder): Promise<void> => {
     const created = await recorder.time(async () => {
@@ -25,10 +26,14 @@ export async function measureMicrovmRestore(deps: { client: Client; quick: boole
   await measure(cold)
   const restored = new Recorder()
   for (let round = 0; round < (quick ? 3 : 20); round++) await measure(restored)
-  const targets = [{ percentile: 'p50' as const, atMost: kvm ? kvmTargetMs : emulatedTargetMs }]
-  const note = kvm ? undefined : 'processor emulated'
-  return [
-    cold.series('microVM, first of its size: boot, save and restore to first output'),
-    restored.series('microVM, restored from its template to first output', { targets, note }),
-  ]
+  const emulated = isEmulated(runtime)
+  const targets = [{ percentile: 'p50' as const, atMost: emulated ? emulatedTargetMs : kvmTargetMs }]
+  const note = emulated ? 'processor emulated' : undefined
+  return {
+    series: [
+      cold.series('microVM, first of its size: boot, save and restore to first output'),
+      restored.series('microVM, restored from its template to first output', { targets, note }),
+    ],
+    skipped: [],
+  }
 }

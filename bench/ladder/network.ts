@@ -7,11 +7,13 @@ import { gatewayUid } from '../../platform/src/engine/host/host.ts'
 import { Network } from '../../platform/src/engine/network/network.ts'
 import type { NetworkPolicy } from '../../platform/src/engine/network/rules.ts'
 import { Recorder, type Series } from '../measure/series.ts'
+import type { Measurement } from './measurement.ts'
 
 const guestBinary = fileURLToPath(new URL('../../guest/target/release/warren-guest', import.meta.url))
 
 /** How long a sandbox waits for its network, and a change of policy until it holds: by the engine, without HTTP and database. */
-export async function benchNetwork({ quick }: { quick: boolean }): Promise<Series[]> {
+export const measureNetwork: Measurement = async ({ quick }) => {
+  if (process.getuid?.() !== 0) return { series: [], skipped: ['network: only root can give sandboxes a network'] }
   const times = quick ? 10 : 100
   const folder = await mkdtemp(join(tmpdir(), 'warren-bench-'))
   const network = await Network.open({
@@ -22,7 +24,7 @@ export async function benchNetwork({ quick }: { quick: boolean }): Promise<Serie
     log: { warn: (details, message) => process.stderr.write(`bench: ${message} ${JSON.stringify(details)}\n`) },
   })
   try {
-    return [await claims(network, times), await updates(network, times)]
+    return { series: [await claims(network, times), await updates(network, times)], skipped: [] }
   } finally {
     await network.close()
     await rm(folder, { recursive: true, force: true })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../measure/client.ts'
 import { Recorder, type Series, type Target } from '../measure/series.ts'
+import { isEmulated, type Measured, type Measurement } from './measurement.ts'
 
 const targets: Target[] = [{ percentile: 'p50', atMost: 15 }]
 const snippet =
@@ -14,8 +15,23 @@ interface ZygotePlan {
   pauseMs: number
 }
 
+/** In each runtime that has pandas: with a rest between two, in which the service forks ahead, and without. */
+export const measureZygote: Measurement = async ({ client, quick, runtimes }) => {
+  const measured: Measured = { series: [], skipped: [] }
+  for (const { driver } of runtimes.filter((runtime) => runtime.healthy && !isEmulated(runtime))) {
+    for (const pauseMs of [200, 0]) {
+      try {
+        measured.series.push(await zygoteFork(client, { driver, times: quick ? 5 : 30, pauseMs }))
+      } catch (error) {
+        measured.skipped.push(`zygote fork, ${driver}: ${(error as Error).message}`)
+      }
+    }
+  }
+  return measured
+}
+
 /** From the request for a context to a result of pandas in it, in one sandbox of `driver`; each context is removed again. */
-export async function zygoteFork(client: Client, { driver, times, pauseMs }: ZygotePlan): Promise<Series> {
+async function zygoteFork(client: Client, { driver, times, pauseMs }: ZygotePlan): Promise<Series> {
   const { id } = await client.create({ isolation: { driver } })
   try {
     const recorder = new Recorder()

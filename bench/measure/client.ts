@@ -66,6 +66,16 @@ export class Client {
     await this.#json('POST', `/v1/sandboxes/${id}/processes`, { command })
   }
 
+  /** One of the verbs that need no more than their name: pause, resume. */
+  async act(id: string, verb: 'pause' | 'resume'): Promise<void> {
+    await this.#json('POST', `/v1/sandboxes/${id}/${verb}`, {})
+  }
+
+  async fork(id: string, count: number): Promise<{ id: string }[]> {
+    const path = `/v1/sandboxes/${id}/fork`
+    return (await this.#json<{ sandboxes: { id: string }[] }>('POST', path, { count, timeout: 600 })).sandboxes
+  }
+
   get(id: string): Promise<{ state: string; endReason?: string }> {
     return this.#json('GET', `/v1/sandboxes/${id}`)
   }
@@ -75,7 +85,9 @@ export class Client {
     if (status !== 204 && status !== 404) throw new Error(`HTTP ${status}: ${body}`)
   }
 
-  async runtimes(): Promise<{ driver: string; isolation: string; healthy: boolean; reason: string }[]> {
+  async runtimes<More = unknown>(): Promise<
+    ({ driver: string; isolation: string; healthy: boolean; reason: string } & More)[]
+  > {
     return (await this.#json<{ runtimes: [] }>('GET', '/v1/runtimes')).runtimes
   }
 

@@ -49,6 +49,7 @@ export interface NetworkFlags {
 
 export interface CreateFlags extends NetworkFlags {
   template?: string
+  snapshot?: string
   timeout?: number
   env?: Record<string, string>
   metadata?: Record<string, string>
@@ -85,6 +86,7 @@ export function networkOptions({ internet, allow, deny, bandwidth }: NetworkFlag
 export function withCreateOptions(command: Command): Command {
   return withNetworkOptions(command)
     .option('-t, --template <name>', text.optionTemplate)
+    .option('--snapshot <id>', text.optionSnapshot)
     .option('--timeout <time>', text.optionTimeout, wholeDuration)
     .option('-e, --env <name=value>', text.optionEnv, pair)
     .option('-m, --metadata <name=value>', text.optionMetadata, pair)
@@ -120,11 +122,12 @@ export function unenforcedOptions(flags: CreateFlags, runtime: SandboxInfo['runt
 
 /** What these options ask for. What was not given is left to the server. */
 export function createOptions(flags: CreateFlags): CreateOptions {
-  const { template, timeout, env, metadata, isolation: min, driver, gpu } = flags
+  const { template, snapshot, timeout, env, metadata, isolation: min, driver, gpu } = flags
   const limits = { cpuCores: flags.cpu, memoryMb: flags.memory, diskMb: flags.disk, maxProcesses: flags.processes }
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
   return {
     template,
+    snapshot,
     timeout,
     env,
     metadata,

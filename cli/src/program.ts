@@ -3,18 +3,27 @@ import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addRun } from './commands/run.ts'
+import { addClone } from './commands/sandbox/clone.ts'
 import { addConsole } from './commands/sandbox/console.ts'
 import { addContext } from './commands/sandbox/context.ts'
 import { addCopy } from './commands/sandbox/copy.ts'
 import { addCreate } from './commands/sandbox/create.ts'
 import { addExec } from './commands/sandbox/exec.ts'
+import { addFork } from './commands/sandbox/fork.ts'
 import { addInfo } from './commands/sandbox/info.ts'
 import { addKill } from './commands/sandbox/kill.ts'
 import { addList } from './commands/sandbox/list.ts'
 import { addLogs } from './commands/sandbox/logs.ts'
 import { addNetwork } from './commands/sandbox/network.ts'
+import { addPause } from './commands/sandbox/pause.ts'
+import { addResume } from './commands/sandbox/resume.ts'
 import { addShell } from './commands/sandbox/shell.ts'
 import { addTimeout } from './commands/sandbox/timeout.ts'
+import { addCreate as addSnapshotCreate } from './commands/snapshot/create.ts'
+import { addDelete as addSnapshotDelete } from './commands/snapshot/delete.ts'
+import { addExport } from './commands/snapshot/export.ts'
+import { addImport } from './commands/snapshot/import.ts'
+import { addList as addSnapshotList } from './commands/snapshot/list.ts'
 import { addUp } from './commands/up.ts'
 import { addVerify } from './commands/verify.ts'
 import { text } from './messages.ts'
@@ -43,8 +52,23 @@ export function program(): Command {
   const sandbox = root.command('sandbox').description(text.sandbox).enablePositionalOptions()
   sandbox.helpCommand('help [command]', text.helpCommand)
   const programs = [addExec, addShell, addConsole, addContext, addCopy, addLogs]
-  const adds = [addCreate, addList, addInfo, ...programs, addNetwork, addTimeout, addKill]
-  for (const add of adds) add(sandbox)
+  const adds = [
+    addCreate,
+    addList,
+    addInfo,
+    ...programs,
+    addNetwork,
+    addTimeout,
+    addPause,
+    addResume,
+    addFork,
+    addClone,
+  ]
+  for (const add of [...adds, addKill]) add(sandbox)
+
+  const snapshot = root.command('snapshot').description(text.snapshot).enablePositionalOptions()
+  snapshot.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addSnapshotCreate, addSnapshotList, addSnapshotDelete, addExport, addImport]) add(snapshot)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

@@ -148,3 +148,26 @@ test('an interpreter keeps what it has been told between two commands', async ()
   assert.equal((await run([...context, 'remove', id, interpreter])).code, 0)
   await run(['sandbox', 'kill', id])
 })
+
+test('pause, resume, snapshot create, list, export, import and delete', async (t) => {
+  const { runtimes } = await platform.json('GET', '/v1/runtimes')
+  const found = runtimes.find(
+    (one: { healthy: boolean; capabilities: { snapshot: { keeps?: string } } }) =>
+      one.healthy && one.capabilities.snapshot.keeps,
+  )
+  if (!found) return t.skip('no runtime of this host takes snapshots')
+  const id = (await run(['sandbox', 'create', '--driver', found.driver, '--disk', '64'])).stdout.trim()
+  assert.match((await run(['sandbox', 'pause', id])).stdout, new RegExp(`^${id} .*paused`))
+  assert.match((await run(['sandbox', 'exec', id, 'true'])).stderr, /resume/)
+  assert.match((await run(['sandbox', 'resume', id, '--timeout', '5m'])).stdout, new RegExp(`^${id} .*running`))
+  const snapshot = (await run(['snapshot', 'create', '--name', 'mine', id])).stdout.trim()
+  assert.match((await run(['snapshot', 'list'])).stdout, new RegExp(`${snapshot}.*mine`))
+  const file = join(folder, 'mine.warren')
+  assert.equal((await run(['snapshot', 'export', snapshot, file])).code, 0)
+  const imported = (await run(['snapshot', 'import', file, '--name', 'again'])).stdout.trim()
+  const copy = (await run(['sandbox', 'create', '--snapshot', imported])).stdout.trim()
+  assert.equal((await run(['sandbox', 'exec', copy, 'echo', 'here'])).stdout, 'here\n')
+  assert.equal((await run(['sandbox', 'kill', id, copy])).code, 0)
+  assert.equal((await run(['snapshot', 'delete', snapshot, imported])).code, 0)
+  assert.equal((await run(['snapshot', 'delete', snapshot])).code, 1)
+})

@@ -57,6 +57,25 @@ pub fn give_tree(root: &Path, owner: &dyn Fn(&Path) -> Owner) -> Result<(), Erro
     Ok(())
 }
 
+/// Gives `root` and everything below it to the owner that `owner` answers for the one it has, with its mode.
+pub fn change_tree(root: &Path, owner: &dyn Fn(Owner) -> Owner) -> Result<(), Error> {
+    let mut below = vec![root.to_path_buf()];
+    while let Some(path) = below.pop() {
+        let metadata = path.symlink_metadata()?;
+        change_owner(&path, owner((metadata.uid(), metadata.gid())))?;
+        // Changing the owner clears these.
+        if metadata.is_file() && metadata.mode() & 0o6000 != 0 {
+            set_permissions(&path, Permissions::from_mode(metadata.mode() & 0o7777))?;
+        }
+        if metadata.is_dir() {
+            for entry in path.read_dir()? {
+                below.push(entry?.path());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// `join("")` would add a slash, and a file with a slash behind it is not found.
 fn join(base: &Path, relative: &Path) -> std::path::PathBuf {
     if relative.as_os_str().is_empty() {

@@ -9,8 +9,8 @@ use std::os::unix::io::AsRawFd;
 const KEEP_ENV: u8 = 5;
 const MACHINE_ID: u8 = 6;
 
-/// Sets what a sandbox gets when it is claimed or wakes up as a copy: its default environment, fresh randomness, its name,
-/// the time, its machine id, and in a microVM its limits.
+/// Sets what a sandbox gets when it is claimed, wakes up as a copy or is made from a saved one: its default environment,
+/// fresh randomness, its name, the time, its machine id, and in a microVM its limits.
 pub fn configure(agent: &Agent, fields: &Fields) -> Outcome<Vec<u8>> {
     if !fields.flag(KEEP_ENV) {
         let env: Vec<Vec<u8>> = fields.all(1).map(<[u8]>::to_vec).collect();

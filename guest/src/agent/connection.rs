@@ -1,12 +1,13 @@
+use super::host_socket::HostSocket;
 use crate::failure::{Failure, Outcome};
 use crate::frames::{header, kind, Frame, FrameBuffer};
 use crate::libc;
 use crate::syscalls::{receive, send, Errno};
-use std::os::unix::io::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::io::{AsRawFd, RawFd};
 
 /// One stream from the host. Blocking by default; the loops that poll use the `_now` calls.
 pub struct Connection {
-    fd: OwnedFd,
+    fd: HostSocket,
     frames: FrameBuffer,
 }
 
@@ -21,7 +22,7 @@ pub enum Arrived {
 pub struct Lost;
 
 impl Connection {
-    pub fn new(fd: OwnedFd) -> Connection {
+    pub fn new(fd: HostSocket) -> Connection {
         Connection { fd, frames: FrameBuffer::default() }
     }
 
@@ -88,7 +89,7 @@ impl Connection {
     }
 
     /// Takes the socket and what was received beyond the last frame, to go on without frames.
-    pub fn into_raw(self) -> (OwnedFd, Vec<u8>) {
+    pub fn into_raw(self) -> (HostSocket, Vec<u8>) {
         (self.fd, self.frames.into_rest())
     }
 }

@@ -50,18 +50,18 @@ pub fn main(arguments: &[String]) -> i32 {
         Ok(listener) => listener,
         Err(message) => return complain(&message),
     };
-    let keeper = match listen {
-        Listen::Inherited(_) => pipe_to_keeper(),
-        Listen::At(_) => -1,
+    let (listens_at, keeper) = match listen {
+        Listen::Inherited(_) => (None, pipe_to_keeper()),
+        Listen::At(path) => (Some(path), -1),
     };
-    run(Source::Socket(listener), None, keeper)
+    run(Served { source: Source::Socket(listener), listens_at, limits: None, keeper })
 }
 
 /// The agent of a microVM, which is its first process already: connections come over the serial line.
 pub fn serve_line(connections: Receiver<UnixStream>, limits: Option<LimitGroup>) -> i32 {
     protect_from_programs();
     settle_in();
-    run(Source::Line(Mutex::new(connections)), limits, -1)
+    run(Served { source: Source::Line(Mutex::new(connections)), listens_at: None, limits, keeper: -1 })
 }
 
 /// Programs of our own user must not reach into us through /proc.
@@ -88,7 +88,15 @@ fn is_init() -> bool {
     std::process::id() == 1
 }
 
-fn run(source: Source, limits: Option<LimitGroup>, keeper: RawFd) -> i32 {
+struct Served {
+    source: Source,
+    listens_at: Option<String>,
+    limits: Option<LimitGroup>,
+    /// Tells the keeper that we end; -1 where there is none to be told.
+    keeper: RawFd,
+}
+
+fn run(Served { source, listens_at, limits, keeper }: Served) -> i32 {
     let is_init = is_init();
     let signals = match Signals::open(reaper::awaited_signals(is_init)) {
         Ok(signals) => signals,
@@ -101,6 +109,11 @@ fn run(source: Source, limits: Option<LimitGroup>, keeper: RawFd) -> i32 {
         default_env: Mutex::new(Vec::new()),
         limits,
         started: Instant::now(),
+        workers: match workers::Workers::new() {
+            Ok(workers) => workers,
+            Err(message) => return complain(&message),
+        },
+        listens_at,
     }));
     if workers::start(agent, source).is_err() {
         return complain("cannot start a thread");

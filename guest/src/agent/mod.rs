@@ -6,6 +6,7 @@ mod connection;
 mod dial;
 mod exec;
 mod files;
+mod host_socket;
 mod listen;
 mod log_ring;
 mod logs;
@@ -19,6 +20,7 @@ mod pump;
 mod reaper;
 mod requests;
 mod spawn;
+mod suspend;
 mod users;
 mod view;
 mod watch;
@@ -38,6 +40,9 @@ pub struct Agent {
     /// In a microVM, where the agent keeps the limits itself.
     limits: Option<LimitGroup>,
     started: Instant,
+    workers: workers::Workers,
+    /// Where it made its own socket; `None` with an inherited one.
+    listens_at: Option<String>,
 }
 
 impl Agent {

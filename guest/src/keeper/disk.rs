@@ -1,16 +1,18 @@
 use super::loop_device::LoopDevice;
 use super::options::{Disk, Options};
-use super::skeleton::{fill, take_over};
+use super::skeleton::{fill, shift_owners, take_over};
 use crate::libc;
 use crate::sparse_copy::copy_sparse;
-use crate::syscalls::{c_string, check, describe, mount, Errno};
-use std::fs::{create_dir, remove_dir};
+use crate::syscalls::{c_string, check, describe, mount, open, open_at, Errno};
+use std::fs::{create_dir, remove_dir, File};
 use std::io::ErrorKind;
+use std::os::unix::io::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 const ROOTFS: &str = "rootfs";
 const IMAGE: &str = "disk.img";
 const IMAGE_IN_THE_MAKING: &str = "disk.img.partial";
+const COPY: &str = "disk.copy";
 const MOST_MOUNTS_OVER_EACH_OTHER: usize = 8;
 const INODES_PER_MB: u64 = 64;
 const FEWEST_INODES: u64 = 16_384;
@@ -19,7 +21,8 @@ const FEWEST_INODES: u64 = 16_384;
 /// goes with the last process that uses it.
 pub struct MountedDisk {
     root: String,
-    binds: Vec<String>,
+    /// Folders of the host that are covered.
+    hidden: Vec<String>,
     device: Option<LoopDevice>,
 }
 
@@ -42,7 +45,10 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
             let (device, is_new) = mount_loop(options.image.as_deref().unwrap_or(""), &root)?;
             if is_new {
                 let _ = remove_dir(Path::new(&root).join("lost+found"));
-                take_over(Path::new(&root), skeleton, options.uid_base)?;
+                match options.shift_from {
+                    Some(from) => shift_owners(Path::new(&root), from, options.uid_base)?,
+                    None => take_over(Path::new(&root), skeleton, options.uid_base)?,
+                }
             }
             Some(device)
         }
@@ -54,30 +60,40 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
             None
         }
     };
-    let mut binds = Vec::new();
     for (source, target) in &options.binds {
-        let target = format!("{}/{}", root, target);
-        bind_read_only(source, &target).map_err(|errno| failed(&format!("show {} at {}", source, target), errno))?;
-        binds.push(target);
+        bind_read_only(source, &root, target)
+            .map_err(|errno| failed(&format!("show {} at {}/{}", source, root, target), errno))?;
     }
-    for path in &options.hidden {
+    let hidden = &options.hidden;
+    for path in hidden {
         mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "size=4k")
             .map_err(|errno| failed(&format!("hide {}", path), errno))?;
-        binds.push(path.clone());
     }
     if options.sysfs {
-        let target = format!("{}/sys", root);
+        let place_of_mount = place(&root, "sys").map_err(|errno| failed("find sys in the root", errno))?;
+        let target = format!("/proc/self/fd/{}", place_of_mount.as_raw_fd());
         let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         mount("sysfs", &target, "sysfs", flags, "").map_err(|errno| failed("mount sysfs", errno))?;
-        binds.push(target);
     }
-    Ok(Some(MountedDisk { root, binds, device }))
+    Ok(Some(MountedDisk { root, hidden: hidden.clone(), device }))
 }
 
-fn bind_read_only(source: &str, target: &str) -> Result<(), Errno> {
-    mount(source, target, "", libc::MS_BIND, "")?;
+/// A disk that comes from a snapshot was made by whoever was in the sandbox: no link on it is followed.
+fn bind_read_only(source: &str, root: &str, target: &str) -> Result<(), Errno> {
+    let place_of_mount = place(root, target)?;
+    mount(source, &format!("/proc/self/fd/{}", place_of_mount.as_raw_fd()), "", libc::MS_BIND, "")?;
+    // What is there now is what was just mounted.
+    let mounted = place(root, target)?;
     let flags = libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY | libc::MS_NODEV | libc::MS_NOSUID;
-    mount("none", target, "", flags, "")
+    mount("none", &format!("/proc/self/fd/{}", mounted.as_raw_fd()), "", flags, "")
+}
+
+fn place(root: &str, target: &str) -> Result<OwnedFd, Errno> {
+    let mut place = open(&c_string(root.as_bytes())?, libc::O_PATH | libc::O_DIRECTORY, 0)?;
+    for name in target.split('/') {
+        place = open_at(place.as_raw_fd(), &c_string(name.as_bytes())?, libc::O_PATH | libc::O_NOFOLLOW)?;
+    }
+    Ok(place)
 }
 
 fn enter_private_namespace() -> Result<(), Errno> {
@@ -116,15 +132,32 @@ impl MountedDisk {
         }
     }
 
+    /// Copies the image to `disk.copy`. Whoever asks sees to it that nothing in the sandbox writes meanwhile.
+    pub fn copy(&self) -> Result<(), String> {
+        if self.device.is_none() {
+            return Err("the disk is in memory".to_string());
+        }
+        let root = File::open(&self.root).map_err(|error| format!("cannot open the disk: {}", error))?;
+        let synced = check(unsafe { libc::syncfs(root.as_raw_fd()) });
+        synced.map_err(|errno| failed("write the disk out", errno))?;
+        copy_sparse(IMAGE, COPY).map_err(|errno| {
+            let _ = std::fs::remove_file(COPY);
+            failed("copy the disk", errno)
+        })
+    }
+
     /// Nothing of it is left on the host when this returns, except the image file.
     pub fn unmount(self) {
-        for target in self.binds.iter().chain([&self.root]) {
-            let name = c_string(target.as_bytes()).unwrap_or_default();
-            // A runtime may have mounted the root over itself; in our namespace nothing else is worth keeping there.
-            for _ in 0..MOST_MOUNTS_OVER_EACH_OTHER {
-                if unsafe { libc::umount2(name.as_ptr(), libc::MNT_DETACH) } < 0 {
-                    break;
-                }
+        for path in &self.hidden {
+            let covered = c_string(path.as_bytes()).unwrap_or_default();
+            unsafe { libc::umount2(covered.as_ptr(), libc::MNT_DETACH) };
+        }
+        let name = c_string(self.root.as_bytes()).unwrap_or_default();
+        // With all that is mounted in it. A runtime may have mounted it over itself; in our namespace nothing else is
+        // worth keeping there.
+        for _ in 0..MOST_MOUNTS_OVER_EACH_OTHER {
+            if unsafe { libc::umount2(name.as_ptr(), libc::MNT_DETACH) } < 0 {
+                break;
             }
         }
         if let Some(device) = self.device {

@@ -9,6 +9,8 @@ pub struct Options {
     pub image: Option<String>,
     pub skeleton: Option<String>,
     pub uid_base: u32,
+    /// The `uid_base` of the sandbox whose disk this was, to which its files belong.
+    pub shift_from: Option<u32>,
     /// Where the root is mounted: by default `rootfs` in `dir`, which every user must be able to reach.
     pub mount_at: Option<String>,
     /// Files of the host shown read-only in the root: source, and place below the root.
@@ -83,6 +85,7 @@ impl Options {
             "--image" => self.image = Some(text()),
             "--skeleton" => self.skeleton = Some(text()),
             "--uid-base" => self.uid_base = parse_number(name, value)?,
+            "--shift-from" => self.shift_from = Some(parse_number(name, value)?),
             "--mount-at" => self.mount_at = Some(text()),
             "--bind" => self.binds.push(parse_pair(name, value)?),
             "--open" => self.opened.push(parse_opened(name, value)?),
@@ -164,11 +167,12 @@ mod tests {
 
     #[test]
     fn a_full_command_line() {
-        let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --cgroup /a --cgroup /b \
+        let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --shift-from 70000 --cgroup /a --cgroup /b \
                     --mount-at /mnt --bind /a:b/c --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
                     --netns /n --sysfs --hide /h --hold --detached --pid-file pid -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
+        assert_eq!(options.shift_from, Some(70_000));
         assert_eq!(options.cgroups, ["/a", "/b"]);
         assert_eq!(options.mount_at.as_deref(), Some("/mnt"));
         assert_eq!(options.binds, [("/a".to_string(), "b/c".to_string())]);

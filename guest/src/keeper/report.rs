@@ -25,6 +25,14 @@ pub fn ended(id: &str) {
     tell(&format!(r#"{{"id":{},"ok":false,"error":"the keeper ended without a word","stderr":""}}"#, quoted(id)));
 }
 
+/// The answer to those who asked for a copy of the disk.
+pub fn copied(copied: Result<(), String>) -> String {
+    match copied {
+        Ok(()) => r#"{"copied":true}"#.to_string(),
+        Err(error) => format!(r#"{{"copied":false,"error":{}}}"#, quoted(head(&error))),
+    }
+}
+
 fn tell(line: &str) {
     let _ = write(1, format!("{}\n", line).as_bytes());
 }

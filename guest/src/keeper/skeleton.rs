@@ -1,4 +1,4 @@
-use crate::tree_copy::{copy_tree, give_tree, Owner};
+use crate::tree_copy::{change_tree, copy_tree, give_tree, Owner};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,23 @@ pub fn take_over(root: &Path, skeleton: Option<&Path>, uid_base: u32) -> Result<
     };
     let _ = std::fs::remove_file(root.join(OWNERS));
     give_tree(root, &|path| owners.of(path)).map_err(|error| format!("cannot take over {}: {}", root.display(), error))
+}
+
+/// Most users and groups of one sandbox.
+const IDS: u32 = 65_536;
+
+/// Moves the owners of all files from the range of one sandbox to that of another. Others, which only a forged disk has,
+/// become its root.
+pub fn shift_owners(root: &Path, from: u32, to: u32) -> Result<(), String> {
+    let inside = |id: u32, base: u32| id.checked_sub(base).filter(|inside| *inside < IDS);
+    let moved = |id: u32| match inside(id, from) {
+        // Met before by another name, or by an earlier attempt.
+        _ if inside(id, to).is_some() => id,
+        Some(inside) => to.saturating_add(inside),
+        None => to,
+    };
+    change_tree(root, &|(uid, gid)| (moved(uid), moved(gid)))
+        .map_err(|error| format!("cannot shift the owners of {}: {}", root.display(), error))
 }
 
 struct Owners {

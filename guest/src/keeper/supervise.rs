@@ -1,4 +1,5 @@
-use super::records;
+use super::disk::MountedDisk;
+use super::{records, report};
 use super::start::Keeper;
 use crate::descendants::kill_descendants;
 use crate::libc::{self, POLLIN};
@@ -47,7 +48,12 @@ fn wait_for_end(keeper: &mut Keeper) -> Ending {
         if entries[1].revents != 0 {
             keeper.console.drain();
         }
-        if keeper.watchers.step(&entries[2..], &greeting).kill || terminate {
+        let asked = keeper.watchers.step(&entries[2..], &greeting);
+        if asked.copy_disk {
+            let copied = keeper.disk.as_ref().map_or(Err("there is no disk".to_string()), MountedDisk::copy);
+            keeper.watchers.tell_all(&report::copied(copied));
+        }
+        if asked.kill || terminate {
             // Ours and not reaped yet, so the pid is still its own.
             let _ = kill(keeper.init, libc::SIGKILL);
         }

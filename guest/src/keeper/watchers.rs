@@ -6,8 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 const MOST_WATCHERS: usize = 16;
 const LONGEST_COMMAND: usize = 256;
 
-/// The connections to keeper.sock: each is told the state, and may ask for the start that is
-/// held back, or for the sandbox's end.
+/// The connections to keeper.sock: each is told the state, and may ask for the start that is held back, for a copy of the
+/// disk, or for the sandbox's end.
 pub struct Watchers {
     listener: UnixListener,
     connections: Vec<Watcher>,
@@ -18,6 +18,7 @@ pub struct Watchers {
 pub struct Asked {
     pub kill: bool,
     pub run: bool,
+    pub copy_disk: bool,
 }
 
 struct Watcher {
@@ -91,6 +92,7 @@ impl Watcher {
             let command: Vec<u8> = self.line.drain(..=end).collect();
             asked.kill |= command == b"kill\n";
             asked.run |= command == b"run\n";
+            asked.copy_disk |= command == b"copy-disk\n";
         }
         self.sends &= self.line.len() <= LONGEST_COMMAND;
     }

@@ -214,6 +214,7 @@ extern "C" {
         flags: c_ulong,
         data: *const c_void,
     ) -> c_int;
+    pub fn syncfs(fd: c_int) -> c_int;
     pub fn umount2(target: *const c_char, flags: c_int) -> c_int;
 
     pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;

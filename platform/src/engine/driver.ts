@@ -34,6 +34,8 @@ export interface Rootfs {
   skeleton: string
   /** Host directories shown read-only at the same path inside. */
   readOnly: string[]
+  /** The guest agent's binary, one that lasts as long as what was made with it; by default the platform's own. */
+  agent?: string
 }
 
 /** Everything a driver needs to start one instance. It is on disk, as the engine's record, before the driver is called. */
@@ -91,10 +93,38 @@ export interface InitExit {
   at: number
 }
 
+/** What a driver can promise on this host beyond running: each absence with its reason, a sentence. */
+export interface Capabilities {
+  /** Whether a paused instance gives its memory back to the host, saved on disk. */
+  pause: { memory: 'saved' | 'resident' } | { absent: string }
+  /** Whether a snapshot holds what runs, or the files alone. A fork needs `memory`. */
+  snapshot: { keeps: 'memory' | 'files' } | { absent: string }
+}
+
+/** Names of what a snapshot is made of, in its folder. */
+export const snapshotParts = { disk: 'disk.img', memory: 'memory' } as const
+
+/** A word that only one checkpoint has: by it the agents of all that are made from it know that they may listen again. */
+export type CheckpointToken = string
+
+/** Where a restored instance comes from. */
+export interface SnapshotSource {
+  /** Folder with the parts. */
+  path: string
+  /** Absent where only files were kept. */
+  token?: CheckpointToken
+  /** The uid range of the instance it was taken of. */
+  slot: number
+}
+
 /** A live instance in the hands of its driver. */
 export interface DriverInstance {
   /** Unix socket on which the guest agent accepts connections, while it lives. */
-  agent: { readonly socketPath: string }
+  agent: {
+    readonly socketPath: string
+    /** Set while it stands still for a snapshot: resolves when it can be reached again, or is gone. */
+    readonly standsStill?: Promise<void> | undefined
+  }
   /** Who runs commands inside when the caller names nobody. */
   defaultUser: string
   disk: DiskLimit
@@ -110,8 +140,21 @@ export interface DriverInstance {
   hostProcesses?(): Promise<number[]>
   /** The serial console of its machine, where it is one. */
   console?(): Promise<Duplex>
-  /** Ends the instance; resolves when no process, mount, cgroup or namespace of it is left. Idempotent. */
-  destroy(): Promise<void>
+  /** Everything inside stands still, in memory, until `resume`. */
+  pause?(): Promise<void>
+  /** Goes on after `pause` or a snapshot that was held. Idempotent. */
+  resume?(): Promise<void>
+  /**
+   * Writes its parts into the empty folder `into`, all of the same moment, while everything inside stands still. With
+   * `hold` it goes on standing still, and its disk is not copied: for an end that keeps disk and memory. On rejection it
+   * runs as before.
+   */
+  snapshot?(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<{ token?: CheckpointToken }>
+  /**
+   * Ends the instance; resolves when no process, mount, cgroup or namespace of it is left, and of its files only the
+   * record and `kept`. Idempotent.
+   */
+  destroy(kept?: readonly string[]): Promise<void>
 }
 
 /** The verdict of booting a driver's backend. `reason` is a sentence an operator can act on. */
@@ -137,6 +180,9 @@ export interface Driver {
   joinsNetwork?: boolean
   /** Why a sandbox gets no GPU here; undefined where it gets one. A driver without this gives none. */
   refuseGpu?(): string | undefined
+  capabilities(): Capabilities
+  /** Names what can read the memory it saves; known once it has been examined. Where snapshots keep memory. */
+  memoryFormat?(): string
   /** Chosen only when a request names it. */
   onlyByName?: boolean
   /** How long a first boot may take, milliseconds; without it the engine decides. */
@@ -150,6 +196,14 @@ export interface Driver {
   prepare?(spec: InstanceSpec): Promise<void>
   /** Starts an instance, with a rest in between if `hold` is given. On rejection nothing of it is left but its record. */
   create(spec: InstanceSpec, dir: InstanceDir, signal: AbortSignal, hold?: Hold): Promise<DriverInstance>
-  /** Takes up what an earlier process started. Undefined when it is gone; then nothing of it is left either. */
-  recover(spec: InstanceSpec, dir: InstanceDir): Promise<DriverInstance | undefined>
+  /**
+   * Starts an instance as it was when the snapshot was taken. A disk that is in `dir` already is its own and is used as it
+   * is; else the snapshot's is copied. On rejection nothing is left but the record and such a disk.
+   */
+  restore?(spec: InstanceSpec, dir: InstanceDir, source: SnapshotSource, signal: AbortSignal): Promise<DriverInstance>
+  /**
+   * Takes up what an earlier process started. Undefined when it is gone; then nothing of it is left either but `kept`. One
+   * that stood still goes on.
+   */
+  recover(spec: InstanceSpec, dir: InstanceDir, kept?: readonly string[]): Promise<DriverInstance | undefined>
 }

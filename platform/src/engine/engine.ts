@@ -2,17 +2,8 @@ import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
-import type {
-  DiskLimit,
-  Driver,
-  Fingerprint,
-  Hold,
-  InstanceSpec,
-  Isolation,
-  Limits,
-  Rootfs,
-  SoftLimit,
-} from './driver.ts'
+import type { Capabilities, Driver, Fingerprint, Hold, InstanceSpec, Isolation, Limits, Rootfs } from './driver.ts'
+import type { EngineParts } from './engine-parts.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
 import { checkRoom } from './host/room.ts'
@@ -24,21 +15,15 @@ import type { Network } from './network/network.ts'
 import type { NetworkPolicy } from './network/rules.ts'
 import { measurePosture, type Posture } from './posture.ts'
 import { PreparedStarts } from './prepared-starts.ts'
-import { Remains } from './remains.ts'
+import { Remains, removeStrayGroups } from './remains.ts'
+import { type Runtime, runtimeOf } from './runtime.ts'
+import { SavedStates } from './saved-states.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
 import { StartQueue } from './start-queue.ts'
 import { WarmPool } from './warm-pool.ts'
 
 export type { InstanceExit } from './instance.ts'
 export { Instance }
-
-/** Which runtime a sandbox got, and why no stronger one. */
-export interface Runtime {
-  driver: string
-  isolation: Isolation
-  passedOver: { driver: string; reason: string }[]
-  disk: DiskLimit
-  unenforced: SoftLimit[]
-}
 
 export interface StartRequest {
   /** Whoever the instance is for; kept with it, so that nobody else's claim is honoured after a crash. */
@@ -58,6 +43,7 @@ export interface DriverReport {
   driver: string
   isolation: Isolation
   fingerprint: Fingerprint
+  capabilities: Capabilities
 }
 
 export interface EngineDeps {
@@ -74,6 +60,9 @@ export interface EngineDeps {
   isolation: Isolation
   pool: { template: string; size: number; limits: Limits }
   parallelStarts: number
+  snapshots: SnapshotStore
+  /** Where the agent's binary with this checksum would be. */
+  agent: (sha256: string) => string
   log: { warn: (details: object, message: string) => void }
 }
 
@@ -84,6 +73,7 @@ const bootDeadlineMs = 10_000
 export class Engine {
   readonly #deps: EngineDeps
   readonly #instances = new Map<string, Instance>()
+  readonly #paused: EngineParts['paused'] = new Map()
   readonly #ladder: Ladder
   readonly #queue: StartQueue
   readonly #pool: WarmPool
@@ -95,6 +85,8 @@ export class Engine {
   #poolSize: number
   /** What an earlier process left and nobody has claimed yet. */
   readonly #recovered = new Map<string, { record: InstanceRecord; instance: Instance }>()
+  /** Paused instances, snapshots and forks. */
+  readonly saved: SavedStates
 
   private constructor(deps: EngineDeps) {
     this.#deps = deps
@@ -115,6 +107,19 @@ export class Engine {
       discard: (instance) => this.#clear(instance),
       onFailure: (error) => deps.log.warn({ error }, 'a sandbox for the warm pool could not be started'),
     })
+    this.saved = new SavedStates({
+      ...deps,
+      network: this.network,
+      instances: this.#instances,
+      paused: this.#paused,
+      driver: (name) => this.#ladder.healthy(name),
+      watch: (instance) => this.#watch(instance),
+      discard: (instance) => this.#discard(instance),
+      clear: (instance) => this.#clear(instance),
+      clearRecorded: (record, driver) => this.#clearRecorded(record, driver),
+      forget: (spec) => this.#forget(spec),
+      inTurn: (signal, start) => this.#queue.run('urgent', signal, start),
+    })
   }
 
   /** Takes up every instance that an earlier process left alive and removes the remains of those that died. */
@@ -127,7 +132,12 @@ export class Engine {
   /** Every driver's verdict, strongest first. */
   async drivers(): Promise<DriverReport[]> {
     const probed = await this.#ladder.probed()
-    return probed.map(({ driver, fingerprint }) => ({ driver: driver.name, isolation: driver.isolation, fingerprint }))
+    return probed.map(({ driver, fingerprint }) => ({
+      driver: driver.name,
+      isolation: driver.isolation,
+      fingerprint,
+      capabilities: driver.capabilities(),
+    }))
   }
 
   /** Starts a sandbox or takes a ready one. On rejection nothing is left. */
@@ -152,9 +162,7 @@ export class Engine {
       await this.#clear(instance)
       throw error
     }
-    const { name, isolation } = driver
-    const { disk, unenforced } = instance
-    return { instance, runtime: { driver: name, isolation, passedOver, disk, unenforced }, warm: warm !== undefined }
+    return { instance, runtime: runtimeOf(instance, passedOver), warm: warm !== undefined }
   }
 
   get(id: string): Instance | undefined {
@@ -168,12 +176,11 @@ export class Engine {
 
   /** Ends an instance; resolves when nothing of it is left. One that is not there is already what was wanted. */
   async stop(id: string): Promise<void> {
-    const instance = this.#instances.get(id)
-    if (!instance) return
     try {
-      await this.#discard(instance)
+      await this.saved.stop(id)
     } catch (error) {
-      void this.#clear(instance)
+      const instance = this.#instances.get(id)
+      if (instance) void this.#clear(instance)
       throw error
     }
   }
@@ -188,6 +195,7 @@ export class Engine {
       [...this.#recovered.values()].map(async ({ record, instance }) => {
         const { id } = instance
         if (owned.has(id)) return this.#watch(instance)
+        this.#paused.delete(id)
         const poolable = record.poolKey === this.#poolKey && this.#pool.ready < pool.size
         if (poolable && !(await this.#deps.store.isClaimed(id))) {
           this.#instances.set(id, instance)
@@ -197,7 +205,8 @@ export class Engine {
       }),
     )
     this.#recovered.clear()
-    await this.#removeStrayCgroups()
+    await this.saved.keepOnly(owned)
+    await removeStrayGroups(this.#deps)
     this.#pool.fill()
   }
 
@@ -344,7 +353,7 @@ export class Engine {
   #watch(instance: Instance): void {
     this.#instances.set(instance.id, instance)
     instance.onExit((exit) => {
-      if (exit.reason !== 'stopped') void this.#clear(instance)
+      if (exit.reason !== 'stopped' && exit.reason !== 'paused') void this.#clear(instance)
     })
   }
 
@@ -357,6 +366,7 @@ export class Engine {
     await instance.destroy()
     await this.#forget(instance.spec)
     this.#instances.delete(instance.id)
+    this.#paused.delete(instance.id)
   }
 
   async #recover(): Promise<void> {
@@ -368,23 +378,10 @@ export class Engine {
           'internal',
           `record of sandbox ${record.spec.id} names the unknown driver "${record.driver}"`,
         )
-      const inner = await driver.recover(record.spec, this.#deps.store.dir(record.spec.id))
-      if (inner) {
-        const limits = (await this.#deps.store.claimedLimits(record.spec.id)) ?? record.spec.limits
-        const instance = new Instance({ ...record.spec, limits }, driver, inner)
-        this.#recovered.set(record.spec.id, { record, instance })
-      } else await this.#forget(record.spec)
+      const limits = (await this.#deps.store.claimedLimits(record.spec.id)) ?? record.spec.limits
+      const instance = await this.saved.recover({ ...record, spec: { ...record.spec, limits } }, driver)
+      if (instance) this.#recovered.set(record.spec.id, { record, instance })
     }
-  }
-
-  /** A crash between removing a record and its control group leaves the group: it belongs to nobody. */
-  async #removeStrayCgroups(): Promise<void> {
-    const { cgroups, store } = this.#deps
-    if (!cgroups) return
-    // In this order: a record is there before its group is.
-    const groups = await cgroups.list()
-    const known = new Set((await store.readAll()).map((record) => record.spec.id))
-    for (const id of groups) if (!known.has(id)) await cgroups.remove(id)
   }
 }
 

@@ -23,9 +23,14 @@ export class InstanceNetwork {
     return typeof this.#network !== 'string'
   }
 
+  /** Whether instances of `driver` get one. */
+  isFor(driver: Driver): boolean {
+    return this.isThere && driver.joinsNetwork === true
+  }
+
   /** Throws `unavailable` where an instance of `driver` could not do what `policy` allows. */
   check(driver: Driver, policy: NetworkPolicy): void {
-    if (isOpenPolicy(policy) && !(this.isThere && driver.joinsNetwork)) throw this.#missing(driver.name)
+    if (isOpenPolicy(policy) && !this.isFor(driver)) throw this.#missing(driver.name)
   }
 
   /** As `check`, for one that runs. */

@@ -1,9 +1,18 @@
 import { constants, openSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../errors.ts'
+import { atomicWrite } from '../lib/atomic-write.ts'
 import { isAccessible } from '../lib/is-accessible.ts'
 import { step } from '../lib/step.ts'
-import { type InstanceDir, type InstanceSpec, type Limits, recordName } from './driver.ts'
+import {
+  type CheckpointToken,
+  type InstanceDir,
+  type InstanceSpec,
+  type Limits,
+  type NetworkPlace,
+  recordName,
+  snapshotParts,
+} from './driver.ts'
 import { maxSlots } from './host/host.ts'
 import { hasLiveKeeper } from './host/keeper.ts'
 
@@ -15,6 +24,20 @@ export interface InstanceRecord {
   poolKey?: string
   createdAt: number
 }
+
+/** What is on disk of an instance that stands still. */
+export interface PausedRecord {
+  memory: 'saved' | 'resident'
+  token?: CheckpointToken
+  /** It is being brought back: then it may live already. */
+  resuming?: true
+}
+
+const pausedName = 'paused.json'
+const savedName = 'saved'
+const claimedName = 'claimed'
+/** What stays of the files of an instance whose memory is saved, beside its record. */
+export const keptOfPaused = [snapshotParts.disk, savedName, pausedName, claimedName]
 
 /** Folders of instances below one directory, one record each; also hands out the host uid ranges. */
 export class InstanceStore {
@@ -65,13 +88,13 @@ export class InstanceStore {
 
   /** Says that a warm instance now belongs to `owner`, with these limits: after a crash it will not go back to the pool. */
   async markClaimed(id: string, claim: { owner: string; limits: Limits }): Promise<void> {
-    const file = `${this.dir(id).path}/claimed`
+    const file = `${this.dir(id).path}/${claimedName}`
     await step('instance.claim', id, () => writeFile(file, JSON.stringify(claim), { mode: 0o600 }))
   }
 
   /** The limits an instance was claimed with, which are not those it was started with. */
   async claimedLimits(id: string): Promise<Limits | undefined> {
-    const text = await readFile(`${this.dir(id).path}/claimed`, 'utf8').catch(() => undefined)
+    const text = await readFile(`${this.dir(id).path}/${claimedName}`, 'utf8').catch(() => undefined)
     try {
       return text === undefined ? undefined : (JSON.parse(text) as { limits: Limits }).limits
     } catch {
@@ -80,7 +103,39 @@ export class InstanceStore {
   }
 
   async isClaimed(id: string): Promise<boolean> {
-    return isAccessible(`${this.dir(id).path}/claimed`)
+    return isAccessible(`${this.dir(id).path}/${claimedName}`)
+  }
+
+  /** Says that it stands still, and where its memory is. Until `clearPaused` a later process leaves it so. */
+  async markPaused(id: string, paused: PausedRecord): Promise<void> {
+    const file = `${this.dir(id).path}/${pausedName}`
+    await step('instance.pause', id, () => atomicWrite(file, JSON.stringify(paused)))
+  }
+
+  async paused(id: string): Promise<PausedRecord | undefined> {
+    const text = await readFile(`${this.dir(id).path}/${pausedName}`, 'utf8').catch(() => undefined)
+    return text === undefined ? undefined : (JSON.parse(text) as PausedRecord)
+  }
+
+  async clearPaused(id: string): Promise<void> {
+    await step('instance.unpause', id, async () => {
+      await rm(`${this.dir(id).path}/${pausedName}`, { force: true })
+      await rm(this.savedPath(id), { recursive: true, force: true })
+    })
+  }
+
+  /** Records the network that an instance has from now on, or that it has none. */
+  async moveNetwork(id: string, network: NetworkPlace | undefined): Promise<void> {
+    const file = `${this.dir(id).path}/${recordName}`
+    const { spec, ...record } = JSON.parse(await readFile(file, 'utf8')) as InstanceRecord
+    const { network: _, ...rest } = spec
+    const moved = { ...record, spec: { ...rest, ...(network && { network }) } }
+    await step('instance.record', id, () => atomicWrite(file, JSON.stringify(moved)))
+  }
+
+  /** Where the memory of a paused instance is saved. */
+  savedPath(id: string): string {
+    return `${this.dir(id).path}/${savedName}`
   }
 
   async remove(spec: InstanceSpec): Promise<void> {

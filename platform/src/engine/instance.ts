@@ -2,11 +2,13 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../errors.ts'
 import type {
+  Capabilities,
+  CheckpointToken,
   DiskLimit,
+  Driver,
   DriverInstance,
   InitExit,
   InstanceSpec,
-  Isolation,
   Limits,
   SoftLimit,
   Usage,
@@ -16,26 +18,26 @@ import { GuestClient } from './guest/client.ts'
 /** The end of a sandbox is told at most so much later than its connections break, milliseconds. */
 const endTellsMs = 1000
 
-export type ExitReason = 'stopped' | 'out_of_memory' | 'agent_died'
+export type ExitReason = 'stopped' | 'paused' | 'out_of_memory' | 'agent_died'
 
 export interface InstanceExit extends InitExit {
-  /** `stopped` when we ended it; `agent_died` when its first process ended by itself or was killed from inside. */
+  /** `stopped` when we ended it, `paused` when all of it was saved before; `agent_died` when its first process ended by itself or was killed from inside. */
   reason: ExitReason
 }
 
 /** A live sandbox, whatever driver runs it. */
 export class Instance {
   readonly spec: InstanceSpec
-  readonly driver: { name: string; isolation: Isolation }
+  readonly driver: Driver
   readonly guest: GuestClient
   readonly exited: Promise<InstanceExit>
   readonly #inner: DriverInstance
   #limits: Limits
   #oomKills = 0
-  #stopping = false
+  #stopping: 'stopped' | 'paused' | undefined
   #alive = true
 
-  constructor(spec: InstanceSpec, driver: { name: string; isolation: Isolation }, inner: DriverInstance) {
+  constructor(spec: InstanceSpec, driver: Driver, inner: DriverInstance) {
     this.spec = spec
     this.driver = driver
     this.#inner = inner
@@ -47,7 +49,7 @@ export class Instance {
     this.exited = inner.exited.then(async (exit) => {
       this.#alive = false
       const outOfMemory = !this.#stopping && (await this.#wasOutOfMemory())
-      return { ...exit, reason: this.#stopping ? 'stopped' : outOfMemory ? 'out_of_memory' : 'agent_died' }
+      return { ...exit, reason: this.#stopping ?? (outOfMemory ? 'out_of_memory' : 'agent_died') }
     })
   }
 
@@ -109,7 +111,7 @@ export class Instance {
 
   /** Ends it; resolves when nothing of it is left on the host but its record. */
   async destroy(): Promise<void> {
-    this.#stopping = true
+    this.#stopping = 'stopped'
     await this.#inner.destroy()
   }
 
@@ -119,6 +121,28 @@ export class Instance {
     return Promise.race([ended, sleep(endTellsMs, false, { ref: false })])
   }
 
+  /** Everything inside stands still until `resume`. Throws `invalid_request` where the driver has no way. */
+  async pause(): Promise<void> {
+    if (!this.#inner.pause) throw cannot(this.driver, 'pause')
+    await this.#inner.pause()
+  }
+
+  async resume(): Promise<void> {
+    await this.#inner.resume?.()
+  }
+
+  /** As the driver's: writes the parts of a snapshot into `into`. Throws `invalid_request` where it has no way. */
+  async snapshot(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<{ token?: CheckpointToken }> {
+    if (!this.#inner.snapshot) throw cannot(this.driver, 'snapshot')
+    return this.#inner.snapshot(into, options, signal)
+  }
+
+  /** Ends it after a snapshot that was held; of its files `kept` stay. */
+  async putAway(kept: readonly string[]): Promise<void> {
+    this.#stopping = 'paused'
+    await this.#inner.destroy(kept)
+  }
+
   /** Whether the kernel killed something here for want of memory since the last time this was asked. */
   async #wasOutOfMemory(): Promise<boolean> {
     const oomKills = (await this.#inner.usage().catch(() => undefined))?.oomKills ?? 0
@@ -126,4 +150,14 @@ export class Instance {
     this.#oomKills = oomKills
     return more
   }
+}
+
+/** The refusal of what a driver does not promise, with the driver's own reason. */
+export function cannot(driver: Driver, ability: keyof Capabilities): WarrenError {
+  const promise = driver.capabilities()[ability]
+  const reason = 'absent' in promise ? promise.absent : 'its snapshots hold the files alone, and what runs is not saved'
+  const what = { pause: 'be paused', snapshot: 'be saved' }[ability]
+  return new WarrenError('invalid_request', `a sandbox of ${driver.name} cannot ${what} here: ${reason}`, {
+    details: { driver: driver.name },
+  })
 }

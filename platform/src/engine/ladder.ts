@@ -1,3 +1,4 @@
+import { WarrenError } from '../errors.ts'
 import { type IsolationWanted, type ProbedDriver, wantsEmulation } from './choose-driver.ts'
 import { type Driver, type Fingerprint, isolations } from './driver.ts'
 
@@ -38,6 +39,14 @@ export class Ladder {
     const asked = this.#known.filter((probed) => wanted && isUntried(probed) && wantsEmulation(probed.driver, wanted))
     await Promise.all(asked.map(({ driver }) => this.#ask(driver)))
     return this.#known
+  }
+
+  /** The driver of this name. Throws `unavailable` with the reason where it does not work. */
+  async healthy(name: string): Promise<Driver> {
+    const found = (await this.probed()).find(({ driver }) => driver.name === name)
+    if (found?.fingerprint.healthy) return found.driver
+    const reason = found ? found.fingerprint.reason : 'no driver has that name'
+    throw new WarrenError('unavailable', `the runtime ${name} is not to be had here: ${reason}`)
   }
 
   /** Those who ask at the same time wait for one boot. */

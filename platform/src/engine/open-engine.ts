@@ -7,10 +7,12 @@ import type { Isolation, Limits } from './driver.ts'
 import { createDrivers } from './drivers.ts'
 import { Engine, type EngineDeps } from './engine.ts'
 import { openHost } from './host/host.ts'
+import { agentPath, keepAgent } from './images/agent.ts'
 import { prepareBase } from './images/base.ts'
 import { forgetTemplateDisks } from './images/template-disk.ts'
 import { InstanceStore } from './instance-store.ts'
 import { type EgressOptions, openNetwork } from './open-network.ts'
+import { SnapshotStore } from './snapshot-store.ts'
 
 export interface OpenEngineOptions {
   /** Absolute; the engine keeps `run` and `images` below it. */
@@ -43,11 +45,15 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   const cacheDir = join(options.home, 'cache')
   const host = await openHost({ guestBinary: options.guestBinary, imagesDir, toolsDir, cacheDir, cgroupParent })
   await forgetTemplateDisks(imagesDir, options.defaultLimits.diskMb)
-  const base = prepareBase(imagesDir)
+  const base = Promise.all([prepareBase(imagesDir), keepAgent(imagesDir, options.guestBinary)]).then(
+    ([rootfs, agent]) => ({ ...rootfs, agent }),
+  )
   const store = await InstanceStore.open(join(options.home, 'run'))
   return Engine.open({
     home: options.home,
     store,
+    snapshots: await SnapshotStore.open(join(options.home, 'snapshots')),
+    agent: (sha256) => agentPath(imagesDir, sha256),
     drivers: createDrivers(host, options),
     cgroups: host.cgroups,
     network: await openNetwork(host, store, { ...options, name: cgroupParent }),

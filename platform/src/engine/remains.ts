@@ -32,3 +32,12 @@ export class Remains {
     for (const timer of this.#later.values()) clearTimeout(timer)
   }
 }
+
+/** A crash between removing a record and its control group leaves the group: it belongs to nobody. */
+export async function removeStrayGroups({ cgroups, store }: Pick<EngineDeps, 'cgroups' | 'store'>): Promise<void> {
+  if (!cgroups) return
+  // In this order: a record is there before its group is.
+  const groups = await cgroups.list()
+  const known = new Set((await store.readAll()).map((record) => record.spec.id))
+  for (const id of groups) if (!known.has(id)) await cgroups.remove(id)
+}

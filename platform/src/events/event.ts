@@ -1,5 +1,15 @@
 /** Everything that other parts may hear of. Past tense, each told in the transaction of the change it tells of. */
-export type Event = SandboxCreated | SandboxStopped | SandboxFailed | SandboxTimeoutChanged | SandboxNetworkChanged
+export type Event =
+  | SandboxCreated
+  | SandboxStopped
+  | SandboxFailed
+  | SandboxTimeoutChanged
+  | SandboxNetworkChanged
+  | SandboxPaused
+  | SandboxResumed
+  | SandboxForked
+  | SnapshotCreated
+  | SnapshotDeleted
 
 interface About {
   accountId: string
@@ -9,7 +19,14 @@ interface About {
 
 interface SandboxCreated extends About {
   type: 'sandbox.created'
-  data: { template: string; driver: string; isolation: string; warm: boolean }
+  data: {
+    template: string
+    driver: string
+    isolation: string
+    warm: boolean
+    /** What it goes on from, if not from the beginning. */
+    from?: { sandbox: string } | { snapshot: string }
+  }
 }
 
 interface SandboxStopped extends About {
@@ -30,4 +47,30 @@ interface SandboxTimeoutChanged extends About {
 interface SandboxNetworkChanged extends About {
   type: 'sandbox.network_changed'
   data: { internet: boolean; allow: string[]; deny: string[] }
+}
+
+interface SandboxPaused extends About {
+  type: 'sandbox.paused'
+  data: { memory: 'saved' | 'resident' }
+}
+
+interface SandboxResumed extends About {
+  type: 'sandbox.resumed'
+  data: { expiresAt: string }
+}
+
+/** About the source; each copy is told of by a `sandbox.created` of its own. */
+interface SandboxForked extends About {
+  type: 'sandbox.forked'
+  data: { copies: string[] }
+}
+
+interface SnapshotCreated extends About {
+  type: 'snapshot.created'
+  data: { sandbox?: string; keeps: 'memory' | 'files'; sizeBytes: number }
+}
+
+interface SnapshotDeleted extends About {
+  type: 'snapshot.deleted'
+  data: Record<string, never>
 }

@@ -49,7 +49,10 @@ function completed({ openapiObject: { components, paths, ...rest } }: { openapiO
   return { ...rest, components: { ...components, schemas }, paths: { ...paths, ...connectionPaths } } as Document
 }
 
-const emptyBodyIsFine = new Set(['createSandbox', 'writeFile', 'writeProcessStdin'])
+const emptyBodyIsFine = new Set([
+  ...['createSandbox', 'pauseSandbox', 'resumeSandbox', 'forkSandbox', 'cloneSandbox', 'createSnapshot'],
+  ...['writeFile', 'writeProcessStdin'],
+])
 
 /** A body that is taken as a stream has no schema, or fastify would validate it: here it gets one. */
 function withRawBody(schema: FastifySchema): FastifySchema {

@@ -28,6 +28,7 @@ import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
+import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
 import { e2bDoor } from './e2b/door.ts'
@@ -97,7 +98,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const address = () => addressOf(app, config)
 
   app.decorateRequest('account', null as never)
-  const schemas = [Problem, ...sandboxSchemas, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
+  const lives = [...sandboxSchemas, ...snapshotSchemas]
+  const schemas = [Problem, ...lives, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
   for (const schema of [...schemas, ...contextSchemas, ...portSchemas, ...platformSchemas]) app.addSchema(schema)
   await app.register(swagger, openApi)
 
@@ -137,6 +139,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       sandboxRoutes(v1, sandboxes, address)
       executionRoutes(v1, sandboxes)
       contextRoutes(v1, sandboxes)
+      await snapshotRoutes(v1, sandboxes)
       await processRoutes(v1, sandboxes)
       await fileRoutes(v1, sandboxes)
       logRoutes(v1, sandboxes)

@@ -1,7 +1,10 @@
 import type { Account } from '../accounts/account.ts'
+import type { Instance } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
-import { type CreateSandbox, newSandbox, type Sandbox } from './sandbox.ts'
+import { getSnapshot } from './get-snapshot.ts'
+import { type CreateSandbox, newSandbox, type Runtime, type Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
+import type { Snapshot } from './snapshot.ts'
 import { watchExit } from './watch-exit.ts'
 
 /** Starts a sandbox for `account`. If it rejects, nothing runs and nothing is recorded. */
@@ -12,24 +15,17 @@ export async function createSandbox(
   signal: AbortSignal,
 ): Promise<Sandbox> {
   const { engine, store, templates, config, now, busy, logger } = deps
-  await templates.find(input.template ?? 'base')
-  const starting = newSandbox(account, input, config, now())
+  const snapshot = input.snapshot === undefined ? undefined : await snapshotOf(deps, account, input)
+  const template = snapshot?.template ?? input.template ?? 'base'
+  await templates.find(template)
+  const defaultLimits = snapshot?.limits ?? config.defaultLimits
+  const starting = newSandbox(account, { ...input, template }, { ...config, defaultLimits }, now())
   let instanceId: string | undefined
 
   busy.add(starting.id)
   try {
     await store.reserve(starting, account.maxSandboxes) // atomic: two callers cannot both take the last place
-    const { instance, runtime, warm } = await engine.start(
-      {
-        owner: starting.id,
-        template: starting.template,
-        limits: starting.limits,
-        env: input.env ?? {},
-        network: starting.network,
-        ...(input.isolation ? { isolation: input.isolation } : {}),
-      },
-      signal,
-    )
+    const { instance, runtime, warm } = await start(deps, { starting, input, snapshot }, signal)
     instanceId = instance.id
     signal.throwIfAborted()
     const running = await store.markRunning(starting, {
@@ -37,6 +33,7 @@ export async function createSandbox(
       runtime,
       warm,
       network: starting.network,
+      ...(snapshot ? { from: { snapshot: snapshot.id } } : {}),
     })
     if (!running) throw new WarrenError('conflict', `sandbox ${starting.id} was deleted while it started`)
 
@@ -55,6 +52,31 @@ export async function createSandbox(
   } finally {
     busy.delete(starting.id)
   }
+}
+
+/** From the beginning, or from where a snapshot was taken. */
+async function start(
+  { engine }: SandboxDeps,
+  { starting, input, snapshot }: { starting: Sandbox; input: CreateSandbox; snapshot: Snapshot | undefined },
+  signal: AbortSignal,
+): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
+  const { id: owner, template, limits, network } = starting
+  if (snapshot)
+    return { ...(await engine.saved.restore(snapshot.id, { owner, env: input.env, network }, signal)), warm: false }
+  const { isolation, env = {} } = input
+  return engine.start({ owner, template, limits, env, network, ...(isolation ? { isolation } : {}) }, signal)
+}
+
+/** The snapshot that is asked for, which brings what a request may not ask for otherwise. */
+function snapshotOf(deps: SandboxDeps, account: Account, input: CreateSandbox): Promise<Snapshot> {
+  const { snapshot: id = '', limits, isolation, template } = input
+  const given = Object.entries({ limits, isolation }).find(([, value]) => value !== undefined)?.[0]
+  if (given || (template !== undefined && template !== 'base'))
+    throw new WarrenError(
+      'invalid_request',
+      `${given ?? 'template'} cannot be chosen together with a snapshot, which brings its own`,
+    )
+  return getSnapshot(deps, account, id)
 }
 
 function cancelled(cause: unknown): WarrenError {

@@ -41,11 +41,11 @@ export async function listSandboxes(
   return { sandboxes, nextCursor: found.length > limit && last ? writeCursor(last) : undefined }
 }
 
-function writeCursor(last: Sandbox): string {
+export function writeCursor(last: { createdAt: Date; id: string }): string {
   return Buffer.from(`${last.createdAt.getTime()} ${last.id}`).toString('base64url')
 }
 
-function readCursor(cursor: string): { createdAt: Date; id: string } {
+export function readCursor(cursor: string): { createdAt: Date; id: string } {
   const match = /^(\d{1,15}) ([a-z0-9]{1,64})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))
   if (!match) throw new WarrenError('invalid_request', 'cursor must be the nextCursor of an earlier answer')
   return { createdAt: new Date(Number(match[1])), id: match[2]! }

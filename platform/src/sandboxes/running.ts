@@ -14,13 +14,26 @@ export async function runningInstance(deps: SandboxDeps, account: Account, id: s
   throw await notRunning(deps, account, id)
 }
 
+/** As `runningInstance`, or of a paused sandbox what stands still; undefined where that is saved and nothing of it runs. */
+export async function networkedInstance(
+  deps: SandboxDeps,
+  account: Account,
+  id: string,
+): Promise<Instance | undefined> {
+  if (deps.live.get(id)?.accountId === account.id) return runningInstance(deps, account, id)
+  const { state, instanceId } = await getSandbox(deps, account, id)
+  if (state === 'paused') return deps.engine.get(instanceId!)
+  return runningInstance(deps, account, id)
+}
+
 export async function notRunning(deps: SandboxDeps, account: Account, id: string): Promise<WarrenError> {
   const { state, endReason } = await getSandbox(deps, account, id)
-  return new WarrenError(
-    'conflict',
-    `sandbox ${id} is not running: it is ${state}${endReason ? ` (${endReason})` : ''}`,
-    {
-      details: { state, ...(endReason ? { endReason } : {}) },
-    },
-  )
+  const details = { state, ...(endReason ? { endReason } : {}) }
+  if (state === 'paused')
+    return new WarrenError('conflict', `sandbox ${id} is paused: resume it first`, {
+      hint: `POST /v1/sandboxes/${id}/resume, or: warren sandbox resume ${id}`,
+      details,
+    })
+  const why = endReason ? ` (${endReason})` : ''
+  return new WarrenError('conflict', `sandbox ${id} is not running: it is ${state}${why}`, { details })
 }

@@ -11,15 +11,26 @@ import { policyOf, type SetNetwork } from './network.ts'
  *
  *             reserve           markRunning            markStopping             markEnded
  *   (nothing) ──────▶ starting ─────────────▶ running ──────────────▶ stopping ──────────▶ stopped
- *             ◀──────  │    │                    │ markFailed            ▲
- *             release  │    │ markFailed         ▼                       │
- *       (create failed)│    └───────────────▶ failed ────────────────────┤
- *                      └── markStopping (deleted while it started) ──────┘
+ *             ◀──────  │    │                 │  ▲ │                     ▲
+ *             release  │    │     markPausing │  │ │ markFailed          │
+ *       (create failed)│    │                 ▼  │ ▼                     │
+ *                      │    │ markFailed  pausing  failed ───────────────┤
+ *                      │    └──────────────── │ ────▲                    │
+ *                      │           markPaused ▼  markNotPaused           │
+ *                      │                    paused ◀───────────┐         │
+ *                      │       markResuming │       markNotResumed       │
+ *                      │                    ▼                  │         │
+ *                      │                 resuming ─────────────┘         │
+ *                      │                    └──▶ running (markResumed)   │
+ *                      └── markStopping (deleted in any of these states) ┘
+ *
+ * markPaused, markNotPaused (pausing goes back to running) and markNotResumed follow what the engine did. `paused` keeps its
+ * record and its files; nothing of it runs. A resident one that dies becomes `failed`.
  *
  * `failed` stays visible with its end reason until it is deleted or its time is over. `stopped` is kept as a record and is
- * invisible: it answers as if it had never been. What a crash leaves in `starting` or `stopping`, recover.ts settles.
+ * invisible: it answers as if it had never been. What a crash leaves between two states, recover.ts settles.
  */
-export const states = ['starting', 'running', 'stopping', 'failed'] as const
+export const states = ['starting', 'running', 'pausing', 'paused', 'resuming', 'stopping', 'failed'] as const
 export type State = (typeof states)[number]
 
 /** Why a sandbox stopped or failed. */
@@ -69,8 +80,8 @@ const limitSchemas = {
   maxOpenFiles: Type.Integer({ minimum: 64, maximum: 1_048_576, description: 'Open files of one process.' }),
 }
 
-const Limits = Type.Object(limitSchemas, { description: 'What the sandbox may use at most.' })
-export type Limits = Static<typeof Limits>
+export const LimitsView = Type.Object(limitSchemas, { description: 'What the sandbox may use at most.' })
+export type Limits = Static<typeof LimitsView>
 
 export const CreateSandbox = Type.Object(
   {
@@ -78,7 +89,16 @@ export const CreateSandbox = Type.Object(
     timeout: Type.Optional({ ...TimeoutSeconds, default: 300 } as typeof TimeoutSeconds),
     env: Type.Optional(Environment),
     metadata: Type.Optional(Metadata),
-    limits: Type.Optional(Type.Partial(Limits, { additionalProperties: false })),
+    snapshot: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        description:
+          'Id of a snapshot to go on from. It brings its template, limits and runtime; `env` replaces what was set when it was taken.',
+        ...plainText,
+      }),
+    ),
+    limits: Type.Optional(Type.Partial(LimitsView, { additionalProperties: false })),
     network: Type.Optional(Type.Unsafe<SetNetwork>({ $ref: 'SetNetwork#' })),
     isolation: Type.Optional(
       Type.Object(
@@ -110,6 +130,55 @@ export type CreateSandbox = Static<typeof CreateSandbox>
 
 export const SetTimeout = Type.Object({ timeout: TimeoutSeconds }, { $id: 'SetTimeout', additionalProperties: false })
 
+/** How long a paused sandbox is kept when nobody says otherwise, and at most, seconds. */
+export const pausedSeconds = { usual: 7 * 86_400, most: 30 * 86_400 }
+
+export const PauseSandbox = Type.Object(
+  {
+    timeout: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: pausedSeconds.most,
+        default: pausedSeconds.usual,
+        description: 'Seconds until the paused sandbox is deleted by itself.',
+      }),
+    ),
+  },
+  { $id: 'PauseSandbox', additionalProperties: false },
+)
+export type PauseSandbox = Static<typeof PauseSandbox>
+
+export const ResumeSandbox = Type.Object(
+  {
+    timeout: Type.Optional({
+      ...TimeoutSeconds,
+      description:
+        'Seconds until the sandbox is stopped by itself. Without it, those that it had left when it was paused.',
+    } as typeof TimeoutSeconds),
+  },
+  { $id: 'ResumeSandbox', additionalProperties: false },
+)
+export type ResumeSandbox = Static<typeof ResumeSandbox>
+
+/** What the copies of a sandbox are given; all of it is optional. */
+const copySchemas = {
+  timeout: Type.Optional({ ...TimeoutSeconds, default: 300 } as typeof TimeoutSeconds),
+  env: Type.Optional(Environment),
+  metadata: Type.Optional(Metadata),
+}
+
+export const CloneSandbox = Type.Object(copySchemas, { $id: 'CloneSandbox', additionalProperties: false })
+export type CloneSandbox = Static<typeof CloneSandbox>
+
+export const ForkSandbox = Type.Object(
+  {
+    count: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'How many copies.' })),
+    ...copySchemas,
+  },
+  { $id: 'ForkSandbox', additionalProperties: false },
+)
+export type ForkSandbox = Static<typeof ForkSandbox>
+
 const Runtime = Type.Object({
   driver: Type.String(),
   isolation: Type.Enum([...isolations]),
@@ -132,11 +201,16 @@ export const SandboxView = Type.Object(
     state: Type.Enum([...states]),
     template: Type.String(),
     runtime: Type.Optional(Runtime),
-    limits: Limits,
+    limits: LimitsView,
     network: Type.Unsafe<NetworkPolicy>({ $ref: 'NetworkPolicy#' }),
     metadata: Metadata,
     createdAt: Type.String({ format: 'date-time' }),
     expiresAt: Type.String({ format: 'date-time' }),
+    memory: Type.Optional(
+      Type.Enum(['saved', 'resident'], {
+        description: 'Of a paused sandbox: on the disk, or still in the memory of the host.',
+      }),
+    ),
     endReason: Type.Optional(Type.String({ description: 'Why it stops or failed, such as out_of_memory.' })),
     warm: Type.Boolean({ description: 'It came from the warm pool.' }),
     ports: Type.Object({
@@ -161,6 +235,10 @@ export interface Sandbox {
   runtime: Runtime | undefined
   instanceId: string | undefined
   warm: boolean
+  /** Set while it is paused: where its memory is. */
+  memory: 'saved' | 'resident' | undefined
+  /** What it had left of its time when it was paused. */
+  remainingMs: number | undefined
   endReason: string | undefined
 }
 
@@ -184,6 +262,8 @@ export function newSandbox(
     runtime: undefined,
     instanceId: undefined,
     warm: false,
+    memory: undefined,
+    remainingMs: undefined,
     endReason: undefined,
   }
 }

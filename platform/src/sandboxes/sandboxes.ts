@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
 import type { Engine, Instance } from '../engine/engine.ts'
@@ -15,24 +15,35 @@ import { listContexts } from './contexts/list.ts'
 import { removeContext } from './contexts/remove.ts'
 import { countSandboxes } from './count.ts'
 import { createSandbox } from './create.ts'
+import { createSnapshot } from './create-snapshot.ts'
 import { type Execution, execute, startExecution } from './execute.ts'
 import { Expiry } from './expiry.ts'
+import { exportSnapshot } from './export-snapshot.ts'
 import { extendSandbox } from './extend.ts'
+import { forkSandbox } from './fork.ts'
 import { getSandbox } from './get.ts'
 import { getNetwork } from './get-network.ts'
+import { getSnapshot } from './get-snapshot.ts'
+import { importSnapshot } from './import-snapshot.ts'
 import { type ListSandboxes, listSandboxes } from './list.ts'
+import { type ListSnapshots, listSnapshots } from './list-snapshots.ts'
 import { type LiveSandbox, liveSandbox } from './live.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
+import { pauseSandbox } from './pause.ts'
 import { type PortAccess, portAccess } from './port-access.ts'
 import { readPosture, type SandboxPosture } from './posture.ts'
 import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
 import { removeSandbox } from './remove.ts'
+import { removeSnapshot } from './remove-snapshot.ts'
+import { resumeSandbox } from './resume.ts'
 import { runningInstance } from './running.ts'
-import type { CreateSandbox, Sandbox } from './sandbox.ts'
+import type { CreateSandbox, ForkSandbox, PauseSandbox, ResumeSandbox, Sandbox } from './sandbox.ts'
 import { setNetwork } from './set-network.ts'
 import { setSandboxTimeout } from './set-timeout.ts'
+import type { CreateSnapshot, Snapshot } from './snapshot.ts'
+import { SnapshotRecords } from './snapshot-records.ts'
 import { startProcess } from './start-process.ts'
 import { type SandboxFilter, SandboxStore } from './store.ts'
 import { sweepSandboxes } from './sweep.ts'
@@ -40,6 +51,7 @@ import { sweepSandboxes } from './sweep.ts'
 export interface SandboxDeps {
   engine: Engine
   store: SandboxStore
+  snapshots: SnapshotRecords
   templates: Templates
   config: Pick<Config, 'defaultLimits' | 'egress'>
   now: () => Date
@@ -71,6 +83,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
   const deps: SandboxDeps = {
     ...given,
     store: new SandboxStore({ db, now: given.now }),
+    snapshots: new SnapshotRecords(db),
     live: new Map(),
     busy: new Set(),
     expiry: new Expiry({
@@ -90,6 +103,20 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     setNetwork: (subject: Subject, input: SetNetwork): Promise<SandboxNetwork> => setNetwork(deps, subject, input),
     extend: (subject: Subject, seconds: number): Promise<Sandbox> => extendSandbox(deps, subject, seconds),
     count: (account: Account, filter: SandboxFilter): Promise<number> => countSandboxes(deps, account, filter),
+    pause: (subject: Subject, input: PauseSandbox): Promise<Sandbox> => pauseSandbox(deps, subject, input),
+    resume: (subject: Subject, input: ResumeSandbox): Promise<Sandbox> => resumeSandbox(deps, subject, input),
+    fork: (subject: Subject, input: ForkSandbox, signal: AbortSignal): Promise<Sandbox[]> =>
+      forkSandbox(deps, subject, input, signal),
+    snapshots: {
+      create: (subject: Subject, input: CreateSnapshot, signal: AbortSignal): Promise<Snapshot> =>
+        createSnapshot(deps, subject, input, signal),
+      get: (subject: Subject): Promise<Snapshot> => getSnapshot(deps, subject.account, subject.id),
+      list: (account: Account, input: ListSnapshots) => listSnapshots(deps, account, input),
+      remove: (subject: Subject): Promise<void> => removeSnapshot(deps, subject.account, subject.id),
+      export: (subject: Subject): Promise<Readable> => exportSnapshot(deps, subject),
+      import: (account: Account, input: { name: string | undefined; content: Readable }, signal: AbortSignal) =>
+        importSnapshot(deps, account, input, signal),
+    },
     execute: (subject: Subject, input: Execute, signal: AbortSignal): Promise<Execution> =>
       execute(deps, subject, input, signal),
     startExecution: (subject: Subject, input: Execute, signal: AbortSignal): Promise<GuestProcess> =>

@@ -1,19 +1,20 @@
 import type { Instance } from '../engine/engine.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { networkOf, policyOf, type SandboxNetwork, type SetNetwork } from './network.ts'
-import { notRunning, runningInstance } from './running.ts'
+import { networkedInstance, notRunning } from './running.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
 
 /** The last change of each, so that the record and what is in force end with the same of two at once. */
 const changing = new WeakMap<Instance, Promise<unknown>>()
 
 /**
- * Changes what a running sandbox may reach. When it resolves, connections that are not allowed any more have been cut.
- * The record comes first: whatever happens then, the next start applies it.
+ * Changes what a running or paused sandbox may reach. When it resolves, connections that are not allowed any more have
+ * been cut. The record comes first: whatever happens then, the next start or resume applies it.
  */
 export async function setNetwork(deps: SandboxDeps, subject: Subject, input: SetNetwork): Promise<SandboxNetwork> {
   const policy = policyOf(input, deps.config.egress)
-  const instance = await runningInstance(deps, subject.account, subject.id)
+  const instance = await networkedInstance(deps, subject.account, subject.id)
+  if (!instance) return apply(deps, subject, { policy })
   deps.engine.network.checkInstance(instance, policy)
   const before = changing.get(instance)
   const change = (async () => {
@@ -27,9 +28,10 @@ export async function setNetwork(deps: SandboxDeps, subject: Subject, input: Set
 async function apply(
   deps: SandboxDeps,
   { account, id }: Subject,
-  { instance, policy }: { instance: Instance; policy: NetworkPolicy },
+  { instance, policy }: { instance?: Instance; policy: NetworkPolicy },
 ): Promise<SandboxNetwork> {
   if (!(await deps.store.setNetwork(account.id, id, policy))) throw await notRunning(deps, account, id)
+  if (!instance) return networkOf(policy, undefined)
   await deps.engine.network.set(instance, policy)
   return networkOf(policy, await deps.engine.network.status(instance))
 }

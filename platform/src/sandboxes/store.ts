@@ -38,10 +38,7 @@ export class SandboxStore {
       this.#db.pool.query<{ reserved: boolean }>(statement),
     )
     if (rows[0]?.reserved) return
-    throw new WarrenError('limit_exceeded', `there are ${limit} sandboxes already, which is the most at once`, {
-      hint: 'Delete one, or wait until the time of one is over.',
-      details: { limit },
-    })
+    throw tooMany(limit)
   }
 
   /** Takes back a reservation whose start failed. */
@@ -53,9 +50,15 @@ export class SandboxStore {
   /** Undefined when it is not starting any more: somebody deleted it in the meantime. */
   markRunning(
     starting: Sandbox,
-    started: { instanceId: string; runtime: Runtime; warm: boolean; network: NetworkPolicy },
+    started: {
+      instanceId: string
+      runtime: Runtime
+      warm: boolean
+      network: NetworkPolicy
+      from?: { snapshot: string }
+    },
   ): Promise<Sandbox | undefined> {
-    const { instanceId, runtime, warm, network } = started
+    const { instanceId, runtime, warm, network, from } = started
     const { id, template } = starting
     return this.#change({
       name: 'run',
@@ -65,7 +68,7 @@ export class SandboxStore {
       id,
       event: {
         type: 'sandbox.created',
-        data: { template, driver: runtime.driver, isolation: runtime.isolation, warm },
+        data: { template, driver: runtime.driver, isolation: runtime.isolation, warm, ...(from ? { from } : {}) },
       },
     })
   }
@@ -74,7 +77,7 @@ export class SandboxStore {
     return this.#change({
       name: 'fail',
       set: "state = 'failed', end_reason = $4",
-      where: "state in ('starting', 'running')",
+      where: "state in ('starting', 'running', 'pausing', 'paused', 'resuming')",
       values: [reason],
       id,
       event: { type: 'sandbox.failed', data: { reason } },
@@ -89,7 +92,7 @@ export class SandboxStore {
     return this.#change({
       name: 'stop',
       set: "state = 'stopping', end_reason = coalesce(end_reason, $4)",
-      where: `state in ('starting', 'running', 'failed')
+      where: `state in ('starting', 'running', 'pausing', 'paused', 'resuming', 'failed')
         and account_id = coalesce($5, account_id) and expires_at <= coalesce($6, expires_at)`,
       values: [rule.reason, rule.accountId ?? null, rule.expiredBy ?? null],
       id,
@@ -119,17 +122,108 @@ export class SandboxStore {
     })
   }
 
-  /** Undefined when no such sandbox of the account is running. */
+  /** Undefined when no such sandbox of the account is running or paused. */
   setNetwork(accountId: string, id: string, policy: NetworkPolicy): Promise<Sandbox | undefined> {
     const { internet, allow, deny } = policy
     return this.#change({
       name: 'network',
       set: 'network = $4',
-      where: "account_id = $5 and state = 'running'",
+      where: "account_id = $5 and state in ('running', 'paused')",
       values: [JSON.stringify(policy), accountId],
       id,
       event: { type: 'sandbox.network_changed', data: { internet, allow, deny } },
     })
+  }
+
+  /** Undefined when no such sandbox of the account is running. */
+  markPausing(accountId: string, id: string): Promise<Sandbox | undefined> {
+    return this.#change({
+      name: 'pausing',
+      set: "state = 'pausing'",
+      where: "account_id = $4 and state = 'running'",
+      values: [accountId],
+      id,
+    })
+  }
+
+  /** Undefined when it is not pausing any more. Its time stands still; the paused one is kept until `expiresAt`. */
+  markPaused(id: string, paused: { memory: 'saved' | 'resident'; expiresAt: Date }): Promise<Sandbox | undefined> {
+    return this.#change({
+      name: 'paused',
+      set: `state = 'paused', paused_memory = $4, expires_at = $5,
+        remaining_ms = greatest(0, extract(epoch from expires_at - $6::timestamptz) * 1000)::bigint`,
+      where: "state = 'pausing'",
+      values: [paused.memory, paused.expiresAt, this.#now()],
+      id,
+      event: { type: 'sandbox.paused', data: { memory: paused.memory } },
+    })
+  }
+
+  /** It could not be paused, and goes on. */
+  markNotPaused(id: string): Promise<Sandbox | undefined> {
+    return this.#change({ name: 'not-paused', set: "state = 'running'", where: "state = 'pausing'", values: [], id })
+  }
+
+  /** Throws `limit_exceeded` when the account has `limit` others that run. False when there is none that is paused. */
+  async markResuming(accountId: string, id: string, limit: number): Promise<boolean> {
+    if (!isId(id)) return false
+    const statement = {
+      name: 'sandbox-resuming',
+      text: 'select resume_sandbox($1, $2, $3) as outcome',
+      values: [id, accountId, limit],
+    }
+    const { rows } = await step('sandbox.resuming', id, () =>
+      this.#db.pool.query<{ outcome: string | null }>(statement),
+    )
+    if (rows[0]?.outcome === 'full') throw tooMany(limit)
+    return rows[0]?.outcome === 'resuming'
+  }
+
+  /** Undefined when it is not resuming any more. */
+  markResumed(id: string, expiresAt: Date): Promise<Sandbox | undefined> {
+    return this.#change({
+      name: 'resumed',
+      set: "state = 'running', paused_memory = null, remaining_ms = null, expires_at = $4",
+      where: "state = 'resuming'",
+      values: [expiresAt],
+      id,
+      event: { type: 'sandbox.resumed', data: { expiresAt: expiresAt.toISOString() } },
+    })
+  }
+
+  /** It could not be brought back, and is paused as before. */
+  markNotResumed(id: string): Promise<Sandbox | undefined> {
+    return this.#change({ name: 'not-resumed', set: "state = 'paused'", where: "state = 'resuming'", values: [], id })
+  }
+
+  /** All copies run, and `source` was forked: one statement. Answers the copies that nobody deleted meanwhile. */
+  async markForked(
+    source: Sandbox,
+    copies: readonly { id: string; instanceId: string; runtime: Runtime }[],
+  ): Promise<Sandbox[]> {
+    const statement = {
+      name: 'sandbox-fork',
+      text: `with changed as (
+          update sandboxes s set state = 'running', instance_id = copy.instance, runtime = copy.runtime, warm = false,
+            network = $4
+          from jsonb_to_recordset($2::jsonb) as copy(id text, instance text, runtime jsonb)
+          where s.id = copy.id and s.state = 'starting' returning s.*),
+        told as (${appendEvents(`
+          select 'sandbox.created', account_id, id, jsonb_build_object('template', template, 'driver', runtime->'driver',
+            'isolation', runtime->'isolation', 'warm', false, 'from', jsonb_build_object('sandbox', $1::text)) from changed
+          union all
+          select 'sandbox.forked', $3::text, $1::text, jsonb_build_object('copies', (select jsonb_agg(id) from changed))
+          where exists (select from changed)`)})
+        select * from changed`,
+      values: [
+        source.id,
+        JSON.stringify(copies.map(({ id, instanceId, runtime }) => ({ id, instance: instanceId, runtime }))),
+        source.accountId,
+        JSON.stringify(source.network),
+      ],
+    }
+    const { rows } = await step('sandbox.fork', source.id, () => this.#db.pool.query<Row>(statement))
+    return rows.map(toSandbox)
   }
 
   async find(accountId: string, id: string): Promise<Sandbox | undefined> {
@@ -193,7 +287,9 @@ export class SandboxStore {
       .selectFrom('sandboxes')
       .selectAll()
       .where('ended_at', 'is', null)
-      .where((is) => is.or([is('expires_at', '<=', now), is('state', 'in', ['starting', 'stopping'])]))
+      .where((is) =>
+        is.or([is('expires_at', '<=', now), is('state', 'in', ['starting', 'pausing', 'resuming', 'stopping'])]),
+      )
       .execute()
     return rows.map(toSandbox)
   }
@@ -246,6 +342,13 @@ export interface SandboxFilter {
   metadata: Record<string, string>
 }
 
+function tooMany(limit: number): WarrenError {
+  return new WarrenError('limit_exceeded', `there are ${limit} sandboxes already, which is the most at once`, {
+    hint: 'Delete or pause one, or wait until the time of one is over.',
+    details: { limit },
+  })
+}
+
 /** What is none cannot be there, and need not even be text that a database takes. */
 function isId(id: string): boolean {
   return /^[a-z0-9]{1,64}$/.test(id)
@@ -279,6 +382,8 @@ function toSandbox(row: Row): Sandbox {
     runtime: (row.runtime as Runtime | null) ?? undefined,
     instanceId: row.instance_id ?? undefined,
     warm: row.warm ?? false,
+    memory: row.paused_memory ?? undefined,
+    remainingMs: row.remaining_ms === null ? undefined : Number(row.remaining_ms),
     endReason: row.end_reason ?? undefined,
   }
 }

@@ -3,6 +3,7 @@ import type { ColumnType, Generated } from 'kysely'
 /** The tables as the migrations leave them, for kysely. Each is written by the one part named above it there. */
 export interface Tables {
   sandboxes: SandboxesTable
+  snapshots: SnapshotsTable
   events: EventsTable
 }
 
@@ -14,7 +15,7 @@ export interface SandboxesTable {
   id: string
   account_id: string
   template: string
-  state: 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+  state: 'starting' | 'running' | 'pausing' | 'paused' | 'resuming' | 'stopping' | 'stopped' | 'failed'
   instance_id: string | null
   runtime: OptionalJson<unknown>
   limits: Json<unknown>
@@ -26,6 +27,23 @@ export interface SandboxesTable {
   expires_at: Date | null
   ended_at: Date | null
   end_reason: string | null
+  paused_memory: 'saved' | 'resident' | null
+  /** A bigint, which pg reads as text. */
+  remaining_ms: string | null
+}
+
+export interface SnapshotsTable {
+  id: string
+  account_id: string
+  name: string | null
+  state: 'creating' | 'ready' | 'deleting'
+  sandbox_id: string | null
+  template: string | null
+  driver: string | null
+  keeps: 'memory' | 'files' | null
+  limits: OptionalJson<unknown>
+  size_bytes: string | null
+  created_at: Date
 }
 
 export interface EventsTable {

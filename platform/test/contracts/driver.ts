@@ -4,10 +4,12 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import type { Driver, DriverInstance, InstanceSpec, Isolation } from '../../src/engine/driver.ts'
 import { isAtLeast } from '../../src/engine/driver.ts'
 import { fingerprint } from '../../src/engine/fingerprint.ts'
-import { GuestClient } from '../../src/engine/guest/client.ts'
+import type { GuestClient } from '../../src/engine/guest/client.ts'
 import type { Host } from '../../src/engine/host/host.ts'
 import { InstanceStore } from '../../src/engine/instance-store.ts'
+import { clientOf, eventually, runIn } from './driver-instance.ts'
 import { type Bench, openBench } from './engine-bench.ts'
+import { testSnapshots } from './snapshots.ts'
 
 /** What a driver may lack, each with the reason that is printed when its cases are skipped. */
 export interface Lacks {
@@ -59,16 +61,7 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
         await run(t)
       })
 
-    const run = async (command: string, user?: string) => {
-      const process = await guest.exec({ argv: ['/bin/sh', '-c', command], ...(user ? { user } : {}) })
-      let stdout = ''
-      let stderr = ''
-      for await (const { stream, data } of process.output()) {
-        if (stream === 'stdout') stdout += data.toString()
-        else stderr += data.toString()
-      }
-      return { stdout, stderr, exit: await process.exit }
-    }
+    const run = (command: string, user?: string) => runIn(guest, command, user)
 
     cases('says how strong it is', undefined, async () => {
       assert.equal(driver.isolation, isolation)
@@ -278,25 +271,12 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
       assert.equal(await driver.recover(spec, bench.store.dir(spec.id)), undefined)
     })
   })
+  testSnapshots(`driver ${name}${variant ? ` ${variant.title}` : ''}`, (bench) =>
+    variant ? variant.make(bench.host) : bench.driver(name),
+  )
 }
 
 const socketFamilies = { AF_UNIX: 1, AF_INET: 2, AF_INET6: 10, AF_NETLINK: 16, AF_PACKET: 17, AF_VSOCK: 40 }
-
-function clientOf(instance: DriverInstance): GuestClient {
-  return new GuestClient(instance.agent, { defaultUser: instance.defaultUser, wasOutOfMemory: async () => false })
-}
-
-/** What `attempt` answers once it stops rejecting. */
-async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await attempt()
-    } catch (error) {
-      if (tries > 100) throw error
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-}
 
 /** What the host's /proc says of a process inside. */
 async function statusOnHost(guest: GuestClient): Promise<string> {

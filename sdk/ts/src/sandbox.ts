@@ -11,10 +11,11 @@ import { Ports } from './ports.ts'
 import type { Process, SpawnOptions } from './process.ts'
 import { Processes } from './processes.ts'
 import type { Isolation, Limits } from './sandboxes.ts'
+import type { SnapshotInfo } from './snapshots.ts'
 import { openTerminal, type Terminal, type TerminalOptions } from './terminal.ts'
 import type { Transport } from './transport.ts'
 
-export type SandboxState = 'starting' | 'running' | 'stopping' | 'failed'
+export type SandboxState = 'starting' | 'running' | 'pausing' | 'paused' | 'resuming' | 'stopping' | 'failed'
 
 /** A sandbox as the server describes it. Times are ISO 8601. */
 export interface SandboxInfo {
@@ -36,11 +37,24 @@ export interface SandboxInfo {
   metadata: Record<string, string>
   createdAt: string
   expiresAt: string
+  /** Of a paused sandbox: on the disk, or still in the memory of the host. */
+  memory?: 'saved' | 'resident'
   /** Why it stops or failed, such as `out_of_memory`. */
   endReason?: string
   /** It came from the warm pool. */
   warm: boolean
   ports: { urlTemplate: string; pathTemplate: string }
+}
+
+/** What copies of a sandbox are given. */
+export interface CopyOptions {
+  /** Whole seconds until a copy stops by itself; default 300. */
+  timeout?: number | undefined
+  /** Replaces what new processes start with; what runs already keeps its own. */
+  env?: Record<string, string> | undefined
+  /** Default: the labels of the source. */
+  metadata?: Record<string, string> | undefined
+  signal?: AbortSignal | undefined
 }
 
 /** What a sandbox uses. What is missing cannot be measured on that host. */
@@ -179,6 +193,39 @@ export class Sandbox implements AsyncDisposable {
   async setTimeout(timeout: number): Promise<SandboxInfo> {
     this.#info = await this.#transport.json('POST', `${this.#path}/timeout`, { json: { timeout } })
     return this.#info
+  }
+
+  /**
+   * Lets it stand still, with its memory on the disk where the runtime can: `info.memory` tells. It is kept for `timeout`
+   * seconds, by default a week. Until `resume` everything else is answered by `conflict`.
+   */
+  async pause(options: { timeout?: number | undefined } = {}): Promise<SandboxInfo> {
+    this.#info = await this.#transport.json('POST', `${this.#path}/pause`, { json: options })
+    return this.#info
+  }
+
+  /** Lets it go on where it stood still, for `timeout` seconds or the time it had left. */
+  async resume(options: { timeout?: number | undefined } = {}): Promise<SandboxInfo> {
+    this.#info = await this.#transport.json('POST', `${this.#path}/resume`, { json: options })
+    return this.#info
+  }
+
+  /** Live copies, by default one, which go on from this moment with all that runs here; so does the sandbox itself. */
+  async fork({ signal, ...json }: CopyOptions & { count?: number | undefined } = {}): Promise<Sandbox[]> {
+    const path = `${this.#path}/fork`
+    const { sandboxes } = await this.#transport.json<{ sandboxes: SandboxInfo[] }>('POST', path, { json, signal })
+    return sandboxes.map((info) => new Sandbox(this.#transport, info))
+  }
+
+  /** A fork of one. */
+  async clone({ signal, ...json }: CopyOptions = {}): Promise<Sandbox> {
+    return new Sandbox(this.#transport, await this.#transport.json('POST', `${this.#path}/clone`, { json, signal }))
+  }
+
+  /** Saves it, while it goes on. The snapshot outlives it. */
+  snapshot(options: { name?: string | undefined; signal?: AbortSignal | undefined } = {}): Promise<SnapshotInfo> {
+    const { signal, ...json } = options
+    return this.#transport.json('POST', `${this.#path}/snapshots`, { json, signal })
   }
 
   /** Ends it and everything in it. Resolves when nothing is left. Throws `not_found` when it has ended before. */

@@ -16,6 +16,8 @@ export interface Limits {
 export interface CreateOptions {
   /** Default `base`. */
   template?: string | undefined
+  /** Id of a snapshot to go on from, which brings its template, limits and runtime. */
+  snapshot?: string | undefined
   /** Whole seconds until the sandbox stops by itself; default 300. */
   timeout?: number | undefined
   env?: Record<string, string> | undefined

@@ -1,5 +1,6 @@
 import { WarrenError } from './error.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
+import { Snapshots } from './snapshots.ts'
 import { Transport } from './transport.ts'
 
 export interface WarrenOptions {
@@ -16,6 +17,11 @@ export interface RuntimeReport {
   healthy: boolean
   reason: string
   bootMs?: number
+  /** What its sandboxes can do beside running, or why not. A fork needs snapshots that keep memory. */
+  capabilities: {
+    pause: { memory?: 'saved' | 'resident'; absent?: string }
+    snapshot: { keeps?: 'memory' | 'files'; absent?: string }
+  }
 }
 
 export interface Template {
@@ -26,6 +32,7 @@ export interface Template {
 /** One Warren server. Makes no connection by itself. */
 export class Warren {
   readonly sandboxes: Sandboxes
+  readonly snapshots: Snapshots
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -33,6 +40,7 @@ export class Warren {
     assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'))
     this.sandboxes = new Sandboxes(this.#transport)
+    this.snapshots = new Snapshots(this.#transport)
   }
 
   get baseUrl(): string {

@@ -74,3 +74,28 @@ test('posture() tells what was measured of a sandbox, and that it is in order', 
   assert.equal(driver, sandbox.info.runtime?.driver)
   assert.equal(ok, true, JSON.stringify(checks.filter((check) => !check.ok)))
 })
+
+test('pause() and resume(), snapshot() and what is made from it; a fork says why it cannot be', async (t) => {
+  const found = (await warren.runtimes()).find(({ healthy, capabilities }) => healthy && capabilities.snapshot.keeps)
+  if (!found) return t.skip('no runtime of this host takes snapshots')
+  await using sandbox = await warren.sandboxes.create({ isolation: { driver: found.driver }, limits: { diskMb: 64 } })
+  await sandbox.files.write('/home/user/kept', 'kept')
+  assert.equal((await sandbox.pause({ timeout: 100 })).state, 'paused')
+  await assert.rejects(sandbox.exec('true'), { code: 'conflict' })
+  assert.equal((await sandbox.resume()).state, 'running')
+
+  const snapshot = await sandbox.snapshot({ name: 'sdk' })
+  assert.deepEqual(await warren.snapshots.get(snapshot.id), snapshot)
+  assert.deepEqual(await warren.snapshots.list({ name: 'sdk' }), [snapshot])
+  const imported = await warren.snapshots.import(await warren.snapshots.export(snapshot.id), { name: 'again' })
+  await warren.snapshots.delete(snapshot.id)
+  await using copy = await warren.sandboxes.create({ snapshot: imported.id })
+  assert.equal((await copy.exec('cat /home/user/kept')).stdout, 'kept')
+  await warren.snapshots.delete(imported.id)
+  await assert.rejects(warren.snapshots.delete(imported.id), { code: 'not_found' })
+
+  if (found.capabilities.snapshot.keeps === 'files') {
+    await assert.rejects(sandbox.fork({ count: 2 }), { code: 'invalid_request', message: /files alone/ })
+    await assert.rejects(sandbox.clone(), { code: 'invalid_request' })
+  } else for (const one of [...(await sandbox.fork()), await sandbox.clone()]) await one.kill()
+})

@@ -12,12 +12,14 @@ export function addList(parent: Command): void {
     .command('list')
     .alias('ls')
     .description(text.list)
-    .addOption(new Option('--state <state>', text.optionState).choices(['starting', 'running', 'stopping', 'failed']))
+    .addOption(new Option('--state <state>', text.optionState).choices(states))
     .option('-m, --metadata <name=value>', text.optionMetadata, pair)
     .option('-q, --quiet', text.optionQuiet)
     .option('--json', text.optionJson)
     .action(list)
 }
+
+const states: SandboxState[] = ['starting', 'running', 'pausing', 'paused', 'resuming', 'stopping', 'failed']
 
 interface Flags {
   state?: SandboxState

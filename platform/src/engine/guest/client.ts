@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { WarrenError } from '../../errors.ts'
 import { type AgentAddress, answerMs, GuestConnection } from './connection.ts'
 import { GuestContexts } from './contexts.ts'
 import { GuestFiles } from './files.ts'
@@ -131,7 +132,7 @@ export class GuestClient {
       [1, processId],
       [4, 1],
     ]
-    const connection = await GuestConnection.open(this.#agent.socketPath, kind.attach, fields, signal)
+    const connection = await GuestConnection.open(this.#agent, kind.attach, fields, signal)
     try {
       const process = new GuestProcess(connection, await connection.expect(kind.started), async () => false)
       if ('stdin' in act) {
@@ -201,7 +202,7 @@ export class GuestClient {
 
   /** A byte pipe to a port on the sandbox's loopback. Rejects `unavailable` when nothing listens there. */
   async dial(port: number, signal?: AbortSignal): Promise<Duplex> {
-    const connection = await GuestConnection.open(this.#agent.socketPath, kind.dial, [[1, port]], signal)
+    const connection = await GuestConnection.open(this.#agent, kind.dial, [[1, port]], signal)
     try {
       await connection.expect(kind.ok)
       return connection.takeRaw()
@@ -252,9 +253,23 @@ export class GuestClient {
     return Object.fromEntries(entries)
   }
 
+  /**
+   * Lets the agent close every socket it shares with the host; resolves when it has. It listens again when it finds
+   * the file `listen-TOKEN`, or after some seconds without it.
+   */
+  async suspend(token: string, signal?: AbortSignal): Promise<void> {
+    const connection = await GuestConnection.open(this.#agent, kind.suspend, [[1, token]], signal)
+    try {
+      await connection.expect(kind.ok)
+      if (await connection.next(answerMs)) throw new WarrenError('unavailable', 'the guest agent did not let go')
+    } finally {
+      connection.close()
+    }
+  }
+
   /** Resolves when the agent answers. */
   async ping(signal?: AbortSignal): Promise<void> {
-    const connection = await GuestConnection.open(this.#agent.socketPath, kind.ping, [], signal)
+    const connection = await GuestConnection.open(this.#agent, kind.ping, [], signal)
     try {
       await connection.expect(kind.ok)
     } finally {
@@ -263,7 +278,7 @@ export class GuestClient {
   }
 
   async #start(request: number, fields: [number, FieldValue][], signal?: AbortSignal): Promise<GuestProcess> {
-    const connection = await GuestConnection.open(this.#agent.socketPath, request, fields, signal)
+    const connection = await GuestConnection.open(this.#agent, request, fields, signal)
     try {
       return new GuestProcess(connection, await connection.expect(kind.started), this.#options.wasOutOfMemory)
     } catch (error) {
@@ -273,7 +288,7 @@ export class GuestClient {
   }
 
   async #call(request: number, fields: [number, FieldValue][] = []): Promise<Fields> {
-    const connection = await GuestConnection.open(this.#agent.socketPath, request, fields)
+    const connection = await GuestConnection.open(this.#agent, request, fields)
     try {
       return await connection.expect(kind.ok)
     } finally {
@@ -289,7 +304,7 @@ export class GuestClient {
       deadlineMs: answerMs,
     },
   ): AsyncGenerator<Fields> {
-    const connection = await GuestConnection.open(this.#agent.socketPath, request, fields, signal)
+    const connection = await GuestConnection.open(this.#agent, request, fields, signal)
     try {
       for await (const frame of connection.answers(deadlineMs)) yield new Fields(frame.payload)
     } catch (error) {

@@ -15,6 +15,8 @@ export const answerMs = 10_000
 /** Where an agent is reached. Asked at each connection, for the place of one that has ended may be another's. */
 export interface AgentAddress {
   readonly socketPath: string
+  /** Set while it stands still: resolves when it can be reached again, or is gone. */
+  readonly standsStill?: Promise<void> | undefined
 }
 
 /** One stream to the guest agent: a request, then frames both ways until either side closes. */
@@ -38,15 +40,17 @@ export class GuestConnection {
     socket.on('close', () => this.#finish())
   }
 
-  /** Connects and sends the request. Rejects with `unavailable` when no agent answers at `path`. */
+  /** Connects, as soon as nothing stands still, and sends the request. Rejects `unavailable` when no agent answers. */
   static async open(
-    path: string,
+    agent: AgentAddress,
     requestKind: number,
     fields: readonly (readonly [number, FieldValue])[],
     signal?: AbortSignal,
   ): Promise<GuestConnection> {
     signal?.throwIfAborted()
-    const socket = await connect(path)
+    const { standsStill } = agent
+    if (standsStill !== undefined) await orAborted(standsStill, signal)
+    const socket = await connect(agent.socketPath)
     const connection = new GuestConnection(socket)
     if (signal) {
       const abort = () => socket.destroy()
@@ -185,6 +189,19 @@ export class GuestConnection {
     this.#wake = undefined
     wake?.()
   }
+}
+
+/** Rejects with the reason of `signal` when that aborts first. */
+function orAborted(settled: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return settled
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    void settled.then(() => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    })
+  })
 }
 
 function connect(path: string): Promise<net.Socket> {

@@ -112,7 +112,7 @@ export class GuestContexts {
 
   /** A connection to the service; undefined where there is none. */
   async #reach(signal?: AbortSignal): Promise<GuestConnection | undefined> {
-    const connection = await GuestConnection.open(this.#agent.socketPath, kind.dial, [[2, socketPath]], signal)
+    const connection = await GuestConnection.open(this.#agent, kind.dial, [[2, socketPath]], signal)
     try {
       await connection.expect(kind.ok)
       return connection

@@ -247,7 +247,7 @@ export class GuestFiles {
     signal?: AbortSignal,
   ): Promise<GuestConnection> {
     return GuestConnection.open(
-      this.#agent.socketPath,
+      this.#agent,
       request,
       [[1, path], [2, acting.user ?? this.#defaultUser], flag(8, acting.asAgent), ...rest],
       signal,

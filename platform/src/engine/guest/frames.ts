@@ -32,6 +32,7 @@ export const kind = {
   metrics: 0x30,
   configure: 0x31,
   environment: 0x33,
+  suspend: 0x32,
   ok: 0x40,
   started: 0x41,
   stdout: 0x42,

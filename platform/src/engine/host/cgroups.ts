@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { WarrenError } from '../../errors.ts'
 import { isOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import type { Limits, Usage } from '../driver.ts'
@@ -8,6 +9,7 @@ const root = '/sys/fs/cgroup'
 const v1Controllers = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer'] as const
 /** Length of the period that a processor quota is counted in, microseconds. */
 const cpuPeriodUs = 100_000
+const freezeDeadlineMs = 5_000
 
 /**
  * Control groups of this host, in whichever hierarchy it has: version 2, or the version 1 controllers
@@ -28,6 +30,8 @@ export interface Cgroups {
    */
   expectJoin(): void
   usage(id: string): Promise<Usage | undefined>
+  /** Stops everything inside, or lets it go on. Resolves when it is so; does nothing where there is no such group. */
+  setFrozen(id: string, frozen: boolean): Promise<void>
   list(): Promise<string[]>
   /** Kills what is inside and removes the group. Idempotent. */
   remove(id: string): Promise<void>
@@ -119,6 +123,18 @@ function cgroupsV1(parent: string): Cgroups {
         oomKills: keyed(oom, 'oom_kill'),
       }
     },
+    async setFrozen(id, frozen) {
+      const file = `${dir('freezer', id)}/freezer.state`
+      const wanted = frozen ? 'FROZEN' : 'THAWED'
+      const isSo = async () => [undefined, wanted].includes(await read(file))
+      if (await isSo()) return
+      // A process that was just being started can keep the kernel in between: asked again, it looks again.
+      const again = async () => {
+        await writeFile(file, wanted).catch(absentIsFine)
+        return isSo()
+      }
+      await step('cgroup.freeze', id, () => waitFor(again))
+    },
     async list() {
       const hierarchies = await folders(root)
       const found = await Promise.all(hierarchies.map((controller) => folders(`${root}/${controller}/${parent}`)))
@@ -127,6 +143,7 @@ function cgroupsV1(parent: string): Cgroups {
     async remove(id) {
       // A runtime may have made the group in every hierarchy the host has, not only in those we limit.
       const hierarchies = await folders(root)
+      await writeFile(`${dir('freezer', id)}/freezer.state`, 'THAWED').catch(() => {}) // the frozen do not die
       await killInside(`${dir('pids', id)}/cgroup.procs`)
       await Promise.all(hierarchies.map((controller) => removeGroup(dir(controller, id))))
     },
@@ -171,6 +188,20 @@ function cgroupsV2(parent: string): Cgroups {
         oomKills: keyed(events, 'oom_kill'),
       }
     },
+    async setFrozen(id, frozen) {
+      const file = `${dir(id)}/cgroup.freeze`
+      const wanted = frozen ? '1' : '0'
+      const isSo = async () => {
+        const events = await read(`${dir(id)}/cgroup.events`)
+        return events === undefined || keyed(events, 'frozen') === Number(wanted)
+      }
+      // What is not frozen yet may be about to be.
+      if ((await isSo()) && [undefined, wanted].includes(await read(file))) return
+      await step('cgroup.freeze', id, async () => {
+        await writeFile(file, wanted).catch(absentIsFine)
+        await waitFor(isSo)
+      })
+    },
     list: () => folders(`${root}/${parent}`),
     async remove(id) {
       await writeFile(`${dir(id)}/cgroup.kill`, '1').catch(() => killInside(`${dir(id)}/cgroup.procs`))
@@ -185,6 +216,18 @@ function cgroupsV2(parent: string): Cgroups {
 function cpuQuotaUs(limits: Limits): number {
   // The kernel refuses a quota below one millisecond.
   return Math.max(1000, Math.round(limits.cpuCores * cpuPeriodUs))
+}
+
+function absentIsFine(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
+}
+
+async function waitFor(isSo: () => Promise<boolean>): Promise<void> {
+  const late = Date.now() + freezeDeadlineMs
+  while (!(await isSo())) {
+    if (Date.now() > late) throw new WarrenError('timeout', 'the kernel did not stop the processes of the sandbox')
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
 }
 
 async function killInside(procsFile: string): Promise<void> {

@@ -1,7 +1,9 @@
-import { readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { WarrenError } from '../../errors.ts'
 import { unlessOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import {
+  type CheckpointToken,
   type DiskLimit,
   type DriverInstance,
   type Hold,
@@ -10,6 +12,7 @@ import {
   type Limits,
   recordName,
   type SoftLimit,
+  snapshotParts,
   type Usage,
 } from '../driver.ts'
 import type { Cgroups } from './cgroups.ts'
@@ -25,12 +28,27 @@ interface Kept {
   defaultUser: string
   /** Where the agent is reached otherwise than by the socket it inherits. */
   attach?: Attach | undefined
+  /** Names of its files that stay when it cannot be started or taken up. */
+  remaining?: readonly string[] | undefined
+  /** Where a runtime can save what runs in it. */
+  checkpoint?: Checkpoint | undefined
 }
+
+/** Why a driver that stops what it runs by a control group cannot. */
+export const noFreezer = 'control groups cannot be made here, so nothing stops all processes at once'
 
 /** Finds the agent of the keeper with this pid. Rejects when there is none in time. */
 export type Attach = (keeperPid: number, signal: AbortSignal) => Promise<{ agentSocket: string; release: () => void }>
 
-/** Starts a driver's instance under a keeper. On rejection nothing of it is left but its record. */
+/** How the runtime of one instance is stopped and saved. */
+export interface Checkpoint {
+  /** The agent lets go of the host, everything stands still, memory is written to `into`. On rejection all is undone. */
+  save(agentSocket: string, into: string, signal: AbortSignal): Promise<CheckpointToken>
+  /** Goes on, and lets the agent listen again. Does nothing to one that never stopped. */
+  goOn(token?: CheckpointToken): Promise<void>
+}
+
+/** Starts a driver's instance under a keeper. On rejection nothing of it is left but its record and what remains. */
 export async function launchKept(
   kept: Kept,
   plan: KeeperPlan,
@@ -41,39 +59,49 @@ export async function launchKept(
     return await keptInstance(kept, await Keeper.launch(kept.dir, plan, signal, hold), signal)
   } catch (error) {
     await sweep(kept)
-    await removeRemains(kept)
-    throw error
+    const reason = await withLastWords(kept, error)
+    await removeRemains(kept, kept.remaining)
+    throw reason
   }
 }
 
-/** Takes up an instance of an earlier process, or removes what is left of it. */
+/** Takes up an instance of an earlier process, which goes on if it stood still, or removes what is left of it. */
 export async function recoverKept(kept: Kept): Promise<DriverInstance | undefined> {
   const keeper = await Keeper.adopt(kept.dir)
+  if (keeper) {
+    await kept.cgroups?.setFrozen(kept.spec.id, false)
+    await kept.checkpoint?.goOn()
+  }
   // An agent that cannot be found any more is as good as dead.
   const instance = keeper && (await keptInstance(kept, keeper, AbortSignal.timeout(1000)).catch(() => undefined))
   if (instance) return instance
   await sweep(kept)
-  await removeRemains(kept)
+  await removeRemains(kept, kept.remaining)
   return undefined
 }
 
 /** Limits are control groups, where the host allows them. */
 async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Promise<DriverInstance> {
-  const { spec, dir, cgroups, disk, unenforced, defaultUser } = kept
+  const { spec, dir, cgroups, disk, unenforced, defaultUser, attach } = kept
   const inherited = { agentSocket: `${dir.socketDir}/agent.sock`, release: () => {} }
-  const { agentSocket, release } = kept.attach ? await kept.attach(keeper.state.keeperPid, signal) : inherited
+  let agent = attach ? await attachWhileAlive(attach, { keeper, signal }) : inherited
   let destroyed: Promise<void> | undefined
   let released = false
   // What we hold open of its disk would keep the disk from being taken away.
   const releaseOnce = () => {
-    if (!released) release()
+    if (!released) agent.release()
     released = true
   }
   void keeper.exited.then(releaseOnce)
+  // Only where the agent gives its socket up: else the kernel keeps connections for it.
+  let standsStill: Promise<void> | undefined
   return {
     agent: {
+      get standsStill() {
+        return standsStill
+      },
       get socketPath() {
-        return released ? `${dir.socketDir}/ended` : agentSocket
+        return released ? `${dir.socketDir}/ended` : agent.agentSocket
       },
     },
     defaultUser,
@@ -90,10 +118,29 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
       const { keeperPid } = keeper.state
       return (await treeOf(keeperPid)).filter((pid) => pid !== keeperPid)
     },
-    destroy(): Promise<void> {
+    ...standingStill(kept, keeper, {
+      agentSocket: () => agent.agentSocket,
+      standStill() {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        standsStill = promise
+        void keeper.exited.then(() => resolve())
+        return () => {
+          standsStill = undefined
+          resolve()
+        }
+      },
+      async reattach() {
+        if (!attach || released) return
+        const again = await attach(keeper.state.keeperPid, AbortSignal.timeout(reattachMs))
+        agent.release()
+        agent = again
+      },
+    }),
+    destroy(remaining = []): Promise<void> {
       releaseOnce()
-      destroyed ??= step('keeper.kill', spec.id, () => keeper.kill())
-        .then(() => removeRemains(kept))
+      destroyed ??= thaw(kept)
+        .then(() => step('keeper.kill', spec.id, () => keeper.kill()))
+        .then(() => removeRemains(kept, remaining))
         .catch((error) => {
           destroyed = undefined // tried again by whoever asks next
           throw error
@@ -103,12 +150,111 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
   }
 }
 
+/** Does not wait for an agent whose runtime has ended. */
+async function attachWhileAlive(
+  attach: Attach,
+  { keeper, signal }: { keeper: Keeper; signal: AbortSignal },
+): ReturnType<Attach> {
+  const ended = new AbortController()
+  void keeper.exited.then(() => ended.abort())
+  try {
+    return await attach(keeper.state.keeperPid, AbortSignal.any([signal, ended.signal]))
+  } catch (cause) {
+    throw ended.signal.aborted ? new Ended('the runtime ended at once', { cause }) : cause
+  }
+}
+
+class Ended extends Error {}
+
+/** What the runtime said last is the reason why nobody is there to be connected to. */
+async function withLastWords({ dir }: Kept, error: unknown): Promise<unknown> {
+  const { code } = error as NodeJS.ErrnoException
+  if (!(error instanceof Ended) && code !== 'ECONNREFUSED' && code !== 'ENOENT') return error
+  const said = await readFile(`${dir.path}/console.log`, 'utf8').catch(() => '')
+  const lastWords = said.trim().split('\n').slice(-2).join(' · ').slice(-500)
+  const message = `the runtime ended at once${lastWords ? `: ${lastWords}` : ''}`
+  return new WarrenError('unavailable', message, { cause: error })
+}
+
+const reattachMs = 10_000
+
+interface AgentAt {
+  agentSocket: () => string
+  /** Lets whoever wants to reach it wait, until what this answers is called. */
+  standStill: () => () => void
+  /** For an agent that has made its socket anew. */
+  reattach: () => Promise<void>
+}
+
+/** What can be done to an instance while nothing in it moves. */
+function standingStill(
+  kept: Kept,
+  keeper: Keeper,
+  agent: AgentAt,
+): Pick<DriverInstance, 'pause' | 'resume' | 'snapshot'> {
+  const { spec, dir, cgroups, disk, checkpoint } = kept
+  if (!cgroups) return {}
+  let token: CheckpointToken | undefined
+  let reachable = () => {}
+  const goOn = async () => {
+    try {
+      await cgroups.setFrozen(spec.id, false)
+      if (token === undefined) return
+      await checkpoint?.goOn(token)
+      token = undefined
+      await agent.reattach()
+    } finally {
+      reachable()
+    }
+  }
+  const stop = async (into: string, signal: AbortSignal) => {
+    if (!checkpoint) return cgroups.setFrozen(spec.id, true)
+    reachable = agent.standStill()
+    await step('snapshot.draft', spec.id, () => mkdir(`${into}/${snapshotParts.memory}`, { recursive: true }))
+    token = await checkpoint
+      .save(agent.agentSocket(), `${into}/${snapshotParts.memory}`, signal)
+      .catch(async (error) => {
+        await agent.reattach()
+        throw error
+      })
+  }
+  return {
+    pause: () => cgroups.setFrozen(spec.id, true),
+    resume: goOn,
+    ...(disk === 'loop' && {
+      async snapshot(into, { hold }, signal) {
+        try {
+          await stop(into, signal)
+          const of = token
+          if (!hold) {
+            await step('snapshot.copy_disk', spec.id, async () => {
+              await keeper.copyDisk()
+              await rename(`${dir.path}/disk.copy`, `${into}/${snapshotParts.disk}`)
+            })
+            await goOn()
+          }
+          return of === undefined ? {} : { token: of }
+        } catch (error) {
+          await goOn()
+          throw error
+        }
+      },
+    }),
+  }
+}
+
+/** The frozen do not die. */
+async function thaw({ cgroups, spec }: Kept): Promise<void> {
+  await cgroups?.setFrozen(spec.id, false).catch(() => {})
+}
+
 /** Removes control groups and files. The record goes last, so that a crash in between is found again. */
-async function removeRemains({ dir, spec, cgroups }: Kept): Promise<void> {
+async function removeRemains({ dir, spec, cgroups }: Kept, remaining: readonly string[] = []): Promise<void> {
   await cgroups?.remove(spec.id)
   await step('instance.clear', spec.id, async () => {
     for (const name of await readdir(dir.path).catch(unlessOutOfResources([]))) {
-      if (name !== recordName) await rm(`${dir.path}/${name}`, { recursive: true, force: true })
+      if (name !== recordName && !remaining.includes(name))
+        await rm(`${dir.path}/${name}`, { recursive: true, force: true })
     }
   })
 }

@@ -35,6 +35,8 @@ export class Keeper {
   readonly exited: Promise<InitExit>
   readonly #connection: net.Socket
   readonly #gone: Promise<void>
+  /** Told why not, or nothing when the copy is made. */
+  #copied: ((failure: string | undefined) => void) | undefined
 
   private constructor(state: KeeperState, connection: net.Socket) {
     this.state = state
@@ -48,9 +50,10 @@ export class Keeper {
     connection.on('data', (chunk: string) => {
       text = (text + chunk).slice(-4096)
       for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-        const exited = readExit(text.slice(0, end))
+        const told = readLine(text.slice(0, end))
         text = text.slice(end + 1)
-        if (exited) exit.resolve(exited)
+        if (told?.state === 'exited') exit.resolve({ exitCode: told.exitCode, signal: told.signal, at: told.at })
+        if (told?.copied !== undefined) this.#copied?.(told.copied ? undefined : (told.error ?? 'unknown'))
       }
     })
     connection.on('error', () => {})
@@ -114,6 +117,16 @@ export class Keeper {
     }
     if (isAlive(state.keeperPid, state.keeperStartTime)) await killTree(state.keeperPid)
     if (isAlive(state.pid, state.startTime)) await killTree(state.pid)
+  }
+
+  /** Copies the disk's image to `disk.copy` in the instance's folder. Nothing inside may write meanwhile. */
+  async copyDisk(): Promise<void> {
+    const failure = await new Promise<string | undefined>((resolve) => {
+      this.#copied = resolve
+      void this.#gone.then(() => resolve('its keeper is gone'))
+      this.#connection.write('copy-disk\n')
+    })
+    if (failure) throw new WarrenError('unavailable', `the disk of the sandbox could not be copied: ${failure}`)
   }
 
   /** Kills the instance; resolves when the keeper has cleaned up and is gone. */
@@ -192,10 +205,9 @@ async function readState(dir: Pick<InstanceDir, 'path'>): Promise<KeeperState | 
   }
 }
 
-function readExit(line: string): InitExit | undefined {
+function readLine(line: string): (InitExit & { state?: string; copied?: boolean; error?: string }) | undefined {
   try {
-    const told = JSON.parse(line) as { state?: string } & InitExit
-    return told.state === 'exited' ? { exitCode: told.exitCode, signal: told.signal, at: told.at } : undefined
+    return JSON.parse(line)
   } catch {
     return undefined
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
-import type { Limits } from '../driver.ts'
+import type { Limits, Usage } from '../driver.ts'
 
 const mebibyte = 1024 * 1024
 /** What is left to the host and our database when a sandbox would fill its disk, MiB. */
@@ -23,6 +23,22 @@ export async function checkRoom(folder: string, limits: Limits): Promise<void> {
     throw new WarrenError('limit_exceeded', `maxOpenFiles of ${limits.maxOpenFiles} is more than this host allows`, {
       hint: `At most ${mostOpenFiles()}; the operator can raise it (ulimit -Hn, or LimitNOFILE of the service).`,
     })
+  }
+}
+
+/** Throws `limit_exceeded` where what a sandbox holds in memory now would not fit on the disk. */
+export async function checkRoomForMemory(folder: string, usage: Usage | undefined): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  const freeMb = Math.floor((bavail * bsize) / mebibyte)
+  const neededMb = Math.ceil((usage?.memoryBytes ?? 0) / mebibyte)
+  if (freeMb < neededMb + reserveMb) {
+    throw new WarrenError(
+      'limit_exceeded',
+      `${neededMb} MiB of memory cannot be saved: ${freeMb} MiB are free on the disk`,
+      {
+        hint: `Make room where WARREN_HOME is; ${reserveMb} MiB stay in reserve.`,
+      },
+    )
   }
 }
 

@@ -1,23 +1,27 @@
-import type { DiskLimit, InstanceSpec } from '../driver.ts'
+import { type DiskLimit, type InstanceSpec, type SnapshotSource, snapshotParts } from '../driver.ts'
 import { templateDisk } from '../images/template-disk.ts'
 import { type Host, hostUid } from './host.ts'
 
-/** Options that make the keeper mount a size-limited root with the template's skeleton and the guest agent in it. */
+/**
+ * Options that make the keeper mount a size-limited root with the guest agent in it: the template's skeleton, or the disk
+ * of a snapshot.
+ */
 export async function rootOptions(
   host: Host,
   spec: InstanceSpec,
   disk: DiskLimit,
-  uid = hostUid(spec.slot),
+  from?: SnapshotSource,
 ): Promise<string[]> {
   const options = [
     ...['--disk', disk],
     ...['--disk-mb', String(spec.limits.diskMb)],
     ...['--skeleton', spec.rootfs.skeleton],
-    ...['--uid-base', String(uid)],
+    ...['--uid-base', String(hostUid(spec.slot))],
     ...['--mount-at', host.mountPoint],
-    ...['--bind', `${host.guestBinary}:.warren/guest`],
+    ...['--bind', `${spec.rootfs.agent ?? host.guestBinary}:.warren/guest`],
   ]
-  if (disk === 'loop')
+  if (from) options.push('--image', `${from.path}/${snapshotParts.disk}`, '--shift-from', String(hostUid(from.slot)))
+  else if (disk === 'loop')
     options.push('--image', await templateDisk(host.imagesDir, spec.rootfs.skeleton, spec.limits.diskMb))
   return options
 }

@@ -76,6 +76,7 @@ async function build(root: string, readOnly: readonly string[]): Promise<void> {
     ['var/log', 0o755],
     ['var/tmp', 0o1777],
     ['.warren', 0o755],
+    ['.warren/host', 0o755],
   ]
   await mkdir(root, { recursive: true, mode: 0o755 })
   await chmod(root, 0o755)

@@ -6,6 +6,8 @@ import { Template } from '../../templates/template.ts'
 import type { Templates } from '../../templates/templates.ts'
 import { json, named, problems } from './schema.ts'
 
+const absent = Type.Optional(Type.String({ description: 'Why it cannot.' }))
+
 const Runtime = Type.Object(
   {
     driver: Type.String(),
@@ -13,6 +15,13 @@ const Runtime = Type.Object(
     healthy: Type.Boolean(),
     reason: Type.String({ description: 'The verdict of booting it, as a sentence.' }),
     bootMs: Type.Optional(Type.Number()),
+    capabilities: Type.Object(
+      {
+        pause: Type.Object({ memory: Type.Optional(Type.Enum(['saved', 'resident'])), absent }),
+        snapshot: Type.Object({ keeps: Type.Optional(Type.Enum(['memory', 'files'])), absent }),
+      },
+      { description: 'What its sandboxes can do beside running. A fork needs snapshots that keep memory.' },
+    ),
   },
   { $id: 'RuntimeReport' },
 )

@@ -1,9 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { WarrenError } from '../../errors.ts'
 import { SandboxMetrics } from '../../sandboxes/metrics.ts'
 import { networkSchemas, SandboxNetwork, SetNetwork } from '../../sandboxes/network.ts'
 import { SandboxPosture } from '../../sandboxes/posture.ts'
-import { CreateSandbox, type Sandbox, SandboxView, SetTimeout, states } from '../../sandboxes/sandbox.ts'
+import {
+  CloneSandbox,
+  CreateSandbox,
+  ForkSandbox,
+  PauseSandbox,
+  ResumeSandbox,
+  type Sandbox,
+  SandboxView,
+  SetTimeout,
+  states,
+} from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
 import { json, Nothing, named, problems, SandboxParams } from './schema.ts'
@@ -37,14 +48,12 @@ const SandboxList = Type.Object(
   { $id: 'SandboxList' },
 )
 
+const Copies = Type.Object({ sandboxes: Type.Array(named(SandboxView)) }, { $id: 'SandboxCopies' })
+
 export const sandboxSchemas = [
   ...networkSchemas,
-  CreateSandbox,
-  SetTimeout,
-  SandboxView,
-  SandboxList,
-  SandboxMetrics,
-  SandboxPosture,
+  ...[CreateSandbox, SetTimeout, PauseSandbox, ResumeSandbox, ForkSandbox, CloneSandbox],
+  ...[SandboxView, SandboxList, Copies, SandboxMetrics, SandboxPosture],
 ]
 
 /** /v1/sandboxes: their life. `address` is where ports are reached, as host and port. */
@@ -145,6 +154,82 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
     async ({ account, params, body }) => view(await sandboxes.setTimeout({ account, id: params.id }, body.timeout)),
   )
 
+  const standStill = { params: SandboxParams, tags: ['sandboxes'] }
+  const emptyBodyIsFine = {
+    preValidation: async (request: { body?: unknown }) => {
+      request.body ??= {}
+    },
+  }
+
+  app.post<ById & { Body: PauseSandbox }>(
+    '/sandboxes/:id/pause',
+    {
+      schema: {
+        operationId: 'pauseSandbox',
+        summary: 'Let a sandbox stand still; `memory` says whether what ran is on the disk or still in memory',
+        ...standStill,
+        body: named(PauseSandbox),
+        response: { 200: json('It stands still.', SandboxView), ...problems },
+      },
+      ...emptyBodyIsFine,
+    },
+    async ({ account, params, body }) => view(await sandboxes.pause({ account, id: params.id }, body)),
+  )
+
+  app.post<ById & { Body: ResumeSandbox }>(
+    '/sandboxes/:id/resume',
+    {
+      schema: {
+        operationId: 'resumeSandbox',
+        summary: 'Let a paused sandbox go on where it stood still',
+        ...standStill,
+        body: named(ResumeSandbox),
+        response: { 200: json('It runs. One that ran already is answered as it is.', SandboxView), ...problems },
+      },
+      ...emptyBodyIsFine,
+    },
+    async ({ account, params, body }) => view(await sandboxes.resume({ account, id: params.id }, body)),
+  )
+
+  app.post<ById & { Body: ForkSandbox }>(
+    '/sandboxes/:id/fork',
+    {
+      schema: {
+        operationId: 'forkSandbox',
+        summary: 'Live copies of a running sandbox, which all go on from the same moment; so does the sandbox itself',
+        ...standStill,
+        body: named(ForkSandbox),
+        response: { 201: json('The copies run.', Copies), ...problems },
+      },
+      ...emptyBodyIsFine,
+    },
+    async ({ account, params, body }, reply) => {
+      const copies = await sandboxes.fork({ account, id: params.id }, body, clientGone(reply.raw))
+      reply.code(201)
+      return { sandboxes: copies.map(view) }
+    },
+  )
+
+  app.post<ById & { Body: CloneSandbox }>(
+    '/sandboxes/:id/clone',
+    {
+      schema: {
+        operationId: 'cloneSandbox',
+        summary: 'One live copy of a running sandbox: a fork of one',
+        ...standStill,
+        body: named(CloneSandbox),
+        response: { 201: json('The copy runs.', SandboxView), ...problems },
+      },
+      ...emptyBodyIsFine,
+    },
+    async ({ account, params, body }, reply) => {
+      const [copy] = await sandboxes.fork({ account, id: params.id }, { ...body, count: 1 }, clientGone(reply.raw))
+      if (!copy) throw new WarrenError('conflict', 'the copy was deleted while it started')
+      reply.code(201)
+      return view(copy)
+    },
+  )
+
   app.get<ById>(
     '/sandboxes/:id/network',
     {
@@ -207,7 +292,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
 }
 
 function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
-  const { id, state, template, limits, network, metadata, warm, runtime, endReason } = sandbox
+  const { id, state, template, limits, network, metadata, warm, runtime, memory, endReason } = sandbox
   const port = address.slice(address.lastIndexOf(':'))
   return {
     id,
@@ -218,6 +303,7 @@ function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
     metadata,
     warm,
     ...(runtime ? { runtime } : {}),
+    ...(memory ? { memory } : {}),
     ...(endReason ? { endReason } : {}),
     createdAt: sandbox.createdAt.toISOString(),
     expiresAt: sandbox.expiresAt.toISOString(),

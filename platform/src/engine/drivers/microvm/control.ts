@@ -15,7 +15,8 @@ export type MachineRequest = 'vmPause' | 'vmResume' | 'vmSave'
 
 /** Pauses, resumes or saves the machine. Rejects `unavailable` with what the monitor said. */
 export async function askMachine(dir: InstanceDir, request: MachineRequest, signal?: AbortSignal): Promise<void> {
-  const connection = await GuestConnection.open(`${dir.socketDir}/${controlSocket}`, kind[request], [], signal)
+  const control = { socketPath: `${dir.socketDir}/${controlSocket}` }
+  const connection = await GuestConnection.open(control, kind[request], [], signal)
   try {
     await connection.expect(kind.ok, saveMs)
   } finally {

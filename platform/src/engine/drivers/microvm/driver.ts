@@ -5,7 +5,7 @@ import { WarrenError } from '../../../errors.ts'
 import type { Driver, DriverInstance, Hold, InstanceDir, InstanceSpec, Limits } from '../../driver.ts'
 import { GuestClient } from '../../guest/client.ts'
 import { type Host, hostUid } from '../../host/host.ts'
-import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
+import { launchKept, noFreezer, recoverKept } from '../../host/keeper-instance.ts'
 import { templateDisk } from '../../images/template-disk.ts'
 import { chooseAcceleration } from './acceleration.ts'
 import { askMachine, controlSocket, openConsole } from './control.ts'
@@ -129,6 +129,11 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
       }
     },
 
+    capabilities: () => ({
+      pause: host.cgroups ? { memory: 'resident' } : { absent: noFreezer },
+      snapshot: { absent: 'so far a machine is saved only before anything runs in it, as what others are copied from' },
+    }),
+
     prepare: async ({ rootfs }) => void (await prepared(rootfs.readOnly)),
 
     async create(spec, dir, signal, hold): Promise<DriverInstance> {
@@ -216,8 +221,10 @@ async function renewed(
 function asMachine(instance: DriverInstance, dir: InstanceDir): DriverInstance {
   const guest = new GuestClient(instance.agent, { defaultUser, wasOutOfMemory: async () => false })
   let inside = { processes: 0, oomKills: 0 }
+  // Its disk is not the keeper's to copy.
+  const { snapshot: _, ...kept } = instance
   return {
-    ...instance,
+    ...kept,
     console: () => openConsole(dir),
     async usage() {
       const usage = await instance.usage()

@@ -4,9 +4,17 @@ import { runCommand } from '../../../lib/run-command.ts'
 import { step } from '../../../lib/step.ts'
 import { systemPath } from '../../../lib/system-path.ts'
 import { isVersionAtLeast } from '../../../lib/version.ts'
-import type { Driver, DriverInstance, InstanceDir, InstanceSpec, SoftLimit } from '../../driver.ts'
+import {
+  type Driver,
+  type InstanceDir,
+  type InstanceSpec,
+  type SnapshotSource,
+  type SoftLimit,
+  snapshotParts,
+} from '../../driver.ts'
 import { type Host, hostUid, maxSlots } from '../../host/host.ts'
-import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
+import type { KeeperPlan } from '../../host/keeper.ts'
+import { launchKept, noFreezer, recoverKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
 import { bubblewrap } from './bubblewrap.ts'
 import { forbiddingSwitches } from './kernel-switches.ts'
@@ -55,38 +63,49 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
       return { usable: true, description: `${examined.description}${lack}` }
     },
 
-    async create(spec, dir, signal, hold): Promise<DriverInstance> {
-      if (!filter || !chosen) throw new Error('examine() said no')
-      const { maxProcesses, maxOpenFiles } = spec.limits
-      const uid = hostUid(spec.slot) + uidInside
-      await step('filter.write', spec.id, () => writeFile(`${dir.path}/seccomp.bpf`, filter))
-      const { argv, open } = await chosen.plan(spec, {
-        root: { path: host.root ? host.mountPoint : `${dir.path}/rootfs`, prepared: host.root },
-        guestBinary: host.guestBinary,
-        agentOptions: [
-          ...['--listen-fd', '3'],
-          ...(cgroups || !limitsProcesses ? [] : ['--max-processes', String(maxProcesses)]),
-        ],
-      })
-      await cgroups?.create(spec.id, spec.limits)
-      const plan = {
-        launcher: host.launcher,
-        options: [
-          ...(host.root ? await rootOptions(host, spec, disk) : ['--disk', 'none']),
-          ...['--rlimit', `nofile=${maxOpenFiles}`, '--rlimit', 'core=0'],
-          ...(cgroups?.joinFiles(spec.id) ?? []).flatMap((file) => ['--cgroup', file]),
-          ...(spec.network ? ['--netns', spec.network.netns] : []),
-          ...(host.root ? ['--setid', `${uid}:${uid}`] : []),
-          ...['--open', `${seccompFd}:${dir.path}/seccomp.bpf`],
-          ...open.flatMap(([fd, path]) => ['--open', `${fd}:${path}`]),
-        ],
-        argv,
-        deadlineMs: startDeadlineMs,
-      }
-      return launchKept(known(spec, dir), plan, signal, hold)
-    },
+    capabilities: () => ({
+      pause: cgroups ? { memory: 'resident' } : { absent: noFreezer },
+      snapshot: !cgroups
+        ? { absent: noFreezer }
+        : disk === 'loop'
+          ? { keeps: 'files' }
+          : { absent: 'the files of a sandbox are in memory here: an image of a disk needs root and loop devices' },
+    }),
 
-    recover: (spec, dir) => recoverKept(known(spec, dir)),
+    create: async (spec, dir, signal, hold) => launchKept(known(spec, dir), await plan(spec, dir), signal, hold),
+    restore: async (spec, dir, source, signal) =>
+      launchKept({ ...known(spec, dir), remaining: [snapshotParts.disk] }, await plan(spec, dir, source), signal),
+    recover: (spec, dir, remaining) => recoverKept({ ...known(spec, dir), remaining }),
+  }
+
+  async function plan(spec: InstanceSpec, dir: InstanceDir, from?: SnapshotSource): Promise<KeeperPlan> {
+    if (!filter || !chosen) throw new Error('examine() said no')
+    const { maxProcesses, maxOpenFiles } = spec.limits
+    const uid = hostUid(spec.slot) + uidInside
+    await step('filter.write', spec.id, () => writeFile(`${dir.path}/seccomp.bpf`, filter))
+    const { argv, open } = await chosen.plan(spec, {
+      root: { path: host.root ? host.mountPoint : `${dir.path}/rootfs`, prepared: host.root },
+      guestBinary: spec.rootfs.agent ?? host.guestBinary,
+      agentOptions: [
+        ...['--listen-fd', '3'],
+        ...(cgroups || !limitsProcesses ? [] : ['--max-processes', String(maxProcesses)]),
+      ],
+    })
+    await cgroups?.create(spec.id, spec.limits)
+    return {
+      launcher: host.launcher,
+      options: [
+        ...(host.root ? await rootOptions(host, spec, disk, from) : ['--disk', 'none']),
+        ...['--rlimit', `nofile=${maxOpenFiles}`, '--rlimit', 'core=0'],
+        ...(cgroups?.joinFiles(spec.id) ?? []).flatMap((file) => ['--cgroup', file]),
+        ...(spec.network ? ['--netns', spec.network.netns] : []),
+        ...(host.root ? ['--setid', `${uid}:${uid}`] : []),
+        ...['--open', `${seccompFd}:${dir.path}/seccomp.bpf`],
+        ...open.flatMap(([fd, path]) => ['--open', `${fd}:${path}`]),
+      ],
+      argv,
+      deadlineMs: startDeadlineMs,
+    }
   }
 }
 

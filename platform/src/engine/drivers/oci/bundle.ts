@@ -61,6 +61,8 @@ export interface BundlePlace {
   /** The keeper shows it in the root: who maps its user may not, in a network that is not its own. */
   sysfsIsThere: boolean
   gpu?: GpuEdits | undefined
+  /** Folders of the root to be shown at their own place, read-only. */
+  shownFolders: string[]
 }
 
 /** The OCI runtime specification (1.0.2) of one instance: the hardened container rung of ARCHITECTURE.md. */
@@ -123,6 +125,12 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
         type: 'bind',
         source: `${place.rootPath}${path}`,
         options: ['bind', 'rw', 'nosuid', 'nodev'],
+      })),
+      ...place.shownFolders.map((path) => ({
+        destination: path,
+        type: 'bind',
+        source: `${place.rootPath}${path}`,
+        options: ['bind', 'ro', 'nosuid', 'nodev'],
       })),
       ...spec.rootfs.readOnly.map((path) => ({
         destination: path,

@@ -9,6 +9,7 @@ export const runc: OciRuntime = {
   hint: 'apt-get install runc',
   examine: (run) => run(['runc', '--version']),
   ownFolders: [],
+  shownFolders: [],
   agent: () => ['--listen-fd', '3'],
   plan: ({ id }, { path }) => ({
     options: ['--detached', '--pid-file', 'init.pid'],

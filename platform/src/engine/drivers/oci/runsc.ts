@@ -2,9 +2,11 @@ import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../../../errors.ts'
+import type { NetworkPlace } from '../../driver.ts'
 import { findTool, type Host } from '../../host/host.ts'
 import type { Attach } from '../../host/keeper-instance.ts'
 import { choosePlatform, distrustKvm, platformOf } from './gvisor-platform.ts'
+import { runscCheckpoint } from './runsc-checkpoint.ts'
 import type { OciRuntime } from './runtime.ts'
 
 /** open(2): a reference to the file itself, of whatever kind, without its content. */
@@ -14,6 +16,9 @@ const agentSocket = '/.warren/agent.sock'
 const listenDeadlineMs = 10_000
 /** What gVisor takes for itself, on top of what its programs may, MiB. */
 const kernelMemoryMb = 64
+
+/** What we tell a guest agent that has no socket; in the sandbox's folder it is `host`. */
+const hostFolder = '/.warren/host'
 
 /** gVisor: a kernel in user space between the program and the host's. */
 export const runsc: OciRuntime = {
@@ -29,6 +34,8 @@ export const runsc: OciRuntime = {
   failed: distrustKvm,
   ownFolders: ['/tmp'],
   ownSysfs: true,
+  // Where nobody but us writes: what appears there is seen inside at once, unlike changes of the root from outside.
+  shownFolders: [hostFolder],
   // gVisor counts the processes itself: a host process stands for none of them in particular.
   agent: ({ limits }) => ['--listen', agentSocket, '--max-processes', String(limits.maxProcesses)],
   groupLimits: (limits) => ({
@@ -36,25 +43,37 @@ export const runsc: OciRuntime = {
     memoryMb: limits.memoryMb + kernelMemoryMb,
     maxProcesses: 4 * limits.maxProcesses + 256,
   }),
-  plan: ({ id, network }, { path }, host) => ({
+  plan: ({ id, network }, { path }, host, memory) => ({
     options: [
       ...(host.cgroups?.joinFiles(id) ?? []).flatMap((file) => ['--cgroup', file]),
       // It takes a namespace that has these settings for the host's own, and refuses; from Linux 6.15 on all have them.
       ...(network ? ['--hide', '/proc/sys/net/core'] : []),
+      ...['--bind', `${path}/host:${hostFolder.slice(1)}`],
     ],
     argv: [
-      ...[program(host), '--root', `${path}/runsc`, '--platform', platformOf(host)],
-      // In a group that the runtime removed itself, nobody could see why a sandbox ended.
-      ...['--ignore-cgroups', '--network', network ? 'sandbox' : 'none', '--host-uds', 'create', '--overlay2', 'none'],
-      ...['run', '--bundle', path, id],
+      ...runscCommand(host, path, network),
+      ...(memory === undefined ? ['run'] : ['restore', '--image-path', memory]),
+      ...['--bundle', path, id],
     ],
   }),
+  checkpoint: (spec, dir, host) => runscCheckpoint(spec.id, dir, runscCommand(host, dir.path, spec.network)),
   attach: (host) => (keeperPid, signal) => openAgentSocket(keeperPid, host, signal),
 }
 
 /** Its absolute path, or its name for an error that says that it is not there. */
 function program(host: Host): string {
   return findTool(host, 'runsc') ?? 'runsc'
+}
+
+/** The program with what all of its commands are told; `path` is the instance's folder. */
+function runscCommand(host: Host, path: string, network: NetworkPlace | undefined): [string, ...string[]] {
+  return [
+    ...([program(host), '--root', `${path}/runsc`, '--platform', platformOf(host)] as const),
+    // In a group that the runtime removed itself, nobody could see why a sandbox ended.
+    ...['--ignore-cgroups', '--network', network ? 'sandbox' : 'none', '--host-uds', 'create', '--overlay2', 'none'],
+    // Else nothing is saved while a connection is open.
+    '--net-disconnect-ok',
+  ]
 }
 
 /**

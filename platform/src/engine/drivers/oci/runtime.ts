@@ -1,7 +1,7 @@
 import type { CommandResult } from '../../../lib/run-command.ts'
 import type { InstanceDir, InstanceSpec, Isolation, Limits } from '../../driver.ts'
 import type { Host } from '../../host/host.ts'
-import type { Attach } from '../../host/keeper-instance.ts'
+import type { Attach, Checkpoint } from '../../host/keeper-instance.ts'
 
 /** How one OCI runtime is told to run the bundle, and how its sandboxes are reached. */
 export interface OciRuntime {
@@ -26,10 +26,17 @@ export interface OciRuntime {
   ownFolders: string[]
   /** Its programs see a /sys that it makes itself. */
   ownSysfs?: boolean
+  /** Folders of the root that the host writes and the sandbox reads. */
+  shownFolders: string[]
   /** Where the runtime is put into a control group of ours instead of making one: what the host must allow it. */
   groupLimits?: (limits: Limits) => Limits
-  /** Options of the keeper beside those of the root, and the command line that runs the bundle in `dir`. */
-  plan(spec: InstanceSpec, dir: InstanceDir, host: Host): { options: string[]; argv: string[] }
+  /**
+   * Options of the keeper beside those of the root, and the command line that runs the bundle in `dir`, or brings back
+   * what was saved in the folder `memory`.
+   */
+  plan(spec: InstanceSpec, dir: InstanceDir, host: Host, memory?: string): { options: string[]; argv: string[] }
+  /** How what runs is saved, where the runtime can. */
+  checkpoint?: (spec: InstanceSpec, dir: InstanceDir, host: Host) => Checkpoint
   /** How the agent is reached where it does not inherit the keeper's socket. */
   attach?: (host: Host) => Attach
 }

@@ -27,6 +27,11 @@ export function unconfinedDriver(host: Host, allowed: boolean): Driver {
       return { usable: true, description: `runs as ${userInfo().username} on the host itself` }
     },
 
+    capabilities: () => ({
+      pause: cgroups ? { memory: 'resident' } : { absent: 'control groups cannot be made here' },
+      snapshot: { absent: "its files are the host's own" },
+    }),
+
     async create(spec, dir, signal, hold): Promise<DriverInstance> {
       await cgroups?.create(spec.id, spec.limits)
       await step('folder.make', spec.id, () => mkdir(`${dir.path}/home`, { recursive: true }))
@@ -42,6 +47,6 @@ export function unconfinedDriver(host: Host, allowed: boolean): Driver {
       return launchKept(known(spec, dir), plan, signal, hold)
     },
 
-    recover: (spec, dir) => recoverKept(known(spec, dir)),
+    recover: (spec, dir, remaining) => recoverKept({ ...known(spec, dir), remaining }),
   }
 }

@@ -1,0 +1,60 @@
+import { basename } from 'node:path'
+import type { Driver } from './driver.ts'
+import type { EngineParts } from './engine-parts.ts'
+import { checkRoomForMemory } from './host/room.ts'
+import { cannot, type Instance } from './instance.ts'
+import { type SnapshotManifest, snapshotFormat } from './snapshot-manifest.ts'
+
+/** Saves an instance as snapshot `id` while it goes on. On rejection there is none. Steps: draft, save, commit. */
+export async function snapshotInstance(
+  parts: EngineParts,
+  instance: Instance,
+  id: string,
+  signal: AbortSignal,
+): Promise<SnapshotManifest> {
+  const { snapshots } = parts
+  try {
+    const manifest = await saveDraft(parts, instance, id, signal)
+    await snapshots.commit(manifest)
+    return manifest
+  } catch (error) {
+    await snapshots.discard(id)
+    throw error
+  }
+}
+
+/** Names what can go on from memory that was saved: the runtime, and whether it had a network. */
+export function memoryFormat(driver: Driver, hasNetwork: boolean): string {
+  return `${driver.memoryFormat?.() ?? ''}${hasNetwork ? ', with a network' : ''}`
+}
+
+/** Fills the draft of snapshot `id`. Everything inside stands still for as long as that takes. */
+export async function saveDraft(
+  { snapshots, home }: EngineParts,
+  instance: Instance,
+  id: string,
+  signal: AbortSignal,
+): Promise<SnapshotManifest> {
+  const { spec, driver, limits } = instance
+  const promise = driver.capabilities().snapshot
+  if ('absent' in promise) throw cannot(driver, 'snapshot')
+  await checkRoomForMemory(home, await instance.usage())
+  const path = await snapshots.draft(id)
+  const { token } = await instance.snapshot(path, { hold: false }, signal)
+  return {
+    format: snapshotFormat,
+    id,
+    driver: driver.name,
+    runtime: promise.keeps === 'memory' ? memoryFormat(driver, spec.network !== undefined) : '',
+    keeps: promise.keeps,
+    ...(token === undefined ? {} : { token }),
+    template: spec.template,
+    skeleton: basename(spec.rootfs.skeleton),
+    readOnly: spec.rootfs.readOnly,
+    ...(spec.rootfs.agent ? { agent: basename(spec.rootfs.agent).slice('agent-'.length) } : {}),
+    slot: spec.slot,
+    limits,
+    parts: await snapshots.measure(path),
+    createdAt: new Date().toISOString(),
+  }
+}

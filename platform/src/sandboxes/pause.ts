@@ -1,0 +1,36 @@
+import { notRunning } from './running.ts'
+import { type PauseSandbox, pausedSeconds, type Sandbox } from './sandbox.ts'
+import type { SandboxDeps, Subject } from './sandboxes.ts'
+
+/** Longest time until what a sandbox holds in memory is on the disk. */
+const deadlineMs = 120_000
+
+/**
+ * Lets a running sandbox stand still: with its memory on the disk where the runtime can, else frozen. On rejection it runs
+ * as before. Goes on when the caller goes away.
+ */
+export async function pauseSandbox(deps: SandboxDeps, { account, id }: Subject, input: PauseSandbox): Promise<Sandbox> {
+  const { store, engine, live, busy, expiry, now } = deps
+  busy.add(id)
+  try {
+    const pausing = await store.markPausing(account.id, id)
+    if (!pausing) throw await notRunning(deps, account, id)
+    const instanceId = pausing.instanceId!
+    const running = live.get(id)
+    live.delete(id)
+    const memory = await engine.saved.pause(instanceId, AbortSignal.timeout(deadlineMs)).catch(async (error) => {
+      if ((await store.markNotPaused(id)) && running && engine.get(instanceId)) live.set(id, running)
+      throw error
+    })
+    const expiresAt = new Date(now().getTime() + (input.timeout ?? pausedSeconds.usual) * 1000)
+    const paused = await store.markPaused(id, { memory, expiresAt })
+    if (!paused) {
+      await engine.stop(instanceId)
+      throw await notRunning(deps, account, id)
+    }
+    expiry.consider(paused.expiresAt)
+    return paused
+  } finally {
+    busy.delete(id)
+  }
+}

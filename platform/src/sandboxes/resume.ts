@@ -1,0 +1,46 @@
+import { getSandbox } from './get.ts'
+import { notRunning } from './running.ts'
+import type { ResumeSandbox, Sandbox } from './sandbox.ts'
+import type { SandboxDeps, Subject } from './sandboxes.ts'
+import { watchExit } from './watch-exit.ts'
+
+const deadlineMs = 60_000
+/** What one whose time was over when it was paused has to live at least, milliseconds. */
+const leastMs = 10_000
+
+/**
+ * Lets a paused sandbox go on where it stood still, for `timeout` or the time it had left. One that runs is answered as it
+ * is. On rejection it is paused as before. Goes on when the caller goes away.
+ */
+export async function resumeSandbox(
+  deps: SandboxDeps,
+  { account, id }: Subject,
+  input: ResumeSandbox,
+): Promise<Sandbox> {
+  const { store, engine, live, busy, expiry, now } = deps
+  busy.add(id)
+  try {
+    const before = await getSandbox(deps, account, id)
+    if (before.state === 'running') return before
+    if (!(await store.markResuming(account.id, id, account.maxSandboxes))) throw await notRunning(deps, account, id)
+    const instance = await engine.saved
+      .resume(before.instanceId!, (await getSandbox(deps, account, id)).network, AbortSignal.timeout(deadlineMs))
+      .catch(async (error) => {
+        await store.markNotResumed(id)
+        throw error
+      })
+    const livesMs = input.timeout === undefined ? Math.max(before.remainingMs ?? 0, leastMs) : input.timeout * 1000
+    const resumed = await store.markResumed(id, new Date(now().getTime() + livesMs))
+    if (!resumed) {
+      await engine.stop(instance.id)
+      throw await notRunning(deps, account, id)
+    }
+    live.set(id, { accountId: account.id, instance })
+    // A resident one has been watched since it began.
+    if (before.memory === 'saved') watchExit(deps, id, instance)
+    expiry.consider(resumed.expiresAt)
+    return resumed
+  } finally {
+    busy.delete(id)
+  }
+}
