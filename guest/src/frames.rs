@@ -27,8 +27,8 @@ pub mod kind {
     pub const PORTS: u8 = 0x21;
     pub const METRICS: u8 = 0x30;
     pub const CONFIGURE: u8 = 0x31;
-    pub const ENVIRONMENT: u8 = 0x33;
     pub const SUSPEND: u8 = 0x32;
+    pub const ENVIRONMENT: u8 = 0x33;
 
     pub const OK: u8 = 0x40;
     pub const STARTED: u8 = 0x41;

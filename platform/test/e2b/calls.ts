@@ -11,8 +11,8 @@ export interface Call {
 }
 
 const pause = {
-  en: 'Sandboxes cannot be paused and saved here yet: answered with 501 and the reason.',
-  zh: '此处尚不能暂停和保存沙箱：返回 501 并说明原因。',
+  en: "Only by Warren's own API so far: clients of E2B are answered with 501 and the reason.",
+  zh: '目前只有 Warren 自己的 API 支持：E2B 客户端得到 501 及其原因。',
 }
 const builds = {
   en: 'The one template is `base`, made of the host’s own programs; nothing is built yet: 501.',
@@ -32,7 +32,7 @@ export const calls: readonly Call[] = [
   {
     name: 'Sandbox.list',
     status: 'works',
-    note: { en: 'No sandbox is ever `paused`.', zh: '没有处于 `paused` 状态的沙箱。' },
+    note: { en: 'None that is `paused` is listed.', zh: '不列出处于 `paused` 状态的沙箱。' },
   },
   { name: 'Sandbox.getInfo', status: 'works' },
   { name: 'Sandbox.kill', status: 'works' },

@@ -3,7 +3,7 @@ import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { Refusal } from './refusal.ts'
 import { type ById, running } from './sandboxes.ts'
 
-const pause = 'sandboxes cannot be paused and saved on this server yet'
+const pause = "pausing, forks and snapshots are not offered to clients of E2B yet; Warren's own API has them"
 const templates = 'this server builds no templates yet: "base" is the one there is'
 const volumes = 'this server has no volumes yet'
 const secrets = 'this server keeps no secrets yet'

@@ -79,7 +79,7 @@ export function templateName(id: string): string {
   return name
 }
 
-const noPause = 'sandboxes cannot be paused here yet'
+const noPause = 'no sandbox is paused or resumed by itself here'
 function notOffered(body: NewSandbox, network: Network): Record<string, { asked: boolean; missing: string }> {
   const { autoResume } = body as { autoResume?: { enabled?: boolean } | null }
   const some = (list: unknown) => Array.isArray(list) && list.length > 0
