@@ -50,14 +50,14 @@ interface Preload {
 
 /**
  * Starts a platform for the tests of one file and takes everything of it away afterwards. It finds what the set-up fetched
- * for tests, and so has every runtime of this machine.
+ * for tests, and so has every runtime of this machine, unless `hasTools` is false.
  */
 export async function startPlatform(
   env: Record<string, string> = {},
-  { preload }: { preload?: Preload } = {},
+  { preload, hasTools = withTools }: { preload?: Preload; hasTools?: boolean } = {},
 ): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
-  if (withTools) await symlink(tools, join(home, 'tools'))
+  if (hasTools) await symlink(tools, join(home, 'tools'))
   let child: ChildProcess
   let url = ''
   let key = ''
