@@ -133,7 +133,9 @@ test('an unknown template and a runtime that is not there are told as such', asy
   const template = await refusal(platform.call('POST', '/v1/sandboxes', { template: 'windows' }))
   assert.deepEqual([template.status, template.code], [404, 'not_found'])
   assert.match(template.message, /"windows"/)
-  const runtime = await refusal(platform.call('POST', '/v1/sandboxes', { isolation: { min: 'microvm' } }))
+  const runtime = await refusal(
+    platform.call('POST', '/v1/sandboxes', { isolation: { min: 'microvm', driver: 'namespaces' } }),
+  )
   assert.deepEqual([runtime.status, runtime.code], [503, 'unavailable'])
   assert.deepEqual(await platform.json('GET', '/v1/sandboxes'), { sandboxes: [] })
 })
