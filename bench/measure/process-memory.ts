@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
+import { linkProc, readProc } from './proc.ts'
 
 export interface Memory {
   processes: number
@@ -20,12 +21,12 @@ export function processes(): ProcessEntry[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
-      const stat = read(`/proc/${name}/stat`)
+      const stat = readProc(`/proc/${name}/stat`)
       if (!stat) return []
       // The name in brackets may hold anything, also brackets and blanks.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      const command = read(`/proc/${name}/cmdline`).replaceAll('\0', ' ').trim()
-      return [{ pid: Number(name), parent: Number(fields[1]), command, cwd: link(`/proc/${name}/cwd`) }]
+      const command = readProc(`/proc/${name}/cmdline`).replaceAll('\0', ' ').trim()
+      return [{ pid: Number(name), parent: Number(fields[1]), command, cwd: linkProc(`/proc/${name}/cwd`) }]
     })
 }
 
@@ -43,7 +44,7 @@ export function withDescendants(roots: readonly number[], all: readonly ProcessE
 export function memoryOf(pids: readonly number[]): Memory {
   const sum: Memory = { processes: 0, privateBytes: 0, pssBytes: 0 }
   for (const pid of pids) {
-    const rollup = read(`/proc/${pid}/smaps_rollup`)
+    const rollup = readProc(`/proc/${pid}/smaps_rollup`)
     if (!rollup) continue
     sum.processes++
     sum.privateBytes += kilobytes(rollup, 'Private_Clean') + kilobytes(rollup, 'Private_Dirty')
@@ -53,25 +54,9 @@ export function memoryOf(pids: readonly number[]): Memory {
 }
 
 export function availableBytes(): number {
-  return kilobytes(read('/proc/meminfo'), 'MemAvailable')
+  return kilobytes(readProc('/proc/meminfo'), 'MemAvailable')
 }
 
 function kilobytes(text: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-function link(path: string): string {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return ''
-  }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { globSync, readdirSync } from 'node:fs'
 import pg from 'pg'
+import { linkProc, readProc } from '../measure/proc.ts'
 import { memoryOf, processes, withDescendants } from '../measure/process-memory.ts'
 
 /** What a platform holds of its host at one moment. Every figure must be the same after a long time of the same work. */
@@ -32,22 +33,22 @@ export async function takeSample({ pid, home }: { pid: number; home: string }): 
   const kept = withDescendants(keepers, all)
   const own = [pid, ...database, ...kept]
   const mebibytes = (pids: number[]) => memoryOf(pids).pssBytes / 2 ** 20
-  const images = list('/sys/block').map((name) => read(`/sys/block/${name}/loop/backing_file`))
+  const images = list('/sys/block').map((name) => readProc(`/sys/block/${name}/loop/backing_file`))
   return {
     'platform memory, MiB PSS': mebibytes([pid]),
     'database memory, MiB PSS': mebibytes(database),
     'keepers and sandboxes, MiB PSS': mebibytes(kept),
     'descriptors of the platform': list(`/proc/${pid}/fd`).length,
     processes: own.length,
-    zombies: withDescendants([pid, ...keepers], all).filter((each) => read(`/proc/${each}/stat`).includes(') Z '))
+    zombies: withDescendants([pid, ...keepers], all).filter((each) => readProc(`/proc/${each}/stat`).includes(') Z '))
       .length,
     'control groups': controlGroups(home),
     'loop devices': images.filter((image) => image.startsWith(home)).length,
-    'mounts on the host': read('/proc/self/mountinfo')
+    'mounts on the host': readProc('/proc/self/mountinfo')
       .split('\n')
       .filter((line) => line.includes(home)).length,
-    'mount namespaces': new Set(own.map((each) => link(`/proc/${each}/ns/mnt`))).size,
-    'network namespaces': new Set(own.map((each) => link(`/proc/${each}/ns/net`))).size,
+    'mount namespaces': new Set(own.map((each) => linkProc(`/proc/${each}/ns/mnt`))).size,
+    'network namespaces': new Set(own.map((each) => linkProc(`/proc/${each}/ns/net`))).size,
     'files in the home': globSync('{*,images/*,run/*,run/*/*}', { cwd: home }).length,
     ...(await rows(home)),
   }
@@ -80,21 +81,5 @@ function list(folder: string): string[] {
     return readdirSync(folder)
   } catch {
     return [] // none, or gone in the meantime
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-function link(path: string): string {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return ''
   }
 }

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type GatewayPlace, GatewayProcess } from './gateway-process.ts'
-import type { GatewayRequest } from './messages.ts'
-
-type Verb<R> = R extends unknown ? Omit<R, 'id'> : never
+import type { GatewayQuestion } from './messages.ts'
 
 interface GatewayDeps {
   place: GatewayPlace
@@ -36,7 +34,7 @@ export class Gateway {
   }
 
   /** Starts it if need be. */
-  async ask<T>(request: Verb<GatewayRequest>): Promise<T> {
+  async ask<T>(request: GatewayQuestion): Promise<T> {
     const gateway = await (this.#running ?? this.#start())
     return gateway.ask<T>(request)
   }

@@ -8,15 +8,13 @@ import { fileURLToPath } from 'node:url'
 import { WarrenError } from '../../errors.ts'
 import { step } from '../../lib/step.ts'
 import { systemPath } from '../../lib/system-path.ts'
-import { type GatewayReply, type GatewayRequest, type Hello, inside, relayPort } from './messages.ts'
+import { type GatewayQuestion, type GatewayReply, type Hello, inside, relayPort } from './messages.ts'
 
 const program = fileURLToPath(new URL('gateway/main.ts', import.meta.url))
 const startMs = 10_000
 const answerMs = 5000
 /** Characters. It speaks with whoever is outside, so it is not believed to keep to anything. */
 const longestAnswer = 4 * 1024 * 1024
-
-type Verb<R> = R extends unknown ? Omit<R, 'id'> : never
 
 export interface GatewayPlace {
   guestBinary: string
@@ -72,7 +70,7 @@ export class GatewayProcess {
     return step('network.gateway', place.folder, () => GatewayProcess.#start(place, version))
   }
 
-  async ask<T>(request: Verb<GatewayRequest>): Promise<T> {
+  async ask<T>(request: GatewayQuestion): Promise<T> {
     const id = ++this.#lastId
     const { promise, resolve } = Promise.withResolvers<GatewayReply>()
     this.#waiting.set(id, resolve)

@@ -11,6 +11,11 @@ export type GatewayRequest = { id: number } & (
   | { verb: 'status'; slot: number }
 )
 
+type WithoutId<R> = R extends unknown ? Omit<R, 'id'> : never
+
+/** A request before it has a number. */
+export type GatewayQuestion = WithoutId<GatewayRequest>
+
 export interface GatewaySettings {
   /** Ranges of the floor that the operator has opened. */
   opened: string[]
