@@ -17,6 +17,8 @@ pub struct Options {
     pub binds: Vec<(String, String)>,
     /// Files the runtime inherits open for reading: descriptor and path.
     pub opened: Vec<(i32, String)>,
+    /// Where the runtime, all else being done, waits for a byte before it starts its program.
+    pub gate: Option<i32>,
     /// Sockets in `dir` on which the runtime listens: descriptor and name.
     pub listens: Vec<(i32, String)>,
     pub cgroups: Vec<String>,
@@ -30,7 +32,7 @@ pub struct Options {
     /// Folders of the host that the runtime sees empty.
     pub hidden: Vec<String>,
     pub detached: bool,
-    /// When all is made, wait for the word `run` before the runtime is started.
+    /// When all is made, wait for the word `run` before the runtime is started, or let through the gate.
     pub hold: bool,
     pub pid_file: Option<String>,
     pub runtime: Vec<String>,
@@ -93,6 +95,7 @@ impl Options {
             "--cgroup" => self.cgroups.push(text()),
             "--rlimit" => self.limits.push(parse_limit(value)?),
             "--setid" => self.identity = Some(parse_identity(value)?),
+            "--gate" => self.gate = Some(parse_number(name, value)?),
             "--hide" => self.hidden.push(text()),
             "--netns" => self.network = Some(text()),
             "--pid-file" => self.pid_file = Some(text()),
@@ -169,7 +172,7 @@ mod tests {
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --shift-from 70000 --cgroup /a --cgroup /b \
                     --mount-at /mnt --bind /a:b/c --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
-                    --netns /n --sysfs --hide /h --hold --detached --pid-file pid -- runc run --detach x";
+                    --netns /n --sysfs --hide /h --gate 7 --hold --detached --pid-file pid -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
         assert_eq!(options.shift_from, Some(70_000));
@@ -181,6 +184,7 @@ mod tests {
         assert_eq!(options.limits, [(libc::RLIMIT_NOFILE, 1024)]);
         assert_eq!(options.identity, Some((5, 6)));
         assert!(options.hold && options.detached);
+        assert_eq!(options.gate, Some(7));
         assert_eq!(options.hidden, ["/h"]);
         assert_eq!((options.network.as_deref(), options.sysfs), (Some("/n"), true));
         assert_eq!(options.runtime, ["runc", "run", "--detach", "x"]);

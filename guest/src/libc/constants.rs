@@ -5,6 +5,7 @@ use super::{c_int, c_uint, c_ulong};
 // Errors.
 pub const E2BIG: c_int = 7;
 pub const EACCES: c_int = 13;
+pub const EBADF: c_int = 9;
 pub const EAGAIN: c_int = 11;
 pub const EBUSY: c_int = 16;
 pub const ECONNREFUSED: c_int = 111;
@@ -42,6 +43,8 @@ pub const EXDEV: c_int = 18;
 // Opening and descriptors.
 pub const AT_FDCWD: c_int = -100;
 pub const AT_REMOVEDIR: c_int = 0x200;
+pub const AT_EMPTY_PATH: c_int = 0x1000;
+pub const AT_RECURSIVE: c_int = 0x8000;
 pub const FD_CLOEXEC: c_int = 1;
 pub const F_GETFL: c_int = 3;
 pub const F_SETFD: c_int = 2;
@@ -163,6 +166,9 @@ pub const MS_BIND: c_ulong = 4096;
 pub const MS_NODEV: c_ulong = 0x4;
 pub const MS_NOEXEC: c_ulong = 0x8;
 pub const MS_REC: c_ulong = 0x4000;
+pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
+pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
+pub const MOUNT_ATTR_NODEV: u64 = 0x4;
 pub const MS_MOVE: c_ulong = 8192;
 pub const MS_SLAVE: c_ulong = 0x80000;
 pub const MNT_DETACH: c_int = 2;
@@ -217,6 +223,7 @@ mod by_architecture {
 }
 pub use by_architecture::*;
 pub const SYS_CLOSE_RANGE: i64 = 436;
+pub const SYS_MOUNT_SETATTR: i64 = 442;
 
 // Ending a machine.
 pub const RB_AUTOBOOT: c_int = 0x1234567;

@@ -102,7 +102,12 @@ export class GatewayProcess {
   static async #start(place: GatewayPlace, version: string): Promise<GatewayProcess> {
     const { guestBinary, folder, routerPath, uplinkPath, uid } = place
     const log = openSync(join(folder, 'gateway.log'), 'a', 0o600)
-    const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--max-old-space-size=512']
+    const node = [
+      process.execPath,
+      '--disable-warning=ExperimentalWarning',
+      '--max-old-space-size=512',
+      '--max-semi-space-size=8',
+    ]
     const own = ['gateway', routerPath, uplinkPath ?? '-', inside.gateway, String(relayPort)]
     const child = spawn(guestBinary, [...own, '--', ...node, program, version, String(uid), folder], {
       cwd: folder,

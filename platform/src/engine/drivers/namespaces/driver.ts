@@ -18,7 +18,7 @@ import { launchKept, noFreezer, recoverKept } from '../../host/keeper-instance.t
 import { rootOptions } from '../../host/root-options.ts'
 import { bubblewrap } from './bubblewrap.ts'
 import { forbiddingSwitches } from './kernel-switches.ts'
-import { type Examined, type NamespaceTool, seccompFd } from './namespace-tool.ts'
+import { type Examined, gateFd, type NamespaceTool, seccompFd } from './namespace-tool.ts'
 import { seccompProgram } from './seccomp.ts'
 import { unshare } from './unshare.ts'
 
@@ -83,7 +83,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     const { maxProcesses, maxOpenFiles } = spec.limits
     const uid = hostUid(spec.slot) + uidInside
     await step('filter.write', spec.id, () => writeFile(`${dir.path}/seccomp.bpf`, filter))
-    const { argv, open } = await chosen.plan(spec, {
+    const { argv, open, gated } = await chosen.plan(spec, {
       root: { path: host.root ? host.mountPoint : `${dir.path}/rootfs`, prepared: host.root },
       guestBinary: spec.rootfs.agent ?? host.guestBinary,
       agentOptions: [
@@ -96,11 +96,13 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
       launcher: host.launcher,
       options: [
         ...(host.root ? await rootOptions(host, spec, disk, from) : ['--disk', 'none']),
+        ...(host.root ? spec.rootfs.readOnly.flatMap((path) => ['--bind', `${path}:${path.slice(1)}`]) : []),
         ...['--rlimit', `nofile=${maxOpenFiles}`, '--rlimit', 'core=0'],
         ...(cgroups?.joinFiles(spec.id) ?? []).flatMap((file) => ['--cgroup', file]),
         ...(spec.network ? ['--netns', spec.network.netns] : []),
         ...(host.root ? ['--setid', `${uid}:${uid}`] : []),
         ...['--open', `${seccompFd}:${dir.path}/seccomp.bpf`],
+        ...(gated ? ['--gate', String(gateFd)] : []),
         ...open.flatMap(([fd, path]) => ['--open', `${fd}:${path}`]),
       ],
       argv,

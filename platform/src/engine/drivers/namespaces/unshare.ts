@@ -31,7 +31,7 @@ export const unshare: NamespaceTool = {
     const made = root.prepared ? ['', '', ''] : [String(limits.diskMb), rootfs.skeleton, guestBinary]
     const own = network ? [] : ['--net']
     const argv = [...asRoot, ...own, ...others, 'sh', '-euc', script, 'root', root.path, ...made, own.join('')]
-    argv.push(...rootfs.readOnly, '--')
+    argv.push(...(root.prepared ? [] : rootfs.readOnly), '--')
     argv.push(...asUser, '/.warren/guest', 'agent', ...agentOptions, '--seccomp-fd', String(seccompFd))
     return { argv, open: [] }
   },
