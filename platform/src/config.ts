@@ -24,6 +24,7 @@ export interface Config {
   /** Kernel of microVMs. */
   kernel: string | undefined
   poolSize: number
+  diskWriteMbps: number
   parallelCreates: number
   maxSandboxes: number
   databaseUrl: string | undefined
@@ -151,6 +152,14 @@ export const settings = {
     meaning: 'How many sandboxes may live at once.',
     parse: number({ least: 1, most: 100_000, whole: true }),
   }),
+  diskWriteMbps: setting({
+    name: 'diskWriteMbps',
+    env: 'WARREN_DISK_WRITE_MBPS',
+    default: 400,
+    meaning:
+      'The most that one sandbox writes to its disk, megabytes in a second, so that its neighbours do not feel it. 0: no limit.',
+    parse: number({ least: 0, most: 100_000, whole: true }),
+  }),
   databaseUrl: setting<string | undefined>({
     name: 'databaseUrl',
     env: 'DATABASE_URL',
@@ -230,6 +239,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     poolSize: read(settings.poolSize),
     parallelCreates: read(settings.parallelCreates),
     maxSandboxes: read(settings.maxSandboxes),
+    diskWriteMbps: read(settings.diskWriteMbps),
     databaseUrl: read(settings.databaseUrl),
     historyHours: read(settings.historyHours),
     logLevel: read(settings.logLevel),

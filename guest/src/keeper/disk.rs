@@ -1,6 +1,7 @@
 use super::loop_device::LoopDevice;
 use super::options::{Disk, Options};
 use super::skeleton::{fill, shift_owners, take_over};
+use super::write_limit::WriteLimit;
 use crate::libc;
 use crate::sparse_copy::copy_sparse;
 use crate::syscalls::{c_string, check, describe, mount, open, open_at, Errno};
@@ -24,6 +25,7 @@ pub struct MountedDisk {
     /// Folders of the host that are covered.
     hidden: Vec<String>,
     device: Option<LoopDevice>,
+    write_limit: Option<WriteLimit>,
 }
 
 /// Makes and fills the disk that the options ask for. The working directory is the sandbox's state directory.
@@ -75,7 +77,7 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
         let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         mount("sysfs", &target, "sysfs", flags, "").map_err(|errno| failed("mount sysfs", errno))?;
     }
-    Ok(Some(MountedDisk { root, hidden: hidden.clone(), device }))
+    Ok(Some(MountedDisk { root, hidden: hidden.clone(), device, write_limit: options.write_limit.clone() }))
 }
 
 /// With all that is mounted below it, where the kernel can make that read-only too (Linux 5.12). A disk that comes from a
@@ -150,6 +152,19 @@ impl MountedDisk {
         if let Some(device) = &mut self.device {
             device.write_directly();
         }
+        self.limit_writes();
+    }
+
+    fn limit_writes(&self) {
+        if let (Some(limit), Some(device)) = (&self.write_limit, &self.device) {
+            limit.set(device.number());
+        }
+    }
+
+    fn lift_write_limit(&self) {
+        if let (Some(limit), Some(device)) = (&self.write_limit, &self.device) {
+            limit.lift(device.number());
+        }
     }
 
     /// Copies the image to `disk.copy`. Whoever asks sees to it that nothing in the sandbox writes meanwhile.
@@ -158,7 +173,9 @@ impl MountedDisk {
             return Err("the disk is in memory".to_string());
         }
         let root = File::open(&self.root).map_err(|error| format!("cannot open the disk: {}", error))?;
+        self.lift_write_limit();
         let synced = check(unsafe { libc::syncfs(root.as_raw_fd()) });
+        self.limit_writes();
         synced.map_err(|errno| failed("write the disk out", errno))?;
         copy_sparse(IMAGE, COPY).map_err(|errno| {
             let _ = std::fs::remove_file(COPY);
@@ -168,6 +185,7 @@ impl MountedDisk {
 
     /// Nothing of it is left on the host when this returns, except the image file.
     pub fn unmount(self) {
+        self.lift_write_limit();
         for path in &self.hidden {
             let covered = c_string(path.as_bytes()).unwrap_or_default();
             unsafe { libc::umount2(covered.as_ptr(), libc::MNT_DETACH) };

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-const LOOP_MAJOR: u64 = 7;
+pub const LOOP_MAJOR: u64 = 7;
 /// Many sandboxes may start at once, and each may be given the same free number.
 const TRIES: u64 = 500;
 
@@ -32,6 +32,10 @@ impl LoopDevice {
             }
         }
         Err(libc::EBUSY)
+    }
+
+    pub fn number(&self) -> i32 {
+        self.number
     }
 
     pub fn path(&self) -> &str {
