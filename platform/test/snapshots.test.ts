@@ -126,6 +126,8 @@ describe('with memory', { skip: withMemory.skip }, () => {
     const path = await on(driver, { env: { KEPT: 'yes' } })
     await startCounter(path)
     const before = await count(path)
+    const identity = 'cat /proc/sys/kernel/random/boot_id; hostname'
+    const same = await run(path, identity)
     await run(path, 'echo kept > /home/user/kept')
     const paused = await platform.json('POST', `${path}/pause`)
     assert.deepEqual({ state: paused.state, memory: paused.memory }, { state: 'paused', memory: 'saved' })
@@ -145,6 +147,9 @@ describe('with memory', { skip: withMemory.skip }, () => {
     const after = await count(path)
     assert.equal(after.pid, before.pid)
     assert.ok(after.count >= before.count)
+    assert.notEqual(after.random, before.random)
+    assert.equal(await run(path, identity), same, 'it is the same machine, which has not booted')
+    assert.ok(Math.abs(Number(await run(path, 'date +%s')) - Date.now() / 1000) < 30, "the clock is the host's")
     assert.equal(await run(path, 'cat /home/user/kept; echo $KEPT'), 'kept\nyes\n')
     assert.equal((await platform.json('POST', `${path}/resume`)).state, 'running')
     assert.deepEqual(await events(platform, path.split('/').at(-1)!), [
@@ -203,11 +208,31 @@ describe('with memory', { skip: withMemory.skip }, () => {
     assert.deepEqual(readdirSync(join(platform.home, 'snapshots')), [])
   })
 
+  test('a saved memory that was cut off brings nothing back: the sandbox stays paused, and goes when it is deleted', async () => {
+    const path = await on(driver)
+    await platform.json('POST', `${path}/pause`)
+    const pages = join(platform.home, 'run', instances()[0]!, 'saved', 'memory', 'pages.img')
+    const whole = await readFile(pages)
+    await truncate(pages, whole.length >> 1)
+    const refused = await platform.call('POST', `${path}/resume`)
+    const { message } = await refused.json()
+    assert.deepEqual([refused.status, await stateOf(path)], [503, 'paused'], message)
+    await writeFile(pages, whole)
+    await platform.json('POST', `${path}/resume`)
+    assert.equal(await run(path, 'echo here'), 'here\n')
+    await platform.json('POST', `${path}/pause`)
+    await truncate(join(platform.home, 'run', instances()[0]!, 'saved', 'memory', 'checkpoint.img'), 100)
+    assert.equal((await platform.call('POST', `${path}/resume`)).status, 503)
+    assert.equal((await platform.call('DELETE', path)).status, 204)
+    await until('nothing is left', () => instances().length === 0)
+  })
+
   test('fork() gives live copies that go on from one moment, each for itself, while the source goes on', async () => {
     const path = await on(driver, { env: { TOKEN: 'source' }, metadata: { team: 'blue' } })
     const asRoot = { command: 'echo 0123 > /etc/machine-id', user: 'root' }
     assert.equal((await platform.json('POST', `${path}/execute`, asRoot)).exitCode, 0)
     await startCounter(path)
+    const boot = await run(path, 'cat /proc/sys/kernel/random/boot_id')
     const before = await count(path)
     const { sandboxes } = await platform.json('POST', `${path}/fork`, {
       count: 3,
@@ -229,6 +254,13 @@ describe('with memory', { skip: withMemory.skip }, () => {
     const machines = await Promise.all([path, ...copies].map((copy) => run(copy, 'cat /etc/machine-id')))
     assert.equal(machines[0], '0123\n')
     assert.equal(new Set(machines).size, 4)
+    const clocks = await Promise.all(copies.map((copy: string) => run(copy, 'date +%s; hostname')))
+    for (const [seconds, name] of clocks.map((said) => said.split('\n'))) {
+      assert.ok(Math.abs(Number(seconds) - Date.now() / 1000) < 30, "the clock is the host's")
+      assert.equal(name, 'sandbox')
+    }
+    for (const copy of copies)
+      assert.equal(await run(copy, 'cat /proc/sys/kernel/random/boot_id'), boot, 'none of them has booted')
     const usages = await Promise.all(copies.map((copy: string) => platform.json('GET', `${copy}/metrics`)))
     for (const { cpuUsec, memoryBytes } of usages) assert.ok(cpuUsec > 0 && memoryBytes > 0)
     await remove(path)

@@ -2,7 +2,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { step } from '../lib/step.ts'
 import type { InstanceSpec } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
-import { checkRoomForMemory } from './host/room.ts'
+import { checkRoomForMemory, orDiskFull } from './host/room.ts'
 import { cannot, type Instance } from './instance.ts'
 import { keptOfPaused, type PausedMemory } from './instance-store.ts'
 
@@ -41,7 +41,7 @@ async function save(parts: EngineParts, instance: Instance, signal: AbortSignal)
     await store.clearPaused(id)
     await instance.resume()
     await step('instance.pause_discard', id, () => rm(draft, { recursive: true, force: true }))
-    throw error
+    throw orDiskFull(error)
   }
   await end(parts, instance)
   return 'saved'

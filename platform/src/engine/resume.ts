@@ -45,7 +45,7 @@ async function bringBack(
   try {
     await store.moveNetwork(id, spec.network)
     await store.markPaused(id, { ...settled, resuming: true })
-    const source = { path: store.savedPath(id), slot, ...(token === undefined ? {} : { token }) }
+    const source = { path: store.savedPath(id), slot, kept: keptOfPaused, ...(token === undefined ? {} : { token }) }
     const inner = await parts.inTurn(signal, () => driver.restore!(spec, store.dir(id), source, signal))
     instance = new Instance(spec, driver, inner)
     await Promise.all([giveIdentity(instance.guest, { env: settled.env }), network.set(instance, policy)])

@@ -91,6 +91,7 @@ export class SavedStates {
   async recover(record: InstanceRecord, driver: Driver): Promise<Instance | undefined> {
     const { store, paused: all } = this.#parts
     const { spec } = record
+    await store.removeUnfinished(spec.id)
     const paused = await store.paused(spec.id)
     const { instance, isPaused } = paused
       ? await recoverPaused({ store, driver }, record, paused)

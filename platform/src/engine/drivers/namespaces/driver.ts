@@ -74,7 +74,11 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
 
     create: async (spec, dir, signal, hold) => launchKept(known(spec, dir), await plan(spec, dir), signal, hold),
     restore: async (spec, dir, source, signal) =>
-      launchKept({ ...known(spec, dir), remaining: [snapshotParts.disk] }, await plan(spec, dir, source), signal),
+      launchKept(
+        { ...known(spec, dir), remaining: source.kept ?? [snapshotParts.disk] },
+        await plan(spec, dir, source),
+        signal,
+      ),
     recover: (spec, dir, remaining) => recoverKept({ ...known(spec, dir), remaining }),
     sweep: (spec, dir, remaining) => sweepKept({ ...known(spec, dir), remaining }),
   }

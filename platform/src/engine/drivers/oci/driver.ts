@@ -65,7 +65,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     },
 
     async restore(spec, dir, source, signal): Promise<DriverInstance> {
-      const kept = { ...known(spec, dir), remaining: [snapshotParts.disk] }
+      const kept = { ...known(spec, dir), remaining: source.kept ?? [snapshotParts.disk] }
       return launch(kept, await plan(spec, dir, { from: source }), signal)
     },
 
