@@ -1,4 +1,4 @@
-use super::loop_device::LoopDevice;
+use super::loop_device::{wait_until_unused, LoopDevice};
 use super::options::{Disk, Options};
 use super::skeleton::{fill, shift_owners, take_over};
 use super::write_limit::WriteLimit;
@@ -137,6 +137,8 @@ fn mount_loop(image: &str, root: &str) -> Result<(LoopDevice, bool), String> {
     if is_new {
         copy_sparse(image, IMAGE_IN_THE_MAKING).map_err(|errno| failed(&format!("copy {}", image), errno))?;
         std::fs::rename(IMAGE_IN_THE_MAKING, IMAGE).map_err(|error| format!("cannot make {}: {}", IMAGE, error))?;
+    } else if !wait_until_unused(IMAGE) {
+        return Err(format!("{} is still in use", IMAGE));
     }
     let device = LoopDevice::attach(IMAGE).map_err(|errno| failed("attach a loop device", errno))?;
     let flags = libc::MS_NODEV | libc::MS_NOATIME;

@@ -1,5 +1,6 @@
 import { newId } from '../lib/id.ts'
 import type { EngineParts } from './engine-parts.ts'
+import { orDiskFull } from './host/room.ts'
 import { cannot, type Instance } from './instance.ts'
 import { type RestoreRequest, restoreInstance } from './restore.ts'
 import { saveDraft } from './snapshot.ts'
@@ -19,15 +20,18 @@ export async function forkInstance(
   if (!('keeps' in snapshot) || snapshot.keeps !== 'memory') throw cannot(source.driver, 'snapshot')
   const id = newId('f')
   try {
-    const manifest = await saveDraft(parts, source, id, signal)
+    const { manifest, goesOn } = await saveDraft(parts, source, id, signal)
     const saved = { manifest, path: snapshots.draftPath(id) }
-    const starts = await Promise.allSettled(requests.map((request) => restoreInstance(parts, saved, request, signal)))
-    const failed = starts.find((start) => start.status === 'rejected')
+    const starting = requests.map((request) => restoreInstance(parts, saved, request, signal))
+    const [goneOn, ...starts] = await Promise.allSettled([goesOn, ...starting])
+    const failed = [goneOn, ...starts].find((start) => start.status === 'rejected')
     const copies = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
     if (!failed) return copies
     await Promise.all(copies.map((copy) => parts.clear(copy)))
     throw failed.reason
+  } catch (error) {
+    throw orDiskFull(error)
   } finally {
-    await snapshots.discard(id)
+    snapshots.discardSoon(id)
   }
 }

@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../errors.ts'
 import type {
   Capabilities,
-  CheckpointToken,
   DiskLimit,
   Driver,
   DriverInstance,
   InitExit,
   InstanceSpec,
   Limits,
+  SavedParts,
   SoftLimit,
   Usage,
 } from './driver.ts'
@@ -132,7 +132,7 @@ export class Instance {
   }
 
   /** As the driver's: writes the parts of a snapshot into `into`. Throws `invalid_request` where it has no way. */
-  async snapshot(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<{ token?: CheckpointToken }> {
+  async snapshot(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<SavedParts> {
     if (!this.#inner.snapshot) throw cannot(this.driver, 'snapshot')
     return this.#inner.snapshot(into, options, signal)
   }
