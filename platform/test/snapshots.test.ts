@@ -70,6 +70,55 @@ async function events(of: Platform, subject: string): Promise<string[]> {
   }
 }
 
+for (const { driver, skip } of [withMemory, withFiles]) {
+  test(`pause({ memory: false }) keeps the files alone, and resume() begins anew with them: ${driver}`, {
+    skip,
+  }, async () => {
+    const path = await on(driver, { env: { KEPT: 'yes' } })
+    const identity = 'cat /etc/machine-id; hostname'
+    const asRoot = { command: 'echo 0123 > /etc/machine-id', user: 'root' }
+    assert.equal((await platform.json('POST', `${path}/execute`, asRoot)).exitCode, 0)
+    await startCounter(path)
+    await count(path)
+    const before = await run(path, identity)
+    const boot = await run(path, 'cat /proc/sys/kernel/random/boot_id')
+    await run(
+      path,
+      'echo kept > /home/user/kept; echo kept > /tmp/kept; mkdir -p /home/user/d; ln /home/user/kept /home/user/d/kept',
+    )
+    const { state, memory } = await platform.json('POST', `${path}/pause`, { memory: false, timeout: 600 })
+    assert.deepEqual({ state, memory }, { state: 'paused', memory: 'none' })
+    assert.equal((await platform.call('POST', `${path}/execute`, { command: 'true' })).status, 409)
+    const folder = join(platform.home, 'run', instances()[0]!)
+    assert.deepEqual(
+      readdirSync(folder)
+        .filter((name) => name !== 'claimed')
+        .sort(),
+      ['disk.img', 'paused.json', 'spec.json'],
+    )
+
+    await platform.kill('SIGKILL')
+    await platform.start()
+    assert.equal((await platform.json('GET', path)).memory, 'none')
+    const resumed = await platform.json('POST', `${path}/resume`)
+    assert.deepEqual([resumed.state, resumed.memory], ['running', undefined])
+    assert.equal(
+      await run(path, 'cat /home/user/kept /home/user/d/kept /tmp/kept; echo $KEPT'),
+      'kept\nkept\nkept\nyes\n',
+    )
+    assert.equal(await run(path, identity), before, 'it is the same machine')
+    assert.equal((await platform.call('GET', `${path}/ports/7000/`)).ok, false, 'nothing runs on')
+    const isSameBoot = (await run(path, 'cat /proc/sys/kernel/random/boot_id')) === boot
+    assert.equal(isSameBoot, driver !== withMemory.driver, 'a kernel of its own has booted; that of the host has not')
+    await run(path, 'echo more > /home/user/kept')
+    await platform.json('POST', `${path}/pause`, { memory: false })
+    await platform.json('POST', `${path}/resume`)
+    assert.equal(await run(path, 'cat /home/user/kept'), 'more\n')
+    await remove(path)
+    await until('nothing is left', () => instances().length === 0)
+  })
+}
+
 describe('with memory', { skip: withMemory.skip }, () => {
   const { driver } = withMemory
 

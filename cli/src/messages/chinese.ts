@@ -88,6 +88,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   optionName: '自定的名称',
   optionSnapshot: '从哪个快照继续',
   optionKeptTime: '已暂停的沙箱保留多久后删除：秒数，或 30m、2h、7d 之类',
+  optionNoMemory: '放弃正在运行的一切，只保留文件；恢复时以这些文件重新开始',
   argumentSnapshotId: '快照编号',
   argumentSnapshotIds: '各快照的编号',
   argumentFile: '本机的文件，或 -',
@@ -96,7 +97,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   forking: '正在复制运行状态',
   saving: '正在保存',
   paused: (id, memory) =>
-    memory === 'saved' ? `${id} 已暂停，内存已存到磁盘` : `${id} 已暂停，仍占用内存（${memory}）`,
+    `${id} 已暂停，${{ saved: '内存已存到磁盘', none: '只保留了文件' }[memory] ?? `仍占用内存（${memory}）`}`,
   resumed: (id, at) => `${id} 正在运行，将存活至 ${at}`,
   deleted: (id) => `${id} 已删除`,
   noSnapshots: '还没有快照。保存一个：warren snapshot create ID',

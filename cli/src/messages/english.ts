@@ -87,6 +87,7 @@ api is openai-chat, openai-responses, anthropic or gemini. The exit code is 0 wh
   optionName: 'a name of your own',
   optionSnapshot: 'id of a snapshot to go on from',
   optionKeptTime: 'time until the paused sandbox is deleted: seconds, or such as 30m, 2h, 7d',
+  optionNoMemory: 'give up what runs and keep the files alone; on resume it begins anew with them',
   argumentSnapshotId: 'id of the snapshot',
   argumentSnapshotIds: 'ids of the snapshots',
   argumentFile: 'a file here, or -',
@@ -95,9 +96,7 @@ api is openai-chat, openai-responses, anthropic or gemini. The exit code is 0 wh
   forking: 'copying what runs',
   saving: 'saving',
   paused: (id: string, memory: string) =>
-    memory === 'saved'
-      ? `${id} is paused, its memory on the disk`
-      : `${id} is paused, its memory still in use (${memory})`,
+    `${id} is paused, ${{ saved: 'its memory on the disk', none: 'its files alone kept' }[memory] ?? `its memory still in use (${memory})`}`,
   resumed: (id: string, at: string) => `${id} is running and lives until ${at}`,
   deleted: (id: string) => `${id} is deleted`,
   noSnapshots: 'There is no snapshot. Take one with: warren snapshot create ID',

@@ -178,6 +178,8 @@ export interface Driver {
   limitsAreFixed?: boolean
   /** Whether its instances run in the network of their specification. */
   joinsNetwork?: boolean
+  /** Whether what programs write may lie in a kernel of the sandbox's own, and is lost when that is ended. */
+  holdsWritesBack?: true
   /** Why a sandbox gets no GPU here; undefined where it gets one. A driver without this gives none. */
   refuseGpu?(): string | undefined
   capabilities(): Capabilities
@@ -206,4 +208,9 @@ export interface Driver {
    * that stood still goes on.
    */
   recover(spec: InstanceSpec, dir: InstanceDir, kept?: readonly string[]): Promise<DriverInstance | undefined>
+  /**
+   * Ends whatever an earlier process left of an instance, without letting it go on; of its files only the record and
+   * `kept` stay. Where there is `restore`.
+   */
+  sweep?(spec: InstanceSpec, dir: InstanceDir, kept: readonly string[]): Promise<void>
 }

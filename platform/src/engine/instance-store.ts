@@ -25,10 +25,16 @@ export interface InstanceRecord {
   createdAt: number
 }
 
+/** Where the memory of an instance that stands still is: on the disk, where it was, or nowhere, and its files alone are left. */
+export const pausedMemories = ['saved', 'resident', 'none'] as const
+export type PausedMemory = (typeof pausedMemories)[number]
+
 /** What is on disk of an instance that stands still. */
 export interface PausedRecord {
-  memory: 'saved' | 'resident'
+  memory: PausedMemory
   token?: CheckpointToken
+  /** What its programs start with, where the agent that knew it was ended. */
+  env?: Record<string, string>
   /** It is being brought back: then it may live already. */
   resuming?: true
 }

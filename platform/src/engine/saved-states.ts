@@ -3,7 +3,7 @@ import type { Driver } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { forkInstance } from './fork.ts'
 import { Instance } from './instance.ts'
-import type { InstanceRecord, PausedRecord } from './instance-store.ts'
+import type { InstanceRecord, PausedMemory } from './instance-store.ts'
 import type { NetworkPolicy } from './network/rules.ts'
 import { pauseInstance } from './pause.ts'
 import { recoverPaused } from './recover-paused.ts'
@@ -36,13 +36,14 @@ export class SavedStates {
     return this.#parts.snapshots
   }
 
-  isPaused(id: string): boolean {
-    return this.#parts.paused.has(id)
+  /** Where the memory of a paused instance is. */
+  pausedMemory(id: string): PausedMemory | undefined {
+    return this.#parts.paused.get(id)?.paused.memory
   }
 
   /** Lets an instance stand still; answers where its memory is then. On rejection it goes on. */
-  pause(id: string, signal: AbortSignal): Promise<PausedRecord['memory']> {
-    return this.#turns.take(id, () => pauseInstance(this.#parts, this.#alive(id), signal))
+  pause(id: string, input: { filesOnly: boolean }, signal: AbortSignal): Promise<PausedMemory> {
+    return this.#turns.take(id, () => pauseInstance(this.#parts, this.#alive(id), input, signal))
   }
 
   /** Lets a paused instance go on. On rejection it is still paused. */

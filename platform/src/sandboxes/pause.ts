@@ -6,8 +6,8 @@ import type { SandboxDeps, Subject } from './sandboxes.ts'
 const deadlineMs = 120_000
 
 /**
- * Lets a running sandbox stand still: with its memory on the disk where the runtime can, else frozen. On rejection it runs
- * as before. Goes on when the caller goes away.
+ * Lets a running sandbox stand still: with its memory on the disk where the runtime can, else frozen, or with its files
+ * alone if the caller wants no memory. On rejection it runs as before. Goes on when the caller goes away.
  */
 export async function pauseSandbox(deps: SandboxDeps, { account, id }: Subject, input: PauseSandbox): Promise<Sandbox> {
   const { store, engine, live, busy, expiry, now } = deps
@@ -18,10 +18,13 @@ export async function pauseSandbox(deps: SandboxDeps, { account, id }: Subject, 
     const instanceId = pausing.instanceId!
     const running = live.get(id)
     live.delete(id)
-    const memory = await engine.saved.pause(instanceId, AbortSignal.timeout(deadlineMs)).catch(async (error) => {
-      if ((await store.markNotPaused(id)) && running && engine.get(instanceId)) live.set(id, running)
-      throw error
-    })
+    const filesOnly = input.memory === false
+    const memory = await engine.saved
+      .pause(instanceId, { filesOnly }, AbortSignal.timeout(deadlineMs))
+      .catch(async (error) => {
+        if ((await store.markNotPaused(id)) && running && engine.get(instanceId)) live.set(id, running)
+        throw error
+      })
     const expiresAt = new Date(now().getTime() + (input.timeout ?? pausedSeconds.usual) * 1000)
     const paused = await store.markPaused(id, { memory, expiresAt })
     if (!paused) {

@@ -37,7 +37,7 @@ export async function resumeSandbox(
     }
     live.set(id, { accountId: account.id, instance })
     // A resident one has been watched since it began.
-    if (before.memory === 'saved') watchExit(deps, id, instance)
+    if (before.memory !== 'resident') watchExit(deps, id, instance)
     expiry.consider(resumed.expiresAt)
     return resumed
   } finally {

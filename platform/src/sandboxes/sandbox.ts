@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
 import { isolations, softLimits } from '../engine/driver.ts'
+import { type PausedMemory, pausedMemories } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { newId } from '../lib/id.ts'
 import { policyOf, type SetNetwork } from './network.ts'
@@ -143,6 +144,12 @@ export const PauseSandbox = Type.Object(
         description: 'Seconds until the paused sandbox is deleted by itself.',
       }),
     ),
+    memory: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description: 'False gives up what runs and keeps the files alone: on resume the sandbox begins anew with them.',
+      }),
+    ),
   },
   { $id: 'PauseSandbox', additionalProperties: false },
 )
@@ -207,8 +214,8 @@ export const SandboxView = Type.Object(
     createdAt: Type.String({ format: 'date-time' }),
     expiresAt: Type.String({ format: 'date-time' }),
     memory: Type.Optional(
-      Type.Enum(['saved', 'resident'], {
-        description: 'Of a paused sandbox: on the disk, or still in the memory of the host.',
+      Type.Enum([...pausedMemories], {
+        description: 'Of a paused sandbox: on the disk, still in the memory of the host, or given up.',
       }),
     ),
     endReason: Type.Optional(Type.String({ description: 'Why it stops or failed, such as out_of_memory.' })),
@@ -236,7 +243,7 @@ export interface Sandbox {
   instanceId: string | undefined
   warm: boolean
   /** Set while it is paused: where its memory is. */
-  memory: 'saved' | 'resident' | undefined
+  memory: PausedMemory | undefined
   /** What it had left of its time when it was paused. */
   remainingMs: number | undefined
   endReason: string | undefined

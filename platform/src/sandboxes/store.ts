@@ -1,4 +1,5 @@
 import { type Selectable, sql } from 'kysely'
+import type { PausedMemory } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { WarrenError } from '../errors.ts'
 import type { Event } from '../events/event.ts'
@@ -147,13 +148,13 @@ export class SandboxStore {
   }
 
   /** Undefined when it is not pausing any more. Its time stands still; the paused one is kept until `expiresAt`. */
-  markPaused(id: string, paused: { memory: 'saved' | 'resident'; expiresAt: Date }): Promise<Sandbox | undefined> {
+  markPaused(id: string, paused: { memory: PausedMemory; expiresAt: Date }): Promise<Sandbox | undefined> {
     return this.#change({
       name: 'paused',
       set: `state = 'paused', paused_memory = $4, expires_at = $5,
         remaining_ms = greatest(0, extract(epoch from expires_at - $6::timestamptz) * 1000)::bigint`,
       where: "state = 'pausing'",
-      values: [paused.memory, paused.expiresAt, this.#now()],
+      values: [paused.memory === 'none' ? null : paused.memory, paused.expiresAt, this.#now()],
       id,
       event: { type: 'sandbox.paused', data: { memory: paused.memory } },
     })
@@ -382,7 +383,7 @@ function toSandbox(row: Row): Sandbox {
     runtime: (row.runtime as Runtime | null) ?? undefined,
     instanceId: row.instance_id ?? undefined,
     warm: row.warm ?? false,
-    memory: row.paused_memory ?? undefined,
+    memory: row.paused_memory ?? (row.state === 'paused' || row.state === 'resuming' ? 'none' : undefined),
     remainingMs: row.remaining_ms === null ? undefined : Number(row.remaining_ms),
     endReason: row.end_reason ?? undefined,
   }

@@ -37,8 +37,8 @@ export interface SandboxInfo {
   metadata: Record<string, string>
   createdAt: string
   expiresAt: string
-  /** Of a paused sandbox: on the disk, or still in the memory of the host. */
-  memory?: 'saved' | 'resident'
+  /** Of a paused sandbox: on the disk, still in the memory of the host, or given up, with the files alone left. */
+  memory?: 'saved' | 'resident' | 'none'
   /** Why it stops or failed, such as `out_of_memory`. */
   endReason?: string
   /** It came from the warm pool. */
@@ -197,9 +197,10 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * Lets it stand still, with its memory on the disk where the runtime can: `info.memory` tells. It is kept for `timeout`
-   * seconds, by default a week. Until `resume` everything else is answered by `conflict`.
+   * seconds, by default a week. Until `resume` everything else is answered by `conflict`. `memory: false` gives up what runs
+   * and keeps the files alone: on `resume` it begins anew with these.
    */
-  async pause(options: { timeout?: number | undefined } = {}): Promise<SandboxInfo> {
+  async pause(options: { timeout?: number | undefined; memory?: boolean | undefined } = {}): Promise<SandboxInfo> {
     this.#info = await this.#transport.json('POST', `${this.#path}/pause`, { json: options })
     return this.#info
   }

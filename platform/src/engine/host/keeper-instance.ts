@@ -80,6 +80,15 @@ export async function recoverKept(kept: Kept): Promise<DriverInstance | undefine
   return undefined
 }
 
+/** Ends what an earlier process left of an instance, as it is: nothing in it goes on. */
+export async function sweepKept(kept: Kept): Promise<void> {
+  const keeper = await Keeper.adopt(kept.dir)
+  // It takes the disk away before it goes.
+  if (keeper) await step('keeper.kill', kept.spec.id, () => keeper.kill())
+  await sweep(kept)
+  await removeRemains(kept, kept.remaining)
+}
+
 /** Limits are control groups, where the host allows them. */
 async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Promise<DriverInstance> {
   const { spec, dir, cgroups, disk, unenforced, defaultUser, attach } = kept

@@ -14,7 +14,7 @@ import {
 } from '../../driver.ts'
 import { type Host, hostUid, maxSlots } from '../../host/host.ts'
 import type { KeeperPlan } from '../../host/keeper.ts'
-import { launchKept, noFreezer, recoverKept } from '../../host/keeper-instance.ts'
+import { launchKept, noFreezer, recoverKept, sweepKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
 import { bubblewrap } from './bubblewrap.ts'
 import { forbiddingSwitches } from './kernel-switches.ts'
@@ -76,6 +76,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     restore: async (spec, dir, source, signal) =>
       launchKept({ ...known(spec, dir), remaining: [snapshotParts.disk] }, await plan(spec, dir, source), signal),
     recover: (spec, dir, remaining) => recoverKept({ ...known(spec, dir), remaining }),
+    sweep: (spec, dir, remaining) => sweepKept({ ...known(spec, dir), remaining }),
   }
 
   async function plan(spec: InstanceSpec, dir: InstanceDir, from?: SnapshotSource): Promise<KeeperPlan> {

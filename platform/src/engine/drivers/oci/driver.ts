@@ -15,7 +15,7 @@ import {
 import type { Cgroups } from '../../host/cgroups.ts'
 import { type Host, hostUid } from '../../host/host.ts'
 import type { KeeperPlan } from '../../host/keeper.ts'
-import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
+import { launchKept, recoverKept, sweepKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
 import { bundle } from './bundle.ts'
 import { allowListening } from './runsc-checkpoint.ts'
@@ -42,6 +42,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     limitsAreFixed: groupLimits !== undefined,
     joinsNetwork: true,
 
+    ...(runtime.checkpoint && { holdsWritesBack: true as const }),
     ...(runtime.takesDevices && { refuseGpu: () => ('missing' in host.gpu ? host.gpu.missing : undefined) }),
 
     async examine() {
@@ -69,6 +70,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     },
 
     recover: (spec, dir, remaining) => recoverKept({ ...known(spec, dir), remaining }),
+    sweep: (spec, dir, remaining) => sweepKept({ ...known(spec, dir), remaining }),
   }
 
   function launch(...[kept, plan, signal, hold]: Parameters<typeof launchKept>): Promise<DriverInstance> {
