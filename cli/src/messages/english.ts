@@ -87,6 +87,7 @@ api is openai-chat, openai-responses, anthropic or gemini. The exit code is 0 wh
   optionName: 'a name of your own',
   optionSnapshot: 'id of a snapshot to go on from',
   optionKeptTime: 'time until the paused sandbox is deleted: seconds, or such as 30m, 2h, 7d',
+  optionResumeNoMemory: 'give up what ran: it begins anew with its files',
   optionNoMemory: 'give up what runs and keep the files alone; on resume it begins anew with them',
   argumentSnapshotId: 'id of the snapshot',
   argumentSnapshotIds: 'ids of the snapshots',
@@ -184,6 +185,9 @@ api is openai-chat, openai-responses, anthropic or gemini. The exit code is 0 wh
   zsh   autoload -U compinit && compinit; source <(warren completion zsh)
   fish  warren completion fish | source`,
   optionTimeout: 'time until it ends by itself: seconds, or such as 30s, 10m, 2h',
+  optionOnTimeout: 'what happens then: kill or pause',
+  optionNoKeepMemory: 'the pause when its time is over keeps the files alone',
+  optionAutoResume: 'while it is paused, whatever comes in for it resumes it',
   optionExecTimeout: 'time after which it is ended: seconds, or such as 30s, 10m, 2h',
   optionState: 'only those in this state: starting, running, pausing, paused, resuming, stopping, failed',
   optionHelp: 'show this help',

@@ -6,15 +6,15 @@ import { type RestoreRequest, restoreInstance } from './restore.ts'
 import { saveDraft } from './snapshot.ts'
 
 /**
- * Live copies of an instance, one for each request, that all go on from the same moment while it goes on itself. All or
- * none. Steps: save, bring back each, take away what was saved.
+ * Live copies of an instance, one for each request, that all go on from the same moment while it goes on itself. Answers
+ * what became of each; of one that failed nothing is left. Steps: save, bring back each, take away what was saved.
  */
 export async function forkInstance(
   parts: EngineParts,
   source: Instance,
   requests: readonly RestoreRequest[],
   signal: AbortSignal,
-): Promise<Instance[]> {
+): Promise<PromiseSettledResult<Instance>[]> {
   const { snapshots } = parts
   const { snapshot } = source.driver.capabilities()
   if (!('keeps' in snapshot) || snapshot.keeps !== 'memory') throw cannot(source.driver, 'snapshot')
@@ -23,12 +23,10 @@ export async function forkInstance(
     const { manifest, goesOn } = await saveDraft(parts, source, id, signal)
     const saved = { manifest, path: snapshots.draftPath(id) }
     const starting = requests.map((request) => restoreInstance(parts, saved, request, signal))
-    const [goneOn, ...starts] = await Promise.allSettled([goesOn, ...starting])
-    const failed = [goneOn, ...starts].find((start) => start.status === 'rejected')
-    const copies = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
-    if (!failed) return copies
-    await Promise.all(copies.map((copy) => parts.clear(copy)))
-    throw failed.reason
+    const [goneOn, starts] = await Promise.all([Promise.allSettled([goesOn]), Promise.allSettled(starting)])
+    if (goneOn[0].status === 'fulfilled') return starts
+    await Promise.all(starts.map((start) => start.status === 'fulfilled' && parts.clear(start.value)))
+    throw goneOn[0].reason
   } catch (error) {
     throw orDiskFull(error)
   } finally {

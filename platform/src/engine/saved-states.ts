@@ -55,11 +55,11 @@ export class SavedStates {
     })
   }
 
-  /** Live copies of an instance, one for each request, which goes on itself. All or none. */
-  fork(id: string, requests: readonly RestoreRequest[], signal: AbortSignal): Promise<Started[]> {
+  /** Live copies of an instance, one for each request, which goes on itself: what became of each. */
+  fork(id: string, requests: readonly RestoreRequest[], signal: AbortSignal): Promise<PromiseSettledResult<Started>[]> {
     return this.#turns.take(id, async () => {
       const copies = await forkInstance(this.#parts, this.#alive(id), requests, signal)
-      return copies.map(started)
+      return copies.map((copy) => (copy.status === 'rejected' ? copy : { ...copy, value: started(copy.value) }))
     })
   }
 

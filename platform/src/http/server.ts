@@ -12,6 +12,7 @@ import {
 } from 'fastify'
 import type { Account } from '../accounts/account.ts'
 import type { Authenticate } from '../accounts/authenticate.ts'
+import type { Keys } from '../accounts/keys.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
@@ -33,6 +34,7 @@ import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
 import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
+import type { KeyDeps } from './e2b/keys.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
@@ -54,6 +56,8 @@ export interface ServerDeps {
   sandboxes: Sandboxes
   templates: Templates
   authenticate: Authenticate
+  managesKeys: KeyDeps['managesKeys']
+  keys: Keys
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -148,9 +152,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     },
     { prefix: '/v1' },
   )
-  await app.register(async (e2b) =>
-    e2bDoor(e2b, { sandboxes, templates, authenticate, view: { tokens, address }, onRefused: closeIfUnread }),
-  )
+  await app.register(async (e2b) => e2bDoor(e2b, { ...deps, view: { tokens, address }, onRefused: closeIfUnread }))
   return app
 }
 

@@ -23,9 +23,11 @@ export const bubblewrap: NamespaceTool = {
 
   async plan(spec, { root, guestBinary, agentOptions }) {
     // For every mount that it makes, bubblewrap reads through all mounts of the host: what can be there already, is.
-    const { options, open } = root.prepared
+    const { options, open: opened } = root.prepared
       ? { options: ['--bind', root.path, '/'], open: [] }
       : await inMemoryRoot(spec, guestBinary)
+    const bootIdFd = firstOwnFd + opened.length
+    const open: ToolPlan['open'] = [...opened, [bootIdFd, '/proc/sys/kernel/random/uuid']]
     const argv = [
       'bwrap',
       ...['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--new-session'],
@@ -36,6 +38,8 @@ export const bubblewrap: NamespaceTool = {
       ...(root.prepared ? [] : spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path])),
       // The settings of its own namespaces would be writable: whoever is inside owns those.
       ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', ...keyringsHidden()],
+      // The kernel is the host's; what boots here has an id of its own.
+      ...['--perms', '0444', '--ro-bind-data', String(bootIdFd), '/proc/sys/kernel/random/boot_id'],
       ...['--dev', '/dev', '--size', String(64 * 1024 * 1024), '--tmpfs', '/dev/shm'],
       // In memory and without a size of its own.
       ...['--remount-ro', '/dev'],

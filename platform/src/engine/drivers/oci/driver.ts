@@ -97,6 +97,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
       ownFolders: runtime.ownFolders,
       shownFolders: runtime.shownFolders,
       sysfsIsThere: spec.network !== undefined && !runtime.ownSysfs,
+      needsBootId: runtime.isolation === 'container',
       gpu: spec.gpu && 'edits' in host.gpu ? host.gpu.edits : undefined,
     }
     const config = JSON.stringify(bundle(spec, place))
