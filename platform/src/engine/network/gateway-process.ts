@@ -23,6 +23,8 @@ export interface GatewayPlace {
   socketDir: string
   /** Network namespaces: where sandboxes arrive, and where connections go out (undefined: this process's). */
   routerPath: string
+  /** Tells this router from an earlier one of the same path, or of none that lasts. */
+  routerId: string
   uplinkPath: string | undefined
   uid: number
 }
@@ -164,8 +166,8 @@ export class GatewayProcess {
 }
 
 /** Changes with everything that decides what the gateway does. */
-function programVersion({ routerPath, uplinkPath }: GatewayPlace): string {
-  const hash = createHash('sha256').update(`${process.version} ${routerPath} ${uplinkPath}`)
+function programVersion({ routerId, uplinkPath }: GatewayPlace): string {
+  const hash = createHash('sha256').update(`${process.version} ${routerId} ${uplinkPath}`)
   for (const folder of ['.', './gateway']) {
     const path = fileURLToPath(new URL(folder, import.meta.url))
     for (const name of readdirSync(path).sort()) if (name.endsWith('.ts')) hash.update(readFileSync(join(path, name)))
