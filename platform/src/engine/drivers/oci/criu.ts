@@ -12,12 +12,24 @@ const leastVersion = [4, 2] as const
 const deadlineMs = 5000
 
 /** A small process with the namespaces of a container: users and processes of its own in a network that is the host's. */
-const sample = ['--net', 'unshare', '--user', '--map-root-user', '--mount', '--pid', '--fork', '--kill-child', 'sleep', '20']
+const sample = [
+  '--net',
+  'unshare',
+  '--user',
+  '--map-root-user',
+  '--mount',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  'sleep',
+  '20',
+]
 
 /** Why what runs in containers cannot be saved with CRIU on this host, found out by dumping and restoring a small process. */
 export async function whyNoMemory(host: Host): Promise<string> {
   const criu = findTool(host, 'criu')
-  if (!criu) return `CRIU is not installed (${leastVersion.join('.')} or later is needed)`
+  if (!criu)
+    return 'CRIU is not installed; its version 4.2.1 could not save such a container either (docs/snapshots.md)'
   const version = /Version: (\S+)/.exec((await runCommand([criu, '--version'], { timeoutMs: deadlineMs })).stdout)?.[1]
   if (!version || !isVersionAtLeast(version, leastVersion))
     return `CRIU ${version ?? 'of an unknown version'} is older than ${leastVersion.join('.')}`
@@ -43,7 +55,9 @@ async function tryOut(criu: string, folder: string): Promise<string | undefined>
   try {
     const pid = await firstProcess(child.pid)
     if (pid === undefined) return 'no process could be made to try it with'
-    return (await run('dump', '--network-lock', 'skip', '--tree', `${pid}`)) ?? (await run('restore', '--restore-detached'))
+    return (
+      (await run('dump', '--network-lock', 'skip', '--tree', `${pid}`)) ?? (await run('restore', '--restore-detached'))
+    )
   } finally {
     child.kill('SIGKILL')
     await rm(folder, { recursive: true, force: true })

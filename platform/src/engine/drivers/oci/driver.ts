@@ -126,11 +126,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
   }
 }
 
-function capabilitiesOf(
-  { disk }: Host,
-  { checkpoint }: OciRuntime,
-  withoutMemory: string | undefined,
-): Capabilities {
+function capabilitiesOf({ disk }: Host, { checkpoint }: OciRuntime, withoutMemory: string | undefined): Capabilities {
   const files = { keeps: 'files' as const, ...(withoutMemory !== undefined && { withoutMemory }) }
   const onDisk = disk === 'loop'
   return {
