@@ -46,6 +46,8 @@ except OSError as error: print(type(error).__name__)`
 
 const commandLine = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8')
 
+const holders = () => processesOf(platform.home).filter((pid) => commandLine(pid).includes('hold-network'))
+
 async function nothingArrives(): Promise<void> {
   await internet.forget()
   await sleep(300)
@@ -205,10 +207,23 @@ test('a slot that is used again knows nothing of who had it', { skip }, async ()
   }
 })
 
+const noHolder = skip || (ordinaryUser ? false : 'the networks of root need no process to hold them')
+
+test('networks whose holder was killed are closed for good, and new ones are made', { skip: noHolder }, async () => {
+  const path = await platform.sandbox({ network: { allow: [echo] } })
+  await platform.kill('SIGKILL')
+  for (const pid of holders()) process.kill(pid, 'SIGKILL')
+  await platform.start()
+  assert.match(await connect(path, addresses.listed), /Error/)
+  assert.equal((await platform.call('PUT', `${path}/network`, { internet: true })).status, 503)
+  const next = await platform.sandbox({ network: { allow: [echo] } })
+  assert.equal(await connect(next, addresses.listed), 'True')
+  await Promise.all([path, next].map((each) => platform.call('DELETE', each)))
+})
+
 test('with no sandbox left, a stop leaves no namespace and no process', { skip }, async () => {
   const name = `warren-${createHash('sha256').update(platform.home).digest('hex').slice(0, 12)}`
-  // Those of an ordinary user have their names where one of its processes holds them.
-  const holders = () => processesOf(platform.home).filter((pid) => commandLine(pid).includes('hold-network'))
+  // Those of an ordinary user have their names where the holder is.
   const namespaces = () =>
     ordinaryUser ? holders() : readdirSync('/run/netns').filter((found) => found.startsWith(name))
   assert.ok(namespaces().length > 0)

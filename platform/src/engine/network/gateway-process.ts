@@ -11,6 +11,8 @@ import { systemPath } from '../../lib/system-path.ts'
 import { type GatewayQuestion, type GatewayReply, type Hello, inside, relayPort } from './messages.ts'
 
 const program = fileURLToPath(new URL('gateway/main.ts', import.meta.url))
+/** The clone: its program, and the packages that it uses. */
+const sources = fileURLToPath(new URL('../../../../', import.meta.url))
 const startMs = 10_000
 const answerMs = 5000
 /** Characters. It speaks with whoever is outside, so it is not believed to keep to anything. */
@@ -109,6 +111,8 @@ export class GatewayProcess {
       '--disable-warning=ExperimentalWarning',
       '--max-old-space-size=512',
       '--max-semi-space-size=8',
+      // It reads its own program and starts nothing.
+      ...['--permission', `--allow-fs-read=${sources}`, `--allow-fs-read=${folder}`, `--allow-fs-write=${folder}`],
     ]
     const own = ['gateway', routerPath, uplinkPath ?? '-', inside.gateway, String(relayPort)]
     const child = spawn(guestBinary, [...own, '--', ...node, program, version, String(uid), folder], {

@@ -95,6 +95,10 @@ export class Network {
     else this.#open.delete(slot)
   }
 
+  isLost(slot: number): boolean {
+    return this.#lost.has(slot)
+  }
+
   async status(slot: number): Promise<GatewayStatus> {
     if (!this.#gateway.isRunning) return nothingYet()
     const status = await this.#gateway.ask<GatewayStatus | undefined>({ verb: 'status', slot })

@@ -19,7 +19,6 @@ const control = createServer(serve)
 await new Promise<void>((resolve) => control.listen(controlSocket, resolve))
 chmodSync(controlSocket, 0o600)
 flushCompileCache() // while its folder may still be written to
-process.chdir('/')
 if (process.getuid?.() === 0) {
   process.setgroups?.([])
   process.setgid?.(Number(uid))
