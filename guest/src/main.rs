@@ -11,6 +11,7 @@ mod launcher;
 mod libc;
 mod memory_holder;
 mod mux;
+mod network_holder;
 mod signals;
 mod sparse_copy;
 mod syscalls;
@@ -22,6 +23,7 @@ fn main() {
     let code = match arguments.split_first() {
         Some((command, rest)) if command == "agent" => agent::main(rest),
         Some((command, rest)) if command == "hold" => memory_holder::main(rest),
+        Some((command, rest)) if command == "hold-network" => network_holder::main(rest),
         Some((command, _)) if command == "init" => init::main(),
         Some((command, rest)) if command == "keep" => keeper::main(rest),
         Some((command, rest)) if command == "gateway" => gateway::main(rest),
@@ -33,7 +35,7 @@ fn main() {
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | gateway | hold | init | keep | launch | probe-kvm | version | vm");
+            eprintln!("usage: warren-guest agent | gateway | hold | hold-network | init | keep | launch | probe-kvm | version | vm");
             2
         }
     };

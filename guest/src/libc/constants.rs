@@ -49,6 +49,8 @@ pub const FD_CLOEXEC: c_int = 1;
 pub const F_GETFL: c_int = 3;
 pub const F_SETFD: c_int = 2;
 pub const F_SETFL: c_int = 4;
+pub const LOCK_EX: c_int = 2;
+pub const LOCK_NB: c_int = 4;
 pub const F_DUPFD_CLOEXEC: c_int = 1030;
 pub const F_ADD_SEALS: c_int = 1033;
 pub const F_SEAL_SEAL: c_int = 1;
@@ -96,6 +98,8 @@ pub const SFD_CLOEXEC: c_int = 0x80000;
 pub const SFD_NONBLOCK: c_int = 0x800;
 
 // Processes.
+pub const CLONE_FILES: c_int = 0x400;
+pub const CLONE_NEWUSER: c_int = 0x1000_0000;
 pub const CLONE_NEWNET: c_int = 0x4000_0000;
 pub const CLONE_NEWIPC: c_int = 0x8000000;
 pub const CLONE_NEWNS: c_int = 0x20000;
@@ -140,6 +144,7 @@ pub const IFF_UP: i16 = 1;
 
 // Requests to devices.
 pub const FICLONE: c_ulong = 0x40049409;
+pub const NS_GET_USERNS: c_ulong = 0xb701;
 pub const FIONREAD: c_ulong = 0x541b;
 pub const RNDADDENTROPY: c_ulong = 0x40085203;
 pub const RNDRESEEDCRNG: c_ulong = 0x5207;

@@ -97,8 +97,8 @@ export interface InitExit {
 export interface Capabilities {
   /** Whether a paused instance gives its memory back to the host, saved on disk. */
   pause: { memory: 'saved' | 'resident' } | { absent: string }
-  /** Whether a snapshot holds what runs, or the files alone. A fork needs `memory`. */
-  snapshot: { keeps: 'memory' | 'files' } | { absent: string }
+  /** Whether a snapshot holds what runs, or the files alone, and why no more. A fork needs `memory`. */
+  snapshot: { keeps: 'memory' } | { keeps: 'files'; withoutMemory?: string } | { absent: string }
 }
 
 /** Names of what a snapshot is made of, in its folder. */

@@ -155,7 +155,9 @@ export class Instance {
 /** The refusal of what a driver does not promise, with the driver's own reason. */
 export function cannot(driver: Driver, ability: keyof Capabilities): WarrenError {
   const promise = driver.capabilities()[ability]
-  const reason = 'absent' in promise ? promise.absent : 'its snapshots hold the files alone, and what runs is not saved'
+  const filesAlone = 'its snapshots hold the files alone, and what runs is not saved'
+  const why = 'withoutMemory' in promise ? `: ${promise.withoutMemory}` : ''
+  const reason = 'absent' in promise ? promise.absent : `${filesAlone}${why}`
   const what = { pause: 'be paused', snapshot: 'be saved' }[ability]
   return new WarrenError('invalid_request', `a sandbox of ${driver.name} cannot ${what} here: ${reason}`, {
     details: { driver: driver.name },

@@ -1,6 +1,7 @@
+import { readlinkSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
-import { unlessOutOfResources } from '../../lib/out-of-resources.ts'
+import { isOutOfResources, unlessOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import {
   type CheckpointToken,
@@ -132,7 +133,11 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
     },
     async hostProcesses(): Promise<number[]> {
       const { keeperPid } = keeper.state
-      return (await treeOf(keeperPid)).filter((pid) => pid !== keeperPid)
+      const users = userNamespace(keeperPid)
+      const tree = (await treeOf(keeperPid)).filter((pid) => pid !== keeperPid)
+      // A runtime that only watches has no users of its own.
+      const confined = users === undefined ? [] : tree.filter((pid) => userNamespace(pid) !== users)
+      return confined.length > 0 ? confined : tree
     },
     ...standingStill(kept, keeper, {
       agentSocket: () => agent.agentSocket,
@@ -164,6 +169,16 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
         })
       return destroyed
     },
+  }
+}
+
+/** Undefined where it may not be seen, or the process is gone. */
+function userNamespace(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`)
+  } catch (error) {
+    if (isOutOfResources(error)) throw error
+    return undefined
   }
 }
 

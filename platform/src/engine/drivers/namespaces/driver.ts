@@ -53,7 +53,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     name: 'namespaces',
     isolation: 'namespaces',
     idleMemoryMb: 1,
-    joinsNetwork: host.root,
+    joinsNetwork: true,
 
     async examine(): Promise<Examined> {
       const examined = await examineTools(tools, host)

@@ -30,6 +30,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
   const cgroups = host.cgroups && groupLimits ? withLimits(host.cgroups, groupLimits) : host.cgroups
   const attach = runtime.attach?.(host)
   let version = ''
+  let withoutMemory: string | undefined
   const known = (spec: InstanceSpec, dir: InstanceDir) => ({
     ...{ spec, dir, cgroups, disk: host.disk },
     ...{ unenforced: [], defaultUser: 'user', attach },
@@ -54,11 +55,12 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
         return { usable: false, reason: 'control groups cannot be made: /sys/fs/cgroup is read-only or absent' }
       version = found.stdout.split('\n', 1)[0] ?? runtime.name
       const way = await runtime.settle?.(host)
+      withoutMemory ??= await runtime.whyNoMemory?.(host)
       return { usable: true, description: way ? `${version}, ${way}` : version }
     },
     memoryFormat: () => `${version} ${process.arch}`,
 
-    capabilities: () => capabilitiesOf(host, runtime),
+    capabilities: () => capabilitiesOf(host, runtime, withoutMemory),
 
     async create(spec, dir, signal, hold): Promise<DriverInstance> {
       return launch(known(spec, dir), await plan(spec, dir, { hold }), signal, hold)
@@ -125,12 +127,15 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
   }
 }
 
-function capabilitiesOf({ disk }: Host, { checkpoint }: OciRuntime): Capabilities {
+function capabilitiesOf({ disk }: Host, { checkpoint }: OciRuntime, withoutMemory: string | undefined): Capabilities {
+  const files = { keeps: 'files' as const, ...(withoutMemory !== undefined && { withoutMemory }) }
   const onDisk = disk === 'loop'
   return {
     pause: { memory: checkpoint && onDisk ? 'saved' : 'resident' },
     snapshot: onDisk
-      ? { keeps: checkpoint ? 'memory' : 'files' }
+      ? checkpoint
+        ? { keeps: 'memory' }
+        : files
       : {
           absent: 'the files of a sandbox are in memory here: the host offers no loop devices, or mkfs.ext4 is missing',
         },
