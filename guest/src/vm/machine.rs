@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Sockets that the keeper hands on: connections for the agent inside, and for the monitor itself.
@@ -18,7 +19,8 @@ const AGENT_LISTENER: RawFd = 3;
 const CONTROL_LISTENER: RawFd = 4;
 const DISK: &str = "disk.img";
 /// A folder that belongs to the machine's user: what is saved goes there.
-const SAVED: &str = "saved";
+const SAVED: &str = "machine";
+const DISK_IN_THE_MAKING: &str = "disk.img.partial";
 
 /// A machine that runs, and everything it is spoken to by.
 pub struct Machine {
@@ -29,7 +31,6 @@ pub struct Machine {
     pub console: UnixStream,
     pub qmp: Qmp,
     pub memory: File,
-    pub memory_is_shared: bool,
     pub disk: File,
     pub saved: OwnedFd,
     pub signals: Signals,
@@ -71,10 +72,9 @@ pub fn start(options: &Options) -> Result<Machine, String> {
     if let Some(fd) = options.incoming {
         qmp.restore(fd)?;
     }
-    let memory_is_shared = options.memory_of.is_none();
     set_nonblocking(link.as_raw_fd()).map_err(describe)?;
     set_nonblocking(console.as_raw_fd()).map_err(describe)?;
-    Ok(Machine { pid, agents, controls, link, console, qmp, memory, memory_is_shared, disk, saved, signals })
+    Ok(Machine { pid, agents, controls, link, console, qmp, memory, disk, saved, signals })
 }
 
 fn listener(fd: RawFd) -> Result<UnixListener, String> {
@@ -84,9 +84,12 @@ fn listener(fd: RawFd) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// The working directory is the sandbox's folder, which only root may enter.
+/// The working directory is the sandbox's folder, which only root may enter. A disk that is there is the sandbox's own.
 fn make_disk(from: &str, uid: u32, gid: u32) -> Result<File, String> {
-    copy_sparse(from, DISK).map_err(|errno| failed(&format!("copy {}", from), errno))?;
+    if !Path::new(DISK).exists() {
+        copy_sparse(from, DISK_IN_THE_MAKING).map_err(|errno| failed(&format!("copy {}", from), errno))?;
+        std::fs::rename(DISK_IN_THE_MAKING, DISK).map_err(|error| format!("{}: {}", DISK, error))?;
+    }
     let disk = OpenOptions::new().read(true).write(true).open(DISK).map_err(|error| format!("{}: {}", DISK, error))?;
     check(unsafe { libc::fchown(disk.as_raw_fd(), uid, gid) }).map_err(|errno| failed("give the disk away", errno))?;
     Ok(disk)

@@ -8,6 +8,7 @@ mod jail;
 mod machine;
 mod options;
 mod qmp;
+mod ram;
 mod serve;
 mod snapshot;
 

@@ -45,7 +45,7 @@ export const qemu: Vmm = {
       monitor.push('--file', `${fd.state}:${saved.statePath}`, '--incoming', String(fd.state))
       monitor.push('--memory-of', `${saved.heldMemory.pid}:${saved.heldMemory.fd}`)
     }
-    // With memory of its own the file may be shared, so that it can be saved apart; a held one is copied on write.
+    // What is held for many is copied on write.
     const memory = `memory-backend-file,id=memory,size=${size.memoryMb}M,mem-path=${path(fd.memory)},share=${saved ? 'off' : 'on'}`
     return [
       ...monitor,
@@ -53,7 +53,12 @@ export const qemu: Vmm = {
       program,
       ...['-name', 'warren', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
       ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
-      ...['-M', 'q35,usb=off,sata=off,smbus=off,graphics=off,memory-backend=memory', '-object', memory],
+      ...[
+        '-M',
+        'q35,usb=off,sata=off,smbus=off,graphics=off,suppress-vmdesc=on,memory-backend=memory',
+        '-object',
+        memory,
+      ],
       ...['-accel', acceleration === 'kvm' ? 'kvm' : 'tcg,tb-size=64'],
       ...['-cpu', acceleration === 'kvm' ? 'host' : 'max', '-smp', String(size.processors)],
       ...['-m', String(size.memoryMb), '-kernel', path(fd.kernel), '-initrd', path(fd.initialFiles)],
@@ -64,7 +69,8 @@ export const qemu: Vmm = {
       ...['-device', 'virtserialport,chardev=link,name=agent', '-device', 'virtio-rng-pci'],
       ...disk('own', fd.disk, ''),
       ...disk('shown', fd.shown, ',read-only=on'),
-      ...(saved ? ['-incoming', 'defer'] : []),
+      // The state that is saved begins with the devices.
+      ...(saved ? ['-global', 'migration.send-configuration=off', '-incoming', 'defer'] : []),
     ]
   },
 }
