@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 /** gVisor, as a newcomer has it after `npm start`; with WARREN_TEST_TOOLS=no the tests run on what the system itself has. */
 const tools = fileURLToPath(new URL('../../.cache/tools', import.meta.url))
+const cache = fileURLToPath(new URL('../../.cache/host', import.meta.url))
 const withTools = process.env.WARREN_TEST_TOOLS !== 'no' && existsSync(tools)
 
 /** A whole platform in a folder and on a port of its own: real server, real database, real sandboxes. */
@@ -58,6 +59,9 @@ export async function startPlatform(
 ): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
   if (hasTools) await symlink(tools, join(home, 'tools'))
+  // What microVMs see of the host's programs takes minutes to make: once for all tests.
+  await mkdir(cache, { recursive: true })
+  await symlink(cache, join(home, 'cache'))
   let child: ChildProcess
   let url = ''
   let key = ''

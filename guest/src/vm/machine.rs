@@ -1,6 +1,8 @@
+use super::filter;
 use super::jail;
-use super::options::{Options, CONSOLE_FD, DISK_FD, LINK_FD, MEMORY_FD, QMP_FD};
+use super::options::{Options, CONSOLE_FD, DISK_FD, LINK_FD, MEMORY_FD, QMP_FD, TAP_FD};
 use super::qmp::Qmp;
+use super::tap::open_tap;
 use crate::libc;
 use crate::signals::Signals;
 use crate::sparse_copy::copy_sparse;
@@ -52,6 +54,7 @@ pub fn start(options: &Options) -> Result<Machine, String> {
     for (fd, path) in &options.files {
         files.push((*fd, high(&open_file(path, false)?)?));
     }
+    let tap = options.network.as_deref().map(open_tap).transpose()?;
     jail::enter(&options.devices, options.identity)?;
     become_user(uid, gid).map_err(|errno| failed("become the machine's user", errno))?;
 
@@ -65,6 +68,9 @@ pub fn start(options: &Options) -> Result<Machine, String> {
     }
     files.push((MEMORY_FD, high(&memory)?));
     files.push((DISK_FD, high(&disk)?));
+    if let Some(tap) = tap {
+        files.push((TAP_FD, high(&tap)?));
+    }
     let pid = spawn(&options.command, files)?;
     drop((link_end, qmp_end, console_end));
 
@@ -72,6 +78,7 @@ pub fn start(options: &Options) -> Result<Machine, String> {
     if let Some(fd) = options.incoming {
         qmp.restore(fd)?;
     }
+    filter::enter()?;
     set_nonblocking(link.as_raw_fd()).map_err(describe)?;
     set_nonblocking(console.as_raw_fd()).map_err(describe)?;
     Ok(Machine { pid, agents, controls, link, console, qmp, memory, disk, saved, signals })
@@ -109,6 +116,10 @@ fn open_file(path: &str, writable: bool) -> Result<File, String> {
 }
 
 fn become_user(uid: u32, gid: u32) -> Result<(), Errno> {
+    // So that nobody gets them back, by whatever program.
+    for capability in 0..64u64 {
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0u64, 0u64, 0u64) };
+    }
     unsafe {
         check(libc::setgroups(0, std::ptr::null()))?;
         check(libc::setgid(gid))?;

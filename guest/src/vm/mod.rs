@@ -4,6 +4,7 @@
 
 mod console;
 mod control;
+mod filter;
 mod jail;
 mod machine;
 mod options;
@@ -11,6 +12,7 @@ mod qmp;
 mod ram;
 mod serve;
 mod snapshot;
+mod tap;
 
 use crate::libc;
 use crate::syscalls::set_signal_action;

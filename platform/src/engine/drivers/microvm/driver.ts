@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { WarrenError } from '../../../errors.ts'
 import {
@@ -94,6 +95,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
       size: machineSize(spec.limits),
       acceleration,
       uid: hostUid(spec.slot) + machineUid,
+      hasNetwork: spec.network !== undefined,
     }
     await pin(spec.id, dir, start.parts.shown)
     await guestCgroups?.create(spec.id, spec.limits)
@@ -102,6 +104,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
       options: [
         ...['--disk', 'none', '--rlimit', 'core=0', '--listen', `${controlFd}:${controlSocket}`],
         ...(host.cgroups?.joinFiles(spec.id) ?? []).flatMap((file) => ['--cgroup', file]),
+        ...(spec.network ? ['--netns', spec.network.netns] : []),
       ],
       argv: [host.guestBinary, 'vm', ...vmm.command(program, plan)],
       deadlineMs: 20_000,
@@ -143,6 +146,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
     idleMemoryMb: 64,
     limitsAreFixed: true,
     disksStayInside: true,
+    joinsNetwork: existsSync('/dev/net/tun'),
     bootDeadlineMs: 2 * bootMs.tcg,
 
     async examine() {
@@ -176,7 +180,8 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
       const disk = await templateDisk(host.imagesDir, spec.rootfs.skeleton, spec.limits.diskMb)
       const { skeleton } = spec.rootfs
       const shown = await imageId(parts.shown)
-      const origin = { templateFormat, machine, size: machineSize(spec.limits), parts, shown, skeleton }
+      const hasNetwork = spec.network !== undefined
+      const origin = { templateFormat, machine, size: machineSize(spec.limits), hasNetwork, parts, shown, skeleton }
       const template = await templates.get(origin, (take) => makeTemplate(spec, dir, { ...parts, disk }, take, signal))
       try {
         const from = { parts: { ...parts, disk: template.disk }, saved: template }
