@@ -100,6 +100,16 @@ test('a paused machine outlives kill -9 of the platform; its forks have its memo
   for (const { id } of sandboxes) await platform.call('DELETE', `/v1/sandboxes/${id}`)
 })
 
+test('a machine that was paused without its memory boots anew with its files', async (t) => {
+  if (skip) return t.skip(skip)
+  const run = async (command: string) => (await platform.json('POST', `${path}/execute`, { command })).stdout as string
+  await run('echo on disk > /home/user/kept; echo in memory > /dev/shm/kept')
+  assert.equal((await platform.json('POST', `${path}/pause`, { memory: false })).memory, 'none')
+  await platform.json('POST', `${path}/resume`)
+  assert.equal(await run('cat /home/user/kept; ls /dev/shm; touch /home/user/new && echo mine'), 'on disk\nmine\n')
+  await allowedArrives('allowed: HTTP')
+})
+
 // Last: root inside may have taken its own address away.
 test('nothing else gets out', async (t) => {
   if (skip) return t.skip(skip)

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { WarrenError } from '../../../errors.ts'
+import { runCommand } from '../../../lib/run-command.ts'
 import {
   type Driver,
   type DriverInstance,
@@ -13,7 +14,7 @@ import {
 } from '../../driver.ts'
 import { GuestClient } from '../../guest/client.ts'
 import { type Host, hostUid } from '../../host/host.ts'
-import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
+import { launchKept, recoverKept, sweepKept } from '../../host/keeper-instance.ts'
 import { templateDisk } from '../../images/template-disk.ts'
 import { chooseAcceleration, processorName } from './acceleration.ts'
 import { agentAnswers } from './agent-answer.ts'
@@ -146,6 +147,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
     idleMemoryMb: 64,
     limitsAreFixed: true,
     disksStayInside: true,
+    holdsWritesBack: true,
     joinsNetwork: existsSync('/dev/net/tun'),
     bootDeadlineMs: 2 * bootMs.tcg,
 
@@ -186,11 +188,7 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
       try {
         const from = { parts: { ...parts, disk: template.disk }, saved: template }
         const instance = await start(spec, dir, from, signal, { hold })
-        const { maxProcesses, memoryMb } = spec.limits
-        const name = { hostname: 'sandbox', machineId: randomBytes(16).toString('hex') }
-        await renew(instance, { ...name, maxProcesses, memoryMb })
-        signal.throwIfAborted()
-        return asMachine(instance, spec, dir)
+        return await renewed(instance, { spec, dir, remaining: [] }, beginning(spec), signal)
       } catch (error) {
         if (!signal.aborted) await templates.forget(template)
         throw error
@@ -199,22 +197,22 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
 
     async restore(spec, dir, source, signal): Promise<DriverInstance> {
       const parts = await prepared(spec.rootfs.readOnly)
+      const remaining = source.kept ?? [snapshotParts.disk]
+      const disk = `${source.path}/${snapshotParts.disk}`
+      if (source.token === undefined) {
+        await checkDisk(`${dir.path}/${snapshotParts.disk}`)
+        const instance = await start(spec, dir, { parts: { ...parts, disk } }, signal, { remaining })
+        return renewed(instance, { spec, dir, remaining }, beginning(spec), signal)
+      }
       const { statePath, memoryPath, shown } = await filesOf(source, parts.shown)
-      const remaining = await readdir(dir.path)
       return memories.use(memoryPath, async (heldMemory) => {
-        const disk = `${source.path}/${snapshotParts.disk}`
         const from = { parts: { ...parts, shown, disk }, saved: { statePath, heldMemory } }
         const instance = await start(spec, dir, from, signal, { remaining })
-        try {
-          await renew(instance, {})
-          signal.throwIfAborted()
-        } catch (error) {
-          await instance.destroy(remaining)
-          throw error
-        }
-        return asMachine(instance, spec, dir)
+        return renewed(instance, { spec, dir, remaining }, {}, signal)
       })
     },
+
+    sweep: (spec, dir, remaining) => sweepKept({ ...known(spec, dir), remaining }),
 
     async recover(spec, dir, remaining): Promise<DriverInstance | undefined> {
       const instance = await recoverKept({ ...known(spec, dir), remaining })
@@ -238,8 +236,35 @@ async function warmUp({ agent }: DriverInstance, signal: AbortSignal): Promise<v
   for await (const _ of program.output());
 }
 
-/** What a copy must not share with the other copies, and the time; where it is new, its limits, which its own kernel keeps. */
-async function renew(instance: DriverInstance, more: Parameters<GuestClient['configure']>[0]): Promise<void> {
+type Settings = Parameters<GuestClient['configure']>[0]
+
+/** What a machine that begins gets beside: a name and an id, and its limits, which its own kernel keeps. */
+function beginning({ limits: { maxProcesses, memoryMb } }: InstanceSpec): Settings {
+  return { hostname: 'sandbox', machineId: randomBytes(16).toString('hex'), maxProcesses, memoryMb }
+}
+
+/** Gives it what no copy must share with the others, and the time. On rejection nothing of it is left but what remains. */
+async function renewed(
+  instance: DriverInstance,
+  { spec, dir, remaining }: { spec: InstanceSpec; dir: InstanceDir; remaining: readonly string[] },
+  more: Settings,
+  signal: AbortSignal,
+): Promise<DriverInstance> {
   const guest = new GuestClient(instance.agent, { defaultUser, wasOutOfMemory: async () => false })
-  await guest.configure({ seed: randomBytes(64), clockMs: Date.now(), ...more })
+  try {
+    await guest.configure({ seed: randomBytes(64), clockMs: Date.now(), ...more })
+    signal.throwIfAborted()
+    return asMachine(instance, spec, dir)
+  } catch (error) {
+    await instance.destroy(remaining)
+    throw error
+  }
+}
+
+/** A disk whose machine was ended while it was in use. */
+async function checkDisk(path: string): Promise<void> {
+  const checked = await runCommand(['e2fsck', '-f', '-p', path], { timeoutMs: 120_000 })
+  const [sound, putRight] = [0, 1]
+  if (checked.exitCode !== sound && checked.exitCode !== putRight)
+    throw new WarrenError('unavailable', `the disk of the sandbox is damaged: e2fsck ${checked.failure}`)
 }

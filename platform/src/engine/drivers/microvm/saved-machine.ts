@@ -4,7 +4,7 @@ import { WarrenError } from '../../../errors.ts'
 import { newId } from '../../../lib/id.ts'
 import { isAccessible } from '../../../lib/is-accessible.ts'
 import { step } from '../../../lib/step.ts'
-import { type CheckpointToken, type InstanceDir, type SnapshotSource, snapshotParts } from '../../driver.ts'
+import { type InstanceDir, type SavedParts, type SnapshotSource, snapshotParts } from '../../driver.ts'
 import { askMachine, saveMachine } from './control.ts'
 import { imageId } from './shown-image.ts'
 
@@ -36,7 +36,7 @@ export async function saveInto(
   machine: { id: string; dir: InstanceDir },
   { hold }: { hold: boolean },
   signal: AbortSignal,
-): Promise<{ token: CheckpointToken }> {
+): Promise<SavedParts> {
   const { id, dir } = machine
   const folder = join(dir.path, monitorFolder)
   const parts = { state: 'memory/state', ram: 'memory/ram', ...(hold ? {} : { disk: snapshotParts.disk }) }
@@ -51,7 +51,7 @@ export async function saveInto(
       await writeFile(join(into, snapshotParts.memory, recordName), shown, { mode: 0o600 })
       await link(join(dir.path, pinned), join(into, pinned)).catch(unpinnedIsFine)
     })
-    return { token: newId('c') }
+    return { token: newId('c'), goesOn: Promise.resolve() }
   } catch (error) {
     await step('snapshot.go_on', id, () => askMachine(dir, 'vmResume'))
     await step('snapshot.clear_machine', id, async () => {
