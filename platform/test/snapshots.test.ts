@@ -15,7 +15,9 @@ const withFiles = driverThat((capabilities) => capabilities.snapshot.keeps === '
 const resident = driverThat((capabilities) => capabilities.pause.memory === 'resident')
 
 function driverThat(can: (capabilities: Answer) => boolean): { driver: string; skip: string | false } {
-  const healthy = runtimes.filter((runtime: Answer) => runtime.healthy && runtime.isolation !== 'none')
+  const isOrdinary = ({ healthy, isolation, reason }: Answer) =>
+    healthy && isolation !== 'none' && !/emulated/.test(reason)
+  const healthy = runtimes.filter(isOrdinary)
   const found = healthy.find(({ capabilities }: Answer) => can(capabilities))
   const reasons = runtimes.map(({ driver, reason }: Answer) => `${driver}: ${reason}`)
   return {
