@@ -6,7 +6,11 @@ import { describe, test } from 'node:test'
 import pg from 'pg'
 import { type Answer, type Platform, startPlatform, until } from './platform.ts'
 
-const platform = await startPlatform({ WARREN_POOL_SIZE: '0', WARREN_MAX_SANDBOXES: '12' })
+const platform = await startPlatform({
+  WARREN_POOL_SIZE: '0',
+  WARREN_MAX_SANDBOXES: '12',
+  WARREN_ALLOW_UNCONFINED: 'yes',
+})
 const { runtimes } = await platform.json('GET', '/v1/runtimes')
 
 /** The runtimes of this host by what their snapshots keep; each test runs on one that can, or says why none does. */
@@ -120,6 +124,19 @@ for (const { driver, skip } of [withMemory, withFiles]) {
     await until('nothing is left', () => instances().length === 0)
   })
 }
+
+test('pause({ memory: false }) is refused, with the reason, where the files are not its own; it goes on', async () => {
+  const path = await platform.sandbox({ isolation: { driver: 'unconfined' } })
+  const refused = await platform.call('POST', `${path}/pause`, { memory: false })
+  const { code, message } = await refused.json()
+  assert.deepEqual(
+    [refused.status, code, /unconfined cannot be saved/.test(message)],
+    [400, 'invalid_request', true],
+    message,
+  )
+  assert.equal(await run(path, 'echo goes on'), 'goes on\n')
+  await remove(path)
+})
 
 describe('with memory', { skip: withMemory.skip }, () => {
   const { driver } = withMemory
