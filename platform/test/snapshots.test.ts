@@ -114,8 +114,7 @@ for (const { driver, skip } of [withMemory, withFiles]) {
     )
     assert.equal(await run(path, identity), before, 'it is the same machine')
     assert.equal((await platform.call('GET', `${path}/ports/7000/`)).ok, false, 'nothing runs on')
-    const isSameBoot = (await run(path, 'cat /proc/sys/kernel/random/boot_id')) === boot
-    assert.equal(isSameBoot, driver !== withMemory.driver, 'a kernel of its own has booted; that of the host has not')
+    assert.notEqual(await run(path, 'cat /proc/sys/kernel/random/boot_id'), boot, 'it was started anew')
     await run(path, 'echo more > /home/user/kept')
     await platform.json('POST', `${path}/pause`, { memory: false })
     await platform.json('POST', `${path}/resume`)
