@@ -8,9 +8,11 @@ mod init;
 mod keeper;
 mod kvm_probe;
 mod launcher;
+mod layer;
 mod libc;
 mod memory_holder;
 mod mux;
+mod sha256;
 mod signals;
 mod sparse_copy;
 mod syscalls;
@@ -26,6 +28,7 @@ fn main() {
         Some((command, rest)) if command == "keep" => keeper::main(rest),
         Some((command, rest)) if command == "gateway" => gateway::main(rest),
         Some((command, _)) if command == "probe-kvm" => kvm_probe::main(),
+        Some((command, rest)) if command == "layer" => layer::main(rest),
         Some((command, rest)) if command == "vm" => vm::main(rest),
         Some((command, _)) if command == "launch" => launcher::main(),
         Some((command, _)) if command == "version" => {
@@ -33,7 +36,7 @@ fn main() {
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | gateway | hold | init | keep | launch | probe-kvm | version | vm");
+            eprintln!("usage: warren-guest agent | gateway | hold | init | keep | launch | layer | probe-kvm | version | vm");
             2
         }
     };
