@@ -249,6 +249,13 @@ export class Engine {
     return this.saved.captureLayer(id, options, signal)
   }
 
+  /** Templates that something starts from, lives on, stands still on or was saved of. */
+  async templatesInUse(): Promise<Set<string>> {
+    const live = [...this.#instances.values()].map(({ spec }) => spec.template)
+    const paused = [...this.#paused.values()].map(({ record }) => record.spec.template)
+    return new Set([...live, ...paused, ...(await this.#deps.snapshots.templates())])
+  }
+
   get images(): Images {
     return this.#deps.images
   }

@@ -8,6 +8,7 @@ import { step } from '../../lib/step.ts'
 import type { Rootfs } from '../driver.ts'
 import { inside } from '../network/messages.ts'
 import type { LayerStore } from './layer-store.ts'
+import { StepCache } from './step-cache.ts'
 
 /** What a built template is made of. */
 export interface Image {
@@ -22,6 +23,12 @@ export interface Image {
   env: Record<string, string>
 }
 
+interface ImagesOptions {
+  imagesDir: string
+  base: Promise<Rootfs>
+  layers: LayerStore
+}
+
 /** Raise when what is made below changes. */
 const version = 1
 /** More than this the kernel mounts over each other, but takes long. */
@@ -32,17 +39,19 @@ export class Images {
   readonly #imagesDir: string
   readonly #base: Promise<Rootfs>
   readonly layers: LayerStore
+  readonly steps: StepCache
   readonly #made = new Map<string, Promise<string>>()
   readonly #known = new Map<string, Image>()
 
-  private constructor(given: { imagesDir: string; base: Promise<Rootfs>; layers: LayerStore }) {
+  private constructor(given: ImagesOptions, steps: StepCache) {
     this.#imagesDir = given.imagesDir
     this.#base = given.base
     this.layers = given.layers
+    this.steps = steps
   }
 
-  static async open(given: { imagesDir: string; base: Promise<Rootfs>; layers: LayerStore }): Promise<Images> {
-    const images = new Images(given)
+  static async open(given: ImagesOptions): Promise<Images> {
+    const images = new Images(given, await StepCache.open(given.imagesDir, given.layers))
     await step('home.make', images.#folder, () => mkdir(images.#folder, { recursive: true, mode: 0o700 }))
     return images
   }
@@ -56,7 +65,8 @@ export class Images {
     const { agent, readOnly } = await this.#base
     if (image.layers.length > mostLayers)
       throw new WarrenError('limit_exceeded', `a template has at most ${mostLayers} layers, this one ${image.layers.length}`)
-    const paths = image.layers.map((digest) => this.layers.path(digest))
+    // What is in one that comes twice is seen at the upper place.
+    const paths = [...new Set(image.layers)].map((digest) => this.layers.path(digest))
     for (const path of paths)
       if (!(await isAccessible(path)))
         throw new WarrenError('unavailable', `layer ${basename(path)} of the template is missing`, {
