@@ -60,7 +60,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
     drivers: createDrivers(host, options),
     cgroups: host.cgroups,
     network: await openNetwork(host, store, { ...options, name: cgroupParent }),
-    images: await Images.open({ imagesDir, base, layers }),
+    images: await Images.open({ imagesDir, cacheDir, base, layers }),
     isolation: options.isolation,
     pool: { template: 'base', size: options.poolSize, limits: options.defaultLimits },
     parallelStarts: options.parallelStarts,

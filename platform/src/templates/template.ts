@@ -58,7 +58,8 @@ export interface RegistryCredentials {
 
 /** What a build is asked to do. */
 export interface BuildPlan {
-  from: { template: string } | { image: string }
+  /** `packages` are the platform's own to ask for. */
+  from: { template: string } | { image: string } | { packages: string[] }
   steps: TemplateStep[]
   startCommand?: string
   readyCommand?: string

@@ -7,6 +7,7 @@ import { isAccessible } from '../../lib/is-accessible.ts'
 import { step } from '../../lib/step.ts'
 import type { Rootfs } from '../driver.ts'
 import { inside } from '../network/messages.ts'
+import { fetchDebianPackages } from './debian-packages.ts'
 import type { LayerStore } from './layer-store.ts'
 import { StepCache } from './step-cache.ts'
 
@@ -25,6 +26,8 @@ export interface Image {
 
 interface ImagesOptions {
   imagesDir: string
+  /** Of what can be fetched again. */
+  cacheDir: string
   base: Promise<Rootfs>
   layers: LayerStore
 }
@@ -37,6 +40,7 @@ const mostLayers = 200
 /** The roots of templates: that of `base`, and those of what has been built, each in a small file named like the build. */
 export class Images {
   readonly #imagesDir: string
+  readonly #cacheDir: string
   readonly #base: Promise<Rootfs>
   readonly layers: LayerStore
   readonly steps: StepCache
@@ -45,6 +49,7 @@ export class Images {
 
   private constructor(given: ImagesOptions, steps: StepCache) {
     this.#imagesDir = given.imagesDir
+    this.#cacheDir = given.cacheDir
     this.#base = given.base
     this.layers = given.layers
     this.steps = steps
@@ -113,6 +118,14 @@ export class Images {
       }
     }
     return this.layers.keepOnly(kept)
+  }
+
+  /** A layer of the files of Debian packages, to be unpacked. */
+  fetchPackages(
+    packages: readonly string[],
+    options: { onProgress: (message: string) => void; signal: AbortSignal },
+  ): Promise<string> {
+    return fetchDebianPackages({ layers: this.layers, cacheDir: this.#cacheDir }, packages, options)
   }
 
   get #folder(): string {

@@ -1,6 +1,7 @@
 import type { Image } from '../../engine/images/images.ts'
 import { WarrenError } from '../../errors.ts'
 import type { BuildPlan, RegistryCredentials } from '../template.ts'
+import { bootstrap } from './bootstrap.ts'
 import { BuildFailed } from './build-failed.ts'
 import { type BuildPlace, changeInSandbox, runIn } from './in-sandbox.ts'
 import type { PullImage } from './pull-image.ts'
@@ -32,8 +33,9 @@ export async function baseImage(
   from: BuildPlan['from'] & { credentials?: RegistryCredentials | undefined },
   signal: AbortSignal,
 ): Promise<Image> {
-  const template = 'template' in from ? from.template : templatesOfImages[from.image]
   try {
+    if ('packages' in from) return await bootstrap(place, from.packages, signal)
+    const template = 'template' in from ? from.template : templatesOfImages[from.image]
     if (template !== undefined) {
       const image = await deps.imageOf(template, signal)
       return 'template' in from ? image : { ...image, user, workdir: home }

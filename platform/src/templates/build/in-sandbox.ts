@@ -32,6 +32,7 @@ export async function changeInSandbox(
   image: Image,
   work: (instance: Instance) => Promise<void>,
   signal: AbortSignal,
+  options: { below?: string } = {},
 ): Promise<Image> {
   const instance = await startFrom({ engine, buildId, limits }, image, signal)
   try {
@@ -40,7 +41,7 @@ export async function changeInSandbox(
     await engine.stop(instance.id)
     throw error
   }
-  const layer = await engine.captureLayer(instance.id, {}, signal)
+  const layer = await engine.captureLayer(instance.id, options, signal)
   return layer ? { ...image, layers: [layer.digest, ...image.layers] } : image
 }
 

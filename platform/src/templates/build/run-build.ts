@@ -26,7 +26,7 @@ export async function runBuild(
 ): Promise<Image> {
   const { log } = deps
   const { from, credentials, steps, startCommand, readyCommand } = plan
-  log.say(`[base] FROM ${'template' in from ? from.template : from.image}`, { step: 'base' })
+  log.say(`[base] FROM ${nameOf(from)}`, { step: 'base' })
   let image = await baseImage(deps, deps, { ...from, credentials }, signal)
   let isForced = plan.force === true
   for (const [index, step] of steps.entries()) {
@@ -43,6 +43,11 @@ export async function runBuild(
   if (startCommand || readyCommand) await tryStart(deps, image, plan, signal)
   log.say('Build finished', { step: 'finalize' })
   return image
+}
+
+function nameOf(from: BuildPlan['from']): string {
+  if ('packages' in from) return 'Debian packages'
+  return 'template' in from ? from.template : from.image
 }
 
 async function done(
