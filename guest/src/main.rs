@@ -8,6 +8,7 @@ mod init;
 mod keeper;
 mod kvm_probe;
 mod launcher;
+mod layer_marks;
 mod libc;
 mod memory_holder;
 mod mux;
@@ -28,12 +29,13 @@ fn main() {
         Some((command, _)) if command == "probe-kvm" => kvm_probe::main(),
         Some((command, rest)) if command == "vm" => vm::main(rest),
         Some((command, _)) if command == "launch" => launcher::main(),
+        Some((command, rest)) if command == "layer-marks" => layer_marks::main(rest),
         Some((command, _)) if command == "version" => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | gateway | hold | init | keep | launch | probe-kvm | version | vm");
+            eprintln!("usage: warren-guest agent | gateway | hold | init | keep | launch | layer-marks | probe-kvm | version | vm");
             2
         }
     };
