@@ -6,10 +6,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findCommand } from '../../../scripts/set-up/debian-packages.mjs'
 
 const fetched = join(import.meta.dirname, '../../../.cache/tools/docker-registry')
-const program = existsSync(fetched) ? fetched : findCommand('docker-registry')
+const program = [fetched, '/usr/bin/docker-registry'].find((path) => existsSync(path))
 export const noRegistry = program ? false : 'there is no docker-registry (Debian: docker-registry)'
 
 /** What the registry of `withPassword` takes: bcrypt is all it knows, and Node does not. */
