@@ -9,6 +9,7 @@ mod keeper;
 mod kvm_probe;
 mod launcher;
 mod layer;
+mod layer_marks;
 mod libc;
 mod memory_holder;
 mod mux;
@@ -31,12 +32,15 @@ fn main() {
         Some((command, rest)) if command == "layer" => layer::main(rest),
         Some((command, rest)) if command == "vm" => vm::main(rest),
         Some((command, _)) if command == "launch" => launcher::main(),
+        Some((command, rest)) if command == "layer-marks" => layer_marks::main(rest),
         Some((command, _)) if command == "version" => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | gateway | hold | init | keep | launch | layer | probe-kvm | version | vm");
+            eprintln!(
+                "usage: warren-guest agent | gateway | hold | init | keep | launch | layer | layer-marks | probe-kvm | version | vm"
+            );
             2
         }
     };

@@ -21,6 +21,8 @@ export interface Config {
     dns: string[]
     uplink: string | undefined
   }
+  /** Where images of templates may come from. */
+  registry: { open: string[]; insecure: string[]; maxImageMb: number }
   /** Kernel of microVMs. */
   kernel: string | undefined
   poolSize: number
@@ -120,6 +122,29 @@ export const settings = {
     meaning:
       'Network namespace, by name or path, from which the connections of sandboxes go out, such as one of a VPN. Default: that of the platform.',
     parse: (text) => (text.includes('/') ? resolve(text) : `/run/netns/${text}`),
+  }),
+  registryOpen: setting<string[]>({
+    name: 'registry.open',
+    env: 'WARREN_REGISTRY_OPEN',
+    default: [],
+    meaning:
+      'Private ranges and loopback addresses where registries of images may be, such as 10.1.2.0/24, with commas between. Default: none.',
+    parse: list,
+  }),
+  registryInsecure: setting<string[]>({
+    name: 'registry.insecure',
+    env: 'WARREN_REGISTRY_INSECURE',
+    default: [],
+    meaning:
+      'Registries that are asked over plain HTTP, as host or host:port, with commas between. Those on loopback are anyway.',
+    parse: list,
+  }),
+  maxImageMb: setting({
+    name: 'registry.maxImageMb',
+    env: 'WARREN_MAX_IMAGE_MB',
+    default: 10_240,
+    meaning: 'How large a layer of an image may be when unpacked, and an image as it is pulled, in MiB.',
+    parse: number({ least: 1, most: 16_777_216, whole: true }),
   }),
   kernel: setting<string | undefined>({
     name: 'kernel',
@@ -225,6 +250,11 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       open: read(settings.egressOpen),
       dns: read(settings.egressDns),
       uplink: read(settings.egressUplink),
+    },
+    registry: {
+      open: read(settings.registryOpen),
+      insecure: read(settings.registryInsecure),
+      maxImageMb: read(settings.maxImageMb),
     },
     kernel: read(settings.kernel),
     poolSize: read(settings.poolSize),

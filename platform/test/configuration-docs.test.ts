@@ -18,6 +18,8 @@ const describedDefaults = [
   'WARREN_EGRESS_OPEN',
   'WARREN_EGRESS_DNS',
   'WARREN_EGRESS_UPLINK',
+  'WARREN_REGISTRY_OPEN',
+  'WARREN_REGISTRY_INSECURE',
 ]
 
 for (const name of ['configuration.md', 'configuration.zh-CN.md']) {

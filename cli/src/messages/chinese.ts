@@ -164,6 +164,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   copied: (files, size) => `${files} 个文件，${size}`,
   skippedName: (path) => `已跳过 ${JSON.stringify(path)}：它会越出所属的文件夹`,
   noSuchFile: (path) => `本机没有文件 ${path}`,
+  changedWhilePacked: (path) => `打包时 ${path} 有变化，请再试一次`,
   badPair: (value) => `必须写作 名称=值，而不是“${value}”`,
   badNumber: (value) => `必须是大于 0 的数，而不是“${value}”`,
   noTerminal: 'shell 需要终端，而标准输入或输出不是终端',

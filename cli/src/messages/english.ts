@@ -165,6 +165,7 @@ api is openai-chat, openai-responses, anthropic or gemini. The exit code is 0 wh
   copied: (files: number, size: string) => `${files} ${files === 1 ? 'file' : 'files'}, ${size}`,
   skippedName: (path: string) => `skipped ${JSON.stringify(path)}: it would leave the folder it belongs to`,
   noSuchFile: (path: string) => `there is no file ${path} here`,
+  changedWhilePacked: (path: string) => `${path} changed while it was packed; try again`,
   badPair: (value: string) => `must be NAME=VALUE, not "${value}"`,
   badNumber: (value: string) => `must be a number above 0, not "${value}"`,
   noTerminal: 'a shell needs a terminal, and standard input or output is none',

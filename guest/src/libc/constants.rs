@@ -71,6 +71,7 @@ pub const SEEK_SET: c_int = 0;
 pub const EFD_CLOEXEC: c_int = 0x80000;
 pub const EFD_NONBLOCK: c_int = 0x800;
 pub const S_IFBLK: u32 = 0o060000;
+pub const S_IFIFO: u32 = 0o010000;
 pub const S_IFCHR: u32 = 0o020000;
 
 // Polling.
