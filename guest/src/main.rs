@@ -8,10 +8,12 @@ mod init;
 mod keeper;
 mod kvm_probe;
 mod launcher;
+mod layer;
 mod layer_marks;
 mod libc;
 mod memory_holder;
 mod mux;
+mod sha256;
 mod signals;
 mod sparse_copy;
 mod syscalls;
@@ -27,6 +29,7 @@ fn main() {
         Some((command, rest)) if command == "keep" => keeper::main(rest),
         Some((command, rest)) if command == "gateway" => gateway::main(rest),
         Some((command, _)) if command == "probe-kvm" => kvm_probe::main(),
+        Some((command, rest)) if command == "layer" => layer::main(rest),
         Some((command, rest)) if command == "vm" => vm::main(rest),
         Some((command, _)) if command == "launch" => launcher::main(),
         Some((command, rest)) if command == "layer-marks" => layer_marks::main(rest),
@@ -35,7 +38,9 @@ fn main() {
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | gateway | hold | init | keep | launch | layer-marks | probe-kvm | version | vm");
+            eprintln!(
+                "usage: warren-guest agent | gateway | hold | init | keep | launch | layer | layer-marks | probe-kvm | version | vm"
+            );
             2
         }
     };

@@ -15,7 +15,7 @@ import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
-import { createTemplates } from './templates/templates.ts'
+import { Templates } from './templates/templates.ts'
 import { greet } from './welcome.ts'
 
 const guestBinary = fileURLToPath(new URL('../../guest/target/release/warren-guest', import.meta.url))
@@ -60,11 +60,13 @@ async function start(): Promise<void> {
   const db = database.value
   const engine = opening.value
 
-  const templates = createTemplates()
   const now = () => new Date()
+  const templates = await Templates.open({ db, engine, home: config.home, config, now, logger })
+  opened.defer(() => templates.close())
   const sandboxes = createSandboxes({ db, engine, templates, config, now, logger })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
+  await templates.recover()
   const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const server = await buildServer({

@@ -42,6 +42,8 @@ pub const EXDEV: c_int = 18;
 // Opening and descriptors.
 pub const AT_FDCWD: c_int = -100;
 pub const AT_REMOVEDIR: c_int = 0x200;
+pub const AT_SYMLINK_NOFOLLOW: c_int = 0x100;
+pub const AT_EMPTY_PATH: c_int = 0x1000;
 pub const FD_CLOEXEC: c_int = 1;
 pub const F_GETFL: c_int = 3;
 pub const F_SETFD: c_int = 2;
@@ -97,6 +99,7 @@ pub const SFD_NONBLOCK: c_int = 0x800;
 pub const CLONE_NEWNET: c_int = 0x4000_0000;
 pub const CLONE_NEWIPC: c_int = 0x8000000;
 pub const CLONE_NEWNS: c_int = 0x20000;
+pub const CLONE_NEWUSER: c_int = 0x1000_0000;
 pub const CLONE_NEWUTS: c_int = 0x4000000;
 pub const CLOCK_REALTIME: c_int = 0;
 pub const CLONE_VFORK: c_int = 0x4000;
@@ -167,6 +170,10 @@ pub const MS_REC: c_ulong = 0x4000;
 pub const MS_MOVE: c_ulong = 8192;
 pub const MS_SLAVE: c_ulong = 0x80000;
 pub const MNT_DETACH: c_int = 2;
+pub const OPEN_TREE_CLONE: c_int = 1;
+pub const MOVE_MOUNT_F_EMPTY_PATH: c_int = 4;
+pub const MOUNT_ATTR_RDONLY: u64 = 1;
+pub const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 
 // Mapping.
 pub const MAP_ANONYMOUS: c_int = 0x20;
@@ -218,6 +225,9 @@ mod by_architecture {
 }
 pub use by_architecture::*;
 pub const SYS_CLOSE_RANGE: i64 = 436;
+pub const SYS_OPEN_TREE: i64 = 428;
+pub const SYS_MOVE_MOUNT: i64 = 429;
+pub const SYS_MOUNT_SETATTR: i64 = 442;
 
 // Ending a machine.
 pub const RB_AUTOBOOT: c_int = 0x1234567;

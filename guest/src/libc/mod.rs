@@ -47,6 +47,15 @@ pub struct timespec {
 }
 
 #[repr(C)]
+#[derive(Default)]
+pub struct mount_attr {
+    pub attr_set: u64,
+    pub attr_clr: u64,
+    pub propagation: u64,
+    pub userns_fd: u64,
+}
+
+#[repr(C)]
 pub struct iovec {
     pub iov_base: *const c_void,
     pub iov_len: usize,
@@ -195,6 +204,9 @@ extern "C" {
     pub fn fchown(fd: c_int, owner: u32, group: u32) -> c_int;
     pub fn fchmod(fd: c_int, mode: u32) -> c_int;
     pub fn chmod(path: *const c_char, mode: u32) -> c_int;
+    pub fn utimensat(directory: c_int, path: *const c_char, times: *const timespec, flags: c_int) -> c_int;
+    pub fn lgetxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;
+    pub fn llistxattr(path: *const c_char, names: *mut c_char, size: usize) -> isize;
     pub fn umask(mask: u32) -> u32;
     pub fn chdir(path: *const c_char) -> c_int;
     pub fn getxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;

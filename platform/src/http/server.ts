@@ -49,7 +49,7 @@ declare module 'fastify' {
 }
 
 export interface ServerDeps {
-  config: Pick<Config, 'host' | 'port' | 'corsOrigins'>
+  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits'>
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
@@ -149,7 +149,14 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     { prefix: '/v1' },
   )
   await app.register(async (e2b) =>
-    e2bDoor(e2b, { sandboxes, templates, authenticate, view: { tokens, address }, onRefused: closeIfUnread }),
+    e2bDoor(e2b, {
+      sandboxes,
+      templates,
+      authenticate,
+      view: { tokens, address },
+      defaultLimits: config.defaultLimits,
+      onRefused: closeIfUnread,
+    }),
   )
   return app
 }

@@ -18,6 +18,7 @@ export async function rootOptions(
     ...['--skeleton', spec.rootfs.skeleton],
     ...['--uid-base', String(hostUid(spec.slot))],
     ...['--mount-at', host.mountPoint],
+    ...(spec.rootfs.layers ?? []).flatMap((layer) => ['--layer', layer]),
     ...['--bind', `${spec.rootfs.agent ?? host.guestBinary}:.warren/guest`],
   ]
   if (from) options.push('--image', `${from.path}/${snapshotParts.disk}`, '--shift-from', String(hostUid(from.slot)))

@@ -57,6 +57,6 @@ export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drive
         response: { 200: json('The templates.', TemplateList), ...problems },
       },
     },
-    async () => ({ templates: await templates.list() }),
+    async ({ account }) => ({ templates: await templates.list(account) }),
   )
 }

@@ -4,7 +4,7 @@ import { Refusal } from './refusal.ts'
 import { type ById, running } from './sandboxes.ts'
 
 const pause = "pausing, forks and snapshots are not offered to clients of E2B yet; Warren's own API has them"
-const templates = 'this server builds no templates yet: "base" is the one there is'
+const templates = 'templates are built by POST /v3/templates, as clients of today do'
 const volumes = 'this server has no volumes yet'
 const secrets = 'this server keeps no secrets yet'
 const teams = 'this server has one team and one key, which are not told of here'
@@ -20,22 +20,8 @@ export const absent: readonly (readonly [
   ['POST', '/sandboxes/:sandboxID/fork', pause],
   ['POST', '/sandboxes/:sandboxID/snapshots', pause],
   ['GET', '/snapshots', pause],
-  ['POST', '/v3/templates', templates],
-  ['GET', '/templates', templates],
-  ['GET', '/v2/templates', templates],
   ['POST', '/templates', templates],
-  ['GET', '/templates/:templateID', templates],
   ['POST', '/templates/:templateID', templates],
-  ['PATCH', '/templates/:templateID', templates],
-  ['PATCH', '/v2/templates/:templateID', templates],
-  ['DELETE', '/templates/:templateID', templates],
-  ['GET', '/templates/:templateID/files/:hash', templates],
-  ['POST', '/v2/templates/:templateID/builds/:buildID', templates],
-  ['GET', '/templates/:templateID/builds/:buildID/status', templates],
-  ['GET', '/templates/:templateID/builds/:buildID/logs', templates],
-  ['POST', '/templates/tags', templates],
-  ['DELETE', '/templates/tags', templates],
-  ['GET', '/templates/:templateID/tags', templates],
   ['GET', '/volumes', volumes],
   ['POST', '/volumes', volumes],
   ['GET', '/volumes/:volumeID', volumes],

@@ -56,7 +56,7 @@ export function createInput(body: NewSandbox, defaultTimeout: number): CreateSan
   const own = Object.keys(metadata).find((name) => name.startsWith('warren.'))
   if (own) throw new Refusal(400, `metadata must not have the name "${own}": names that begin with "warren." are taken`)
   return {
-    template: templateName(body.templateID),
+    template: body.templateID,
     timeout: checkedTimeout(timeout),
     metadata: { ...metadata, [portAccessLabel]: network.allowPublicTraffic === false ? 'token' : 'public' },
     ...(envVars ? { env: envVars } : {}),
@@ -70,13 +70,6 @@ export function checkedTimeout(seconds: number): number {
   if (seconds > maxTimeoutSeconds)
     throw new Refusal(400, `Timeout cannot be greater than ${maxTimeoutSeconds / 3600} hours`)
   return seconds
-}
-
-/** `name`, `name:default` and `team/name` are one template here: there is one team and one build of each. */
-export function templateName(id: string): string {
-  const name = id.replace(/^[^/]*\//, '').replace(/:default$/, '')
-  if (name.includes(':')) throw new Refusal(404, `template '${id}' not found: no tag but "default" is kept here`)
-  return name
 }
 
 const noPause = 'no sandbox is paused or resumed by itself here'

@@ -1,0 +1,80 @@
+import type { Image } from '../../engine/images/images.ts'
+import { WarrenError } from '../../errors.ts'
+import type { BuildPlan, RegistryCredentials } from '../template.ts'
+import { BuildFailed } from './build-failed.ts'
+import { type BuildPlace, changeInSandbox, runIn } from './in-sandbox.ts'
+import type { PullImage } from './pull-image.ts'
+import { makeUser } from './run-step.ts'
+
+export interface BaseDeps {
+  pull: PullImage | undefined
+  /** The image that a template stands for; waits for a build that is being made. */
+  imageOf: (template: string, signal: AbortSignal) => Promise<Image>
+}
+
+/** Images that clients name and that stand for templates of ours. */
+const templatesOfImages: Record<string, string> = {
+  base: 'base',
+  'e2bdev/base': 'base',
+  'e2bdev/base:latest': 'base',
+  'e2bdev/code-interpreter': 'code-interpreter',
+  'e2bdev/code-interpreter:latest': 'code-interpreter',
+}
+
+/** Builds begin as this user, whoever the image is for. */
+const user = 'user'
+const home = '/home/user'
+
+/** What a build begins with. Throws `BuildFailed` where there is no such thing. */
+export async function baseImage(
+  place: BuildPlace,
+  deps: BaseDeps,
+  from: BuildPlan['from'] & { credentials?: RegistryCredentials | undefined },
+  signal: AbortSignal,
+): Promise<Image> {
+  const template = 'template' in from ? from.template : templatesOfImages[from.image]
+  try {
+    if (template !== undefined) {
+      const image = await deps.imageOf(template, signal)
+      return 'template' in from ? image : { ...image, user, workdir: home }
+    }
+    return await pulled(place, deps, { ...from, image: (from as { image: string }).image }, signal)
+  } catch (error) {
+    if (signal.aborted || !(error instanceof WarrenError)) throw error
+    throw new BuildFailed(error.hint ? `${error.message}. ${error.hint}` : error.message, 'base', { cause: error })
+  }
+}
+
+async function pulled(
+  place: BuildPlace,
+  { pull }: BaseDeps,
+  { image, credentials }: { image: string; credentials?: RegistryCredentials | undefined },
+  signal: AbortSignal,
+): Promise<Image> {
+  if (!pull)
+    throw new BuildFailed(`this server fetches no images yet, so not "${image}": begin with a template`, 'base')
+  const { engine, log } = place
+  const { layers, config } = await pull(image, {
+    credentials,
+    layersDir: engine.images.layers.folder,
+    onProgress: (message) => log.say(message, { step: 'base' }),
+    signal,
+  })
+  const own: Image = { layers: layers.toReversed(), onBase: false, user: 'root', env: config.env }
+  const key = engine.images.steps.key(own, 'users of clients')
+  const known = await engine.images.steps.find(key)
+  if (known) return known
+  const ready = await changeInSandbox(
+    place,
+    own,
+    async (instance) => {
+      const argv = ['/bin/sh', '-c', makeUser, 'warren', user]
+      const { exitCode, stderr } = await runIn(instance, place, { argv, user: 'root' }, signal)
+      if (exitCode !== 0) throw new BuildFailed(`no user "${user}" could be made in ${image}: ${stderr.trim()}`, 'base')
+    },
+    signal,
+  )
+  const begun = { ...ready, user, workdir: home }
+  await engine.images.steps.keep(key, begun)
+  return begun
+}
