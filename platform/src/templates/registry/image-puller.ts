@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts'
 import { defaultLayerLimits } from '../layers/layer-limits.ts'
-import { type PulledImage, type PullProgress, pullImage } from './pull.ts'
 import type { RegistryCredentials } from './credentials.ts'
+import { type PulledImage, type PullProgress, pullImage } from './pull.ts'
 import { parseOpenRange } from './reach.ts'
 
 /** What a build gives: where layers go, who fetches, whom to tell. */
