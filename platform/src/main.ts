@@ -15,6 +15,7 @@ import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
+import { imagePuller } from './templates/registry/image-puller.ts'
 import { Templates } from './templates/templates.ts'
 import { greet } from './welcome.ts'
 
@@ -61,7 +62,8 @@ async function start(): Promise<void> {
   const engine = opening.value
 
   const now = () => new Date()
-  const templates = await Templates.open({ db, engine, home: config.home, config, now, logger })
+  const pull = imagePuller(config.registry, guestBinary)
+  const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
   opened.defer(() => templates.close())
   const sandboxes = createSandboxes({ db, engine, templates, config, now, logger })
   opened.defer(() => sandboxes.close())

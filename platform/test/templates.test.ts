@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { access, mkdtemp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { access, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -49,12 +49,19 @@ describe('templates', { skip: lacks.root }, () => {
   test('a build answers with its log, and its sandboxes have what was done', async () => {
     const made = await build({
       name: 'made',
-      steps: [run('echo 1 >/etc/made; rm /etc/shells'), { type: 'WORKDIR', args: ['/srv/app'] }, { type: 'ENV', args: ['A', 'b'] }],
+      steps: [
+        run('echo 1 >/etc/made; rm /etc/shells'),
+        { type: 'WORKDIR', args: ['/srv/app'] },
+        { type: 'ENV', args: ['A', 'b'] },
+      ],
       memoryMb: 300,
     })
     assert.equal(made.state, 'ready', JSON.stringify(made))
     assert.ok(made.log.some(({ message }: Answer) => message.includes('RUN echo 1')))
-    assert.equal(await inSandbox('made', 'cat /etc/made; ls /etc/shells 2>/dev/null; pwd; echo $A'), '1\n/srv/app\nb\n'.replace('1\n', '1\n'))
+    assert.equal(
+      await inSandbox('made', 'cat /etc/made; ls /etc/shells 2>/dev/null; pwd; echo $A'),
+      '1\n/srv/app\nb\n'.replace('1\n', '1\n'),
+    )
     const { templates } = await platform.json('GET', '/v1/templates')
     const found = templates.find(({ name }: Answer) => name === 'made')
     assert.deepEqual([found.state, found.tags, found.memoryMb], ['ready', ['default'], 300])
@@ -91,7 +98,11 @@ describe('templates', { skip: lacks.root }, () => {
   test('an archive that tries to leave its place changes nothing but the sandbox that it is unpacked in', async () => {
     await writeFile(join(folder, 'victim'), 'slipped')
     const outside = join(folder, 'outside')
-    const slip = await upload('--absolute-names', `--transform=s,victim,${'../'.repeat(12)}${outside.slice(1)},`, 'victim')
+    const slip = await upload(
+      '--absolute-names',
+      `--transform=s,victim,${'../'.repeat(12)}${outside.slice(1)},`,
+      'victim',
+    )
     await build({ name: 'slip', steps: [{ type: 'COPY', args: ['.', '/opt/slip'], filesHash: slip }] })
     await assert.rejects(access(outside))
     await mkdir(join(folder, 'links'))
@@ -114,14 +125,23 @@ describe('templates', { skip: lacks.root }, () => {
     const device = join(folder, 'device')
     assert.equal(spawnSync('mknod', [device, 'c', '1', '5']).status, 0)
     const devices = await upload('device')
-    const node = await build({ name: 'device', steps: [{ type: 'COPY', args: ['device', '/opt/'], filesHash: devices }] })
+    const node = await build({
+      name: 'device',
+      steps: [{ type: 'COPY', args: ['device', '/opt/'], filesHash: devices }],
+    })
     assert.equal(node.state, 'error')
     assert.match(node.reason.message, /mknod|not permitted/i)
     assert.equal(node.reason.step, '1')
 
-    const out = await build({ name: 'out', steps: [{ type: 'COPY', args: ['../../etc', '/opt/'], filesHash: devices }] })
+    const out = await build({
+      name: 'out',
+      steps: [{ type: 'COPY', args: ['../../etc', '/opt/'], filesHash: devices }],
+    })
     assert.match(out.reason.message, /outside of what was uploaded/)
-    const none = await build({ name: 'none', steps: [{ type: 'COPY', args: ['x', '/opt/'], filesHash: '0'.repeat(64) }] })
+    const none = await build({
+      name: 'none',
+      steps: [{ type: 'COPY', args: ['x', '/opt/'], filesHash: '0'.repeat(64) }],
+    })
     assert.match(none.reason.message, /nothing was uploaded/)
   })
 
@@ -166,8 +186,14 @@ describe('templates', { skip: lacks.root }, () => {
 
   test('nothing of builds is left but layers, builds and known steps', async () => {
     const images = await readdir(join(platform.home, 'images'), { recursive: false })
-    assert.deepEqual(images.filter((name) => name.endsWith('.draft')), [])
-    assert.deepEqual((await readdir(join(platform.home, 'images/layers'))).filter((name) => !/^[0-9a-f]{64}$/.test(name)), [])
+    assert.deepEqual(
+      images.filter((name) => name.endsWith('.draft')),
+      [],
+    )
+    assert.deepEqual(
+      (await readdir(join(platform.home, 'images/layers'))).filter((name) => !/^[0-9a-f]{64}$/.test(name)),
+      [],
+    )
   })
 })
 

@@ -25,9 +25,13 @@ export async function captureLayer(
   const { id, spec } = instance
   if (instance.disk !== 'loop' || !spec.rootfs.layers) {
     await parts.clear(instance)
-    throw new WarrenError('unavailable', `what a sandbox of ${instance.driver.name} writes cannot be kept as a layer here`, {
-      hint: 'Templates are built by root, on a host with loop devices and mkfs.ext4.',
-    })
+    throw new WarrenError(
+      'unavailable',
+      `what a sandbox of ${instance.driver.name} writes cannot be kept as a layer here`,
+      {
+        hint: 'Templates are built by root, on a host with loop devices and mkfs.ext4.',
+      },
+    )
   }
   const { path } = parts.store.dir(id)
   try {

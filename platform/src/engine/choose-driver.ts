@@ -35,10 +35,14 @@ export function chooseDriver(probed: readonly ProbedDriver[], wanted: IsolationW
     passedOver.push({ driver: driver.name, reason })
   }
   const asked = wanted.driver ? `driver "${wanted.driver}"` : `isolation of at least "${wanted.min}"`
-  throw new WarrenError('unavailable', `no runtime of this host offers ${asked}${wanted.gpu ? ' with a GPU' : ''}${wanted.layers ? ' for a template that has been built' : ''}`, {
-    hint: 'run `warren doctor` on the host to see what each runtime lacks, or ask for less isolation',
-    details: { passedOver },
-  })
+  throw new WarrenError(
+    'unavailable',
+    `no runtime of this host offers ${asked}${wanted.gpu ? ' with a GPU' : ''}${wanted.layers ? ' for a template that has been built' : ''}`,
+    {
+      hint: 'run `warren doctor` on the host to see what each runtime lacks, or ask for less isolation',
+      details: { passedOver },
+    },
+  )
 }
 
 function refusal(driver: Driver, fingerprint: Fingerprint, wanted: IsolationWanted): string | undefined {

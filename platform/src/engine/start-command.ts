@@ -47,9 +47,13 @@ export async function runStartCommand(
     }
     signal.throwIfAborted()
     if (ready)
-      throw new WarrenError('unavailable', `the ready command did not succeed within ${options.patienceMs / 1000} seconds`, {
-        hint: `It is: ${ready.slice(0, 200)}`,
-      })
+      throw new WarrenError(
+        'unavailable',
+        `the ready command did not succeed within ${options.patienceMs / 1000} seconds`,
+        {
+          hint: `It is: ${ready.slice(0, 200)}`,
+        },
+      )
   } finally {
     stop.abort()
   }

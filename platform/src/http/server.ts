@@ -101,7 +101,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.decorateRequest('account', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
   const schemas = [Problem, ...lives, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
-  for (const schema of [...schemas, ...contextSchemas, ...portSchemas, ...platformSchemas, ...templateSchemas]) app.addSchema(schema)
+  for (const schema of [...schemas, ...contextSchemas, ...portSchemas, ...platformSchemas, ...templateSchemas])
+    app.addSchema(schema)
   await app.register(swagger, openApi)
 
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))

@@ -86,7 +86,11 @@ export class Builder {
 
   async #run(
     build: Build,
-    { giveUp, log, credentials }: { giveUp: AbortController; log: BuildLog; credentials: RegistryCredentials | undefined },
+    {
+      giveUp,
+      log,
+      credentials,
+    }: { giveUp: AbortController; log: BuildLog; credentials: RegistryCredentials | undefined },
   ): Promise<void> {
     const { engine, records, uploads, pull, now, logger, limits } = this.#deps
     const { signal } = giveUp

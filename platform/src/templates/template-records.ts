@@ -34,7 +34,10 @@ export class TemplateRecords {
           updated_at: createdAt,
         })
         .onConflict((conflict) =>
-          conflict.columns(['account_id', 'name']).where('deleted_at', 'is', null).doUpdateSet({ updated_at: createdAt }),
+          conflict
+            .columns(['account_id', 'name'])
+            .where('deleted_at', 'is', null)
+            .doUpdateSet({ updated_at: createdAt }),
         )
         .returningAll()
         .executeTakeFirstOrThrow()
@@ -210,7 +213,10 @@ export class TemplateRecords {
       await (kept.length === 0
         ? deleted
         : deleted.where('id', 'not in', (is) =>
-            is.selectFrom('template_builds').select('template_id').where('id', 'in', [...kept]),
+            is
+              .selectFrom('template_builds')
+              .select('template_id')
+              .where('id', 'in', [...kept]),
           )
       ).execute()
       await tx.deleteFrom('template_builds').where('state', '=', 'waiting').where('created_at', '<', before).execute()
@@ -233,7 +239,10 @@ export class TemplateRecords {
       step: of ?? null,
       message,
     }))
-    const insert = this.#db.kysely.insertInto('template_logs').values(rows).onConflict((conflict) => conflict.doNothing())
+    const insert = this.#db.kysely
+      .insertInto('template_logs')
+      .values(rows)
+      .onConflict((conflict) => conflict.doNothing())
     await step('template.log', buildId, () => insert.execute())
   }
 
@@ -275,7 +284,9 @@ async function putTag(
   await tx
     .insertInto('template_tags')
     .values({ template_id: templateId, tag, build_id: buildId, created_at: at })
-    .onConflict((conflict) => conflict.columns(['template_id', 'tag']).doUpdateSet({ build_id: buildId, created_at: at }))
+    .onConflict((conflict) =>
+      conflict.columns(['template_id', 'tag']).doUpdateSet({ build_id: buildId, created_at: at }),
+    )
     .execute()
 }
 

@@ -39,7 +39,9 @@ export const TemplateStep = Type.Object(
   {
     type: Type.Enum(['RUN', 'COPY', 'ENV', 'WORKDIR', 'USER']),
     args: Type.Array(Type.String({ maxLength: 1_000_000 }), { maxItems: 1000 }),
-    force: Type.Optional(Type.Boolean({ description: 'Done again, with all that follow, even where its result is known.' })),
+    force: Type.Optional(
+      Type.Boolean({ description: 'Done again, with all that follow, even where its result is known.' }),
+    ),
     filesHash: Type.Optional(
       Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Of a COPY: the upload that it takes its files from.' }),
     ),
@@ -51,16 +53,33 @@ export const TemplateStep = Type.Object(
 )
 export type TemplateStep = Static<typeof TemplateStep>
 
-export interface RegistryCredentials {
-  type: 'registry' | 'aws' | 'gcp'
-  [name: string]: string
-}
+export type { RegistryCredentials } from './registry/credentials.ts'
+
+/** A Dockerfile, and the files that it copies. */
+export const DockerfilePlan = Type.Object(
+  {
+    text: Type.String({ maxLength: 1_048_576 }),
+    buildArgs: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 65_536 }))),
+    target: Type.Optional(
+      Type.String({ maxLength: 256, description: 'The stage that is wanted. Default: the last one.' }),
+    ),
+    uploads: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[0-9]+$' }), Type.String({ pattern: '^[0-9a-f]{64}$' }), {
+        description: 'For the line of each COPY that takes files of the folder: the upload that has them.',
+      }),
+    ),
+  },
+  { $id: 'DockerfilePlan', additionalProperties: false },
+)
+export type DockerfilePlan = Static<typeof DockerfilePlan>
 
 /** What a build is asked to do. */
 export interface BuildPlan {
   /** `packages` are the platform's own to ask for. */
   from: { template: string } | { image: string } | { packages: string[] }
   steps: TemplateStep[]
+  /** Instead of both. */
+  dockerfile?: DockerfilePlan
   startCommand?: string
   readyCommand?: string
   /** Nothing that is known is used. */

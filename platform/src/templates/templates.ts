@@ -146,7 +146,10 @@ export class Templates {
   }
 
   /** A template of this name, made where there is none, with a build that waits for `build`. */
-  async request(account: Account, { name, tags, limits }: RequestedBuild): Promise<{ template: Template; build: Build }> {
+  async request(
+    account: Account,
+    { name, tags, limits }: RequestedBuild,
+  ): Promise<{ template: Template; build: Build }> {
     const { name: own, tag } = parseReference(name)
     if (own === base.name) throw new WarrenError('forbidden', '"base" is a template of the platform')
     for (const one of tags) checkTag(one)
@@ -236,14 +239,18 @@ export class Templates {
     if (reference === base.name) return { name: base.name, template: base.name, limits: {} }
     const { name, build } = await this.#usableBuild(accountId, reference, signal)
     if (!build) return { name, template: base.name, limits: {} }
-    const { startCommand: command, readyCommand: ready } = build.plan ?? {}
+    const { startCommand, readyCommand: ready } = build.plan ?? {}
+    const command = startCommand ?? (await this.#engine.images.read(build.id)).startCommand
     const start = command ? { command, ...(ready ? { ready } : {}) } : undefined
     return { name, template: build.id, limits: build.limits, ...(start ? { start } : {}) }
   }
 
   async #imageOf(accountId: string, template: string, signal: AbortSignal): Promise<Image> {
     const { build } = await this.#usableBuild(accountId, template, signal)
-    return build ? this.#engine.images.read(build.id) : baseImage
+    if (!build) return baseImage
+    // What is built on top starts what it says itself.
+    const { startCommand: _startCommand, ...image } = await this.#engine.images.read(build.id)
+    return image
   }
 
   /** Waits for it where it is being made. Without a build it is `base`. */
@@ -258,9 +265,13 @@ export class Templates {
       const found = await this.#newestBuild(accountId, { name, tag })
       if (found.build.state === 'ready') return found
       if (found.build.state === 'error')
-        throw new WarrenError('conflict', `template "${name}" could not be built: ${found.build.reason?.message ?? ''}`, {
-          details: { build: found.build.id },
-        })
+        throw new WarrenError(
+          'conflict',
+          `template "${name}" could not be built: ${found.build.reason?.message ?? ''}`,
+          {
+            details: { build: found.build.id },
+          },
+        )
       await sleep(lookEveryMs, undefined, { signal }).catch(() => signal.throwIfAborted())
     }
   }
@@ -278,7 +289,9 @@ export class Templates {
     const row = await this.#find(accountId, name)
     const tagged = await this.#records.taggedBuild(row.id, tag)
     if (tagged) return { name: row.name, build: tagged }
-    const begun = (await this.#records.builds([row.id])).find(({ tags, state }) => tags.includes(tag) && state !== 'waiting')
+    const begun = (await this.#records.builds([row.id])).find(
+      ({ tags, state }) => tags.includes(tag) && state !== 'waiting',
+    )
     if (!begun) throw new WarrenError('not_found', `template "${name}" has no build with the tag "${tag}"`)
     return { name: row.name, build: begun }
   }

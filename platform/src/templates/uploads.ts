@@ -46,7 +46,8 @@ export class Uploads {
         let bytes = 0
         for await (const chunk of content as AsyncIterable<Buffer>) {
           bytes += chunk.length
-          if (bytes > mostBytes) throw new WarrenError('too_large', `an upload has at most ${mostBytes / 1024 ** 3} GiB`)
+          if (bytes > mostBytes)
+            throw new WarrenError('too_large', `an upload has at most ${mostBytes / 1024 ** 3} GiB`)
           await file.write(chunk)
         }
         await rename(draft, path)
@@ -60,7 +61,9 @@ export class Uploads {
   /** Throws `not_found` where nothing was uploaded. */
   async read(accountId: string, hash: string): Promise<AsyncIterable<Buffer>> {
     if (!(await this.has(accountId, hash)))
-      throw new WarrenError('not_found', `nothing was uploaded as ${hash}`, { hint: 'Upload the files, then build again.' })
+      throw new WarrenError('not_found', `nothing was uploaded as ${hash}`, {
+        hint: 'Upload the files, then build again.',
+      })
     return createReadStream(this.#path(accountId, hash), { highWaterMark: 256 * 1024 })
   }
 
@@ -69,7 +72,8 @@ export class Uploads {
     for (const account of await readdir(this.#root)) {
       for (const name of await readdir(join(this.#root, account))) {
         const path = join(this.#root, account, name)
-        if (now - (await stat(path)).mtimeMs > keptMs) await step('upload.forget', name, () => rm(path, { force: true }))
+        if (now - (await stat(path)).mtimeMs > keptMs)
+          await step('upload.forget', name, () => rm(path, { force: true }))
       }
     }
   }

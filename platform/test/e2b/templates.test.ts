@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -49,20 +49,36 @@ function prove(prefix: string, load: () => Promise<object>): void {
       onBuildLogs: (entry: { message: string }) => said.push(entry.message),
     })
     assert.ok(info.templateId)
-    assert.ok(said.some((line) => line.includes('RUN echo')), said.join('\n'))
+    assert.ok(
+      said.some((line) => line.includes('RUN echo')),
+      said.join('\n'),
+    )
 
     const sandbox = await Sandbox.create(`${prefix}-steps`, options)
     const run = async (command: string, more = {}) => (await sandbox.commands.run(command, more)).stdout
     try {
       assert.equal(await run('id -un; pwd; echo $GREETING $TWICE'), 'other\n/app/inner\nhello /home/user//home/user\n')
       assert.equal(await run('cat /app/inner/greeting /tmp/who'), 'hello\nuser\n/app/inner\nother\n')
-      assert.equal(await run('cd /app/inner && find . ! -type d | sort', { user: 'user' }), [
-        './all/deep/three.txt', './all/link', './all/two.txt',
-        './chosen/deep/three.txt', './chosen/link', './chosen/two.txt',
-        './copied.txt', './greeting', '',
-      ].join('\n'))
-      assert.equal(await run('cd /app/inner && stat -c "%U %a %n" copied.txt all/deep all/two.txt chosen/two.txt .', { user: 'root' }),
-        'user 644 copied.txt\nuser 700 all/deep\nuser 700 all/two.txt\nroot 644 chosen/two.txt\nuser 755 .\n')
+      assert.equal(
+        await run('cd /app/inner && find . ! -type d | sort', { user: 'user' }),
+        [
+          './all/deep/three.txt',
+          './all/link',
+          './all/two.txt',
+          './chosen/deep/three.txt',
+          './chosen/link',
+          './chosen/two.txt',
+          './copied.txt',
+          './greeting',
+          '',
+        ].join('\n'),
+      )
+      assert.equal(
+        await run('cd /app/inner && stat -c "%U %a %n" copied.txt all/deep all/two.txt chosen/two.txt .', {
+          user: 'root',
+        }),
+        'user 644 copied.txt\nuser 700 all/deep\nuser 700 all/two.txt\nroot 644 chosen/two.txt\nuser 755 .\n',
+      )
       assert.equal(await run('readlink /app/inner/chosen/link; ls /root', { user: 'root' }), 'two.txt\nby-root\n')
       assert.equal((await sandbox.getInfo()).memoryMB, 600)
     } finally {
@@ -74,7 +90,10 @@ function prove(prefix: string, load: () => Promise<object>): void {
     const { Template } = await client
     const log = async (template: unknown, name: string) => {
       const said: string[] = []
-      await Template.build(template, name, { ...options, onBuildLogs: ({ message }: { message: string }) => said.push(message) })
+      await Template.build(template, name, {
+        ...options,
+        onBuildLogs: ({ message }: { message: string }) => said.push(message),
+      })
       return said.filter((line) => /RUN/.test(line)).map((line) => line.startsWith('CACHED'))
     }
     const first = Template().fromBaseImage().runCmd(`echo ${prefix} >/tmp/a`).runCmd('date +%N >/tmp/b')
@@ -104,7 +123,9 @@ function prove(prefix: string, load: () => Promise<object>): void {
     await Template.build(template, `${prefix}-serves`, options)
     const sandbox = await Sandbox.create(`${prefix}-serves`, options)
     try {
-      const { stdout } = await sandbox.commands.run('python3 -c "import urllib.request as u; print(u.urlopen(\'http://127.0.0.1:8765\').read())"')
+      const { stdout } = await sandbox.commands.run(
+        'python3 -c "import urllib.request as u; print(u.urlopen(\'http://127.0.0.1:8765\').read())"',
+      )
       assert.match(stdout, /served/)
     } finally {
       await sandbox.kill()
@@ -116,7 +137,11 @@ function prove(prefix: string, load: () => Promise<object>): void {
     const name = `${prefix}-tags`
     assert.equal(await Template.exists(name, options), false)
     assert.equal(await Template.exists('base', options), true)
-    const begun = await Template.buildInBackground(Template().fromBaseImage().runCmd('echo 1 >/tmp/v; sleep 1'), `${name}:one`, options)
+    const begun = await Template.buildInBackground(
+      Template().fromBaseImage().runCmd('echo 1 >/tmp/v; sleep 1'),
+      `${name}:one`,
+      options,
+    )
     assert.equal((await Template.getBuildStatus(begun, options)).status, 'building')
     // A create waits for the build.
     const sandbox = await Sandbox.create(`${name}:one`, options)

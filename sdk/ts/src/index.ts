@@ -31,6 +31,7 @@ export type {
   BuildLogEntry,
   BuildState,
   BuildTemplateOptions,
+  DockerfilePlan,
   Template,
   TemplateBuild,
   TemplateStep,

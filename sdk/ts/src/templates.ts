@@ -33,6 +33,17 @@ export interface TemplateStep {
   wholeContext?: boolean
 }
 
+/** A Dockerfile, and the files that it copies. */
+export interface DockerfilePlan {
+  text: string
+  /** Values for ARG. */
+  buildArgs?: Record<string, string>
+  /** The stage that is wanted. Default: the last one. */
+  target?: string
+  /** For the line of each COPY that takes files of the folder: the upload that has them. */
+  uploads?: Record<string, string>
+}
+
 export interface BuildTemplateOptions {
   /** `name:tag` for a tag other than `default`. */
   name: string
@@ -42,6 +53,8 @@ export interface BuildTemplateOptions {
   /** Who fetches the image. */
   registry?: { username: string; password: string }
   steps?: TemplateStep[]
+  /** Instead of both. */
+  dockerfile?: DockerfilePlan
   /** Runs in every sandbox of it from the beginning. */
   startCommand?: string
   /** Succeeds once a sandbox can be used. */

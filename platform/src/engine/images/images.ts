@@ -1,4 +1,17 @@
-import { chmod, chown, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  cp,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { atomicWrite } from '../../lib/atomic-write.ts'
@@ -22,6 +35,8 @@ export interface Image {
   /** Where they run. */
   workdir?: string
   env: Record<string, string>
+  /** What its Dockerfile says to start. */
+  startCommand?: string
 }
 
 interface ImagesOptions {
@@ -69,7 +84,10 @@ export class Images {
   async rootfsOf(image: Image): Promise<Rootfs> {
     const { agent, readOnly } = await this.#base
     if (image.layers.length > mostLayers)
-      throw new WarrenError('limit_exceeded', `a template has at most ${mostLayers} layers, this one ${image.layers.length}`)
+      throw new WarrenError(
+        'limit_exceeded',
+        `a template has at most ${mostLayers} layers, this one ${image.layers.length}`,
+      )
     // What is in one that comes twice is seen at the upper place.
     const paths = [...new Set(image.layers)].map((digest) => this.layers.path(digest))
     for (const path of paths)
@@ -99,7 +117,9 @@ export class Images {
   async read(build: string): Promise<Image> {
     const known = this.#known.get(build)
     if (known) return known
-    const text = /^[a-z0-9-]{1,64}$/.test(build) ? await readFile(this.#file(build), 'utf8').catch(() => undefined) : undefined
+    const text = /^[a-z0-9-]{1,64}$/.test(build)
+      ? await readFile(this.#file(build), 'utf8').catch(() => undefined)
+      : undefined
     if (text === undefined) throw new WarrenError('not_found', `there is no template "${build.slice(0, 64)}"`)
     const image = JSON.parse(text) as Image
     this.#known.set(build, image)

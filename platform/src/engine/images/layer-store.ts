@@ -80,7 +80,10 @@ export class LayerStore {
         }),
       )
       if (!copied.ok)
-        throw new WarrenError('limit_exceeded', `no layer could be made of what was written: ${copied.stderr.trim() || copied.failure}`)
+        throw new WarrenError(
+          'limit_exceeded',
+          `no layer could be made of what was written: ${copied.stderr.trim() || copied.failure}`,
+        )
       const { sha256, ...size } = JSON.parse(copied.stdout) as { sha256: string; bytes: number; files: number }
       if (size.files === 0) return undefined
       await this.commit(draft, sha256)

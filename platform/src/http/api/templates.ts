@@ -7,6 +7,7 @@ import {
   type BuildPlan,
   BuildReason,
   buildStates,
+  DockerfilePlan,
   type RegistryCredentials,
   Template,
   TemplateStep,
@@ -22,12 +23,18 @@ const command = (description: string) => Type.Optional(Type.String({ minLength: 
 
 const BuildTemplate = Type.Object(
   {
-    name: { ...Name, description: 'Letters, digits, dashes and underscores; `name:tag` for a tag other than `default`.' } as typeof Name,
+    name: {
+      ...Name,
+      description: 'Letters, digits, dashes and underscores; `name:tag` for a tag other than `default`.',
+    } as typeof Name,
     tags: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: 64 })),
     from: Type.Optional(
       Type.Object(
         { template: Type.Optional(Name), image: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })) },
-        { additionalProperties: false, description: 'What it begins with, one of the two. Default: the template `base`.' },
+        {
+          additionalProperties: false,
+          description: 'What it begins with, one of the two. Default: the template `base`.',
+        },
       ),
     ),
     registry: Type.Optional(
@@ -40,6 +47,7 @@ const BuildTemplate = Type.Object(
       ),
     ),
     steps: Type.Optional(Type.Array(named(TemplateStep), { maxItems: 190 })),
+    dockerfile: Type.Optional(named(DockerfilePlan)),
     startCommand: command('Runs in every sandbox of it from the beginning.'),
     readyCommand: command('Succeeds once a sandbox can be used.'),
     force: Type.Optional(Type.Boolean({ description: 'Nothing that has been done before is used.' })),
@@ -67,13 +75,25 @@ const BuildView = Type.Object(
     reason: Type.Optional(named(BuildReason)),
     createdAt: Type.String({ format: 'date-time' }),
     finishedAt: Type.Optional(Type.String({ format: 'date-time' })),
-    log: Type.Array(named(BuildLog), { description: 'From `logsAfter` on. When it is over and this is empty, all was read.' }),
+    log: Type.Array(named(BuildLog), {
+      description: 'From `logsAfter` on. When it is over and this is empty, all was read.',
+    }),
   },
   { $id: 'TemplateBuild' },
 )
 const Upload = Type.Object({ present: Type.Boolean() }, { $id: 'TemplateUpload' })
 
-export const templateSchemas = [Template, TemplateList, TemplateStep, BuildReason, BuildTemplate, BuildLog, BuildView, Upload]
+export const templateSchemas = [
+  Template,
+  TemplateList,
+  TemplateStep,
+  DockerfilePlan,
+  BuildReason,
+  BuildTemplate,
+  BuildLog,
+  BuildView,
+  Upload,
+]
 
 const ByName = Type.Object({ name: Type.String({ maxLength: 256 }) })
 const ByBuild = Type.Object({ name: Type.String({ maxLength: 256 }), build: Type.String({ maxLength: 64 }) })
@@ -119,7 +139,10 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
     },
     async ({ account, body }, reply) => {
       const { name, tags: given = [], cpuCores, memoryMb, registry } = body
-      const limits = { ...(cpuCores === undefined ? {} : { cpuCores }), ...(memoryMb === undefined ? {} : { memoryMb }) }
+      const limits = {
+        ...(cpuCores === undefined ? {} : { cpuCores }),
+        ...(memoryMb === undefined ? {} : { memoryMb }),
+      }
       const plan = planOf(body)
       const { template, build } = await templates.request(account, { name, tags: given, limits })
       const credentials: RegistryCredentials | undefined = registry && { type: 'registry', ...registry }
@@ -215,13 +238,23 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
   })
 }
 
-function planOf({ from = {}, steps = [], startCommand, readyCommand, force }: Static<typeof BuildTemplate>): BuildPlan {
+function planOf({
+  from = {},
+  steps = [],
+  dockerfile,
+  startCommand,
+  readyCommand,
+  force,
+}: Static<typeof BuildTemplate>): BuildPlan {
   const { template, image } = from
   if (template !== undefined && image !== undefined)
     throw new WarrenError('invalid_request', '"from" must have either "template" or "image", and not both')
+  if (dockerfile && (template ?? image ?? steps[0]) !== undefined)
+    throw new WarrenError('invalid_request', '"dockerfile" stands instead of "from" and "steps"')
   return {
     from: image === undefined ? { template: template ?? 'base' } : { image },
     steps,
+    ...(dockerfile ? { dockerfile } : {}),
     ...(startCommand ? { startCommand } : {}),
     ...(readyCommand ? { readyCommand } : {}),
     ...(force ? { force } : {}),

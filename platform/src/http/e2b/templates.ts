@@ -2,7 +2,13 @@ import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
-import { type BuildLogEntry, type BuildPlan, defaultTag, type RegistryCredentials, type Template } from '../../templates/template.ts'
+import {
+  type BuildLogEntry,
+  type BuildPlan,
+  defaultTag,
+  type RegistryCredentials,
+  type Template,
+} from '../../templates/template.ts'
 import type { Templates } from '../../templates/templates.ts'
 import { rawBody } from '../raw-body.ts'
 import { Refusal } from './refusal.ts'
@@ -83,23 +89,30 @@ export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps
   })
 
   for (const path of ['/templates', '/v2/templates'])
-    app.get(path, async ({ account }) => (await templates.list(account)).map((template) => templateView(template, deps)))
+    app.get(path, async ({ account }) =>
+      (await templates.list(account)).map((template) => templateView(template, deps)),
+    )
 
   app.get<ByTemplate>('/templates/:templateID', { schema: { params: ByTemplate } }, async ({ account, params }) =>
     templateView(await templates.get(account, params.templateID), deps),
   )
 
-  app.delete<ByTemplate>('/templates/:templateID', { schema: { params: ByTemplate } }, async ({ account, params }, reply) => {
-    await templates.remove(account, params.templateID)
-    return reply.code(204).send()
-  })
+  app.delete<ByTemplate>(
+    '/templates/:templateID',
+    { schema: { params: ByTemplate } },
+    async ({ account, params }, reply) => {
+      await templates.remove(account, params.templateID)
+      return reply.code(204).send()
+    },
+  )
 
   for (const path of ['/templates/:templateID', '/v2/templates/:templateID'])
     app.patch<ByTemplate & { Body: { public?: boolean } }>(
       path,
       { schema: { params: ByTemplate, body: Type.Object({ public: Type.Optional(Type.Boolean()) }) } },
       async ({ account, params, body }) => {
-        if (body.public) throw new Refusal(400, '"public" is not offered by this server: a template belongs to its account')
+        if (body.public)
+          throw new Refusal(400, '"public" is not offered by this server: a template belongs to its account')
         return { names: [(await templates.get(account, params.templateID)).name] }
       },
     )
@@ -138,7 +151,11 @@ function buildRoutes(app: FastifyInstance, { templates }: TemplateDeps): void {
     { schema: { params: ByBuild, querystring: StatusQuery } },
     async ({ account, params, query }) => {
       const { logsOffset: offset = 0, limit = 100, level } = query
-      const { build, logs } = await templates.buildStatus(account, idsOf(params), { offset, limit, level: level ?? 'info' })
+      const { build, logs } = await templates.buildStatus(account, idsOf(params), {
+        offset,
+        limit,
+        level: level ?? 'info',
+      })
       const failed = build.reason && {
         message: build.reason.message,
         ...(build.reason.step === undefined ? {} : { step: build.reason.step }),
@@ -187,10 +204,14 @@ function tagRoutes(app: FastifyInstance, templates: Templates): void {
     },
   )
 
-  app.get<ByTemplate>('/templates/:templateID/tags', { schema: { params: ByTemplate } }, async ({ account, params }) => {
-    const tags = await templates.tags(account, params.templateID)
-    return tags.map(({ tag, build, createdAt }) => ({ tag, buildID: build, createdAt: createdAt.toISOString() }))
-  })
+  app.get<ByTemplate>(
+    '/templates/:templateID/tags',
+    { schema: { params: ByTemplate } },
+    async ({ account, params }) => {
+      const tags = await templates.tags(account, params.templateID)
+      return tags.map(({ tag, build, createdAt }) => ({ tag, buildID: build, createdAt: createdAt.toISOString() }))
+    },
+  )
 }
 
 /** A file is put to an address that carries the right to do so: no key comes with it. */
@@ -236,14 +257,22 @@ function idsOf({ templateID, buildID }: Static<typeof ByBuild>): { template: str
   return { template: templateID, build: buildID }
 }
 
-function planOf({ fromImage, fromTemplate, steps = [], startCmd, readyCmd, force }: Static<typeof StartBuild>): BuildPlan {
+function planOf({
+  fromImage,
+  fromTemplate,
+  steps = [],
+  startCmd,
+  readyCmd,
+  force,
+}: Static<typeof StartBuild>): BuildPlan {
   if ((fromImage === undefined) === (fromTemplate === undefined))
     throw new Refusal(400, 'a build begins either with an image or with a template: "fromImage" or "fromTemplate"')
   return {
     from: fromImage === undefined ? { template: fromTemplate! } : { image: fromImage },
     steps: steps.map(({ type, args = [], force, filesHash }, index) => {
       const known = stepTypes.find((one) => one === type.toUpperCase())
-      if (!known) throw new Refusal(400, `step ${index + 1} is of the unknown type "${type}"; ${stepTypes.join(', ')} are known`)
+      if (!known)
+        throw new Refusal(400, `step ${index + 1} is of the unknown type "${type}"; ${stepTypes.join(', ')} are known`)
       return { type: known, args, ...(force ? { force } : {}), ...(filesHash ? { filesHash } : {}) }
     }),
     ...(startCmd ? { startCommand: startCmd } : {}),

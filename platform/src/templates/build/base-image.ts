@@ -1,5 +1,6 @@
 import type { Image } from '../../engine/images/images.ts'
 import { WarrenError } from '../../errors.ts'
+import type { StageState } from '../dockerfile/evaluate.ts'
 import type { BuildPlan, RegistryCredentials } from '../template.ts'
 import { bootstrap } from './bootstrap.ts'
 import { BuildFailed } from './build-failed.ts'
@@ -42,41 +43,81 @@ export async function baseImage(
     }
     return await pulled(place, deps, { ...from, image: (from as { image: string }).image }, signal)
   } catch (error) {
-    if (signal.aborted || !(error instanceof WarrenError)) throw error
-    throw new BuildFailed(error.hint ? `${error.message}. ${error.hint}` : error.message, 'base', { cause: error })
+    throw explained(error, signal)
   }
 }
 
-async function pulled(
+async function pulled(place: BuildPlace, deps: BaseDeps, from: FromImage, signal: AbortSignal): Promise<Image> {
+  const { image } = await fetched(place, deps, from, signal)
+  return { ...image, user, workdir: home }
+}
+
+interface FromImage {
+  image: string
+  platform?: string
+  credentials?: RegistryCredentials | undefined
+}
+
+/** What a stage of a Dockerfile begins with: the image as it is, and what it says of itself. */
+export async function imageForDockerfile(
+  place: BuildPlace,
+  deps: BaseDeps,
+  from: FromImage,
+  signal: AbortSignal,
+): Promise<{ image: Image; state: StageState }> {
+  const template = templatesOfImages[from.image]
+  if (template !== undefined) {
+    const image = await baseImage(place, deps, { template }, signal)
+    const { env, workdir = home } = image
+    return { image, state: { env, workdir, user: image.user, cmd: [], entrypoint: [] } }
+  }
+  try {
+    return await fetched(place, deps, from, signal)
+  } catch (error) {
+    throw explained(error, signal)
+  }
+}
+
+async function fetched(
   place: BuildPlace,
   { pull }: BaseDeps,
-  { image, credentials }: { image: string; credentials?: RegistryCredentials | undefined },
+  { image, platform, credentials }: FromImage,
   signal: AbortSignal,
-): Promise<Image> {
+): Promise<{ image: Image; state: StageState }> {
   if (!pull)
     throw new BuildFailed(`this server fetches no images yet, so not "${image}": begin with a template`, 'base')
   const { engine, log } = place
   const { layers, config } = await pull(image, {
-    credentials,
+    ...(credentials ? { credentials } : {}),
+    ...(platform ? { platform } : {}),
     layersDir: engine.images.layers.folder,
     onProgress: (message) => log.say(message, { step: 'base' }),
     signal,
   })
   const own: Image = { layers: layers.toReversed(), onBase: false, user: 'root', env: config.env }
+  // A group of its own is no part of a user here.
+  const runs = { user: config.user.split(':')[0] || 'root', workdir: config.workdir }
   const key = engine.images.steps.key(own, 'users of clients')
   const known = await engine.images.steps.find(key)
-  if (known) return known
-  const ready = await changeInSandbox(
+  const ready = known ?? (await withUser(place, own, image, signal))
+  if (!known) await engine.images.steps.keep(key, ready)
+  return { image: { ...ready, ...runs }, state: { ...config, ...runs } }
+}
+
+function withUser(place: BuildPlace, own: Image, name: string, signal: AbortSignal): Promise<Image> {
+  return changeInSandbox(
     place,
     own,
     async (instance) => {
       const argv = ['/bin/sh', '-c', makeUser, 'warren', user]
       const { exitCode, stderr } = await runIn(instance, place, { argv, user: 'root' }, signal)
-      if (exitCode !== 0) throw new BuildFailed(`no user "${user}" could be made in ${image}: ${stderr.trim()}`, 'base')
+      if (exitCode !== 0) throw new BuildFailed(`no user "${user}" could be made in ${name}: ${stderr.trim()}`, 'base')
     },
     signal,
   )
-  const begun = { ...ready, user, workdir: home }
-  await engine.images.steps.keep(key, begun)
-  return begun
+}
+
+function explained(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted || !(error instanceof WarrenError)) return error
+  return new BuildFailed(error.hint ? `${error.message}. ${error.hint}` : error.message, 'base', { cause: error })
 }

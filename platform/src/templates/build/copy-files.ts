@@ -19,7 +19,8 @@ export async function copyFiles(
   signal: AbortSignal,
 ): Promise<Image> {
   const [source = '', destination = '', owner, mode = ''] = args
-  const failed = (reason: string) => new BuildFailed(`failed to copy '${source}' to '${destination}': ${reason}`, place.step)
+  const failed = (reason: string) =>
+    new BuildFailed(`failed to copy '${source}' to '${destination}': ${reason}`, place.step)
   if (!filesHash) throw failed('the step names no upload (filesHash)')
   if (mode && !/^[0-7]{3,4}$/.test(mode)) throw failed(`"${mode.slice(0, 20)}" is no octal mode`)
   const from = posix.normalize(source.replace(/^\/+/, '') || '.').replace(/\/+$/, '') || '.'

@@ -1,6 +1,6 @@
+import type { Limits } from '../../engine/driver.ts'
 import type { Engine, Instance } from '../../engine/engine.ts'
 import type { Image } from '../../engine/images/images.ts'
-import type { Limits } from '../../engine/driver.ts'
 import { WarrenError } from '../../errors.ts'
 import type { BuildLog } from './build-log.ts'
 
@@ -66,7 +66,14 @@ async function startFrom(
   signal: AbortSignal,
 ): Promise<Instance> {
   const network = engine.network.isThere ? { network: { internet: true, allow: [], deny: [] } } : {}
-  const request = { owner: buildId, template: buildId, image, limits, env: {}, isolation: { min: 'container' as const } }
+  const request = {
+    owner: buildId,
+    template: buildId,
+    image,
+    limits,
+    env: {},
+    isolation: { min: 'container' as const },
+  }
   return (await engine.start({ ...request, ...network, cold: true }, signal)).instance
 }
 
@@ -74,6 +81,7 @@ interface Program {
   argv: string[]
   user: string
   cwd?: string
+  env?: Record<string, string>
   /** What it says goes to the log under this step. */
   logAs?: string
 }
@@ -85,8 +93,11 @@ export async function runIn(
   program: Program,
   signal: AbortSignal,
 ): Promise<Ran> {
-  const { argv, user, cwd, logAs } = program
-  const process = await instance.guest.exec({ argv, user, timeoutMs: commandMs, cwd: cwd ?? '/' }, signal)
+  const { argv, user, cwd, env, logAs } = program
+  const process = await instance.guest.exec(
+    { argv, user, ...(env ? { env } : {}), timeoutMs: commandMs, cwd: cwd ?? '/' },
+    signal,
+  )
   const giveUp = () => process.detach()
   signal.addEventListener('abort', giveUp, { once: true })
   const tell = {

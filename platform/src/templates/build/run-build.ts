@@ -1,10 +1,12 @@
 import type { Image } from '../../engine/images/images.ts'
 import { runStartCommand } from '../../engine/start-command.ts'
 import { WarrenError } from '../../errors.ts'
-import type { BuildPlan, RegistryCredentials, TemplateStep } from '../template.ts'
+import type { BuildPlan, RegistryCredentials } from '../template.ts'
 import { type BaseDeps, baseImage } from './base-image.ts'
 import { BuildFailed } from './build-failed.ts'
 import { type BuildPlace, lookInSandbox } from './in-sandbox.ts'
+import { known } from './known.ts'
+import { runDockerfile } from './run-dockerfile.ts'
 import { runStep } from './run-step.ts'
 
 export interface BuildDeps extends BuildPlace, BaseDeps {
@@ -24,24 +26,33 @@ export async function runBuild(
   plan: BuildPlan & { credentials?: RegistryCredentials | undefined },
   signal: AbortSignal,
 ): Promise<Image> {
-  const { log } = deps
-  const { from, credentials, steps, startCommand, readyCommand } = plan
-  log.say(`[base] FROM ${nameOf(from)}`, { step: 'base' })
+  const { credentials, dockerfile, force } = plan
+  const built = dockerfile
+    ? await runDockerfile(deps, { dockerfile, credentials, force }, signal)
+    : { image: await runSteps(deps, plan, signal), startCommand: undefined }
+  const startCommand = plan.startCommand ?? built.startCommand
+  const { readyCommand } = plan
+  if (startCommand || readyCommand) await tryStart(deps, built.image, { startCommand, readyCommand }, signal)
+  deps.log.say('Build finished', { step: 'finalize' })
+  return startCommand ? { ...built.image, startCommand } : built.image
+}
+
+async function runSteps(
+  deps: BuildDeps,
+  { from, credentials, steps, force = false }: BuildPlan & { credentials?: RegistryCredentials | undefined },
+  signal: AbortSignal,
+): Promise<Image> {
+  deps.log.say(`[base] FROM ${nameOf(from)}`, { step: 'base' })
   let image = await baseImage(deps, deps, { ...from, credentials }, signal)
-  let isForced = plan.force === true
+  let isForced = force
   for (const [index, step] of steps.entries()) {
     isForced ||= step.force === true
     const number = String(index + 1)
     const title = `[builder ${number}/${steps.length}] ${step.type} ${step.args.filter(Boolean).join(' ')}`
-    const key = deps.engine.images.steps.key(image, [step.type, step.args, step.filesHash ?? null])
-    const known = isForced ? undefined : await deps.engine.images.steps.find(key)
-    log.say(known ? `CACHED ${title}` : title, { step: number })
-    image = known ?? (await done(deps, { image, step, number }, signal))
-    if (!known) await deps.engine.images.steps.keep(key, image)
-    await log.flush()
+    const doing = { done: [step.type, step.args, step.filesHash ?? null], title, step: number, force: isForced }
+    const before = image
+    image = await known(deps, before, doing, () => runStep({ ...deps, step: number }, before, step, signal), signal)
   }
-  if (startCommand || readyCommand) await tryStart(deps, image, plan, signal)
-  log.say('Build finished', { step: 'finalize' })
   return image
 }
 
@@ -50,28 +61,28 @@ function nameOf(from: BuildPlan['from']): string {
   return 'template' in from ? from.template : from.image
 }
 
-async function done(
-  deps: BuildDeps,
-  { image, step, number }: { image: Image; step: TemplateStep; number: string },
-  signal: AbortSignal,
-): Promise<Image> {
-  try {
-    return await runStep({ ...deps, step: number }, image, step, signal)
-  } catch (error) {
-    if (signal.aborted || error instanceof BuildFailed || !(error instanceof WarrenError)) throw error
-    throw new BuildFailed(error.hint ? `${error.message}. ${error.hint}` : error.message, number, { cause: error })
-  }
+interface Starting {
+  startCommand: string | undefined
+  readyCommand: string | undefined
 }
 
 /** Whether what every sandbox of it will start with does start. */
-async function tryStart(deps: BuildDeps, image: Image, plan: BuildPlan, signal: AbortSignal): Promise<void> {
+async function tryStart(
+  deps: BuildDeps,
+  image: Image,
+  { startCommand: command, readyCommand: ready }: Starting,
+  signal: AbortSignal,
+): Promise<void> {
   const { log } = deps
-  const { startCommand: command, readyCommand: ready } = plan
   const step = 'finalize'
   if (command) log.say(`[finalize] Starting: ${command}`, { step })
   if (ready) log.say(`[finalize] Waiting for: ${ready}`, { step })
   const tell = { stdout: log.lines('debug', step), stderr: log.lines('debug', step) }
-  const options = { patienceMs: readyMs, everyMs: askEveryMs, onOutput: (of: 'stdout' | 'stderr', data: Buffer) => tell[of](data) }
+  const options = {
+    patienceMs: readyMs,
+    everyMs: askEveryMs,
+    onOutput: (of: 'stdout' | 'stderr', data: Buffer) => tell[of](data),
+  }
   const commands = { ...(command ? { command } : {}), ...(ready ? { ready } : {}) }
   await lookInSandbox(deps, image, (instance) => runStartCommand(instance, commands, options, signal), signal).catch(
     (error) => {

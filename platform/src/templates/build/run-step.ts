@@ -71,7 +71,8 @@ async function setEnv(place: StepPlace, image: Image, args: string[], signal: Ab
       for (const [name, value] of pairs) {
         const argv = ['/bin/bash', '-l', '-c', `printf '%s' "${value.replace(/["\\`]/g, '\\$&')}"`]
         const { exitCode, stdout, stderr } = await runIn(instance, place, { argv, user: image.user }, signal)
-        if (exitCode !== 0) throw new BuildFailed(`the value of ${name} cannot be expanded: ${stderr.trim()}`, place.step)
+        if (exitCode !== 0)
+          throw new BuildFailed(`the value of ${name} cannot be expanded: ${stderr.trim()}`, place.step)
         found[name] = stdout
       }
       return found
@@ -103,7 +104,12 @@ async function asRoot(place: StepPlace, image: Image, script: string[], signal: 
     place,
     image,
     async (instance) => {
-      const { exitCode, stderr } = await runIn(instance, place, { argv: ['/bin/sh', '-c', ...script], user: 'root' }, signal)
+      const { exitCode, stderr } = await runIn(
+        instance,
+        place,
+        { argv: ['/bin/sh', '-c', ...script], user: 'root' },
+        signal,
+      )
       if (exitCode !== 0) throw new BuildFailed(stderr.trim() || `exit status ${exitCode}`, place.step)
     },
     signal,

@@ -64,7 +64,9 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     },
 
     refuseLayers: () =>
-      host.root ? undefined : 'without root, files of several owners cannot be shown to a sandbox: start Warren as root',
+      host.root
+        ? undefined
+        : 'without root, files of several owners cannot be shown to a sandbox: start Warren as root',
 
     capabilities: () => ({
       pause: cgroups ? { memory: 'resident' } : { absent: noFreezer },
