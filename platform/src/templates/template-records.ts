@@ -58,6 +58,18 @@ export class TemplateRecords {
     })
   }
 
+  /** A template without a build, unless there is one of this name. */
+  async keep(given: { id: string; accountId: string; name: string; description: string; at: Date }): Promise<void> {
+    const { id, accountId, name, description, at } = given
+    const insert = this.#db.kysely
+      .insertInto('templates')
+      .values({ id, account_id: accountId, name, description, created_at: at, updated_at: at })
+      .onConflict((conflict) =>
+        conflict.columns(['account_id', 'name']).where('deleted_at', 'is', null).doUpdateSet({ description }),
+      )
+    await step('template.keep', name, () => insert.execute())
+  }
+
   /** Undefined when it does not wait any more. */
   async markBuilding(id: string, plan: BuildPlan): Promise<Build | undefined> {
     const change = this.#db.kysely

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { WarrenError } from '../errors.ts'
+import { platformAliases } from './platform-templates.ts'
 
 export const buildStates = ['waiting', 'building', 'ready', 'error'] as const
 export type BuildState = (typeof buildStates)[number]
@@ -126,7 +127,7 @@ export function parseReference(text: string): TemplateReference {
   const [, name = '', tag = defaultTag] = /^(?:[^/:]+\/)?([^:]*)(?::(.*))?$/.exec(text.toLowerCase()) ?? []
   checkName(name)
   checkTag(tag)
-  return { name, tag }
+  return { name: platformAliases[name] ?? name, tag }
 }
 
 export function checkName(name: string): void {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
@@ -12,7 +13,9 @@ import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { PullImage } from './build/pull-image.ts'
 import { Builder } from './builder.ts'
+import { preferredBase } from './build/base-image.ts'
 import { collectGarbage } from './collect-garbage.ts'
+import { isPlatformTemplate, platformAliases, platformTemplates } from './platform-templates.ts'
 import {
   type Build,
   type BuildLogEntry,
@@ -68,7 +71,7 @@ interface TemplatesOptions {
   db: Database
   engine: Engine
   home: string
-  config: Pick<Config, 'defaultLimits'>
+  config: Pick<Config, 'defaultLimits' | 'templates'>
   pull?: PullImage | undefined
   now: () => Date
   logger: Logger
@@ -85,6 +88,8 @@ export class Templates {
   readonly #builder: Builder
   readonly #now: () => Date
   readonly #logger: Logger
+  readonly #inBackground: boolean
+  readonly #closing = new AbortController()
   #sweeping: NodeJS.Timeout | undefined
 
   private constructor(options: TemplatesOptions, uploads: Uploads) {
@@ -94,6 +99,7 @@ export class Templates {
     this.#uploads = uploads
     this.#now = now
     this.#logger = logger
+    this.#inBackground = config.templates === 'background'
     this.#builder = new Builder({
       engine,
       records: this.#records,
@@ -113,11 +119,48 @@ export class Templates {
   /** After the engine has taken up what lives: goes on with builds, and removes what nothing needs. */
   async recover(): Promise<void> {
     await this.#collect()
+    for (const { name, description } of platformTemplates)
+      await this.#records.keep({ id: newId('t'), accountId: '', name, description, at: this.#now() })
     for (const build of await this.#records.unfinished()) this.#builder.begin(build)
+    if (this.#inBackground) void this.#buildOwn()
     this.#sweeping = setInterval(() => void this.#collect(), 3_600_000).unref()
   }
 
+  /** The platform's own templates, one after the other, so that they leave room for everything else. */
+  async #buildOwn(): Promise<void> {
+    const giveUp = this.#closing.signal
+    for (const { name } of platformTemplates) {
+      try {
+        const row = await this.#find('', name)
+        await this.#ensureOwn(row)
+        await this.#usableBuild('', name, giveUp)
+      } catch (error) {
+        if (giveUp.aborted) return
+        // Whoever asks for it is told too, and has it tried again.
+        this.#logger.warn({ reason: (error as Error).message, template: name }, 'a template of the platform was not built')
+      }
+    }
+  }
+
+  /** Begins to build a template of the platform whose packages are not those of a build that is there or being made. */
+  async #ensureOwn(row: TemplateRow): Promise<void> {
+    const wanted = platformTemplates.find(({ name }) => name === row.name)
+    if (!wanted || row.account_id !== '') return
+    const plan: BuildPlan = { from: { packages: wanted.packages }, steps: [] }
+    const isThere = (await this.#records.builds([row.id])).some(
+      (build) => ['ready', 'building'].includes(build.state) && isDeepStrictEqual(build.plan, plan),
+    )
+    if (isThere || this.#closing.signal.aborted) return
+    const { build } = await this.#records.reserve({
+      template: { id: row.id, accountId: '', name: row.name, description: row.description },
+      build: { id: randomUUID(), tags: [defaultTag], limits: {}, createdAt: this.#now() },
+    })
+    const building = await this.#records.markBuilding(build.id, plan)
+    if (building) this.#builder.begin(building)
+  }
+
   async close(): Promise<void> {
+    this.#closing.abort()
     clearInterval(this.#sweeping)
     await this.#builder.close()
   }
@@ -151,7 +194,7 @@ export class Templates {
     { name, tags, limits }: RequestedBuild,
   ): Promise<{ template: Template; build: Build }> {
     const { name: own, tag } = parseReference(name)
-    if (own === base.name) throw new WarrenError('forbidden', '"base" is a template of the platform')
+    if (isPlatformTemplate(own)) throw new WarrenError('forbidden', `"${own}" is a template of the platform`)
     for (const one of tags) checkTag(one)
     const wanted = [...new Set([...(name.includes(':') || tags.length === 0 ? [tag] : []), ...tags])]
     const { template, build } = await this.#records.reserve({
@@ -246,11 +289,19 @@ export class Templates {
   }
 
   async #imageOf(accountId: string, template: string, signal: AbortSignal): Promise<Image> {
-    const { build } = await this.#usableBuild(accountId, template, signal)
+    const wanted = template === preferredBase ? await this.#preferredBase() : template
+    const { build } = await this.#usableBuild(accountId, wanted, signal)
     if (!build) return baseImage
     // What is built on top starts what it says itself.
     const { startCommand: _startCommand, ...image } = await this.#engine.images.read(build.id)
     return image
+  }
+
+  /** A system that packages can be added to, where there is one or will be soon; else `base`. */
+  async #preferredBase(): Promise<string> {
+    const row = await this.#records.find('', 'debian')
+    const builds = row ? await this.#records.builds([row.id]) : []
+    return builds.some(({ state }) => state === 'ready' || state === 'building') ? 'debian' : base.name
   }
 
   /** Waits for it where it is being made. Without a build it is `base`. */
@@ -261,8 +312,9 @@ export class Templates {
   ): Promise<{ name: string; build?: Build }> {
     const { name, tag } = isBuildId(reference) ? { name: reference, tag: defaultTag } : parseReference(reference)
     if (name === base.name && tag === defaultTag) return { name }
+    const asked = new Set<string>()
     for (;;) {
-      const found = await this.#newestBuild(accountId, { name, tag })
+      const found = await this.#newestBuild(accountId, { name, tag }, asked)
       if (found.build.state === 'ready') return found
       if (found.build.state === 'error')
         throw new WarrenError(
@@ -280,6 +332,7 @@ export class Templates {
   async #newestBuild(
     accountId: string,
     { name, tag }: { name: string; tag: string },
+    asked: Set<string>,
   ): Promise<{ name: string; build: Build }> {
     if (isBuildId(name)) {
       const build = await this.#records.build(name)
@@ -289,6 +342,9 @@ export class Templates {
     const row = await this.#find(accountId, name)
     const tagged = await this.#records.taggedBuild(row.id, tag)
     if (tagged) return { name: row.name, build: tagged }
+    // A build that failed is told of once; the next who asks has it tried again.
+    if (row.account_id === '' && !asked.has(row.id)) await this.#ensureOwn(row)
+    asked.add(row.id)
     const begun = (await this.#records.builds([row.id])).find(
       ({ tags, state }) => tags.includes(tag) && state !== 'waiting',
     )
@@ -348,7 +404,7 @@ const levels: BuildLogEntry['level'][] = ['debug', 'info', 'warn', 'error']
 function nameOf(reference: string): { name: string } {
   const name = reference.toLowerCase().replace(/^[^/]*\//, '')
   checkName(name)
-  return { name }
+  return { name: platformAliases[name] ?? name }
 }
 
 function unknown(name: string): WarrenError {

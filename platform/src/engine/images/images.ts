@@ -194,6 +194,7 @@ async function makeEmpty(root: string): Promise<void> {
 async function makePrelude(root: string): Promise<void> {
   const folders: [string, number][] = [
     ['.warren', 0o755],
+    ['.warren/bin', 0o755],
     ['.warren/host', 0o755],
     ['dev', 0o755],
     ['etc', 0o755],
@@ -207,6 +208,7 @@ async function makePrelude(root: string): Promise<void> {
     await chmod(join(root, path), mode)
   }
   await writeFile(join(root, '.warren/guest'), '', { mode: 0o755 })
+  await symlink('/.warren/guest', join(root, '.warren/bin/sudo'))
   const files = {
     hostname: 'sandbox\n',
     hosts: '127.0.0.1 localhost sandbox\n::1 localhost\n',

@@ -6,7 +6,7 @@ import { bootstrap } from './bootstrap.ts'
 import { BuildFailed } from './build-failed.ts'
 import { type BuildPlace, changeInSandbox, runIn } from './in-sandbox.ts'
 import type { PullImage } from './pull-image.ts'
-import { makeUser } from './run-step.ts'
+import { makeUser, placeSudo } from './run-step.ts'
 
 export interface BaseDeps {
   pull: PullImage | undefined
@@ -14,11 +14,14 @@ export interface BaseDeps {
   imageOf: (template: string, signal: AbortSignal) => Promise<Image>
 }
 
+/** What `imageOf` takes for the best system of this host to build on. */
+export const preferredBase = 'e2bdev/base'
+
 /** Images that clients name and that stand for templates of ours. */
 const templatesOfImages: Record<string, string> = {
-  base: 'base',
-  'e2bdev/base': 'base',
-  'e2bdev/base:latest': 'base',
+  base: preferredBase,
+  'e2bdev/base': preferredBase,
+  'e2bdev/base:latest': preferredBase,
   'e2bdev/code-interpreter': 'code-interpreter',
   'e2bdev/code-interpreter:latest': 'code-interpreter',
 }
@@ -109,7 +112,7 @@ function withUser(place: BuildPlace, own: Image, name: string, signal: AbortSign
     place,
     own,
     async (instance) => {
-      const argv = ['/bin/sh', '-c', makeUser, 'warren', user]
+      const argv = ['/bin/sh', '-c', `(${makeUser}) && { ${placeSudo} }`, 'warren', user]
       const { exitCode, stderr } = await runIn(instance, place, { argv, user: 'root' }, signal)
       if (exitCode !== 0) throw new BuildFailed(`no user "${user}" could be made in ${name}: ${stderr.trim()}`, 'base')
     },

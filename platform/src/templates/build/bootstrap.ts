@@ -25,12 +25,14 @@ export async function bootstrap(place: BuildPlace, packages: readonly string[], 
   if (known) return known
 
   onProgress('Unpacking what every Debian has')
-  const unpacked = await changeInSandbox(place, begun, script(place, unpack, signal), signal, { below: grown })
+  const unpacked = await changeInSandbox(place, begun, script(place, unpack, signal), signal, { below: grown, isOurs: true })
   const [tree] = unpacked.layers
   if (!tree) throw new BuildFailed('the packages unpacked to nothing', 'base')
   onProgress('Setting the packages up')
   const over: Image = { layers: [fetched, tree], onBase: false, user: 'root', env: {} }
-  const ready = await changeInSandbox(place, over, script(place, setUp, signal, await sources()), signal)
+  const ready = await changeInSandbox(place, over, script(place, setUp, signal, await sources()), signal, {
+    isOurs: true,
+  })
   const [written] = ready.layers
   const image = { layers: [written!, tree], onBase: false, user, workdir: '/home/user', env: {} }
   await images.steps.keep(key, image)
@@ -79,7 +81,8 @@ for package in ${packagesFolder}/*.deb; do
     required) ;;
     *) case \${package##*/} in lib*|gcc-*|zlib*) ;; *) continue ;; esac ;;
   esac
-  dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink --same-owner -f -
+  dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink --same-owner \
+    --exclude='./usr/share/man/*' --exclude='./usr/share/doc/*' --exclude='./usr/share/locale/*' -f -
 done
 mkdir -p var/lib/dpkg/info var/lib/dpkg/updates var/lib/dpkg/triggers etc proc sys dev tmp run
 : >var/lib/dpkg/status
@@ -115,5 +118,6 @@ dpkg --audit
 rm -f /usr/sbin/policy-rc.d
 /bin/sh -c ${JSON.stringify('@makeUser@')} warren user
 usermod -aG sudo user 2>/dev/null || true
+ln -sf /.warren/guest /usr/local/bin/sudo
 rm -rf /var/cache/debconf/*-old /var/log/dpkg.log /var/log/alternatives.log /var/log/apt
 `.replace(JSON.stringify('@makeUser@'), `'${makeUser.replaceAll("'", `'\\''`)}'`)

@@ -20,6 +20,8 @@ export interface Ran {
 }
 
 const keptOutput = 8_192
+/** Where the signed packages of the platform's own templates are set up, which a kernel in user space takes minutes for. */
+const quickDriver = 'oci/runc'
 /** Longest that one command of a build runs, milliseconds. */
 const commandMs = 3_600_000
 
@@ -32,16 +34,16 @@ export async function changeInSandbox(
   image: Image,
   work: (instance: Instance) => Promise<void>,
   signal: AbortSignal,
-  options: { below?: string } = {},
+  { below, isOurs = false }: { below?: string; isOurs?: boolean } = {},
 ): Promise<Image> {
-  const instance = await startFrom({ engine, buildId, limits }, image, signal)
+  const instance = await startFrom({ engine, buildId, limits }, image, signal, isOurs)
   try {
     await work(instance)
   } catch (error) {
     await engine.stop(instance.id)
     throw error
   }
-  const layer = await engine.captureLayer(instance.id, options, signal)
+  const layer = await engine.captureLayer(instance.id, { below }, signal)
   return layer ? { ...image, layers: [layer.digest, ...image.layers] } : image
 }
 
@@ -64,17 +66,17 @@ async function startFrom(
   { engine, buildId, limits }: Pick<BuildPlace, 'engine' | 'buildId' | 'limits'>,
   image: Image,
   signal: AbortSignal,
+  isOurs = false,
 ): Promise<Instance> {
   const network = engine.network.isThere ? { network: { internet: true, allow: [], deny: [] } } : {}
-  const request = {
-    owner: buildId,
-    template: buildId,
-    image,
-    limits,
-    env: {},
-    isolation: { min: 'container' as const },
-  }
-  return (await engine.start({ ...request, ...network, cold: true }, signal)).instance
+  const request = { owner: buildId, template: buildId, image, limits, env: {}, ...network, cold: true }
+  const start = async (isolation: { min: 'container' } | { driver: string }) =>
+    (await engine.start({ ...request, isolation }, signal)).instance
+  if (!isOurs) return start({ min: 'container' })
+  return start({ driver: quickDriver }).catch((error) => {
+    if (!(error instanceof WarrenError && error.code === 'unavailable')) throw error
+    return start({ min: 'container' })
+  })
 }
 
 interface Program {
