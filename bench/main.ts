@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
+import { benchCapacity } from './capacity.ts'
 import { benchLadder } from './ladder.ts'
 import { type Machine, machine } from './measure/machine.ts'
+import { printCapacity } from './print-capacity.ts'
 import { printLadder } from './print-ladder.ts'
 import { printSandbox } from './print-sandbox.ts'
 import { printSoak } from './print-soak.ts'
@@ -10,16 +12,19 @@ import { benchSoak } from './soak.ts'
 const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] [--driver NAME] [--url URL]
        npm run bench -- ladder [--quick] [--json] [--url URL]
        npm run bench -- soak [--minutes N] [--json]
+       npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
 
 Starts a platform of its own in a temporary folder and measures it from outside its process.
 sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, soak whether
-anything grows while they come and go.
+anything grows while they come and go, capacity how many can be there at once.
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
   --density N  how many idle sandboxes to weigh (default 100)
   --driver D   the runtime to measure; others are reported beside it
   --url URL    measure this server instead; its key comes from WARREN_API_KEY
   --minutes N  how long to soak (default 10)
+  --paused N   how many to pause (default 1000)
+  --live N     how many to let run beside them (default 500)
 `
 
 const { positionals, values } = parseArgs({
@@ -30,6 +35,8 @@ const { positionals, values } = parseArgs({
     density: { type: 'string' },
     driver: { type: 'string' },
     url: { type: 'string' },
+    paused: { type: 'string', default: '1000' },
+    live: { type: 'string', default: '500' },
     minutes: { type: 'string', default: '10' },
     help: { type: 'boolean', default: false },
   },
@@ -38,8 +45,9 @@ const { positionals, values } = parseArgs({
 const [bench] = positionals
 const wanted = Number(values.density ?? (values.quick ? 20 : 100))
 const minutes = Number(values.minutes)
-const isKnown = positionals.length === 1 && ['sandbox', 'ladder', 'soak'].includes(bench!)
-if (values.help || !isKnown || !(wanted >= 1) || !(minutes > 0)) {
+const [paused, live] = [Number(values.paused), Number(values.live)]
+const isKnown = positionals.length === 1 && ['sandbox', 'ladder', 'soak', 'capacity'].includes(bench!)
+if (values.help || !isKnown || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
   process.stderr.write(usage)
   process.exit(values.help ? 0 : 2)
 }
@@ -52,6 +60,12 @@ if (bench === 'ladder') {
   const after = machine()
   show(report, () => printLadder(report, before, after), after)
   process.exit()
+}
+if (bench === 'capacity') {
+  const report = await benchCapacity({ paused, live, driver, tell })
+  const after = machine()
+  show(report, () => printCapacity(report, before, after), after)
+  process.exit(report.paused.reached === paused && report.live.reached === live ? 0 : 1)
 }
 if (bench === 'soak') {
   const report = await benchSoak({ minutes, longLived: 20, tell })

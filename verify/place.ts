@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Isolation, type Limits, type Posture, Warren } from '@warren/sdk'
 import { Cell } from './cell.ts'
 
+export const guestBinary = fileURLToPath(new URL('../guest/target/release/warren-guest', import.meta.url))
 export const probeBinary = fileURLToPath(new URL('../guest/target/release/warren-probe', import.meta.url))
 
 /** Where a sandbox of one driver is made for attempts, on one server. */

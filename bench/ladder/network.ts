@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { gatewayUid } from '../../platform/src/engine/host/host.ts'
+import { hostGround } from '../../platform/src/engine/network/ground.ts'
 import { Network } from '../../platform/src/engine/network/network.ts'
 import type { NetworkPolicy } from '../../platform/src/engine/network/rules.ts'
 import { Recorder, type Series } from '../measure/series.ts'
@@ -17,6 +18,7 @@ export const measureNetwork: Measurement = async ({ quick }) => {
   const times = quick ? 10 : 100
   const folder = await mkdtemp(join(tmpdir(), 'warren-bench-'))
   const network = await Network.open({
+    ground: hostGround,
     name: `warren-bench${process.pid}`,
     settings: { opened: [], resolvers: [] },
     gateway: { guestBinary, folder, socketDir: folder, uplinkPath: undefined, uid: gatewayUid },

@@ -51,6 +51,10 @@ export interface CreateFlags extends NetworkFlags {
   template?: string
   snapshot?: string
   timeout?: number
+  onTimeout?: 'kill' | 'pause'
+  /** False if asked for. */
+  keepMemory?: boolean
+  autoResume?: boolean
   env?: Record<string, string>
   metadata?: Record<string, string>
   cpu?: number
@@ -88,6 +92,9 @@ export function withCreateOptions(command: Command): Command {
     .option('-t, --template <name>', text.optionTemplate)
     .option('--snapshot <id>', text.optionSnapshot)
     .option('--timeout <time>', text.optionTimeout, wholeDuration)
+    .addOption(new Option('--on-timeout <action>', text.optionOnTimeout).choices(['kill', 'pause']))
+    .option('--no-keep-memory', text.optionNoKeepMemory)
+    .option('--auto-resume', text.optionAutoResume)
     .option('-e, --env <name=value>', text.optionEnv, pair)
     .option('-m, --metadata <name=value>', text.optionMetadata, pair)
     .option('--cpu <cores>', text.optionCpu, positive)
@@ -122,13 +129,16 @@ export function unenforcedOptions(flags: CreateFlags, runtime: SandboxInfo['runt
 
 /** What these options ask for. What was not given is left to the server. */
 export function createOptions(flags: CreateFlags): CreateOptions {
-  const { template, snapshot, timeout, env, metadata, isolation: min, driver, gpu } = flags
+  const { template, snapshot, timeout, onTimeout, autoResume, env, metadata, isolation: min, driver, gpu } = flags
   const limits = { cpuCores: flags.cpu, memoryMb: flags.memory, diskMb: flags.disk, maxProcesses: flags.processes }
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
   return {
     template,
     snapshot,
     timeout,
+    onTimeout,
+    keepMemory: flags.keepMemory === false ? false : undefined,
+    autoResume,
     env,
     metadata,
     limits: Object.keys(given).length > 0 ? given : undefined,

@@ -162,6 +162,11 @@ test('pause, resume, snapshot create, list, export, import and delete', async (t
   assert.match((await run(['sandbox', 'resume', id, '--timeout', '5m'])).stdout, new RegExp(`^${id} .*running`))
   const snapshot = (await run(['snapshot', 'create', '--name', 'mine', id])).stdout.trim()
   assert.match((await run(['snapshot', 'list'])).stdout, new RegExp(`${snapshot}.*mine`))
+  const woken = ['--driver', found.driver, '--on-timeout', 'pause', '--auto-resume']
+  const sleeper = (await run(['sandbox', 'create', ...woken])).stdout.trim()
+  await run(['sandbox', 'pause', sleeper])
+  assert.equal((await run(['sandbox', 'exec', sleeper, 'echo', 'awake'])).stdout, 'awake\n')
+  await run(['sandbox', 'kill', sleeper])
   const file = join(folder, 'mine.warren')
   assert.equal((await run(['snapshot', 'export', snapshot, file])).code, 0)
   const imported = (await run(['snapshot', 'import', file, '--name', 'again'])).stdout.trim()

@@ -29,6 +29,7 @@ pub mod kind {
     pub const CONFIGURE: u8 = 0x31;
     pub const SUSPEND: u8 = 0x32;
     pub const ENVIRONMENT: u8 = 0x33;
+    pub const FLUSH: u8 = 0x34;
 
     pub const OK: u8 = 0x40;
     pub const STARTED: u8 = 0x41;

@@ -13,6 +13,7 @@ mod layer_marks;
 mod libc;
 mod memory_holder;
 mod mux;
+mod network_holder;
 mod sha256;
 mod signals;
 mod sparse_copy;
@@ -27,6 +28,7 @@ fn main() {
         _ if called_sudo() => sudo::main(&arguments),
         Some((command, rest)) if command == "agent" => agent::main(rest),
         Some((command, rest)) if command == "hold" => memory_holder::main(rest),
+        Some((command, rest)) if command == "hold-network" => network_holder::main(rest),
         Some((command, _)) if command == "init" => init::main(),
         Some((command, rest)) if command == "keep" => keeper::main(rest),
         Some((command, rest)) if command == "gateway" => gateway::main(rest),
@@ -41,7 +43,8 @@ fn main() {
         }
         _ => {
             eprintln!(
-                "usage: warren-guest agent | gateway | hold | init | keep | launch | layer | layer-marks | probe-kvm | version | vm"
+                "usage: warren-guest agent | gateway | hold | hold-network | init | keep | launch | layer | layer-marks | probe-kvm \
+                 | version | vm"
             );
             2
         }

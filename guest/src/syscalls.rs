@@ -212,12 +212,23 @@ pub fn close_from(first: u32) {
     unsafe { libc::syscall(libc::SYS_CLOSE_RANGE, first as i64, u32::MAX as i64, 0i64) };
 }
 
-/// Moves this thread into the network namespace that the file at `path` stands for.
+/// Moves this process into the network namespace that the file at `path` stands for. What belongs to a user namespace of our
+/// own user may be entered from within that alone.
 pub fn enter_network(path: &str) -> Result<(), String> {
     let failed = |errno| format!("cannot enter the network {}: {}", path, describe(errno));
     let name = c_string(path.as_bytes()).map_err(failed)?;
     let file = open(&name, libc::O_RDONLY, 0).map_err(failed)?;
-    check(unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop).map_err(failed)
+    let enter = || check(unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop);
+    match enter() {
+        Err(libc::EPERM) => enter_owner(file.as_raw_fd()).and_then(|()| enter()),
+        other => other,
+    }
+    .map_err(failed)
+}
+
+fn enter_owner(namespace: RawFd) -> Result<(), Errno> {
+    let owner = owned(unsafe { libc::ioctl(namespace, libc::NS_GET_USERNS) })?;
+    check(unsafe { libc::setns(owner.as_raw_fd(), libc::CLONE_NEWUSER) }).map(drop)
 }
 
 pub fn mount(source: &str, target: &str, kind: &str, flags: u64, data: &str) -> Result<(), Errno> {

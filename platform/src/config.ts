@@ -28,6 +28,7 @@ export interface Config {
   /** When the platform builds its own templates: by itself, or once somebody asks for one. */
   templates: 'background' | 'on-demand'
   poolSize: number
+  diskWriteMbps: number
   parallelCreates: number
   maxSandboxes: number
   databaseUrl: string | undefined
@@ -186,6 +187,14 @@ export const settings = {
     meaning: 'How many sandboxes may live at once.',
     parse: number({ least: 1, most: 100_000, whole: true }),
   }),
+  diskWriteMbps: setting({
+    name: 'diskWriteMbps',
+    env: 'WARREN_DISK_WRITE_MBPS',
+    default: 400,
+    meaning:
+      'The most that one sandbox writes to its disk, megabytes in a second, so that its neighbours do not feel it. 0: no limit.',
+    parse: number({ least: 0, most: 100_000, whole: true }),
+  }),
   databaseUrl: setting<string | undefined>({
     name: 'databaseUrl',
     env: 'DATABASE_URL',
@@ -271,6 +280,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     poolSize: read(settings.poolSize),
     parallelCreates: read(settings.parallelCreates),
     maxSandboxes: read(settings.maxSandboxes),
+    diskWriteMbps: read(settings.diskWriteMbps),
     databaseUrl: read(settings.databaseUrl),
     historyHours: read(settings.historyHours),
     logLevel: read(settings.logLevel),

@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { adminKey } from './accounts/admin-key.ts'
-import { authenticateAdmin } from './accounts/authenticate.ts'
+import { authenticator } from './accounts/authenticate.ts'
+import { Keys } from './accounts/keys.ts'
 import { tokenSeed } from './accounts/token-seed.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
@@ -65,7 +66,8 @@ async function start(): Promise<void> {
   const pull = imagePuller(config.registry, guestBinary)
   const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
   opened.defer(() => templates.close())
-  const sandboxes = createSandboxes({ db, engine, templates, config, now, logger })
+  const keys = new Keys({ db, now })
+  const sandboxes = createSandboxes({ db, engine, templates, config, now, logger, accountOf: () => account })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
   await templates.recover()
@@ -76,7 +78,8 @@ async function start(): Promise<void> {
     engine,
     sandboxes,
     templates,
-    authenticate: authenticateAdmin(key, account),
+    ...authenticator({ adminKey: key, account, keys }),
+    keys,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,

@@ -4,14 +4,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addresses, fakeInternetLacks, openFakeInternet } from './network/fake-internet.ts'
-import { processesOf, startPlatform, until } from './platform.ts'
+import { ordinaryUser, startNetworked } from './network/networked.ts'
+import { processesOf, until } from './platform.ts'
 
 const skip = (await fakeInternetLacks()) ?? false
 const internet = skip ? (undefined as never) : await openFakeInternet()
+const platform = skip ? (undefined as never) : await startNetworked(internet)
+// After the platform, which may stand in it.
 after(() => internet?.close())
-const platform = skip
-  ? (undefined as never)
-  : await startPlatform({ WARREN_EGRESS_UPLINK: internet.uplink, WARREN_EGRESS_DNS: addresses.resolver })
 const echo = `${addresses.listed}:8443`
 
 async function refusal(network: object): Promise<[number, string]> {
@@ -43,6 +43,10 @@ try:
 except OSError as error: print(type(error).__name__)`
   return (await platform.json('POST', `${path}/execute`, { command: ['/usr/bin/python3', '-c', code] })).stdout.trim()
 }
+
+const commandLine = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+
+const holders = () => processesOf(platform.home).filter((pid) => commandLine(pid).includes('hold-network'))
 
 async function nothingArrives(): Promise<void> {
   await internet.forget()
@@ -183,9 +187,7 @@ test('kill -9 of the platform: policies and connections go on, and hold after th
 test('kill -9 of the gateway: nothing gets out until it is back with all policies', { skip }, async () => {
   const path = await platform.sandbox({ network: { allow: [echo] } })
   const closed = await platform.sandbox()
-  const found = processesOf(platform.home).filter((pid) =>
-    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('gateway/main.ts'),
-  )
+  const found = processesOf(platform.home).filter((pid) => commandLine(pid).includes('gateway/main.ts'))
   assert.equal(found.length, 1)
   process.kill(found[0]!, 'SIGKILL')
   await until('it works again', async () => (await connect(path, addresses.listed)) === 'True', 20_000)
@@ -205,9 +207,25 @@ test('a slot that is used again knows nothing of who had it', { skip }, async ()
   }
 })
 
+const noHolder = skip || (ordinaryUser ? false : 'the networks of root need no process to hold them')
+
+test('networks whose holder was killed are closed for good, and new ones are made', { skip: noHolder }, async () => {
+  const path = await platform.sandbox({ network: { allow: [echo] } })
+  await platform.kill('SIGKILL')
+  for (const pid of holders()) process.kill(pid, 'SIGKILL')
+  await platform.start()
+  assert.match(await connect(path, addresses.listed), /Error/)
+  assert.equal((await platform.call('PUT', `${path}/network`, { internet: true })).status, 503)
+  const next = await platform.sandbox({ network: { allow: [echo] } })
+  assert.equal(await connect(next, addresses.listed), 'True')
+  await Promise.all([path, next].map((each) => platform.call('DELETE', each)))
+})
+
 test('with no sandbox left, a stop leaves no namespace and no process', { skip }, async () => {
   const name = `warren-${createHash('sha256').update(platform.home).digest('hex').slice(0, 12)}`
-  const namespaces = () => readdirSync('/run/netns').filter((found) => found.startsWith(name))
+  // Those of an ordinary user have their names where the holder is.
+  const namespaces = () =>
+    ordinaryUser ? holders() : readdirSync('/run/netns').filter((found) => found.startsWith(name))
   assert.ok(namespaces().length > 0)
   await platform.kill('SIGTERM')
   assert.deepEqual(namespaces(), [])

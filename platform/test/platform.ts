@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { chown, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { openDoor } from './network/door.ts'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 /** gVisor, as a newcomer has it after `npm start`; with WARREN_TEST_TOOLS=no the tests run on what the system itself has. */
@@ -42,6 +43,12 @@ export type Answer = any
 
 export type Reply = { json(): Promise<Answer> } & Response
 
+/** Another user and another network namespace for it to run in. Only root can start it so. */
+interface Elsewhere {
+  uid: number
+  network: string
+}
+
 interface Preload {
   /** Loaded into the platform's process before anything else. */
   module: string
@@ -54,17 +61,20 @@ interface Preload {
  */
 export async function startPlatform(
   env: Record<string, string> = {},
-  { preload, hasTools = withTools }: { preload?: Preload; hasTools?: boolean } = {},
+  { preload, elsewhere, hasTools = withTools }: { preload?: Preload; elsewhere?: Elsewhere; hasTools?: boolean } = {},
 ): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
   if (hasTools) await symlink(tools, join(home, 'tools'))
+  if (elsewhere) await chown(home, elsewhere.uid, elsewhere.uid)
   let child: ChildProcess
+  let door: Awaited<ReturnType<typeof openDoor>> | undefined
   let url = ''
   let key = ''
   let log = ''
 
   const start = async (more: Record<string, string> = {}) => {
-    child = spawn(process.execPath, [...(preload ? ['--import', preload.module] : []), main], {
+    const argv = [...placed(elsewhere), process.execPath, ...(preload ? ['--import', preload.module] : []), main]
+    child = spawn(argv[0]!, argv.slice(1), {
       env: {
         ...process.env,
         WARREN_POOL_SIZE: '2',
@@ -82,6 +92,9 @@ export async function startPlatform(
     })
     if (preload) child.on('message', preload.onMessage)
     url = await readyAddress(child, () => log)
+    door?.close()
+    door = elsewhere && (await openDoor(elsewhere.network, url))
+    url = door?.url ?? url
     key = (await readFile(join(home, 'admin.key'), 'utf8')).trim()
   }
 
@@ -146,6 +159,7 @@ export async function startPlatform(
         throw new Error(`left behind: ${processesOf(home).map((pid) => commandLine(String(pid)))}`, { cause: error })
       })
     } finally {
+      door?.close()
       killAll()
       await rm(home, { recursive: true, force: true, maxRetries: 5 })
     }
@@ -175,6 +189,12 @@ export async function lacksOf(
     memoryLimit: oomKills === undefined && 'no control groups can be made here, so nothing limits memory',
     hostKernel: runtime.isolation === 'userspace-kernel' && `a sandbox of ${runtime.driver} has a kernel of its own`,
   }
+}
+
+function placed(elsewhere: Elsewhere | undefined): string[] {
+  if (!elsewhere) return []
+  const identity = [`--reuid=${elsewhere.uid}`, `--regid=${elsewhere.uid}`, '--clear-groups']
+  return ['nsenter', `--net=${elsewhere.network}`, 'setpriv', ...identity]
 }
 
 /** Waits until `holds` answers something true, and answers that. Fails with `what` after `withinMs`. */

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { findByArguments, treeOf } from '../src/engine/host/processes.ts'
 import { eventsOf } from './events.ts'
 import { type Answer, held, processesOf, type Reply, startPlatform, until } from './platform.ts'
 
@@ -117,24 +118,32 @@ test('kill -9 of our PostgreSQL: it is told, and it comes back', async () => {
   await platform.call('DELETE', path)
 })
 
-test('what was prepared for the next start is used by it, and is gone after a kill -9', async () => {
-  const limits = { diskMb: 41 }
-  const first = await platform.sandbox({ limits })
-  await until('the next one is prepared', () => held(platform.home).length === 1)
-  await sleep(300) // its keeper is there a moment before it says so
-  const [prepared] = held(platform.home)
-  const second = await platform.sandbox({ limits })
-  assert.equal(existsSync(join(prepared!, 'state.json')), true, 'the prepared one was not started')
-  await until('another one is prepared', () => held(platform.home).length === 1)
+for (const isolation of [{}, { driver: 'namespaces' }]) {
+  const of = isolation.driver ? `, ${isolation.driver}` : ''
+  test(`what was prepared for the next start is used by it, and is gone after a kill -9${of}`, async (t) => {
+    const limits = { diskMb: 41 }
+    const made = await platform.call('POST', '/v1/sandboxes', { limits, isolation })
+    if (made.status === 503) return t.skip((await made.json()).message)
+    const first = `/v1/sandboxes/${(await made.json()).id}`
+    await until('the next one is prepared', () => held(platform.home).length === 1)
+    await sleep(300) // its keeper is there a moment before it says so
+    const [prepared] = held(platform.home)
+    const second = await platform.sandbox({ limits, isolation })
+    assert.equal(existsSync(join(prepared!, 'state.json')), true, 'the prepared one was not started')
+    await until('another one is prepared', () => held(platform.home).length === 1)
+    const keepers = await findByArguments(['keep', '--dir', held(platform.home)[0]!, '--hold'])
+    const waiting = (await Promise.all(keepers.map(treeOf))).flat()
 
-  await platform.kill('SIGKILL')
-  await until('its keeper is gone', () => held(platform.home).length === 0)
-  await platform.start()
-  for (const path of [first, second]) {
-    assert.equal((await platform.json('POST', `${path}/execute`, { command: 'echo on' })).stdout, 'on\n')
-    await platform.call('DELETE', path)
-  }
-})
+    await platform.kill('SIGKILL')
+    await until('its keeper is gone', () => held(platform.home).length === 0)
+    await until('so is what it had started', () => !waiting.some((pid) => existsSync(`/proc/${pid}`)))
+    await platform.start()
+    for (const path of [first, second]) {
+      assert.equal((await platform.json('POST', `${path}/execute`, { command: 'echo on' })).stdout, 'on\n')
+      await platform.call('DELETE', path)
+    }
+  })
+}
 
 test('when everything is deleted and the platform has stopped, no process of it is left', async () => {
   const path = await platform.sandbox()

@@ -70,6 +70,55 @@ async function events(of: Platform, subject: string): Promise<string[]> {
   }
 }
 
+for (const { driver, skip } of [withMemory, withFiles]) {
+  test(`pause({ memory: false }) keeps the files alone, and resume() begins anew with them: ${driver}`, {
+    skip,
+  }, async () => {
+    const path = await on(driver, { env: { KEPT: 'yes' } })
+    const identity = 'cat /etc/machine-id; hostname'
+    const asRoot = { command: 'echo 0123 > /etc/machine-id', user: 'root' }
+    assert.equal((await platform.json('POST', `${path}/execute`, asRoot)).exitCode, 0)
+    await startCounter(path)
+    await count(path)
+    const before = await run(path, identity)
+    const boot = await run(path, 'cat /proc/sys/kernel/random/boot_id')
+    await run(
+      path,
+      'echo kept > /home/user/kept; echo kept > /tmp/kept; mkdir -p /home/user/d; ln /home/user/kept /home/user/d/kept',
+    )
+    const { state, memory } = await platform.json('POST', `${path}/pause`, { memory: false, timeout: 600 })
+    assert.deepEqual({ state, memory }, { state: 'paused', memory: 'none' })
+    assert.equal((await platform.call('POST', `${path}/execute`, { command: 'true' })).status, 409)
+    const folder = join(platform.home, 'run', instances()[0]!)
+    assert.deepEqual(
+      readdirSync(folder)
+        .filter((name) => name !== 'claimed')
+        .sort(),
+      ['disk.img', 'paused.json', 'spec.json'],
+    )
+
+    await platform.kill('SIGKILL')
+    await platform.start()
+    assert.equal((await platform.json('GET', path)).memory, 'none')
+    const resumed = await platform.json('POST', `${path}/resume`)
+    assert.deepEqual([resumed.state, resumed.memory], ['running', undefined])
+    assert.equal(
+      await run(path, 'cat /home/user/kept /home/user/d/kept /tmp/kept; echo $KEPT'),
+      'kept\nkept\nkept\nyes\n',
+    )
+    assert.equal(await run(path, identity), before, 'it is the same machine')
+    assert.equal((await platform.call('GET', `${path}/ports/7000/`)).ok, false, 'nothing runs on')
+    const isSameBoot = (await run(path, 'cat /proc/sys/kernel/random/boot_id')) === boot
+    assert.equal(isSameBoot, driver !== withMemory.driver, 'a kernel of its own has booted; that of the host has not')
+    await run(path, 'echo more > /home/user/kept')
+    await platform.json('POST', `${path}/pause`, { memory: false })
+    await platform.json('POST', `${path}/resume`)
+    assert.equal(await run(path, 'cat /home/user/kept'), 'more\n')
+    await remove(path)
+    await until('nothing is left', () => instances().length === 0)
+  })
+}
+
 describe('with memory', { skip: withMemory.skip }, () => {
   const { driver } = withMemory
 
@@ -77,6 +126,8 @@ describe('with memory', { skip: withMemory.skip }, () => {
     const path = await on(driver, { env: { KEPT: 'yes' } })
     await startCounter(path)
     const before = await count(path)
+    const identity = 'cat /proc/sys/kernel/random/boot_id; hostname'
+    const same = await run(path, identity)
     await run(path, 'echo kept > /home/user/kept')
     const paused = await platform.json('POST', `${path}/pause`)
     assert.deepEqual({ state: paused.state, memory: paused.memory }, { state: 'paused', memory: 'saved' })
@@ -96,6 +147,9 @@ describe('with memory', { skip: withMemory.skip }, () => {
     const after = await count(path)
     assert.equal(after.pid, before.pid)
     assert.ok(after.count >= before.count)
+    assert.notEqual(after.random, before.random)
+    assert.equal(await run(path, identity), same, 'it is the same machine, which has not booted')
+    assert.ok(Math.abs(Number(await run(path, 'date +%s')) - Date.now() / 1000) < 30, "the clock is the host's")
     assert.equal(await run(path, 'cat /home/user/kept; echo $KEPT'), 'kept\nyes\n')
     assert.equal((await platform.json('POST', `${path}/resume`)).state, 'running')
     assert.deepEqual(await events(platform, path.split('/').at(-1)!), [
@@ -154,11 +208,31 @@ describe('with memory', { skip: withMemory.skip }, () => {
     assert.deepEqual(readdirSync(join(platform.home, 'snapshots')), [])
   })
 
+  test('a saved memory that was cut off brings nothing back: the sandbox stays paused, and goes when it is deleted', async () => {
+    const path = await on(driver)
+    await platform.json('POST', `${path}/pause`)
+    const pages = join(platform.home, 'run', instances()[0]!, 'saved', 'memory', 'pages.img')
+    const whole = await readFile(pages)
+    await truncate(pages, whole.length >> 1)
+    const refused = await platform.call('POST', `${path}/resume`)
+    const { message } = await refused.json()
+    assert.deepEqual([refused.status, await stateOf(path)], [503, 'paused'], message)
+    await writeFile(pages, whole)
+    await platform.json('POST', `${path}/resume`)
+    assert.equal(await run(path, 'echo here'), 'here\n')
+    await platform.json('POST', `${path}/pause`)
+    await truncate(join(platform.home, 'run', instances()[0]!, 'saved', 'memory', 'checkpoint.img'), 100)
+    assert.equal((await platform.call('POST', `${path}/resume`)).status, 503)
+    assert.equal((await platform.call('DELETE', path)).status, 204)
+    await until('nothing is left', () => instances().length === 0)
+  })
+
   test('fork() gives live copies that go on from one moment, each for itself, while the source goes on', async () => {
     const path = await on(driver, { env: { TOKEN: 'source' }, metadata: { team: 'blue' } })
     const asRoot = { command: 'echo 0123 > /etc/machine-id', user: 'root' }
     assert.equal((await platform.json('POST', `${path}/execute`, asRoot)).exitCode, 0)
     await startCounter(path)
+    const boot = await run(path, 'cat /proc/sys/kernel/random/boot_id')
     const before = await count(path)
     const { sandboxes } = await platform.json('POST', `${path}/fork`, {
       count: 3,
@@ -180,6 +254,13 @@ describe('with memory', { skip: withMemory.skip }, () => {
     const machines = await Promise.all([path, ...copies].map((copy) => run(copy, 'cat /etc/machine-id')))
     assert.equal(machines[0], '0123\n')
     assert.equal(new Set(machines).size, 4)
+    const clocks = await Promise.all(copies.map((copy: string) => run(copy, 'date +%s; hostname')))
+    for (const [seconds, name] of clocks.map((said) => said.split('\n'))) {
+      assert.ok(Math.abs(Number(seconds) - Date.now() / 1000) < 30, "the clock is the host's")
+      assert.equal(name, 'sandbox')
+    }
+    for (const copy of copies)
+      assert.equal(await run(copy, 'cat /proc/sys/kernel/random/boot_id'), boot, 'none of them has booted')
     const usages = await Promise.all(copies.map((copy: string) => platform.json('GET', `${copy}/metrics`)))
     for (const { cpuUsec, memoryBytes } of usages) assert.ok(cpuUsec > 0 && memoryBytes > 0)
     await remove(path)
@@ -301,6 +382,8 @@ describe('with files alone', { skip: withFiles.skip }, () => {
     const refused = await platform.call('POST', `${path}/fork`)
     const { message } = await refused.json()
     assert.deepEqual([refused.status, /files alone/.test(message)], [400, true], message)
+    // What saves programs of the host's kernel, or would.
+    if (driver === 'oci/runc') assert.match(message, /CRIU/)
     assert.equal(await run(path, 'cat /home/user/kept'), 'kept\n')
     await remove(path, copy)
     await platform.call('DELETE', `/v1/snapshots/${snapshot.id}`)

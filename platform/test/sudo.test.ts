@@ -23,7 +23,7 @@ describe('sudo', { skip: lacks.root }, () => {
 
   test('it takes options, variables and other users', async () => {
     const { stdout, stderr } = await inside(
-      'A=lost sudo -n B=given sh -c \'echo "$A$B $SUDO_USER $HOME"\'; A=kept sudo -E sh -c \'echo $A\'; sudo -u daemon id -un; sudo -v && sudo -i pwd',
+      "A=lost sudo -n B=given sh -c 'echo \"$A$B $SUDO_USER $HOME\"'; A=kept sudo -E sh -c 'echo $A'; sudo -u daemon id -un; sudo -v && sudo -i pwd",
     )
     assert.deepEqual([stdout, stderr], ['given user /root\nkept\ndaemon\n/root\n', ''])
   })
@@ -39,7 +39,10 @@ describe('sudo', { skip: lacks.root }, () => {
     const refused = await inside('sudo id', { user: 'daemon' })
     assert.deepEqual([refused.exitCode, refused.stdout], [1, ''])
     assert.match(refused.stderr, /may not become root/)
-    const { stdout } = await inside('cd /; echo "sudo:x:27:daemon" >>/etc/group; sudo -u daemon /.warren/bin/sudo id -un', { user: 'root' })
+    const { stdout } = await inside(
+      'cd /; echo "sudo:x:27:daemon" >>/etc/group; sudo -u daemon /.warren/bin/sudo id -un',
+      { user: 'root' },
+    )
     assert.equal(stdout, 'root\n')
   })
 })

@@ -1,13 +1,20 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { probing } from '../attempts.ts'
 import type { Case, Finding } from '../case.ts'
 import type { Cell } from '../cell.ts'
+import { guestBinary } from '../place.ts'
 import { tracesOf } from '../traces.ts'
 import type { World } from '../world.ts'
 
 const [sigkill, sigstop] = [9, 19]
 /** What has not answered by then does not, milliseconds. */
 const patienceMs = 3000
+
+/** Where an agent listens that could not inherit its socket. */
+const agentSocket = '/.warren/agent.sock'
 
 const onVictim = (verb: string) => (world: World) => [verb, String(world.process.pid), world.process.mark]
 
@@ -28,6 +35,8 @@ export const processes: Case[] = [
     ownKernel: true,
     control: ({ onHost, process }) => onHost(['read', `/proc/${process.pid}/environ`]),
   }),
+  // It starts programs as whoever it is told, so whoever reaches it is root. Root itself may.
+  probing('processes.agent_asked', ['ask-agent', agentSocket], { users: ['user'], control: askOpenAgent }),
   probing('processes.typed_into_terminal', ['type-into-terminal'], { absent: ['EIO'], ownKernel: true }),
   {
     id: 'processes.kill_everything',
@@ -64,6 +73,19 @@ const inOwnPidNamespace = [
   ...['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '--'],
   ...['sh', '-c', 'sleep 20 & "$@"', 'sh'],
 ]
+
+/** An agent of the host's, at whose door nobody is turned away. */
+async function askOpenAgent({ onHost, folder }: World): Promise<Finding> {
+  const path = `${folder}/agent.sock`
+  const agent = spawn(guestBinary, ['agent', '--listen', path], { stdio: 'ignore' })
+  try {
+    for (let tries = 0; !existsSync(path) && tries < 100; tries++) await sleep(50)
+    await chmod(path, 0o777)
+    return await onHost(['ask-agent', path])
+  } finally {
+    agent.kill('SIGKILL')
+  }
+}
 
 /** Root inside may end or stop its own agent. The platform must notice, and the host and others must not. */
 function endsAgent(id: string, signal: number): Case {

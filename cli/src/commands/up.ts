@@ -10,13 +10,14 @@ export function addUp(program: Command): void {
 }
 
 async function up(): Promise<void> {
-  process.exitCode = (await runNode('scripts/set-up.mjs')) || (await runNode('platform/src/main.ts'))
+  process.exitCode =
+    (await runNode('scripts/set-up.mjs')) || (await runNode('--max-semi-space-size=8', 'platform/src/main.ts'))
 }
 
 /** Runs a script of this clone in the foreground. Signals of the terminal reach it by themselves; others are passed on. */
-function runNode(script: string): Promise<number> {
+function runNode(...args: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script], { cwd: root, stdio: 'inherit' })
+    const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' })
     process.on('SIGINT', () => {})
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
     child.on('error', reject)

@@ -33,6 +33,7 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
   const host = await openHost({
     guestBinary,
     imagesDir: home,
+    diskWriteMbps: config.diskWriteMbps,
     toolsDir: join(config.home, 'tools'),
     cacheDir: join(config.home, 'cache'),
     cgroupParent: `warren-doctor-${process.pid}`,

@@ -111,6 +111,8 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   optionName: '自定的名称',
   optionSnapshot: '从哪个快照继续',
   optionKeptTime: '已暂停的沙箱保留多久后删除：秒数，或 30m、2h、7d 之类',
+  optionResumeNoMemory: '放弃暂停前正在运行的一切：以其文件重新开始',
+  optionNoMemory: '放弃正在运行的一切，只保留文件；恢复时以这些文件重新开始',
   argumentSnapshotId: '快照编号',
   argumentSnapshotIds: '各快照的编号',
   argumentFile: '本机的文件，或 -',
@@ -119,7 +121,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   forking: '正在复制运行状态',
   saving: '正在保存',
   paused: (id, memory) =>
-    memory === 'saved' ? `${id} 已暂停，内存已存到磁盘` : `${id} 已暂停，仍占用内存（${memory}）`,
+    `${id} 已暂停，${{ saved: '内存已存到磁盘', none: '只保留了文件' }[memory] ?? `仍占用内存（${memory}）`}`,
   resumed: (id, at) => `${id} 正在运行，将存活至 ${at}`,
   deleted: (id) => `${id} 已删除`,
   noSnapshots: '还没有快照。保存一个：warren snapshot create ID',
@@ -208,6 +210,9 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   zsh   autoload -U compinit && compinit; source <(warren completion zsh)
   fish  warren completion fish | source`,
   optionTimeout: '多久后自动结束：秒数，或 30s、10m、2h 等',
+  optionOnTimeout: '到时如何处理：kill（删除）或 pause（暂停）',
+  optionNoKeepMemory: '到时的暂停只保留文件',
+  optionAutoResume: '暂停期间，任何发给它的请求都会先恢复它',
   optionExecTimeout: '多久后结束它：秒数，或 30s、10m、2h 等',
   optionState: '只看处于此状态的：starting、running、pausing、paused、resuming、stopping、failed',
   optionHelp: '显示此帮助',

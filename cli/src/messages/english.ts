@@ -111,6 +111,8 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   optionName: 'a name of your own',
   optionSnapshot: 'id of a snapshot to go on from',
   optionKeptTime: 'time until the paused sandbox is deleted: seconds, or such as 30m, 2h, 7d',
+  optionResumeNoMemory: 'give up what ran: it begins anew with its files',
+  optionNoMemory: 'give up what runs and keep the files alone; on resume it begins anew with them',
   argumentSnapshotId: 'id of the snapshot',
   argumentSnapshotIds: 'ids of the snapshots',
   argumentFile: 'a file here, or -',
@@ -119,9 +121,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   forking: 'copying what runs',
   saving: 'saving',
   paused: (id: string, memory: string) =>
-    memory === 'saved'
-      ? `${id} is paused, its memory on the disk`
-      : `${id} is paused, its memory still in use (${memory})`,
+    `${id} is paused, ${{ saved: 'its memory on the disk', none: 'its files alone kept' }[memory] ?? `its memory still in use (${memory})`}`,
   resumed: (id: string, at: string) => `${id} is running and lives until ${at}`,
   deleted: (id: string) => `${id} is deleted`,
   noSnapshots: 'There is no snapshot. Take one with: warren snapshot create ID',
@@ -210,6 +210,9 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   zsh   autoload -U compinit && compinit; source <(warren completion zsh)
   fish  warren completion fish | source`,
   optionTimeout: 'time until it ends by itself: seconds, or such as 30s, 10m, 2h',
+  optionOnTimeout: 'what happens then: kill or pause',
+  optionNoKeepMemory: 'the pause when its time is over keeps the files alone',
+  optionAutoResume: 'while it is paused, whatever comes in for it resumes it',
   optionExecTimeout: 'time after which it is ended: seconds, or such as 30s, 10m, 2h',
   optionState: 'only those in this state: starting, running, pausing, paused, resuming, stopping, failed',
   optionHelp: 'show this help',

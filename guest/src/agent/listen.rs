@@ -174,10 +174,19 @@ fn open(listen: &Listen) -> Result<UnixListener, String> {
         }
         Listen::At(path) => {
             close_from(3);
-            let _ = std::fs::remove_file(path);
-            UnixListener::bind(path).map_err(|error| format!("cannot listen at {}: {}", path, error))
+            listen_at(path).map_err(|error| format!("cannot listen at {}: {}", path, error))
         }
     }
+}
+
+/// Makes a socket to which only our own user can connect: whoever can may become root through us. Programs would take the
+/// mask that is set meanwhile, so none may be started.
+pub fn listen_at(path: &str) -> Result<UnixListener, std::io::Error> {
+    let _ = std::fs::remove_file(path);
+    let mask = unsafe { libc::umask(0o177) };
+    let listener = UnixListener::bind(path);
+    unsafe { libc::umask(mask) };
+    listener
 }
 
 /// Takes over the descriptor and closes every other that was inherited.

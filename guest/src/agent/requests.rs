@@ -2,6 +2,7 @@ use super::connection::{Connection, Lost};
 use super::{attach, configure, dial, exec, files, logs, metrics, ports, suspend, watch, Agent};
 use crate::failure::{Failure, Outcome};
 use crate::frames::{kind, FieldWriter, Fields, Frame};
+use crate::libc;
 use crate::syscalls::kill;
 
 /// What a request leaves of the thread that served it.
@@ -65,6 +66,10 @@ fn dispatch(agent: &'static Agent, connection: Connection, frame: Frame) -> Resu
         kind::METRICS => connection.ok(&metrics::metrics(agent)),
         kind::ENVIRONMENT => connection.ok(&environment(agent)),
         kind::CONFIGURE => answer(&connection, configure::configure(agent, &fields)),
+        kind::FLUSH => {
+            unsafe { libc::sync() };
+            connection.ok(&[])
+        }
         kind::SUSPEND => suspend::suspend(agent, connection, &fields),
         other => connection.fail(&Failure::new("unsupported", format!("unknown request kind {:#04x}", other))),
     }

@@ -1,10 +1,10 @@
 use super::connection::{Connection, Lost};
 use super::host_socket::break_off_all_but;
+use super::listen::listen_at;
 use super::workers::{self, Source};
 use super::Agent;
 use crate::failure::{Failure, Outcome};
 use crate::frames::Fields;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -39,6 +39,7 @@ pub fn suspend(agent: &'static Agent, connection: Connection, fields: &Fields) -
     while !call.exists() && since.elapsed() < WAIT_LIMIT {
         sleep(LOOK_EVERY);
     }
+    // Nobody serves now who could start a program.
     while listen(agent, path).is_err() {
         sleep(Duration::from_millis(100));
     }
@@ -57,6 +58,5 @@ fn wanted<'a>(agent: &'static Agent, fields: &'a Fields) -> Outcome<(&'a str, &'
 }
 
 fn listen(agent: &'static Agent, path: &str) -> Result<(), std::io::Error> {
-    let _ = std::fs::remove_file(path);
-    workers::start(agent, Source::Socket(UnixListener::bind(path)?))
+    workers::start(agent, Source::Socket(listen_at(path)?))
 }

@@ -1,13 +1,14 @@
 use super::layers::lay_over;
-use super::loop_device::LoopDevice;
+use super::loop_device::{wait_until_unused, LoopDevice};
 use super::options::{Disk, Options};
 use super::skeleton::{fill, shift_owners, take_over};
+use super::write_limit::WriteLimit;
 use crate::libc;
 use crate::sparse_copy::copy_sparse;
 use crate::syscalls::{c_string, check, describe, mount, open, open_at, Errno};
 use std::fs::{create_dir, remove_dir, File};
 use std::io::ErrorKind;
-use std::os::unix::io::{AsRawFd, OwnedFd};
+use std::os::unix::io::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 const ROOTFS: &str = "rootfs";
@@ -26,6 +27,7 @@ pub struct MountedDisk {
     /// Folders of the host that are covered.
     hidden: Vec<String>,
     device: Option<LoopDevice>,
+    write_limit: Option<WriteLimit>,
 }
 
 /// Makes and fills the disk that the options ask for. The working directory is the sandbox's state directory.
@@ -78,17 +80,37 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
         let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         mount("sysfs", &target, "sysfs", flags, "").map_err(|errno| failed("mount sysfs", errno))?;
     }
-    Ok(Some(MountedDisk { root, hidden: hidden.clone(), device }))
+    Ok(Some(MountedDisk { root, hidden: hidden.clone(), device, write_limit: options.write_limit.clone() }))
 }
 
-/// A disk that comes from a snapshot was made by whoever was in the sandbox: no link on it is followed.
+/// With all that is mounted below it, where the kernel can make that read-only too (Linux 5.12). A disk that comes from a
+/// snapshot was made by whoever was in the sandbox: no link on it is followed.
 fn bind_read_only(source: &str, root: &str, target: &str) -> Result<(), Errno> {
+    let with_all_below = if can_set_below() { libc::MS_REC } else { 0 };
     let place_of_mount = place(root, target)?;
-    mount(source, &format!("/proc/self/fd/{}", place_of_mount.as_raw_fd()), "", libc::MS_BIND, "")?;
+    let at = format!("/proc/self/fd/{}", place_of_mount.as_raw_fd());
+    mount(source, &at, "", libc::MS_BIND | with_all_below, "")?;
     // What is there now is what was just mounted.
     let mounted = place(root, target)?;
+    if with_all_below != 0 {
+        return set_below(mounted.as_raw_fd());
+    }
     let flags = libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY | libc::MS_NODEV | libc::MS_NOSUID;
     mount("none", &format!("/proc/self/fd/{}", mounted.as_raw_fd()), "", flags, "")
+}
+
+/// A kernel that knows the call says what is wrong with the descriptor.
+fn can_set_below() -> bool {
+    set_below(-1) == Err(libc::EBADF)
+}
+
+/// Makes the mount behind `fd` and all below it read-only, without devices and setuid programs.
+fn set_below(fd: RawFd) -> Result<(), Errno> {
+    let attributes = [libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV, 0, 0, 0u64];
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    let (path, size) = (b"\0".as_ptr(), std::mem::size_of_val(&attributes));
+    let set = unsafe { libc::syscall(libc::SYS_MOUNT_SETATTR, fd, path, flags, attributes.as_ptr(), size) };
+    check(set as i32).map(drop)
 }
 
 fn place(root: &str, target: &str) -> Result<OwnedFd, Errno> {
@@ -125,6 +147,8 @@ fn mount_loop(image: &str, root: &str) -> Result<(LoopDevice, bool), String> {
     if is_new {
         copy_sparse(image, IMAGE_IN_THE_MAKING).map_err(|errno| failed(&format!("copy {}", image), errno))?;
         std::fs::rename(IMAGE_IN_THE_MAKING, IMAGE).map_err(|error| format!("cannot make {}: {}", IMAGE, error))?;
+    } else if !wait_until_unused(IMAGE) {
+        return Err(format!("{} is still in use", IMAGE));
     }
     let device = LoopDevice::attach(IMAGE).map_err(|errno| failed("attach a loop device", errno))?;
     let flags = libc::MS_NODEV | libc::MS_NOATIME;
@@ -140,6 +164,19 @@ impl MountedDisk {
         if let Some(device) = &mut self.device {
             device.write_directly();
         }
+        self.limit_writes();
+    }
+
+    fn limit_writes(&self) {
+        if let (Some(limit), Some(device)) = (&self.write_limit, &self.device) {
+            limit.set(device.number());
+        }
+    }
+
+    fn lift_write_limit(&self) {
+        if let (Some(limit), Some(device)) = (&self.write_limit, &self.device) {
+            limit.lift(device.number());
+        }
     }
 
     /// Copies the image to `disk.copy`. Whoever asks sees to it that nothing in the sandbox writes meanwhile.
@@ -148,7 +185,9 @@ impl MountedDisk {
             return Err("the disk is in memory".to_string());
         }
         let root = File::open(&self.root).map_err(|error| format!("cannot open the disk: {}", error))?;
+        self.lift_write_limit();
         let synced = check(unsafe { libc::syncfs(root.as_raw_fd()) });
+        self.limit_writes();
         synced.map_err(|errno| failed("write the disk out", errno))?;
         copy_sparse(IMAGE, COPY).map_err(|errno| {
             let _ = std::fs::remove_file(COPY);
@@ -158,6 +197,7 @@ impl MountedDisk {
 
     /// Nothing of it is left on the host when this returns, except the image file.
     pub fn unmount(self) {
+        self.lift_write_limit();
         for path in &self.hidden {
             let covered = c_string(path.as_bytes()).unwrap_or_default();
             unsafe { libc::umount2(covered.as_ptr(), libc::MNT_DETACH) };

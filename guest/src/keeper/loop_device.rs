@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-const LOOP_MAJOR: u64 = 7;
+pub const LOOP_MAJOR: u64 = 7;
 /// Many sandboxes may start at once, and each may be given the same free number.
 const TRIES: u64 = 500;
 
@@ -34,6 +34,10 @@ impl LoopDevice {
         Err(libc::EBUSY)
     }
 
+    pub fn number(&self) -> i32 {
+        self.number
+    }
+
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -59,6 +63,33 @@ impl LoopDevice {
             sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// Whether no device has this image. Mounted twice it would be destroyed, and what a killed keeper had mounted goes a
+/// moment after it.
+pub fn wait_until_unused(image: &str) -> bool {
+    let image = match std::fs::canonicalize(image) {
+        Ok(image) => image,
+        Err(_) => return true,
+    };
+    for _ in 0..300 {
+        if !is_attached(&image) {
+            return true;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+fn is_attached(image: &Path) -> bool {
+    let devices = match std::fs::read_dir("/sys/block") {
+        Ok(devices) => devices,
+        Err(_) => return false,
+    };
+    devices.flatten().any(|device| {
+        let backing = std::fs::read_to_string(device.path().join("loop/backing_file"));
+        backing.map_or(false, |path| Path::new(path.trim_end_matches('\n')) == image)
+    })
 }
 
 /// Different for each keeper, so that those that collided do not meet again.

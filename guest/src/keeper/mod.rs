@@ -13,6 +13,7 @@ pub mod skeleton;
 mod start;
 mod supervise;
 mod watchers;
+mod write_limit;
 
 use crate::libc;
 use crate::syscalls::{close_from, set_signal_action};

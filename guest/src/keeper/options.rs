@@ -1,3 +1,4 @@
+use super::write_limit::WriteLimit;
 use crate::libc;
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct Options {
     pub image: Option<String>,
     pub skeleton: Option<String>,
     pub uid_base: u32,
+    /// For a disk on a loop device.
+    pub write_limit: Option<WriteLimit>,
     /// The `uid_base` of the sandbox whose disk this was, to which its files belong.
     pub shift_from: Option<u32>,
     /// Where the root is mounted: by default `rootfs` in `dir`, which every user must be able to reach.
@@ -19,6 +22,8 @@ pub struct Options {
     pub binds: Vec<(String, String)>,
     /// Files the runtime inherits open for reading: descriptor and path.
     pub opened: Vec<(i32, String)>,
+    /// Where the runtime, all else being done, waits for a byte before it starts its program.
+    pub gate: Option<i32>,
     /// Sockets in `dir` on which the runtime listens: descriptor and name.
     pub listens: Vec<(i32, String)>,
     pub cgroups: Vec<String>,
@@ -32,7 +37,7 @@ pub struct Options {
     /// Folders of the host that the runtime sees empty.
     pub hidden: Vec<String>,
     pub detached: bool,
-    /// When all is made, wait for the word `run` before the runtime is started.
+    /// When all is made, wait for the word `run` before the runtime is started, or let through the gate.
     pub hold: bool,
     pub pid_file: Option<String>,
     pub runtime: Vec<String>,
@@ -96,6 +101,11 @@ impl Options {
             "--cgroup" => self.cgroups.push(text()),
             "--rlimit" => self.limits.push(parse_limit(value)?),
             "--setid" => self.identity = Some(parse_identity(value)?),
+            "--gate" => self.gate = Some(parse_number(name, value)?),
+            "--write-limit" => {
+                let (file, bytes) = parse_pair(name, value)?;
+                self.write_limit = Some(WriteLimit { file, bytes_per_second: parse_number(name, &bytes)? });
+            }
             "--hide" => self.hidden.push(text()),
             "--netns" => self.network = Some(text()),
             "--pid-file" => self.pid_file = Some(text()),
@@ -172,7 +182,7 @@ mod tests {
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --shift-from 70000 --cgroup /a --cgroup /b \
                     --mount-at /mnt --bind /a:b/c --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
-                    --netns /n --sysfs --hide /h --hold --detached --pid-file pid -- runc run --detach x";
+                    --write-limit /c/io.max:9 --netns /n --sysfs --hide /h --gate 7 --hold --detached --pid-file pid -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
         assert_eq!(options.shift_from, Some(70_000));
@@ -184,6 +194,8 @@ mod tests {
         assert_eq!(options.limits, [(libc::RLIMIT_NOFILE, 1024)]);
         assert_eq!(options.identity, Some((5, 6)));
         assert!(options.hold && options.detached);
+        assert_eq!(options.gate, Some(7));
+        assert_eq!(options.write_limit, Some(WriteLimit { file: "/c/io.max".to_string(), bytes_per_second: 9 }));
         assert_eq!(options.hidden, ["/h"]);
         assert_eq!((options.network.as_deref(), options.sysfs), (Some("/n"), true));
         assert_eq!(options.runtime, ["runc", "run", "--detach", "x"]);

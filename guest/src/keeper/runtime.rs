@@ -11,12 +11,13 @@ use std::process::{Command, Stdio};
 /// Where the runtime finds the agent's listening socket.
 pub const AGENT_SOCKET_FD: i32 = 3;
 
-/// Starts the runtime with its output going to `console`. Its pid; it is running its program when this returns.
-pub fn start_runtime(options: &Options, console: OwnedFd) -> Result<i32, String> {
+/// Starts the runtime with its output going to `console`, and with `gate` where the options want it. Its pid; it is running
+/// its program when this returns.
+pub fn start_runtime(options: &Options, console: OwnedFd, gate: Option<OwnedFd>) -> Result<i32, String> {
     let (program, arguments) = options.runtime.split_first().ok_or("the runtime's command line is empty")?;
     let console = File::from(console);
     let same_console = console.try_clone().map_err(|error| error.to_string())?;
-    let mut child = Child::prepare(options)
+    let mut child = Child::prepare(options, gate)
         .map_err(|errno| format!("cannot prepare the runtime's files: {}", crate::syscalls::describe(errno)))?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(console).stderr(same_console);
@@ -35,7 +36,8 @@ struct Child {
 }
 
 impl Child {
-    fn prepare(options: &Options) -> Result<Child, Errno> {
+    fn prepare(options: &Options, gate: Option<OwnedFd>) -> Result<Child, Errno> {
+        let gate = options.gate.zip(gate).map(|(wanted, gate)| kept_high(wanted, &gate));
         Ok(Child {
             cgroups: options
                 .cgroups
@@ -44,7 +46,7 @@ impl Child {
                 .collect::<Result<_, _>>()?,
             opened: {
                 let files = options.opened.iter().map(open_for_runtime);
-                files.chain(options.listens.iter().map(listen_for_runtime)).collect::<Result<_, _>>()?
+                files.chain(options.listens.iter().map(listen_for_runtime)).chain(gate).collect::<Result<_, _>>()?
             },
             limits: options.limits.clone(),
             identity: options.identity,

@@ -7,8 +7,8 @@ use super::{records, report, StartFailure};
 use crate::descendants::{kill_descendants, stat_field};
 use crate::libc::{self, POLLIN};
 use crate::signals::Signals;
-use crate::syscalls::{check, describe, enter_network, pipe, poll, poll_entry, reap, Ending};
-use std::os::unix::io::IntoRawFd;
+use crate::syscalls::{check, describe, enter_network, pipe, poll, poll_entry, reap, write, Ending};
+use std::os::unix::io::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
 const AGENT_SOCKET: &str = "agent.sock";
@@ -39,8 +39,17 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     }
     let mut disk = mount_disk(options)?;
 
-    let allowed = if options.hold { hold(options.id(), &signals, &mut watchers) } else { Ok(()) };
-    let started = allowed.and_then(|()| run(options, &signals, agent_socket)).and_then(|running| {
+    let allowed = match options.gate {
+        None if options.hold => hold(options.id(), None, &signals, &mut watchers),
+        _ => Ok(()),
+    };
+    let started = allowed.and_then(|()| run(options, &signals, agent_socket)).and_then(|mut running| {
+        if let Some(gate) = running.gate.take() {
+            if options.hold {
+                hold(options.id(), Some(&mut running), &signals, &mut watchers)?;
+            }
+            write(gate.as_raw_fd(), b"1").map_err(|errno| format!("cannot open the gate: {}", describe(errno)))?;
+        }
         let start_time = records::start_time(running.init).unwrap_or(0);
         records::save_state(running.init, start_time, options.disk)?;
         Ok((running, start_time))
@@ -48,7 +57,7 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     match started {
         Ok((running, start_time)) => {
             announce(options.id(), running.init, start_time, options.disk);
-            let Running { init, early_end, console } = running;
+            let Running { init, early_end, console, .. } = running;
             Ok(Keeper { init, early_end, console, watchers, signals, disk })
         }
         Err(failure) => {
@@ -61,13 +70,21 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     }
 }
 
-/// Waits for the word to go on. Whoever is to give it stays connected: when it goes, so do we. If it goes before it is
+/// Waits for the word to go on; `runtime` is what waits at the gate. Whoever is to give it stays connected: when it goes, so do we. If it goes before it is
 /// connected, the launcher, our parent, goes with it.
-fn hold(id: &str, signals: &Signals, watchers: &mut Watchers) -> Result<(), StartFailure> {
+fn hold(
+    id: &str,
+    mut runtime: Option<&mut Running>,
+    signals: &Signals,
+    watchers: &mut Watchers,
+) -> Result<(), StartFailure> {
     end_with_parent(true);
     report::prepared(id);
     let mut had_company = false;
     loop {
+        if let Some(failure) = runtime.as_mut().and_then(|running| running.failure()) {
+            return Err(failure);
+        }
         let mut entries = vec![poll_entry(signals.fd(), POLLIN)];
         entries.extend(watchers.poll_entries());
         poll(&mut entries, -1);
@@ -87,12 +104,30 @@ struct Running {
     init: i32,
     early_end: Option<Ending>,
     console: Console,
+    /// Where it waits for a byte.
+    gate: Option<OwnedFd>,
+}
+
+impl Running {
+    /// What it said, if it has ended.
+    fn failure(&mut self) -> Option<StartFailure> {
+        reap(self.init)?;
+        self.console.drain();
+        Some(StartFailure { error: "the runtime ended while it was prepared".to_string(), stderr: self.console.tail() })
+    }
 }
 
 fn run(options: &Options, signals: &Signals, agent_socket: AgentSocket) -> Result<Running, StartFailure> {
     let (console, console_of_runtime) = pipe().map_err(|errno| format!("cannot make a pipe: {}", describe(errno)))?;
     let mut console = Console::new(console).map_err(describe)?;
-    let runtime = start_runtime(options, console_of_runtime).map_err(|error| {
+    let (gate_of_runtime, gate) = match options.gate {
+        None => (None, None),
+        Some(_) => {
+            let ends = pipe().map_err(|errno| format!("cannot make a pipe: {}", describe(errno)))?;
+            (Some(ends.0), Some(ends.1))
+        }
+    };
+    let runtime = start_runtime(options, console_of_runtime, gate_of_runtime).map_err(|error| {
         console.drain();
         StartFailure { error, stderr: console.tail() }
     })?;
@@ -102,7 +137,7 @@ fn run(options: &Options, signals: &Signals, agent_socket: AgentSocket) -> Resul
             let starting = Starting { runtime, pid_file, console, ended: Vec::new() };
             starting.wait(signals)
         }
-        _ => Ok(Running { init: runtime, early_end: None, console }),
+        _ => Ok(Running { init: runtime, early_end: None, console, gate }),
     }
 }
 
@@ -152,7 +187,7 @@ impl Starting<'_> {
         if early_end.is_none() && !is_ours {
             return Err(self.failure(format!("process {} is not a child of the keeper", init)));
         }
-        Ok(Running { init, early_end, console: self.console })
+        Ok(Running { init, early_end, console: self.console, gate: None })
     }
 
     fn failure(&mut self, error: String) -> StartFailure {

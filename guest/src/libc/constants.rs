@@ -5,6 +5,7 @@ use super::{c_int, c_uint, c_ulong};
 // Errors.
 pub const E2BIG: c_int = 7;
 pub const EACCES: c_int = 13;
+pub const EBADF: c_int = 9;
 pub const EAGAIN: c_int = 11;
 pub const EBUSY: c_int = 16;
 pub const ECONNREFUSED: c_int = 111;
@@ -44,10 +45,13 @@ pub const AT_FDCWD: c_int = -100;
 pub const AT_REMOVEDIR: c_int = 0x200;
 pub const AT_SYMLINK_NOFOLLOW: c_int = 0x100;
 pub const AT_EMPTY_PATH: c_int = 0x1000;
+pub const AT_RECURSIVE: c_int = 0x8000;
 pub const FD_CLOEXEC: c_int = 1;
 pub const F_GETFL: c_int = 3;
 pub const F_SETFD: c_int = 2;
 pub const F_SETFL: c_int = 4;
+pub const LOCK_EX: c_int = 2;
+pub const LOCK_NB: c_int = 4;
 pub const F_DUPFD_CLOEXEC: c_int = 1030;
 pub const F_ADD_SEALS: c_int = 1033;
 pub const F_SEAL_SEAL: c_int = 1;
@@ -96,10 +100,11 @@ pub const SFD_CLOEXEC: c_int = 0x80000;
 pub const SFD_NONBLOCK: c_int = 0x800;
 
 // Processes.
+pub const CLONE_FILES: c_int = 0x400;
+pub const CLONE_NEWUSER: c_int = 0x1000_0000;
 pub const CLONE_NEWNET: c_int = 0x4000_0000;
 pub const CLONE_NEWIPC: c_int = 0x8000000;
 pub const CLONE_NEWNS: c_int = 0x20000;
-pub const CLONE_NEWUSER: c_int = 0x1000_0000;
 pub const CLONE_NEWUTS: c_int = 0x4000000;
 pub const CLOCK_REALTIME: c_int = 0;
 pub const CLONE_VFORK: c_int = 0x4000;
@@ -165,6 +170,7 @@ pub const IFF_UP: i16 = 1;
 
 // Requests to devices.
 pub const FICLONE: c_ulong = 0x40049409;
+pub const NS_GET_USERNS: c_ulong = 0xb701;
 pub const FIONREAD: c_ulong = 0x541b;
 pub const RNDADDENTROPY: c_ulong = 0x40085203;
 pub const RNDRESEEDCRNG: c_ulong = 0x5207;
@@ -191,12 +197,14 @@ pub const MS_BIND: c_ulong = 4096;
 pub const MS_NODEV: c_ulong = 0x4;
 pub const MS_NOEXEC: c_ulong = 0x8;
 pub const MS_REC: c_ulong = 0x4000;
+pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
+pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
+pub const MOUNT_ATTR_NODEV: u64 = 0x4;
 pub const MS_MOVE: c_ulong = 8192;
 pub const MS_SLAVE: c_ulong = 0x80000;
 pub const MNT_DETACH: c_int = 2;
 pub const OPEN_TREE_CLONE: c_int = 1;
 pub const MOVE_MOUNT_F_EMPTY_PATH: c_int = 4;
-pub const MOUNT_ATTR_RDONLY: u64 = 1;
 pub const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 
 // Mapping.

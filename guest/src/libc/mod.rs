@@ -229,6 +229,7 @@ extern "C" {
     pub fn dup2(from: c_int, to: c_int) -> c_int;
     pub fn dup3(from: c_int, to: c_int, flags: c_int) -> c_int;
     pub fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
+    pub fn flock(fd: c_int, operation: c_int) -> c_int;
     pub fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     pub fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
     pub fn poll(entries: *mut pollfd, count: c_ulong, timeout: c_int) -> c_int;
@@ -302,6 +303,7 @@ extern "C" {
     pub fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> c_int;
     pub fn setsid() -> c_int;
     pub fn geteuid() -> u32;
+    pub fn getegid() -> u32;
     pub fn setuid(uid: u32) -> c_int;
     pub fn setgid(gid: u32) -> c_int;
     pub fn setgroups(count: usize, groups: *const u32) -> c_int;

@@ -105,8 +105,8 @@ export interface InitExit {
 export interface Capabilities {
   /** Whether a paused instance gives its memory back to the host, saved on disk. */
   pause: { memory: 'saved' | 'resident' } | { absent: string }
-  /** Whether a snapshot holds what runs, or the files alone. A fork needs `memory`. */
-  snapshot: { keeps: 'memory' | 'files' } | { absent: string }
+  /** Whether a snapshot holds what runs, or the files alone, and why no more. A fork needs `memory`. */
+  snapshot: { keeps: 'memory' } | { keeps: 'files'; withoutMemory?: string } | { absent: string }
 }
 
 /** Names of what a snapshot is made of, in its folder. */
@@ -123,6 +123,15 @@ export interface SnapshotSource {
   token?: CheckpointToken
   /** The uid range of the instance it was taken of. */
   slot: number
+  /** Names in the instance's folder that stay when it cannot be brought back; without them its disk alone. */
+  kept?: readonly string[]
+}
+
+/** What was written, whole. */
+export interface SavedParts {
+  token?: CheckpointToken
+  /** Resolves when the instance moves again, which takes a moment that nobody needs to wait for who uses the parts. */
+  goesOn: Promise<void>
 }
 
 /** A live instance in the hands of its driver. */
@@ -157,7 +166,7 @@ export interface DriverInstance {
    * `hold` it goes on standing still, and its disk is not copied: for an end that keeps disk and memory. On rejection it
    * runs as before.
    */
-  snapshot?(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<{ token?: CheckpointToken }>
+  snapshot?(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<SavedParts>
   /**
    * Ends the instance; resolves when no process, mount, cgroup or namespace of it is left, and of its files only the
    * record and `kept`. Idempotent.
@@ -186,6 +195,8 @@ export interface Driver {
   limitsAreFixed?: boolean
   /** Whether its instances run in the network of their specification. */
   joinsNetwork?: boolean
+  /** Whether what programs write may lie in a kernel of the sandbox's own, and is lost when that is ended. */
+  holdsWritesBack?: true
   /** Why a sandbox gets no GPU here; undefined where it gets one. A driver without this gives none. */
   refuseGpu?(): string | undefined
   /** Why it cannot start from layers; undefined where it can. A driver without this cannot. */
@@ -208,7 +219,7 @@ export interface Driver {
   create(spec: InstanceSpec, dir: InstanceDir, signal: AbortSignal, hold?: Hold): Promise<DriverInstance>
   /**
    * Starts an instance as it was when the snapshot was taken. A disk that is in `dir` already is its own and is used as it
-   * is; else the snapshot's is copied. On rejection nothing is left but the record and such a disk.
+   * is; else the snapshot's is copied. On rejection nothing is left but the record and what `source` keeps.
    */
   restore?(spec: InstanceSpec, dir: InstanceDir, source: SnapshotSource, signal: AbortSignal): Promise<DriverInstance>
   /**
@@ -216,4 +227,9 @@ export interface Driver {
    * that stood still goes on.
    */
   recover(spec: InstanceSpec, dir: InstanceDir, kept?: readonly string[]): Promise<DriverInstance | undefined>
+  /**
+   * Ends whatever an earlier process left of an instance, without letting it go on; of its files only the record and
+   * `kept` stay. Where there is `restore`.
+   */
+  sweep?(spec: InstanceSpec, dir: InstanceDir, kept: readonly string[]): Promise<void>
 }

@@ -203,7 +203,8 @@ export class Engine {
         const { id } = instance
         if (owned.has(id)) return this.#watch(instance)
         this.#paused.delete(id)
-        const poolable = record.poolKey === this.#poolKey && this.#pool.ready < pool.size
+        const fits = record.poolKey === this.#poolKey && !this.network.isLost(record.spec)
+        const poolable = fits && this.#pool.ready < pool.size
         if (poolable && !(await this.#deps.store.isClaimed(id))) {
           this.#instances.set(id, instance)
           return this.#pool.add(instance)

@@ -1,33 +1,35 @@
 import { newId } from '../lib/id.ts'
 import type { EngineParts } from './engine-parts.ts'
+import { orDiskFull } from './host/room.ts'
 import { cannot, type Instance } from './instance.ts'
 import { type RestoreRequest, restoreInstance } from './restore.ts'
 import { saveDraft } from './snapshot.ts'
 
 /**
- * Live copies of an instance, one for each request, that all go on from the same moment while it goes on itself. All or
- * none. Steps: save, bring back each, take away what was saved.
+ * Live copies of an instance, one for each request, that all go on from the same moment while it goes on itself. Answers
+ * what became of each; of one that failed nothing is left. Steps: save, bring back each, take away what was saved.
  */
 export async function forkInstance(
   parts: EngineParts,
   source: Instance,
   requests: readonly RestoreRequest[],
   signal: AbortSignal,
-): Promise<Instance[]> {
+): Promise<PromiseSettledResult<Instance>[]> {
   const { snapshots } = parts
   const { snapshot } = source.driver.capabilities()
   if (!('keeps' in snapshot) || snapshot.keeps !== 'memory') throw cannot(source.driver, 'snapshot')
   const id = newId('f')
   try {
-    const manifest = await saveDraft(parts, source, id, signal)
+    const { manifest, goesOn } = await saveDraft(parts, source, id, signal)
     const saved = { manifest, path: snapshots.draftPath(id) }
-    const starts = await Promise.allSettled(requests.map((request) => restoreInstance(parts, saved, request, signal)))
-    const failed = starts.find((start) => start.status === 'rejected')
-    const copies = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
-    if (!failed) return copies
-    await Promise.all(copies.map((copy) => parts.clear(copy)))
-    throw failed.reason
+    const starting = requests.map((request) => restoreInstance(parts, saved, request, signal))
+    const [goneOn, starts] = await Promise.all([Promise.allSettled([goesOn]), Promise.allSettled(starting)])
+    if (goneOn[0].status === 'fulfilled') return starts
+    await Promise.all(starts.map((start) => start.status === 'fulfilled' && parts.clear(start.value)))
+    throw goneOn[0].reason
+  } catch (error) {
+    throw orDiskFull(error)
   } finally {
-    await snapshots.discard(id)
+    snapshots.discardSoon(id)
   }
 }

@@ -57,6 +57,11 @@ export class InstanceNetwork {
     if (network && typeof this.#network !== 'string') await this.#network.set(network.slot, policy)
   }
 
+  /** Whether it had one that is gone, so that it will never reach anything. */
+  isLost({ network }: InstanceSpec): boolean {
+    return network !== undefined && typeof this.#network !== 'string' && this.#network.isLost(network.slot)
+  }
+
   /** What came and went, and what was refused. Undefined for an instance without a network. */
   async status({ spec }: Placed): Promise<GatewayStatus | undefined> {
     return spec.network && typeof this.#network !== 'string' ? this.#network.status(spec.network.slot) : undefined

@@ -2,6 +2,7 @@ import { constants, openSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../errors.ts'
 import { atomicWrite } from '../lib/atomic-write.ts'
+import { newId } from '../lib/id.ts'
 import { isAccessible } from '../lib/is-accessible.ts'
 import { step } from '../lib/step.ts'
 import {
@@ -25,10 +26,16 @@ export interface InstanceRecord {
   createdAt: number
 }
 
+/** Where the memory of an instance that stands still is: on the disk, where it was, or nowhere, and its files alone are left. */
+export const pausedMemories = ['saved', 'resident', 'none'] as const
+export type PausedMemory = (typeof pausedMemories)[number]
+
 /** What is on disk of an instance that stands still. */
 export interface PausedRecord {
-  memory: 'saved' | 'resident'
+  memory: PausedMemory
   token?: CheckpointToken
+  /** What its programs start with, where the agent that knew it was ended. */
+  env?: Record<string, string>
   /** It is being brought back: then it may live already. */
   resuming?: true
 }
@@ -117,11 +124,19 @@ export class InstanceStore {
     return text === undefined ? undefined : (JSON.parse(text) as PausedRecord)
   }
 
+  /** What was saved goes in the background: it is large. */
   async clearPaused(id: string): Promise<void> {
-    await step('instance.unpause', id, async () => {
+    const stale = `${this.savedPath(id)}.${newId('d')}.draft`
+    const wasSaved = await step('instance.unpause', id, async () => {
       await rm(`${this.dir(id).path}/${pausedName}`, { force: true })
-      await rm(this.savedPath(id), { recursive: true, force: true })
+      return rename(this.savedPath(id), stale).then(
+        () => true,
+        () => false,
+      )
     })
+    const remove = () => rm(stale, { recursive: true, force: true })
+    // What stays is removed with the instance, or at the next start.
+    if (wasSaved) step('instance.tidy', id, remove).catch(() => {})
   }
 
   /** Records the network that an instance has from now on, or that it has none. */
@@ -131,6 +146,22 @@ export class InstanceStore {
     const { network: _, ...rest } = spec
     const moved = { ...record, spec: { ...rest, ...(network && { network }) } }
     await step('instance.record', id, () => atomicWrite(file, JSON.stringify(moved)))
+  }
+
+  /**
+   * Removes what an earlier process was in the middle of writing or removing: drafts, a copy of the disk that nobody waits
+   * for, and a memory that no record names.
+   */
+  async removeUnfinished(id: string): Promise<void> {
+    const { path } = this.dir(id)
+    const all = await readdir(path)
+    const isUnfinished = (name: string) =>
+      /\.(draft|tmp|copy)$/.test(name) || (name === savedName && !all.includes(pausedName))
+    const names = all.filter(isUnfinished)
+    if (names.length === 0) return
+    await step('instance.tidy', id, async () => {
+      for (const name of names) await rm(`${path}/${name}`, { recursive: true, force: true })
+    })
   }
 
   /** Where the memory of a paused instance is saved. */

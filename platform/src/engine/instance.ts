@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../errors.ts'
 import type {
   Capabilities,
-  CheckpointToken,
   DiskLimit,
   Driver,
   DriverInstance,
   InitExit,
   InstanceSpec,
   Limits,
+  SavedParts,
   SoftLimit,
   Usage,
 } from './driver.ts'
@@ -133,7 +133,7 @@ export class Instance {
   }
 
   /** As the driver's: writes the parts of a snapshot into `into`. Throws `invalid_request` where it has no way. */
-  async snapshot(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<{ token?: CheckpointToken }> {
+  async snapshot(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<SavedParts> {
     if (!this.#inner.snapshot) throw cannot(this.driver, 'snapshot')
     return this.#inner.snapshot(into, options, signal)
   }
@@ -156,7 +156,9 @@ export class Instance {
 /** The refusal of what a driver does not promise, with the driver's own reason. */
 export function cannot(driver: Driver, ability: keyof Capabilities): WarrenError {
   const promise = driver.capabilities()[ability]
-  const reason = 'absent' in promise ? promise.absent : 'its snapshots hold the files alone, and what runs is not saved'
+  const filesAlone = 'its snapshots hold the files alone, and what runs is not saved'
+  const why = 'withoutMemory' in promise ? `: ${promise.withoutMemory}` : ''
+  const reason = 'absent' in promise ? promise.absent : `${filesAlone}${why}`
   const what = { pause: 'be paused', snapshot: 'be saved' }[ability]
   return new WarrenError('invalid_request', `a sandbox of ${driver.name} cannot ${what} here: ${reason}`, {
     details: { driver: driver.name },

@@ -26,6 +26,7 @@ export interface OpenEngineOptions {
   kernel: string | undefined
   poolSize: number
   parallelStarts: number
+  diskWriteMbps: number
   defaultLimits: Limits
   egress: EgressOptions
   log: EngineDeps['log']
@@ -45,7 +46,8 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   const cgroupParent = `warren-${createHash('sha256').update(options.home).digest('hex').slice(0, 12)}`
   const toolsDir = join(options.home, 'tools')
   const cacheDir = join(options.home, 'cache')
-  const host = await openHost({ guestBinary: options.guestBinary, imagesDir, toolsDir, cacheDir, cgroupParent })
+  const { guestBinary, diskWriteMbps } = options
+  const host = await openHost({ guestBinary, imagesDir, toolsDir, cacheDir, cgroupParent, diskWriteMbps })
   await forgetTemplateDisks(imagesDir, options.defaultLimits.diskMb)
   const base = Promise.all([prepareBase(imagesDir), keepAgent(imagesDir, options.guestBinary)]).then(
     ([rootfs, agent]) => ({ ...rootfs, agent }),

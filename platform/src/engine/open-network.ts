@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { WarrenError } from '../errors.ts'
 import { runCommand } from '../lib/run-command.ts'
 import { step } from '../lib/step.ts'
+import { systemPath } from '../lib/system-path.ts'
 import { gatewayUid, type Host } from './host/host.ts'
 import type { InstanceStore } from './instance-store.ts'
 import { parseOpened } from './network/floor.ts'
+import { type Ground, hostGround, openOwnGround } from './network/ground.ts'
 import { Network, type NetworkOptions } from './network/network.ts'
 
 export interface EgressOptions {
@@ -26,25 +28,28 @@ export async function openNetwork(
 ): Promise<Network | string> {
   const { home, name, egress, log } = options
   egress.open.forEach(checkOpened)
-  if (!host.root) return 'only root can give sandboxes a network'
   for (const [command, packageName] of [
     ['ip', 'iproute2'],
     ['nft', 'nftables'],
     ['nsenter', 'util-linux'],
   ] as const) {
-    const { ok, failure } = await runCommand([command, '--version'], { timeoutMs: 5000 })
+    const { ok, failure } = await runCommand([command, '--version'], { timeoutMs: 5000, env: { PATH: systemPath } })
     // ip knows the option by its short form alone, and says so with another exit code.
     if (!ok && failure === 'is not installed') return `${command} ${failure} (apt-get install ${packageName})`
   }
   const folder = join(home, 'network')
   await step('network.folder', folder, () => mkdir(folder, { recursive: true, mode: 0o700 }))
   const records = await store.readAll()
+  const taken = records.flatMap(({ spec }) => (spec.network ? [spec.network.slot] : []))
+  let ground: Ground | undefined
   try {
+    ground = host.root ? hostGround : await openOwnGround({ guestBinary: host.guestBinary, folder })
     return await Network.open({
+      ground,
       name,
       log,
       settings: { opened: egress.open, resolvers: egress.dns },
-      taken: records.flatMap(({ spec }) => (spec.network ? [spec.network.slot] : [])),
+      taken,
       gateway: {
         guestBinary: host.guestBinary,
         folder,
@@ -54,6 +59,7 @@ export async function openNetwork(
       },
     })
   } catch (error) {
+    if (taken.length === 0) await ground?.end()
     const reason = (error as Error).message
     log.warn({ err: error }, 'sandboxes get no network')
     return reason

@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises'
 import { type Driver, recordName } from './driver.ts'
-import { hasLiveKeeper } from './host/keeper.ts'
 import { Instance } from './instance.ts'
 import { type InstanceRecord, type InstanceStore, keptOfPaused, type PausedRecord } from './instance-store.ts'
 
@@ -8,8 +7,8 @@ import { type InstanceRecord, type InstanceStore, keptOfPaused, type PausedRecor
 const answerWithinMs = 2_000
 
 /**
- * What an earlier process left of an instance that stands still. It is live where that process had not ended it yet (then
- * it goes on as before), or had brought it back; else it stays paused.
+ * What an earlier process left of an instance that stands still. It is live where that process had brought it back; else it
+ * stays paused, and what had not been ended yet is ended: what is recorded was saved whole.
  */
 export async function recoverPaused(
   { store, driver }: { store: InstanceStore; driver: Driver },
@@ -27,18 +26,15 @@ export async function recoverPaused(
     await instance?.pause()
     return instance ? { instance, isPaused: true } : { isPaused: false }
   }
-  if (!paused.resuming && (await hasLiveKeeper(dir.path))) {
-    // What was saved of it grows old the moment it goes on.
-    await store.clearPaused(spec.id)
-    const instance = await take()
-    return instance ? { instance, isPaused: false } : { isPaused: false }
+  if (!paused.resuming) {
+    // It was saved, and was about to end. As pause leaves it there is nothing to look for, which takes a while for each of many.
+    if (!(await isSettled(dir.path))) await driver.sweep?.(spec, dir, keptOfPaused)
+    return { isPaused: true }
   }
-  // As pause leaves it: nothing to look for, which takes a while for each of many.
-  if (!paused.resuming && (await isSettled(dir.path))) return { isPaused: true }
+  const { resuming: _, ...settled } = paused
   const instance = await take(keptOfPaused)
   if (!instance) {
-    const { resuming, ...settled } = paused
-    if (resuming) await store.markPaused(spec.id, settled)
+    await store.markPaused(spec.id, settled)
     return { isPaused: true }
   }
   if (await instance.answers(answerWithinMs)) {
@@ -46,7 +42,6 @@ export async function recoverPaused(
     return { instance, isPaused: false }
   }
   await instance.putAway(keptOfPaused)
-  const { resuming: _, ...settled } = paused
   await store.markPaused(spec.id, settled)
   return { isPaused: true }
 }

@@ -8,6 +8,7 @@ import { leaveNetwork } from './pause.ts'
 
 /**
  * Lets a paused instance go on where it stood still: its processes, their numbers and what they listen on are there again.
+ * One that kept its files alone begins anew with these.
  * It reaches what `policy` allows. On rejection it is paused as before. Steps: record, bring back, take away the record.
  */
 export async function resumeInstance(
@@ -34,26 +35,26 @@ async function bringBack(
 ): Promise<Instance> {
   const { store, network } = parts
   const { id, slot } = record.spec
-  const { token } = paused
+  const { resuming: _, ...settled } = paused
+  const { token } = settled
   const driver = await parts.driver(record.driver)
   network.check(driver, policy)
-  const settled: PausedRecord = { memory: 'saved', ...(token === undefined ? {} : { token }) }
   // A start that was broken off may have left it one.
   let spec: InstanceSpec = record.spec.network ? record.spec : { ...record.spec, ...(await network.take(driver)) }
   let instance: Instance | undefined
   try {
     await store.moveNetwork(id, spec.network)
     await store.markPaused(id, { ...settled, resuming: true })
-    const source = { path: store.savedPath(id), slot, ...(token === undefined ? {} : { token }) }
+    const source = { path: store.savedPath(id), slot, kept: keptOfPaused, ...(token === undefined ? {} : { token }) }
     const inner = await parts.inTurn(signal, () => driver.restore!(spec, store.dir(id), source, signal))
     instance = new Instance(spec, driver, inner)
-    await Promise.all([giveIdentity(instance.guest, {}), network.set(instance, policy)])
+    await Promise.all([giveIdentity(instance.guest, { env: settled.env }), network.set(instance, policy)])
     return instance
   } catch (error) {
     await instance?.putAway(keptOfPaused)
     await store.markPaused(id, settled)
     spec = await leaveNetwork(parts, spec)
-    parts.paused.set(id, { record: { ...record, spec }, paused })
+    parts.paused.set(id, { record: { ...record, spec }, paused: settled })
     throw error
   }
 }

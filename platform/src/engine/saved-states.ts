@@ -5,7 +5,7 @@ import type { EngineParts } from './engine-parts.ts'
 import { forkInstance } from './fork.ts'
 import type { Layer } from './images/layer-store.ts'
 import { Instance } from './instance.ts'
-import type { InstanceRecord, PausedRecord } from './instance-store.ts'
+import type { InstanceRecord, PausedMemory } from './instance-store.ts'
 import type { NetworkPolicy } from './network/rules.ts'
 import { pauseInstance } from './pause.ts'
 import { recoverPaused } from './recover-paused.ts'
@@ -38,13 +38,14 @@ export class SavedStates {
     return this.#parts.snapshots
   }
 
-  isPaused(id: string): boolean {
-    return this.#parts.paused.has(id)
+  /** Where the memory of a paused instance is. */
+  pausedMemory(id: string): PausedMemory | undefined {
+    return this.#parts.paused.get(id)?.paused.memory
   }
 
   /** Lets an instance stand still; answers where its memory is then. On rejection it goes on. */
-  pause(id: string, signal: AbortSignal): Promise<PausedRecord['memory']> {
-    return this.#turns.take(id, () => pauseInstance(this.#parts, this.#alive(id), signal))
+  pause(id: string, input: { filesOnly: boolean }, signal: AbortSignal): Promise<PausedMemory> {
+    return this.#turns.take(id, () => pauseInstance(this.#parts, this.#alive(id), input, signal))
   }
 
   /** Lets a paused instance go on. On rejection it is still paused. */
@@ -56,11 +57,11 @@ export class SavedStates {
     })
   }
 
-  /** Live copies of an instance, one for each request, which goes on itself. All or none. */
-  fork(id: string, requests: readonly RestoreRequest[], signal: AbortSignal): Promise<Started[]> {
+  /** Live copies of an instance, one for each request, which goes on itself: what became of each. */
+  fork(id: string, requests: readonly RestoreRequest[], signal: AbortSignal): Promise<PromiseSettledResult<Started>[]> {
     return this.#turns.take(id, async () => {
       const copies = await forkInstance(this.#parts, this.#alive(id), requests, signal)
-      return copies.map(started)
+      return copies.map((copy) => (copy.status === 'rejected' ? copy : { ...copy, value: started(copy.value) }))
     })
   }
 
@@ -97,6 +98,7 @@ export class SavedStates {
   async recover(record: InstanceRecord, driver: Driver): Promise<Instance | undefined> {
     const { store, paused: all } = this.#parts
     const { spec } = record
+    await store.removeUnfinished(spec.id)
     const paused = await store.paused(spec.id)
     const { instance, isPaused } = paused
       ? await recoverPaused({ store, driver }, record, paused)

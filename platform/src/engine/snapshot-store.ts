@@ -48,6 +48,11 @@ export class SnapshotStore {
     await step('snapshot.discard', id, () => rm(this.draftPath(id), { recursive: true, force: true }))
   }
 
+  /** As `discard`, for who does not wait. What fails is removed at the next start. */
+  discardSoon(id: string): void {
+    this.discard(id).catch(() => {})
+  }
+
   /** From here on the snapshot exists, whole. */
   async commit(manifest: SnapshotManifest): Promise<void> {
     const path = this.path(manifest.id)

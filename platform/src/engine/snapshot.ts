@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import type { Driver } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
-import { checkRoomForMemory } from './host/room.ts'
+import { checkRoomForMemory, orDiskFull } from './host/room.ts'
 import { cannot, type Instance } from './instance.ts'
 import { type SnapshotManifest, snapshotFormat } from './snapshot-manifest.ts'
 
@@ -14,12 +14,14 @@ export async function snapshotInstance(
 ): Promise<SnapshotManifest> {
   const { snapshots } = parts
   try {
-    const manifest = await saveDraft(parts, instance, id, signal)
-    await snapshots.commit(manifest)
-    return manifest
+    const { manifest, goesOn } = await saveDraft(parts, instance, id, signal)
+    const [measured] = await Promise.all([snapshots.measure(snapshots.draftPath(id)), goesOn])
+    const whole = { ...manifest, parts: measured }
+    await snapshots.commit(whole)
+    return whole
   } catch (error) {
     await snapshots.discard(id)
-    throw error
+    throw orDiskFull(error)
   }
 }
 
@@ -28,20 +30,20 @@ export function memoryFormat(driver: Driver, hasNetwork: boolean): string {
   return `${driver.memoryFormat?.() ?? ''}${hasNetwork ? ', with a network' : ''}`
 }
 
-/** Fills the draft of snapshot `id`. Everything inside stands still for as long as that takes. */
+/** Fills the draft of snapshot `id`, whose parts are not listed yet. Everything inside stands still for as long as that takes. */
 export async function saveDraft(
   { snapshots, home }: EngineParts,
   instance: Instance,
   id: string,
   signal: AbortSignal,
-): Promise<SnapshotManifest> {
+): Promise<{ manifest: SnapshotManifest; goesOn: Promise<void> }> {
   const { spec, driver, limits } = instance
   const promise = driver.capabilities().snapshot
   if ('absent' in promise) throw cannot(driver, 'snapshot')
   await checkRoomForMemory(home, await instance.usage())
   const path = await snapshots.draft(id)
-  const { token } = await instance.snapshot(path, { hold: false }, signal)
-  return {
+  const { token, goesOn } = await instance.snapshot(path, { hold: false }, signal)
+  const manifest: SnapshotManifest = {
     format: snapshotFormat,
     id,
     driver: driver.name,
@@ -54,7 +56,8 @@ export async function saveDraft(
     ...(spec.rootfs.agent ? { agent: basename(spec.rootfs.agent).slice('agent-'.length) } : {}),
     slot: spec.slot,
     limits,
-    parts: await snapshots.measure(path),
+    parts: [],
     createdAt: new Date().toISOString(),
   }
+  return { manifest, goesOn }
 }

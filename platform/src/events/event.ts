@@ -54,7 +54,7 @@ interface SandboxNetworkChanged extends About {
 
 interface SandboxPaused extends About {
   type: 'sandbox.paused'
-  data: { memory: 'saved' | 'resident' }
+  data: { memory: 'saved' | 'resident' | 'none' }
 }
 
 interface SandboxResumed extends About {

@@ -12,6 +12,7 @@ import {
 } from 'fastify'
 import type { Account } from '../accounts/account.ts'
 import type { Authenticate } from '../accounts/authenticate.ts'
+import type { Keys } from '../accounts/keys.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
@@ -34,6 +35,7 @@ import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
 import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
+import type { KeyDeps } from './e2b/keys.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
@@ -55,6 +57,8 @@ export interface ServerDeps {
   sandboxes: Sandboxes
   templates: Templates
   authenticate: Authenticate
+  managesKeys: KeyDeps['managesKeys']
+  keys: Keys
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -153,9 +157,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   )
   await app.register(async (e2b) =>
     e2bDoor(e2b, {
-      sandboxes,
-      templates,
-      authenticate,
+      ...deps,
       view: { tokens, address },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,

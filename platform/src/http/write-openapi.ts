@@ -23,6 +23,8 @@ async function document(): Promise<object> {
     sandboxes: {} as never,
     templates: {} as never,
     authenticate: uncalled,
+    managesKeys: uncalled,
+    keys: {} as never,
     tokenSeed: '',
     isDatabaseUp: uncalled,
     logger: pino({ level: 'silent' }),

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
-import { runningInstance } from './running.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
+import { wokenInstance } from './wake.ts'
 
 /** The serial console of a running microVM. Throws `invalid_request` for a sandbox that is no machine of its own. */
 export async function openConsole(deps: SandboxDeps, { account, id }: Subject): Promise<Duplex> {
-  return (await runningInstance(deps, account, id)).console()
+  return (await wokenInstance(deps, account, id)).console()
 }

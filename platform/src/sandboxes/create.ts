@@ -33,11 +33,13 @@ export async function createSandbox(
     const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point }, signal)
     instanceId = instance.id
     signal.throwIfAborted()
+    checkLifecycle(instance, starting)
     const running = await store.markRunning(starting, {
       instanceId: instance.id,
       runtime,
       warm,
       network: starting.network,
+      lifecycle: starting.lifecycle,
       ...(snapshot ? { from: { snapshot: snapshot.id } } : {}),
     })
     if (!running) throw new WarrenError('conflict', `sandbox ${starting.id} was deleted while it started`)
@@ -57,6 +59,18 @@ export async function createSandbox(
   } finally {
     busy.delete(starting.id)
   }
+}
+
+/** A promise that its runtime cannot keep is refused at once, not when its time is over. */
+function checkLifecycle({ driver }: Instance, { lifecycle }: Sandbox): void {
+  if (lifecycle.onTimeout !== 'pause') return
+  const { pause, snapshot } = driver.capabilities()
+  const promise = lifecycle.keepMemory ? pause : snapshot
+  if (!('absent' in promise)) return
+  throw new WarrenError(
+    'invalid_request',
+    `onTimeout "pause" is not possible: a sandbox of ${driver.name} cannot be paused ${lifecycle.keepMemory ? '' : 'with its files alone '}here: ${promise.absent}`,
+  )
 }
 
 /** From the beginning, or from where a snapshot was taken. */

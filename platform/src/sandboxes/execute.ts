@@ -2,9 +2,9 @@ import type { Account } from '../accounts/account.ts'
 import type { GuestProcess, ProcessExit } from '../engine/guest/process.ts'
 import { KeptOutput } from './kept-output.ts'
 import { argvOf, type Execute } from './program.ts'
-import { runningInstance } from './running.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 import { feed, startProgram, tooLongForStdin } from './start-process.ts'
+import { wokenInstance } from './wake.ts'
 
 /** How long after its time limit a program may still be ended from inside, milliseconds. */
 const graceMs = 10_000
@@ -45,7 +45,7 @@ export async function startExecution(
   input: Execute,
   signal: AbortSignal,
 ): Promise<GuestProcess> {
-  const instance = await runningInstance(deps, subject.account, subject.id)
+  const instance = await wokenInstance(deps, subject.account, subject.id)
   const program = argvOf(input)
   if (program.stdin !== undefined && input.stdin !== undefined) throw tooLongForStdin()
   const stdin = input.stdin ?? program.stdin

@@ -11,46 +11,118 @@ import { watchExit } from './watch-exit.ts'
  */
 export async function forkSandbox(
   deps: SandboxDeps,
-  { account, id }: Subject,
+  subject: Subject,
   input: ForkSandbox,
   signal: AbortSignal,
 ): Promise<Sandbox[]> {
-  const { store, engine, busy, live, expiry, logger } = deps
+  const copies = await fork(deps, subject, { ...input, allOrNone: true }, signal)
+  return copies.flatMap((copy) => (copy.status === 'fulfilled' ? [copy.value] : []))
+}
+
+/** As `forkSandbox`, but one that fails takes no other along: what became of each. */
+export function forkEach(
+  deps: SandboxDeps,
+  subject: Subject,
+  input: ForkSandbox,
+  signal: AbortSignal,
+): Promise<PromiseSettledResult<Sandbox>[]> {
+  return fork(deps, subject, { ...input, allOrNone: false }, signal)
+}
+
+/** A copy that is being made: it has a record, then an instance, and at any time a reason why it has not. */
+interface Copy {
+  starting: Sandbox
+  isReserved: boolean
+  started?: Awaited<ReturnType<SandboxDeps['engine']['saved']['fork']>>[number]
+  failure?: unknown
+}
+
+async function fork(
+  deps: SandboxDeps,
+  { account, id }: Subject,
+  input: ForkSandbox & { allOrNone: boolean },
+  signal: AbortSignal,
+): Promise<PromiseSettledResult<Sandbox>[]> {
+  const { store, engine, busy } = deps
   const instance = await runningInstance(deps, account, id)
   const source = await getSandbox(deps, account, id)
-  const copies = Array.from({ length: input.count ?? 1 }, () => copyOf(source, input, deps.now()))
-  const instanceIds: string[] = []
+  const all: Copy[] = Array.from({ length: input.count ?? 1 }, () => ({
+    starting: copyOf(source, input, deps.now()),
+    isReserved: false,
+  }))
+  const fail = (copy: Copy, failure: unknown) => {
+    if (input.allOrNone) throw failure
+    copy.failure = failure
+  }
 
-  for (const copy of copies) busy.add(copy.id)
+  for (const { starting } of all) busy.add(starting.id)
   try {
-    for (const copy of copies) await store.reserve(copy, account.maxSandboxes)
-    const requests = copies.map((copy) => ({ owner: copy.id, env: input.env, network: source.network }))
-    const started = await engine.saved.fork(instance.id, requests, signal)
-    instanceIds.push(...started.map((copy) => copy.instance.id))
+    for (const copy of all)
+      await store.reserve(copy.starting, account.maxSandboxes).then(
+        () => (copy.isReserved = true),
+        (error) => fail(copy, error),
+      )
+    const reserved = all.filter(({ isReserved }) => isReserved)
+    if (reserved.length === 0) return outcomes(all, [])
+    const requests = reserved.map(({ starting }) => ({ owner: starting.id, env: input.env, network: source.network }))
+    const starts = await engine.saved.fork(instance.id, requests, signal)
+    for (const [at, copy] of reserved.entries()) copy.started = starts[at]!
     signal.throwIfAborted()
-    const pairs = copies.map((copy, at) => ({ ...started[at]!, id: copy.id, instanceId: started[at]!.instance.id }))
-    const running = await store.markForked(source, pairs)
-
-    for (const { id: copyId, instance: copy } of pairs) {
-      const recorded = running.find((sandbox) => sandbox.id === copyId)
-      if (!recorded) {
-        await engine.stop(copy.id) // deleted while it started
-        continue
-      }
-      live.set(copyId, { accountId: account.id, instance: copy })
-      watchExit(deps, copyId, copy)
-      expiry.consider(recorded.expiresAt)
-    }
-    return running
+    for (const copy of reserved) if (copy.started?.status === 'rejected') fail(copy, copy.started.reason)
+    const running = await take(deps, source, reserved)
+    await giveUp(
+      deps,
+      all.filter(({ failure }) => failure !== undefined),
+    )
+    return outcomes(all, running)
   } catch (error) {
-    for (const instanceId of instanceIds)
-      await engine.stop(instanceId).catch((err) => logger.error({ err, instance: instanceId }, 'stop failed'))
-    for (const copy of copies)
-      await store.release(copy.id).catch((err) => logger.error({ err, sandbox: copy.id }, 'release failed'))
+    await giveUp(deps, all)
     throw error
   } finally {
-    for (const copy of copies) busy.delete(copy.id)
+    for (const { starting } of all) busy.delete(starting.id)
   }
+}
+
+/** Records that the copies run, and lets them be reached. Answers those that nobody deleted meanwhile. */
+async function take(deps: SandboxDeps, source: Sandbox, copies: Copy[]): Promise<Sandbox[]> {
+  const { store, engine, live, expiry } = deps
+  const pairs = copies.flatMap(({ starting, started }) =>
+    started?.status === 'fulfilled'
+      ? [{ ...started.value, id: starting.id, instanceId: started.value.instance.id }]
+      : [],
+  )
+  if (pairs.length === 0) return []
+  const running = await store.markForked(source, pairs)
+  for (const { id, instance } of pairs) {
+    const recorded = running.find((sandbox) => sandbox.id === id)
+    if (!recorded) {
+      await engine.stop(instance.id) // deleted while it started
+      continue
+    }
+    live.set(id, { accountId: source.accountId, instance })
+    watchExit(deps, id, instance)
+    expiry.consider(recorded.expiresAt)
+  }
+  return running
+}
+
+/** Nothing is left of them. */
+async function giveUp({ store, engine, logger }: SandboxDeps, copies: Copy[]): Promise<void> {
+  for (const { starting, started } of copies) {
+    if (started?.status !== 'fulfilled') continue
+    const { id } = started.value.instance
+    await engine.stop(id).catch((err) => logger.error({ err, sandbox: starting.id, instance: id }, 'stop failed'))
+  }
+  for (const { starting } of copies)
+    await store.release(starting.id).catch((err) => logger.error({ err, sandbox: starting.id }, 'release failed'))
+}
+
+function outcomes(all: Copy[], running: Sandbox[]): PromiseSettledResult<Sandbox>[] {
+  return all.flatMap(({ starting, failure }): PromiseSettledResult<Sandbox>[] => {
+    if (failure !== undefined) return [{ status: 'rejected', reason: failure }]
+    const value = running.find(({ id }) => id === starting.id)
+    return value ? [{ status: 'fulfilled', value }] : []
+  })
 }
 
 function copyOf(source: Sandbox, { timeout, metadata }: ForkSandbox, now: Date): Sandbox {
@@ -64,5 +136,6 @@ function copyOf(source: Sandbox, { timeout, metadata }: ForkSandbox, now: Date):
     runtime: undefined,
     instanceId: undefined,
     warm: false,
+    lifecycle: { ...source.lifecycle, timeoutSeconds: timeout ?? 300 },
   }
 }

@@ -4,7 +4,7 @@ import type { Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
 /** One sandbox of `account`. Throws `not_found` when there is none of this id, it has ended, or it is another's. */
-export async function getSandbox({ store }: SandboxDeps, account: Account, id: string): Promise<Sandbox> {
+export async function getSandbox({ store }: SandboxDeps, account: Pick<Account, 'id'>, id: string): Promise<Sandbox> {
   const sandbox = await store.find(account.id, id)
   if (!sandbox) throw noSandbox(id)
   return sandbox

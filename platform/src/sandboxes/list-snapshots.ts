@@ -5,6 +5,8 @@ import type { Snapshot } from './snapshot.ts'
 
 export interface ListSnapshots {
   name?: string
+  /** Only those whose name begins so. */
+  nameBegins?: string
   /** Only those that were taken of this sandbox. */
   sandbox?: string
   /** 1 to 1000; 100 when left out. */
@@ -17,11 +19,11 @@ export interface ListSnapshots {
 export async function listSnapshots(
   { snapshots }: SandboxDeps,
   account: Account,
-  { name, sandbox, limit = 100, cursor }: ListSnapshots,
+  { name, nameBegins, sandbox, limit = 100, cursor }: ListSnapshots,
 ): Promise<{ snapshots: Snapshot[]; nextCursor: string | undefined }> {
   const after = cursor === undefined ? undefined : readCursor(cursor)
   // One more than asked for tells whether there is another page.
-  const found = await snapshots.list(account.id, { name, sandbox, after, limit: limit + 1 })
+  const found = await snapshots.list(account.id, { name, nameBegins, sandbox, after, limit: limit + 1 })
   const page = found.slice(0, limit)
   const last = page.at(-1)
   return { snapshots: page, nextCursor: found.length > limit && last ? writeCursor(last) : undefined }

@@ -4,7 +4,7 @@ import type { Sandbox, State } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
 export interface ListSandboxes {
-  state?: State
+  state?: State | readonly State[]
   template?: string
   /** Only those that were created then or later. */
   createdFrom?: Date

@@ -1,5 +1,6 @@
 import type { Instance } from '../engine/engine.ts'
 import type { LiveSandbox } from './live.ts'
+import type { Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
 /**
@@ -13,11 +14,18 @@ export const portAccessLabel = 'warren.ports'
 
 const known = new WeakMap<Instance, PortAccess>()
 
-export async function portAccess({ store }: SandboxDeps, live: LiveSandbox): Promise<PortAccess> {
+/** Of a running sandbox, or of one whose record is at hand. */
+export async function portAccess({ store }: SandboxDeps, of: LiveSandbox | Sandbox): Promise<PortAccess> {
+  if (!('instance' in of)) return accessOf(of)
+  const live = of
   const before = known.get(live.instance)
   if (before) return before
   const sandbox = await store.find(live.accountId, live.id)
-  const access = portAccesses.find((name) => name === sandbox?.metadata[portAccessLabel]) ?? 'key'
+  const access = accessOf(sandbox)
   known.set(live.instance, access)
   return access
+}
+
+function accessOf(sandbox: Sandbox | undefined): PortAccess {
+  return portAccesses.find((name) => name === sandbox?.metadata[portAccessLabel]) ?? 'key'
 }

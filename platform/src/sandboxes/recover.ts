@@ -1,3 +1,4 @@
+import type { PausedMemory } from '../engine/instance-store.ts'
 import { recoverSnapshots } from './recover-snapshots.ts'
 import { finishStopping } from './remove.ts'
 import { pausedSeconds, type Sandbox, type State } from './sandbox.ts'
@@ -22,7 +23,7 @@ export async function recoverSandboxes(deps: SandboxDeps): Promise<void> {
         .catch((error) => logger.error({ err: error, sandbox: sandbox.id }, 'network policy not applied')),
     )
     watchExit(deps, sandbox.id, instance)
-    if (!engine.saved.isPaused(instance.id)) live.set(sandbox.id, { accountId: sandbox.accountId, instance })
+    if (!engine.saved.pausedMemory(instance.id)) live.set(sandbox.id, { accountId: sandbox.accountId, instance })
   }
   await Promise.all(policies)
   for (const sandbox of recorded) await settle(deps, sandbox)
@@ -44,16 +45,16 @@ export async function settle(deps: SandboxDeps, sandbox: Sandbox): Promise<void>
   if (sandbox.state === 'stopping') return finishStopping(deps, sandbox)
   if (sandbox.state === 'starting') return void (await store.markFailed(sandbox.id, 'start_interrupted'))
   if (!alive.includes(sandbox.state)) return
-  if (sandbox.instanceId && engine.saved.isPaused(sandbox.instanceId)) return settlePaused(deps, sandbox)
+  const memory = sandbox.instanceId && engine.saved.pausedMemory(sandbox.instanceId)
+  if (memory) return settlePaused(deps, sandbox, memory)
   if (deps.live.has(sandbox.id)) return settleRunning(deps, sandbox)
   await store.markFailed(sandbox.id, 'lost')
   if (sandbox.instanceId) await engine.stop(sandbox.instanceId)
 }
 
-async function settlePaused({ store, engine, now }: SandboxDeps, { id, state, instanceId }: Sandbox): Promise<void> {
+async function settlePaused({ store, now }: SandboxDeps, { id, state }: Sandbox, memory: PausedMemory): Promise<void> {
   if (state === 'resuming') await store.markNotResumed(id)
   else if (state === 'pausing') {
-    const memory = engine.get(instanceId!) ? 'resident' : 'saved'
     await store.markPaused(id, { memory, expiresAt: new Date(now().getTime() + pausedSeconds.usual * 1000) })
   }
 }

@@ -1,4 +1,5 @@
 import { getSandbox } from './get.ts'
+import { pauseSandbox } from './pause.ts'
 import { notRunning } from './running.ts'
 import type { ResumeSandbox, Sandbox } from './sandbox.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -9,14 +10,24 @@ const deadlineMs = 60_000
 const leastMs = 10_000
 
 /**
- * Lets a paused sandbox go on where it stood still, for `timeout` or the time it had left. One that runs is answered as it
- * is. On rejection it is paused as before. Goes on when the caller goes away.
+ * Lets a paused sandbox go on where it stood still, for `timeout` or the time it had left; or begin anew with its files if
+ * the caller wants no memory. One that runs is answered as it is. On rejection it is paused as before. Goes on when the caller goes away.
  */
-export async function resumeSandbox(
-  deps: SandboxDeps,
-  { account, id }: Subject,
-  input: ResumeSandbox,
-): Promise<Sandbox> {
+export async function resumeSandbox(deps: SandboxDeps, subject: Subject, input: ResumeSandbox): Promise<Sandbox> {
+  const { timeout, memory } = input
+  if (memory === false) await giveUpMemory(deps, subject)
+  return resume(deps, subject, timeout)
+}
+
+/** What it wrote may be in its memory alone: so it goes on for a moment, and is paused anew without. */
+async function giveUpMemory(deps: SandboxDeps, subject: Subject): Promise<void> {
+  const { state, memory } = await getSandbox(deps, subject.account, subject.id)
+  if (state !== 'paused' || memory === 'none') return
+  await resume(deps, subject, undefined)
+  await pauseSandbox(deps, subject, { memory: false })
+}
+
+async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: number | undefined): Promise<Sandbox> {
   const { store, engine, live, busy, expiry, now } = deps
   busy.add(id)
   try {
@@ -29,7 +40,7 @@ export async function resumeSandbox(
         await store.markNotResumed(id)
         throw error
       })
-    const livesMs = input.timeout === undefined ? Math.max(before.remainingMs ?? 0, leastMs) : input.timeout * 1000
+    const livesMs = timeout === undefined ? Math.max(before.remainingMs ?? 0, leastMs) : timeout * 1000
     const resumed = await store.markResumed(id, new Date(now().getTime() + livesMs))
     if (!resumed) {
       await engine.stop(instance.id)
@@ -37,7 +48,7 @@ export async function resumeSandbox(
     }
     live.set(id, { accountId: account.id, instance })
     // A resident one has been watched since it began.
-    if (before.memory === 'saved') watchExit(deps, id, instance)
+    if (before.memory !== 'resident') watchExit(deps, id, instance)
     expiry.consider(resumed.expiresAt)
     return resumed
   } finally {

@@ -26,7 +26,7 @@ export async function networkedInstance(
   return runningInstance(deps, account, id)
 }
 
-export async function notRunning(deps: SandboxDeps, account: Account, id: string): Promise<WarrenError> {
+export async function notRunning(deps: SandboxDeps, account: Pick<Account, 'id'>, id: string): Promise<WarrenError> {
   const { state, endReason } = await getSandbox(deps, account, id)
   const details = { state, ...(endReason ? { endReason } : {}) }
   if (state === 'paused')

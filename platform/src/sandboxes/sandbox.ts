@@ -2,8 +2,10 @@ import { type Static, Type } from 'typebox'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
 import { isolations, softLimits } from '../engine/driver.ts'
+import { type PausedMemory, pausedMemories } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { newId } from '../lib/id.ts'
+import { type Lifecycle, lifecycleInput, lifecycleOf, lifecycleView } from './lifecycle.ts'
 import { policyOf, type SetNetwork } from './network.ts'
 
 /*
@@ -100,6 +102,7 @@ export const CreateSandbox = Type.Object(
     ),
     limits: Type.Optional(Type.Partial(LimitsView, { additionalProperties: false })),
     network: Type.Optional(Type.Unsafe<SetNetwork>({ $ref: 'SetNetwork#' })),
+    ...lifecycleInput,
     isolation: Type.Optional(
       Type.Object(
         {
@@ -143,6 +146,12 @@ export const PauseSandbox = Type.Object(
         description: 'Seconds until the paused sandbox is deleted by itself.',
       }),
     ),
+    memory: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description: 'False gives up what runs and keeps the files alone: on resume the sandbox begins anew with them.',
+      }),
+    ),
   },
   { $id: 'PauseSandbox', additionalProperties: false },
 )
@@ -155,6 +164,12 @@ export const ResumeSandbox = Type.Object(
       description:
         'Seconds until the sandbox is stopped by itself. Without it, those that it had left when it was paused.',
     } as typeof TimeoutSeconds),
+    memory: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description: 'False gives up what ran when it was paused: the sandbox begins anew with its files.',
+      }),
+    ),
   },
   { $id: 'ResumeSandbox', additionalProperties: false },
 )
@@ -207,11 +222,12 @@ export const SandboxView = Type.Object(
     createdAt: Type.String({ format: 'date-time' }),
     expiresAt: Type.String({ format: 'date-time' }),
     memory: Type.Optional(
-      Type.Enum(['saved', 'resident'], {
-        description: 'Of a paused sandbox: on the disk, or still in the memory of the host.',
+      Type.Enum([...pausedMemories], {
+        description: 'Of a paused sandbox: on the disk, still in the memory of the host, or given up.',
       }),
     ),
     endReason: Type.Optional(Type.String({ description: 'Why it stops or failed, such as out_of_memory.' })),
+    ...lifecycleView,
     warm: Type.Boolean({ description: 'It came from the warm pool.' }),
     ports: Type.Object({
       urlTemplate: Type.String({ description: 'Where a port of the sandbox is reached by host name.' }),
@@ -236,10 +252,13 @@ export interface Sandbox {
   instanceId: string | undefined
   warm: boolean
   /** Set while it is paused: where its memory is. */
-  memory: 'saved' | 'resident' | undefined
+  memory: PausedMemory | undefined
   /** What it had left of its time when it was paused. */
   remainingMs: number | undefined
   endReason: string | undefined
+  lifecycle: Lifecycle
+  /** Set while it is paused: since when. */
+  pausedAt: Date | undefined
 }
 
 /** The record of a sandbox that is about to be started. */
@@ -265,5 +284,7 @@ export function newSandbox(
     memory: undefined,
     remainingMs: undefined,
     endReason: undefined,
+    lifecycle: lifecycleOf(input),
+    pausedAt: undefined,
   }
 }

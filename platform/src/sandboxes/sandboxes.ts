@@ -7,6 +7,7 @@ import type { GuestProcess } from '../engine/guest/process.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
+import { type Concurrency, readConcurrency } from './concurrency.ts'
 import { openConsole } from './console.ts'
 import type { Context, CreateContext, ExecuteInContext } from './contexts/context.ts'
 import { createContext } from './contexts/create.ts'
@@ -17,10 +18,11 @@ import { countSandboxes } from './count.ts'
 import { createSandbox } from './create.ts'
 import { createSnapshot } from './create-snapshot.ts'
 import { type Execution, execute, startExecution } from './execute.ts'
+import { expireSandbox } from './expire.ts'
 import { Expiry } from './expiry.ts'
 import { exportSnapshot } from './export-snapshot.ts'
 import { extendSandbox } from './extend.ts'
-import { forkSandbox } from './fork.ts'
+import { forkEach, forkSandbox } from './fork.ts'
 import { getSandbox } from './get.ts'
 import { getNetwork } from './get-network.ts'
 import { getSnapshot } from './get-snapshot.ts'
@@ -28,7 +30,10 @@ import { importSnapshot } from './import-snapshot.ts'
 import { type ListSandboxes, listSandboxes } from './list.ts'
 import { type ListSnapshots, listSnapshots } from './list-snapshots.ts'
 import { type LiveSandbox, liveSandbox } from './live.ts'
+import { LiveSandboxes } from './live-sandboxes.ts'
+import type { Measurement } from './measure.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
+import { MetricsHistory } from './metrics-history.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
 import { pauseSandbox } from './pause.ts'
 import { type PortAccess, portAccess } from './port-access.ts'
@@ -38,7 +43,6 @@ import { recoverSandboxes } from './recover.ts'
 import { removeSandbox } from './remove.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
 import { resumeSandbox } from './resume.ts'
-import { runningInstance } from './running.ts'
 import type { CreateSandbox, ForkSandbox, PauseSandbox, ResumeSandbox, Sandbox } from './sandbox.ts'
 import { setNetwork } from './set-network.ts'
 import { setSandboxTimeout } from './set-timeout.ts'
@@ -47,6 +51,7 @@ import { SnapshotRecords } from './snapshot-records.ts'
 import { startProcess } from './start-process.ts'
 import { type SandboxFilter, SandboxStore } from './store.ts'
 import { sweepSandboxes } from './sweep.ts'
+import { connectSandbox, sleepingSandbox, wakeSandbox, wokenInstance } from './wake.ts'
 
 export interface SandboxDeps {
   engine: Engine
@@ -56,9 +61,11 @@ export interface SandboxDeps {
   config: Pick<Config, 'defaultLimits' | 'egress'>
   now: () => Date
   logger: Logger
+  /** Whose a sandbox is, for what is done to it without a request of its owner. */
+  accountOf: (id: string) => Account
   expiry: Expiry
   /** Running sandboxes by id. A cache of what the store says is running and the engine has alive. */
-  live: Map<string, { accountId: string; instance: Instance }>
+  live: LiveSandboxes
   /** Sandboxes that some call of this process is changing right now: the sweep leaves them alone. */
   busy: Set<string>
 }
@@ -74,17 +81,20 @@ export interface InContext extends Subject {
   contextId: string
 }
 
-interface SandboxesOptions extends Pick<SandboxDeps, 'engine' | 'templates' | 'config' | 'now' | 'logger'> {
+interface SandboxesOptions
+  extends Pick<SandboxDeps, 'engine' | 'templates' | 'config' | 'now' | 'logger' | 'accountOf'> {
   db: Database
 }
 
 /** Everything that can be done with sandboxes. One verb a line, each in the file named like it. */
 export function createSandboxes({ db, ...given }: SandboxesOptions) {
+  const live = new LiveSandboxes()
+  const history = new MetricsHistory({ live, logger: given.logger })
   const deps: SandboxDeps = {
     ...given,
     store: new SandboxStore({ db, now: given.now }),
     snapshots: new SnapshotRecords(db),
-    live: new Map(),
+    live,
     busy: new Set(),
     expiry: new Expiry({
       now: given.now,
@@ -101,12 +111,15 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     setTimeout: (subject: Subject, seconds: number): Promise<Sandbox> => setSandboxTimeout(deps, subject, seconds),
     network: (subject: Subject): Promise<SandboxNetwork> => getNetwork(deps, subject),
     setNetwork: (subject: Subject, input: SetNetwork): Promise<SandboxNetwork> => setNetwork(deps, subject, input),
+    expire: (subject: Subject): Promise<void> => expireSandbox(deps, subject),
     extend: (subject: Subject, seconds: number): Promise<Sandbox> => extendSandbox(deps, subject, seconds),
     count: (account: Account, filter: SandboxFilter): Promise<number> => countSandboxes(deps, account, filter),
     pause: (subject: Subject, input: PauseSandbox): Promise<Sandbox> => pauseSandbox(deps, subject, input),
     resume: (subject: Subject, input: ResumeSandbox): Promise<Sandbox> => resumeSandbox(deps, subject, input),
+    connect: (subject: Subject, input: ResumeSandbox & { timeout: number }) => connectSandbox(deps, subject, input),
     fork: (subject: Subject, input: ForkSandbox, signal: AbortSignal): Promise<Sandbox[]> =>
       forkSandbox(deps, subject, input, signal),
+    forkEach: (subject: Subject, input: ForkSandbox, signal: AbortSignal) => forkEach(deps, subject, input, signal),
     snapshots: {
       create: (subject: Subject, input: CreateSnapshot, signal: AbortSignal): Promise<Snapshot> =>
         createSnapshot(deps, subject, input, signal),
@@ -134,24 +147,38 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       remove: (subject: InContext): Promise<void> => removeContext(deps, subject),
     },
     metrics: (subject: Subject): Promise<SandboxMetrics> => readMetrics(deps, subject),
+    metricsHistory: async (subject: Subject): Promise<Measurement[]> => {
+      await getSandbox(deps, subject.account, subject.id)
+      return history.of(subject.id)
+    },
+    concurrency: (account: Account, range: { from: Date; to: Date }): Promise<Concurrency[]> =>
+      readConcurrency(db, account, range),
     posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),
     /** What runs inside, for work that needs no rule of ours: files, processes, logs, ports. */
-    running: (subject: Subject): Promise<Instance> => runningInstance(deps, subject.account, subject.id),
+    running: (subject: Subject): Promise<Instance> => wokenInstance(deps, subject.account, subject.id),
 
     /** Whoever owns it, for a caller that shows another right to it than a key. */
     live: (id: string): LiveSandbox | undefined => liveSandbox(deps, id),
     liveIds: (): Iterable<string> => deps.live.keys(),
-    portAccess: (live: LiveSandbox): Promise<PortAccess> => portAccess(deps, live),
+    sleeping: (id: string): Promise<Sandbox | undefined> => sleepingSandbox(deps, id),
+    wake: (sandbox: Sandbox): Promise<LiveSandbox> => wakeSandbox(deps, sandbox),
+    /** Calls `cut` when a running sandbox is paused or ends. Answers with what takes that back. */
+    onLeave: (id: string, cut: () => void): (() => void) => deps.live.onLeave(id, cut),
+    portAccess: (of: LiveSandbox | Sandbox): Promise<PortAccess> => portAccess(deps, of),
 
     /** At start, before anything else is asked for. */
     recover: async (): Promise<void> => {
       await recoverSandboxes(deps)
       await deps.expiry.start()
+      history.start()
     },
     /** Deletes records of sandboxes that ended long ago. */
     forgetEnded: (before: Date, most: number): Promise<number> => deps.store.forgetEnded(before, most),
     /** Stops the timers. The sandboxes live on. */
-    close: (): Promise<void> => deps.expiry.close(),
+    close: async (): Promise<void> => {
+      await history.close()
+      await deps.expiry.close()
+    },
   }
 }
 

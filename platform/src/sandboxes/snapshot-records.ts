@@ -1,4 +1,4 @@
-import type { Selectable, Transaction } from 'kysely'
+import { type Selectable, sql, type Transaction } from 'kysely'
 import { appendEvent } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
@@ -91,14 +91,16 @@ export class SnapshotRecords {
     accountId: string,
     filter: {
       name: string | undefined
+      nameBegins: string | undefined
       sandbox: string | undefined
       after: { createdAt: Date; id: string } | undefined
       limit: number
     },
   ): Promise<Snapshot[]> {
     let query = this.#ready(accountId)
-    const { name, sandbox, after, limit } = filter
+    const { name, nameBegins, sandbox, after, limit } = filter
     if (name !== undefined) query = query.where('name', '=', name)
+    if (nameBegins !== undefined) query = query.where(sql<boolean>`starts_with(name, ${nameBegins})`)
     if (sandbox !== undefined) query = query.where('sandbox_id', '=', sandbox)
     if (after)
       query = query.where((is) => is(is.refTuple('created_at', 'id'), '<', is.tuple(after.createdAt, after.id)))

@@ -3,8 +3,8 @@ import type { Instance } from '../engine/engine.ts'
 import type { GuestProcess } from '../engine/guest/process.ts'
 import { WarrenError } from '../errors.ts'
 import { argvOf, nodeForTypeScript, type Program, type StartProcess } from './program.ts'
-import { runningInstance } from './running.ts'
 import type { SandboxDeps } from './sandboxes.ts'
+import { wokenInstance } from './wake.ts'
 
 /** Starts a process that goes on by itself. The answer is its first connection: read it, or detach from it. */
 export async function startProcess(
@@ -12,7 +12,7 @@ export async function startProcess(
   subject: { account: Account; id: string },
   input: StartProcess,
 ): Promise<GuestProcess> {
-  const instance = await runningInstance(deps, subject.account, subject.id)
+  const instance = await wokenInstance(deps, subject.account, subject.id)
   const program = argvOf(input)
   if (program.stdin !== undefined && (input.stdin || input.pty)) throw tooLongForStdin()
   const process = await startProgram(instance, input, {

@@ -1,12 +1,14 @@
-import { type Selectable, sql } from 'kysely'
+import { sql } from 'kysely'
+import type { PausedMemory } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { WarrenError } from '../errors.ts'
 import type { Event } from '../events/event.ts'
 import { appendEvents } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
-import type { SandboxesTable } from '../storage/tables.ts'
-import type { EndReason, Limits, Runtime, Sandbox, State } from './sandbox.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import type { EndReason, Runtime, Sandbox, State } from './sandbox.ts'
+import { type SandboxRow, sandboxOf } from './sandbox-row.ts'
 
 /** The records of sandboxes: the one writer of their table. Every change is conditional on the state it starts from. */
 export class SandboxStore {
@@ -55,16 +57,17 @@ export class SandboxStore {
       runtime: Runtime
       warm: boolean
       network: NetworkPolicy
+      lifecycle: Lifecycle
       from?: { snapshot: string }
     },
   ): Promise<Sandbox | undefined> {
-    const { instanceId, runtime, warm, network, from } = started
+    const { instanceId, runtime, warm, network, lifecycle, from } = started
     const { id, template } = starting
     return this.#change({
       name: 'run',
-      set: "state = 'running', instance_id = $4, runtime = $5, warm = $6, network = $7",
+      set: "state = 'running', instance_id = $4, runtime = $5, warm = $6, network = $7, lifecycle = $8",
       where: "state = 'starting'",
-      values: [instanceId, JSON.stringify(runtime), warm, JSON.stringify(network)],
+      values: [instanceId, JSON.stringify(runtime), warm, JSON.stringify(network), JSON.stringify(lifecycle)],
       id,
       event: {
         type: 'sandbox.created',
@@ -135,25 +138,25 @@ export class SandboxStore {
     })
   }
 
-  /** Undefined when no such sandbox of the account is running. */
-  markPausing(accountId: string, id: string): Promise<Sandbox | undefined> {
+  /** Undefined when no such sandbox of the account is running, or its time was not over by `expiredBy`. */
+  markPausing(accountId: string, id: string, expiredBy?: Date): Promise<Sandbox | undefined> {
     return this.#change({
       name: 'pausing',
       set: "state = 'pausing'",
-      where: "account_id = $4 and state = 'running'",
-      values: [accountId],
+      where: "account_id = $4 and state = 'running' and expires_at <= coalesce($5, expires_at)",
+      values: [accountId, expiredBy ?? null],
       id,
     })
   }
 
   /** Undefined when it is not pausing any more. Its time stands still; the paused one is kept until `expiresAt`. */
-  markPaused(id: string, paused: { memory: 'saved' | 'resident'; expiresAt: Date }): Promise<Sandbox | undefined> {
+  markPaused(id: string, paused: { memory: PausedMemory; expiresAt: Date }): Promise<Sandbox | undefined> {
     return this.#change({
       name: 'paused',
-      set: `state = 'paused', paused_memory = $4, expires_at = $5,
+      set: `state = 'paused', paused_memory = $4, expires_at = $5, paused_at = $6,
         remaining_ms = greatest(0, extract(epoch from expires_at - $6::timestamptz) * 1000)::bigint`,
       where: "state = 'pausing'",
-      values: [paused.memory, paused.expiresAt, this.#now()],
+      values: [paused.memory === 'none' ? null : paused.memory, paused.expiresAt, this.#now()],
       id,
       event: { type: 'sandbox.paused', data: { memory: paused.memory } },
     })
@@ -183,7 +186,7 @@ export class SandboxStore {
   markResumed(id: string, expiresAt: Date): Promise<Sandbox | undefined> {
     return this.#change({
       name: 'resumed',
-      set: "state = 'running', paused_memory = null, remaining_ms = null, expires_at = $4",
+      set: "state = 'running', paused_memory = null, paused_at = null, remaining_ms = null, expires_at = $4",
       where: "state = 'resuming'",
       values: [expiresAt],
       id,
@@ -205,7 +208,7 @@ export class SandboxStore {
       name: 'sandbox-fork',
       text: `with changed as (
           update sandboxes s set state = 'running', instance_id = copy.instance, runtime = copy.runtime, warm = false,
-            network = $4
+            network = $4, lifecycle = $5
           from jsonb_to_recordset($2::jsonb) as copy(id text, instance text, runtime jsonb)
           where s.id = copy.id and s.state = 'starting' returning s.*),
         told as (${appendEvents(`
@@ -220,20 +223,32 @@ export class SandboxStore {
         JSON.stringify(copies.map(({ id, instanceId, runtime }) => ({ id, instance: instanceId, runtime }))),
         source.accountId,
         JSON.stringify(source.network),
+        JSON.stringify(source.lifecycle),
       ],
     }
-    const { rows } = await step('sandbox.fork', source.id, () => this.#db.pool.query<Row>(statement))
-    return rows.map(toSandbox)
+    const { rows } = await step('sandbox.fork', source.id, () => this.#db.pool.query<SandboxRow>(statement))
+    return rows.map(sandboxOf)
   }
 
   async find(accountId: string, id: string): Promise<Sandbox | undefined> {
     if (!isId(id)) return undefined
-    const { rows } = await this.#db.pool.query<Row>({
+    const { rows } = await this.#db.pool.query<SandboxRow>({
       name: 'sandbox-find',
       text: 'select * from sandboxes where id = $1 and account_id = $2 and ended_at is null',
       values: [id, accountId],
     })
-    return rows[0] && toSandbox(rows[0])
+    return rows[0] && sandboxOf(rows[0])
+  }
+
+  /** Whoever owns it: only for callers that check a right of another kind. */
+  async findOfAny(id: string): Promise<Sandbox | undefined> {
+    if (!isId(id)) return undefined
+    const { rows } = await this.#db.pool.query<SandboxRow>({
+      name: 'sandbox-find-of-any',
+      text: 'select * from sandboxes where id = $1 and ended_at is null',
+      values: [id],
+    })
+    return rows[0] && sandboxOf(rows[0])
   }
 
   async list(
@@ -252,7 +267,7 @@ export class SandboxStore {
         sql<boolean>`(created_at, id) ${sql.raw(beyond)} (${after.createdAt}::timestamptz, ${after.id})`,
       )
     const rows = await query.orderBy('created_at', direction).orderBy('id', direction).limit(limit).execute()
-    return rows.map(toSandbox)
+    return rows.map(sandboxOf)
   }
 
   async count(accountId: string, filter: SandboxFilter): Promise<number> {
@@ -267,7 +282,7 @@ export class SandboxStore {
       .selectFrom('sandboxes')
       .where('account_id', '=', accountId)
       .where('ended_at', 'is', null)
-    if (state) query = query.where('state', '=', state)
+    if (state) query = query.where('state', 'in', [state].flat())
     if (template !== undefined) query = query.where('template', '=', template)
     if (createdFrom) query = query.where('created_at', '>=', createdFrom)
     if (Object.keys(metadata).length > 0)
@@ -278,7 +293,7 @@ export class SandboxStore {
   /** Everything that has not ended, of all accounts. */
   async unsettled(): Promise<Sandbox[]> {
     const rows = await this.#db.kysely.selectFrom('sandboxes').selectAll().where('ended_at', 'is', null).execute()
-    return rows.map(toSandbox)
+    return rows.map(sandboxOf)
   }
 
   /** Those whose time is over, and those that are between two states. */
@@ -291,7 +306,7 @@ export class SandboxStore {
         is.or([is('expires_at', '<=', now), is('state', 'in', ['starting', 'pausing', 'resuming', 'stopping'])]),
       )
       .execute()
-    return rows.map(toSandbox)
+    return rows.map(sandboxOf)
   }
 
   /** Deletes at most `most` records of sandboxes that ended before that time; answers how many. */
@@ -330,13 +345,13 @@ export class SandboxStore {
         select * from changed`,
       values: [id, event?.type ?? null, event ? JSON.stringify(event.data) : null, ...values],
     }
-    const { rows } = await step(`sandbox.${name}`, id, () => this.#db.pool.query<Row>(statement))
-    return rows[0] && toSandbox(rows[0])
+    const { rows } = await step(`sandbox.${name}`, id, () => this.#db.pool.query<SandboxRow>(statement))
+    return rows[0] && sandboxOf(rows[0])
   }
 }
 
 export interface SandboxFilter {
-  state?: State | undefined
+  state?: State | readonly State[] | undefined
   template?: string | undefined
   createdFrom?: Date | undefined
   metadata: Record<string, string>
@@ -366,24 +381,3 @@ interface Change {
 
 /** What is left of each kind of event when its account and subject are known. */
 type EventBody<E> = E extends Event ? Pick<E, 'type' | 'data'> : never
-type Row = Selectable<SandboxesTable>
-
-function toSandbox(row: Row): Sandbox {
-  return {
-    id: row.id,
-    accountId: row.account_id,
-    state: row.state as State,
-    template: row.template,
-    limits: row.limits as Limits,
-    metadata: row.metadata,
-    network: row.network as NetworkPolicy,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at ?? row.created_at,
-    runtime: (row.runtime as Runtime | null) ?? undefined,
-    instanceId: row.instance_id ?? undefined,
-    warm: row.warm ?? false,
-    memory: row.paused_memory ?? undefined,
-    remainingMs: row.remaining_ms === null ? undefined : Number(row.remaining_ms),
-    endReason: row.end_reason ?? undefined,
-  }
-}

@@ -1,10 +1,10 @@
 import { checkAgents } from './check-agents.ts'
+import { expire } from './expire.ts'
 import { settle } from './recover.ts'
-import { endSandbox } from './remove.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
 /**
- * Ends the sandboxes whose time is over and settles records that nobody is at work on; `everything` looks at those too
+ * Ends or pauses the sandboxes whose time is over and settles records that nobody is at work on; `everything` looks at those too
  * that should be running, and whether they answer. Does not wait for the ends, so that one that hangs does not hold up the others. Answers when
  * the next sandbox expires.
  */
@@ -15,7 +15,7 @@ export async function sweepSandboxes(deps: SandboxDeps, everything: boolean): Pr
   for (const sandbox of await (everything ? store.unsettled() : store.due(expiredBy))) {
     if (busy.has(sandbox.id)) continue
     const due = sandbox.state !== 'stopping' && sandbox.expiresAt <= expiredBy
-    const work = due ? endSandbox(deps, sandbox.id, { reason: 'timeout', expiredBy }) : settle(deps, sandbox)
+    const work = due ? expire(deps, sandbox, expiredBy) : settle(deps, sandbox)
     work.catch((error) =>
       logger.error({ err: error, sandbox: sandbox.id }, 'sandbox could not be settled; tried again later'),
     )

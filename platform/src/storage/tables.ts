@@ -4,6 +4,7 @@ import type { ColumnType, Generated } from 'kysely'
 export interface Tables {
   sandboxes: SandboxesTable
   snapshots: SnapshotsTable
+  keys: KeysTable
   events: EventsTable
   templates: TemplatesTable
   template_builds: TemplateBuildsTable
@@ -34,6 +35,8 @@ export interface SandboxesTable {
   paused_memory: 'saved' | 'resident' | null
   /** A bigint, which pg reads as text. */
   remaining_ms: string | null
+  lifecycle: ColumnType<unknown, string | undefined, string>
+  paused_at: Date | null
 }
 
 export interface SnapshotsTable {
@@ -48,6 +51,17 @@ export interface SnapshotsTable {
   limits: OptionalJson<unknown>
   size_bytes: string | null
   created_at: Date
+}
+
+export interface KeysTable {
+  id: string
+  account_id: string
+  kind: 'key' | 'token'
+  name: string
+  hash: string
+  mask: Json<unknown>
+  created_at: Date
+  last_used_at: Date | null
 }
 
 export interface EventsTable {

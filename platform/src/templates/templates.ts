@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Account } from '../accounts/account.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -11,9 +11,9 @@ import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { preferredBase } from './build/base-image.ts'
 import type { PullImage } from './build/pull-image.ts'
 import { Builder } from './builder.ts'
-import { preferredBase } from './build/base-image.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { isPlatformTemplate, platformAliases, platformTemplates } from './platform-templates.ts'
 import {
@@ -137,7 +137,10 @@ export class Templates {
       } catch (error) {
         if (giveUp.aborted) return
         // Whoever asks for it is told too, and has it tried again.
-        this.#logger.warn({ reason: (error as Error).message, template: name }, 'a template of the platform was not built')
+        this.#logger.warn(
+          { reason: (error as Error).message, template: name },
+          'a template of the platform was not built',
+        )
       }
     }
   }

@@ -38,7 +38,7 @@ export async function openBench(): Promise<Bench> {
   const home = await mkdtemp(join(tmpdir(), 'warren-bench-'))
   const runDir = join(home, 'run')
   const cgroupParent = `warren-test-${newId('b')}`
-  const host = await openHost({ guestBinary, imagesDir: home, toolsDir, cacheDir, cgroupParent })
+  const host = await openHost({ guestBinary, imagesDir: home, toolsDir, cacheDir, cgroupParent, diskWriteMbps: 0 })
   const { cgroups } = host
   const store = await InstanceStore.open(runDir)
   const drivers = createDrivers(host, { allowUnconfined: true })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { access, mkdir, readdir, truncate } from 'node:fs/promises'
+import { access, mkdir, readdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -87,7 +87,9 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
     const take = async (hold = false): Promise<SnapshotSource> => {
       const path = join(bench.home, `snapshot-${Math.random().toString(36).slice(2)}`)
       await mkdir(path)
-      return { path, slot: spec.slot, ...(await instance.snapshot!(path, { hold }, start())) }
+      const { goesOn, ...saved } = await instance.snapshot!(path, { hold }, start())
+      await goesOn
+      return { path, slot: spec.slot, ...saved }
     }
     const bringBack = async (source: SnapshotSource) => {
       const own = await bench.newSpec(driver)
@@ -239,6 +241,10 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
         await instance.destroy([snapshotParts.disk])
         assert.deepEqual((await readdir(dir.path)).sort(), ['disk.img', 'spec.json'])
         assert.deepEqual(await bench.processesOf(spec.id), [])
+        const cut = { ...held, path: join(bench.home, 'nothing'), kept: ['disk.img', 'claimed'] }
+        await writeFile(join(dir.path, 'claimed'), '')
+        await assert.rejects(driver.restore!(spec, dir, cut, start()))
+        assert.deepEqual((await readdir(dir.path)).sort(), ['claimed', 'disk.img', 'spec.json'])
         instance = await driver.restore!(spec, dir, held, start())
         guest = clientOf(instance)
         const now = await eventually(() => ask(guest))

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { processStat } from '../../src/lib/process-stat.ts'
 
@@ -24,7 +24,11 @@ export interface HostView {
   mounts: string[]
   /** Instances that have a folder. */
   folders: string[]
-  /** Paths in the home, two levels deep, but for what the database and the instances keep. */
+  /** Snapshots that have a folder. */
+  snapshots: string[]
+  /** Networks prepared for sandboxes, by number, and which processes are in them. */
+  slots: Map<number, number[]>
+  /** Paths in the home, two levels deep, but for what the database, the instances and the snapshots keep. */
   files: string[]
   /** Half-written files, at any depth. */
   drafts: string[]
@@ -73,8 +77,10 @@ export function viewHost({ home, pid }: { home: string; pid: number }): HostView
       .split('\n')
       .filter((line) => line.includes(home) || devices.has(/ - \S+ (\/dev\/loop\d+) /.exec(line)?.[1] ?? '')),
     folders: readdirSync(`${home}/run`),
-    files: globSync(['*', '*/*'], { cwd: home }).filter((path) => !/^(run|postgres)\//.test(path)),
-    drafts: globSync('{.,images,run/*,postgres}/*.{draft,partial,tmp,stale,unfinished}', { cwd: home }),
+    snapshots: list(`${home}/snapshots`),
+    slots: slotsOf(home, all),
+    files: globSync(['*', '*/*'], { cwd: home }).filter((path) => !/^(run|postgres|snapshots)\//.test(path)),
+    drafts: globSync('{.,images,run/*,postgres,snapshots}/*.{draft,partial,tmp,stale,unfinished,copy}', { cwd: home }),
   }
 }
 
@@ -102,9 +108,31 @@ function living({ pid, startTime }: Process): Living {
   return `${pid} ${startTime}`
 }
 
+/** What the platform of a home calls its own on this host. */
+function nameOf(home: string): string {
+  return `warren-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`
+}
+
+function slotsOf(home: string, all: Process[]): Map<number, number[]> {
+  const prefix = `${nameOf(home)}-`
+  const names = list('/run/netns').filter((name) => name.startsWith(prefix))
+  const byNamespace = new Map<number, number[]>()
+  if (names.length > 0)
+    for (const { pid } of all) {
+      const inode = Number(/\d+/.exec(link(`/proc/${pid}/ns/net`))?.[0])
+      byNamespace.set(inode, [...(byNamespace.get(inode) ?? []), pid])
+    }
+  return new Map(
+    names.map((name) => {
+      const inode = statSync(`/run/netns/${name}`, { throwIfNoEntry: false })?.ino ?? 0
+      return [Number(name.slice(prefix.length)), byNamespace.get(inode) ?? []]
+    }),
+  )
+}
+
 /** One parent for each home, in every hierarchy that the host has. */
 function groupsOf(home: string): Map<string, number[]> {
-  const parent = `warren-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`
+  const parent = nameOf(home)
   const found = new Map<string, number[]>()
   for (const hierarchy of ['.', ...list('/sys/fs/cgroup')]) {
     const folder = `/sys/fs/cgroup/${hierarchy}/${parent}`

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import pg from 'pg'
 import { type Platform, until } from '../platform.ts'
 import { type HostView, type Living, viewHost } from './host-view.ts'
@@ -9,21 +9,41 @@ const orderMs = 60_000
 interface Row {
   id: string
   state: string
+  /** Of a paused one: null where its files alone were kept. */
+  paused_memory: 'saved' | 'resident' | null
   instance_id: string | null
   ended_at: Date | null
   events: string[]
 }
 
-/** The records of a platform as its database and its instances' folders hold them. */
+interface SnapshotRow {
+  id: string
+  state: string
+  events: string[]
+}
+
+interface Records {
+  sandboxes: Row[]
+  snapshots: SnapshotRow[]
+}
+
+/** The records of sandboxes as the database holds them. */
 export async function readRows(home: string): Promise<Row[]> {
+  return (await readRecords(home)).sandboxes
+}
+
+async function readRecords(home: string): Promise<Records> {
   const client = new pg.Client({ host: `${home}/postgres/data`, user: 'warren', database: 'postgres' })
   await client.connect()
   try {
-    const { rows } = await client.query<Row>(
-      `select id, state, instance_id, ended_at,
+    const sandboxes = await client.query<Row>(
+      `select id, state, paused_memory, instance_id, ended_at,
         array(select type from events where subject = sandboxes.id order by seq) as events from sandboxes`,
     )
-    return rows
+    const snapshots = await client.query<SnapshotRow>(
+      'select id, state, array(select type from events where subject = snapshots.id) as events from snapshots',
+    )
+    return { sandboxes: sandboxes.rows, snapshots: snapshots.rows }
   } finally {
     await client.end()
   }
@@ -33,7 +53,7 @@ export async function readRows(home: string): Promise<Row[]> {
 export async function untilInOrder(platform: Platform, spare: number): Promise<void> {
   let faults: string[] = []
   const isInOrder = async () => {
-    faults = leftovers(platform.home, viewHost(platform), await readRows(platform.home), spare)
+    faults = leftovers(platform.home, viewHost(platform), await readRecords(platform.home), spare)
     return faults.length === 0
   }
   await until('nothing lost, nothing left', isInOrder, orderMs).catch((error) => {
@@ -45,10 +65,14 @@ export async function untilInOrder(platform: Platform, spare: number): Promise<v
  * What is there that no record owns, and what a record owns that is not there; a sentence each, none when all is in order.
  * `spare` ready instances belong to nobody yet.
  */
-function leftovers(home: string, host: HostView, rows: Row[], spare: number): string[] {
-  const owned = new Set(rows.filter(({ state }) => state === 'running').map(({ instance_id }) => instance_id!))
+function leftovers(home: string, host: HostView, { sandboxes, snapshots }: Records, spare: number): string[] {
+  const owns = (is: (row: Row) => boolean) => sandboxes.filter(is).map(({ instance_id }) => instance_id!)
+  // Nothing of these runs.
+  const away = new Set(owns(({ state, paused_memory }) => state === 'paused' && paused_memory !== 'resident'))
+  const resident = new Set(owns(({ state, paused_memory }) => state === 'paused' && paused_memory === 'resident'))
+  const owned = new Set([...owns(({ state }) => state === 'running'), ...resident])
   const records = new Map(host.folders.map((id) => [id, recordOf(`${home}/run/${id}`)]))
-  const waiting = host.folders.filter((id) => records.get(id)?.isSpare && !owned.has(id))
+  const waiting = host.folders.filter((id) => records.get(id)?.isSpare && !owned.has(id) && !away.has(id))
   // Made but for its last step, for whoever asks next: its keeper lives, and has nothing to tell yet.
   const prepared = host.folders.filter((id) => records.get(id)?.isPrepared && host.keepers.has(id))
   const known = new Set([...owned, ...waiting, ...prepared])
@@ -58,11 +82,18 @@ function leftovers(home: string, host: HostView, rows: Row[], spare: number): st
     values.filter((value, index) => values.indexOf(value) !== index).map((value) => `${what} twice: ${value}`)
   const disks = host.folders.filter((id) => records.get(id)?.disk === 'loop')
   return [
-    ...rows.flatMap(rowFaults),
+    ...sandboxes.flatMap(rowFaults),
+    ...snapshotFaults(snapshots, host),
+    ...slotFaults(host, [...records.values()]),
+    ...[...away].flatMap((id) => awayFaults(id, host, `${home}/run/${id}`)),
+    ...[...known].flatMap((id) => liveFaults(id, `${home}/run/${id}`, resident.has(id))),
     ...(waiting.length === spare ? [] : [`${waiting.length} ready instances, not ${spare}`]),
     ...[...known].filter((id) => !host.folders.includes(id)).map((id) => `no folder of ${id}`),
     ...[...known].filter((id) => host.keepers.get(id)?.length !== 1).map((id) => `not one keeper of ${id}`),
-    ...stray('folder', host.folders),
+    ...stray(
+      'folder',
+      host.folders.filter((id) => !away.has(id)),
+    ),
     ...stray('keeper of', host.keepers.keys()),
     ...stray('control group', host.groups.keys()),
     ...[...host.groups].flatMap(([id, pids]) => strayInGroup(id, pids, host.below.get(id) ?? [])),
@@ -79,11 +110,68 @@ function leftovers(home: string, host: HostView, rows: Row[], spare: number): st
   ]
 }
 
+/** What stays of one whose memory is saved or given up, and nothing else. */
+const kept = ['claimed', 'disk.img', 'paused.json', 'saved', 'spec.json']
+
+function awayFaults(id: string, host: HostView, folder: string): string[] {
+  const files = host.folders.includes(id) ? readdirSync(folder) : []
+  return [
+    ...(['disk.img', 'paused.json', 'spec.json'] as const)
+      .filter((name) => !files.includes(name))
+      .map((name) => `no ${name} of ${id}, which is paused`),
+    ...files.filter((name) => !kept.includes(name)).map((name) => `file ${name} of ${id}, which is paused`),
+  ]
+}
+
+function liveFaults(id: string, folder: string, isResident: boolean): string[] {
+  const stale = ['saved', 'standing', ...(isResident ? [] : ['paused.json'])].filter((name) =>
+    existsSync(`${folder}/${name}`),
+  )
+  const calls = list(`${folder}/host`)
+  return [...stale, ...calls].map((name) => `file ${name} of ${id}, which does not stand still`)
+}
+
+function snapshotFaults(rows: SnapshotRow[], { snapshots }: HostView): string[] {
+  return [
+    ...rows.filter(({ state }) => state !== 'ready').map(({ id, state }) => `snapshot ${id} is ${state}`),
+    ...rows.filter(({ id }) => !snapshots.includes(id)).map(({ id }) => `no folder of snapshot ${id}`),
+    ...rows
+      .filter(({ events }) => events.join() !== 'snapshot.created')
+      .map(({ id, events }) => `snapshot ${id} was told by ${events.length === 0 ? 'nothing' : events}`),
+    ...snapshots.filter((id) => !rows.some((row) => row.id === id)).map((id) => `folder of snapshot ${id}`),
+  ]
+}
+
+/** The platform keeps at most this many networks ready beside those in use. */
+const mostSlotsReady = 64
+
+function slotFaults({ slots }: HostView, records: ReturnType<typeof recordOf>[]): string[] {
+  const taken = records.flatMap((record) => record?.network ?? [])
+  const free = [...slots].filter(([slot]) => !taken.includes(slot))
+  return [
+    ...taken.filter((slot, at) => taken.indexOf(slot) !== at).map((slot) => `network ${slot} twice`),
+    ...taken.filter((slot) => !slots.has(slot)).map((slot) => `no network ${slot}`),
+    ...free.flatMap(([slot, pids]) => pids.map((pid) => `process ${pid} in the free network ${slot}`)),
+    ...(free.length > mostSlotsReady ? [`${free.length} free networks`] : []),
+  ]
+}
+
+function list(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : []
+}
+
 function rowFaults({ id, state, ended_at, events }: Row): string[] {
   const count = (type: string) => events.filter((event) => event === `sandbox.${type}`).length
-  const wanted = { created: state === 'running' ? [1] : [0, 1], stopped: ended_at ? [1] : [0], failed: [0, 1] }
+  const changes = count('paused') - count('resumed')
+  const isNow = { running: 0, paused: 1 }[state]
+  const wanted = {
+    created: ['running', 'paused'].includes(state) ? [1] : [0, 1],
+    stopped: ended_at ? [1] : [0],
+    failed: [0, 1],
+  }
   return [
-    ...(['starting', 'stopping'].includes(state) ? [`row ${id} is ${state}`] : []),
+    ...(isNow !== undefined && changes !== isNow ? [`row ${id} is ${state} and was told by ${events}`] : []),
+    ...(['starting', 'pausing', 'resuming', 'stopping'].includes(state) ? [`row ${id} is ${state}`] : []),
     ...(state === 'failed' && count('failed') !== 1 ? [`row ${id} failed and told it ${count('failed')} times`] : []),
     ...(['created', 'stopped', 'failed'] as const)
       .filter((type) => !wanted[type].includes(count(type)))
@@ -96,9 +184,15 @@ function strayInGroup(id: string, pids: number[], below: Living[]): string[] {
   return pids.filter((pid) => !known.has(pid)).map((pid) => `process ${pid} in the control group of ${id}`)
 }
 
-function recordOf(
-  folder: string,
-): { slot: number; isSpare: boolean; isPrepared: boolean; disk: string | undefined } | undefined {
+interface RecordedInstance {
+  slot: number
+  network: number | undefined
+  isSpare: boolean
+  isPrepared: boolean
+  disk: string | undefined
+}
+
+function recordOf(folder: string): RecordedInstance | undefined {
   const text = (name: string) => {
     try {
       return readFileSync(`${folder}/${name}`, 'utf8')
@@ -111,6 +205,7 @@ function recordOf(
     const state = text('state.json')
     return {
       slot: spec.slot,
+      network: spec.network?.slot,
       isSpare: poolKey !== undefined && text('claimed') === undefined,
       isPrepared: poolKey === undefined && state === undefined,
       disk: state && JSON.parse(state).disk,

@@ -15,7 +15,7 @@ export class CrashRig {
   readonly #effectsOutside: Set<string>
   readonly #inbox: { wake: (message: Told) => void }
   /** Path and instance of each sandbox that must live on, with the processes that it had when all began. */
-  readonly #living = new Map<string, { id: string; instanceId: string; processes: Living[] }>()
+  readonly #living = new Map<string, { id: string; state: string; instanceId: string; processes: Living[] }>()
   #files: string[] = []
   longestMs = 0
   crashes = 0
@@ -50,19 +50,26 @@ export class CrashRig {
     return [...this.#effectsOutside]
   }
 
-  /** Starts sandboxes, one for each input, each with a process of its own: from now on all of them must live. */
-  async populate(inputs: object[]): Promise<void> {
-    for (const input of inputs) {
+  /**
+   * Starts sandboxes, one for each input, each with a process of its own: from now on all of them must live, and those of
+   * `paused` stand still.
+   */
+  async populate(inputs: object[], paused: { input: object; pause: object }[] = []): Promise<void> {
+    const begin = async (input: object, state: string) => {
       const path = await this.platform.sandbox({ timeout: 86_400, ...input })
       await this.platform.json('POST', `${path}/processes`, { command: 'sleep 1000000' })
-      this.#living.set(path, { id: path.split('/').at(-1)!, instanceId: '', processes: [] })
+      this.#living.set(path, { id: path.split('/').at(-1)!, state, instanceId: '', processes: [] })
+      return path
     }
+    for (const { input, pause } of paused)
+      await this.platform.json('POST', `${await begin(input, 'paused')}/pause`, pause)
+    for (const input of inputs) await begin(input, 'running')
     await this.inOrder('the sandboxes have started')
     const rows = await readRows(this.platform.home)
     const { below, files } = this.#view()
     for (const sandbox of this.#living.values()) {
       sandbox.instanceId = rows.find(({ id }) => id === sandbox.id)!.instance_id!
-      sandbox.processes = below.get(sandbox.instanceId)!
+      sandbox.processes = below.get(sandbox.instanceId) ?? []
     }
     this.#files = files
   }
@@ -172,12 +179,13 @@ export class CrashRig {
     const { below, files } = this.#view()
     const { sandboxes } = await this.platform.json('GET', '/v1/sandboxes?limit=1000')
     const states = new Map(sandboxes.map(({ id, state }: Answer) => [id, state]))
-    for (const { id, instanceId, processes } of this.#living.values()) {
-      if (states.get(id) !== 'running') throw new Error(`sandbox ${id} is ${states.get(id)}`)
+    for (const { id, state, instanceId, processes } of this.#living.values()) {
+      if (states.get(id) !== state) throw new Error(`sandbox ${id} is ${states.get(id)}`)
       const lost = processes.filter((living) => !below.get(instanceId)?.includes(living))
       if (lost.length > 0) throw new Error(`of sandbox ${id} died: ${lost}`)
     }
-    const path = this.sandboxes[this.crashes % Math.max(1, this.sandboxes.length)]
+    const running = [...this.#living].flatMap(([path, { state }]) => (state === 'running' ? path : []))
+    const path = running[this.crashes % Math.max(1, running.length)]
     if (path) await this.platform.json('POST', `${path}/execute`, { command: 'true' })
     const added = files.filter((file) => this.#files.length > 0 && !this.#files.includes(file))
     const unknown = added.filter((file) => !/^images\/base-\d+-[0-9a-f]+-\d+\.ext4$/.test(file))
@@ -191,6 +199,8 @@ export class CrashRig {
       .map(({ id }: Answer) => `/v1/sandboxes/${id}`)
       .filter((path: string) => !this.#living.has(path))
     for (const path of others) await this.platform.call('DELETE', path)
+    const { snapshots } = await this.platform.json('GET', '/v1/snapshots?limit=1000')
+    for (const { id } of snapshots) await this.platform.call('DELETE', `/v1/snapshots/${id}`)
   }
 
   async #hasDied(): Promise<boolean> {

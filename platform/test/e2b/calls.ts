@@ -8,12 +8,12 @@ export interface Call {
   status: 'works' | 'differs' | 'absent'
   /** What differs, or why it is absent. */
   note?: { en: string; zh: string }
+  /** The test that runs it, if not sdk.test.ts. */
+  provenBy?: 'lifecycle.test.ts'
 }
 
-const pause = {
-  en: "Only by Warren's own API so far: clients of E2B are answered with 501 and the reason.",
-  zh: '目前只有 Warren 自己的 API 支持：E2B 客户端得到 501 及其原因。',
-}
+const provenBy = 'lifecycle.test.ts'
+
 const builds = {
   en: 'The one template is `base`, made of the host’s own programs; nothing is built yet: 501.',
   zh: '唯一的模板是由宿主机自身程序构成的 `base`；尚不能构建模板：返回 501。',
@@ -24,16 +24,12 @@ export const calls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: 'Template, timeout (at most 24 hours), metadata, envs and `allowPublicTraffic` are honoured. Refused by name: `secure: false`, auto-pause, auto-resume, `mcp`, `iam`, volumes, `rules`, `egressProxy`, `maskRequestHost`, `httpsPorts`. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
-      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量和 `allowPublicTraffic`。按名称拒绝：`secure: false`、自动暂停、自动恢复、`mcp`、`iam`、卷、`rules`、`egressProxy`、`maskRequestHost`、`httpsPorts`。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
+      en: 'Template, timeout (at most 24 hours), metadata, envs and `allowPublicTraffic` are honoured. Refused by name: `secure: false`, `mcp`, `iam`, volumes, `rules`, `egressProxy`, `maskRequestHost`, `httpsPorts`. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
+      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量和 `allowPublicTraffic`。按名称拒绝：`secure: false`、`mcp`、`iam`、卷、`rules`、`egressProxy`、`maskRequestHost`、`httpsPorts`。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
     },
   },
   { name: 'Sandbox.connect', status: 'works' },
-  {
-    name: 'Sandbox.list',
-    status: 'works',
-    note: { en: 'None that is `paused` is listed.', zh: '不列出处于 `paused` 状态的沙箱。' },
-  },
+  { name: 'Sandbox.list', status: 'works' },
   { name: 'Sandbox.getInfo', status: 'works' },
   { name: 'Sandbox.kill', status: 'works' },
   { name: 'sandbox.setTimeout', status: 'works' },
@@ -42,8 +38,8 @@ export const calls: readonly Call[] = [
     name: 'sandbox.getMetrics',
     status: 'differs',
     note: {
-      en: 'Samples are taken when somebody asks, not every few seconds. `memCache` is 0.',
-      zh: '仅在查询时采样，而非每隔几秒采样。`memCache` 为 0。',
+      en: 'Sampled every five seconds, kept for an hour and not over a restart of Warren. `memCache` is 0.',
+      zh: '每五秒采样一次，保留一小时，Warren 重启后重新开始。`memCache` 为 0。',
     },
   },
   {
@@ -56,9 +52,54 @@ export const calls: readonly Call[] = [
   },
   { name: 'sandbox.downloadUrl', status: 'works' },
   { name: 'sandbox.uploadUrl', status: 'works' },
-  { name: 'sandbox.pause', status: 'absent', note: pause },
-  { name: 'sandbox.fork', status: 'absent', note: pause },
-  { name: 'sandbox.createSnapshot', status: 'absent', note: pause },
+  {
+    name: 'sandbox.pause',
+    status: 'works',
+    provenBy,
+    note: {
+      en: 'What ran goes on when somebody connects. On runtimes that save no memory it stays in the memory of the host. A paused sandbox is deleted after 30 days.',
+      zh: '连接后继续运行。不保存内存的运行时将其留在宿主机内存中。暂停 30 天后删除。',
+    },
+  },
+  {
+    name: 'pause with keepMemory: false',
+    status: 'works',
+    provenBy,
+    note: {
+      en: 'On runtimes whose sandboxes have a disk of their own. `connect` with `memory: false` lets what ran go on for a moment before it is given up.',
+      zh: '适用于沙箱拥有自己磁盘的运行时。带 `memory: false` 的 `connect` 会在放弃内存之前短暂恢复运行。',
+    },
+  },
+  { name: 'lifecycle.onTimeout', status: 'works', provenBy },
+  {
+    name: 'lifecycle.autoResume',
+    status: 'works',
+    provenBy,
+    note: {
+      en: 'The question whether it runs (`isRunning`) does not wake it; everything else that comes in does.',
+      zh: '查询是否运行（`isRunning`）不会唤醒它；其他任何请求都会。',
+    },
+  },
+  {
+    name: 'sandbox.fork',
+    status: 'works',
+    provenBy,
+    note: {
+      en: 'On runtimes that save memory: gVisor and microVMs. Elsewhere 400 with the reason.',
+      zh: '适用于能保存内存的运行时：gVisor 与 microVM。其他运行时返回 400 及原因。',
+    },
+  },
+  {
+    name: 'sandbox.createSnapshot',
+    status: 'works',
+    provenBy,
+    note: {
+      en: 'With what runs where the runtime saves memory, else with the files. A name that is given again replaces the snapshot that had it. What is created from it tells the template of its source.',
+      zh: '运行时能保存内存时包含运行状态，否则只含文件。重复使用的名称会替换原有快照。由快照创建的沙箱显示其来源的模板。',
+    },
+  },
+  { name: 'Sandbox.listSnapshots', status: 'works', provenBy },
+  { name: 'Sandbox.deleteSnapshot', status: 'works', provenBy },
   {
     name: 'sandbox.updateNetwork',
     status: 'differs',

@@ -52,6 +52,22 @@ def sync():
     step("list sandboxes", sandbox.sandbox_id in [one.sandbox_id for one in page.next_items()] and not page.has_next)
     step("connect", Sandbox.connect(sandbox.sandbox_id).commands.run("echo same").stdout == "same\n")
     step("metrics", sandbox.get_metrics()[0].mem_total == 512 * 1024 * 1024)
+    boot = sandbox.files.read("/proc/sys/kernel/random/boot_id")
+    slept = sandbox.commands.run("sleep 3600", background=True)
+    sandbox.files.write("kept", "kept")
+    sandbox.pause()
+    step("pause", not sandbox.is_running() and sandbox.get_info().state.value == "paused")
+    again = sandbox.connect(timeout=300)
+    same = sandbox.files.read("/proc/sys/kernel/random/boot_id") == boot
+    step("resume", again.sandbox_id == sandbox.sandbox_id and same and slept.pid in [one.pid for one in sandbox.commands.list()])
+    sandbox.pause(keep_memory=False)
+    sandbox.connect(timeout=300)
+    same = sandbox.files.read("/proc/sys/kernel/random/boot_id") == boot
+    step("resume with files alone", sandbox.files.read("kept") == "kept" and not same and not sandbox.commands.list())
+    snapshot = sandbox.create_snapshot()
+    copy = Sandbox.create(snapshot.snapshot_id)
+    step("snapshot", copy.files.read("kept") == "kept" and copy.kill())
+    step("delete snapshot", Sandbox.delete_snapshot(snapshot.snapshot_id) and not Sandbox.delete_snapshot(snapshot.snapshot_id))
     step("end", sandbox.kill() and not sandbox.is_running() and not sandbox.kill())
 
 

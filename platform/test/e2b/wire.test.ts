@@ -81,9 +81,7 @@ test('lists have an order, pages, filters and a total', async () => {
 test('what cannot be honoured is refused by its name', async () => {
   for (const [field, value] of Object.entries({
     secure: false,
-    autoPause: true,
     autoPauseMemory: false,
-    autoResume: { enabled: true },
     mcp: { x: {} },
     iam: { tokens: {} },
     volumeMounts: [{ name: 'v', path: '/v' }],

@@ -45,6 +45,9 @@ native door need the key, unless they carry the label \`warren.ports\` with the 
 
 **Files** are read and written as the sandbox's root, and what is made belongs to the user, as E2B has it.
 
+**Keys.** The command line of E2B finds its team at \`/teams\`, and \`/api-keys\` and \`/access-tokens\` make and take away keys. That takes the admin key or an
+access token; a key that was made cannot make others. Logs are those of the running sandbox: a paused one tells none.
+
 ## Call by call
 
 | Call | | |
@@ -89,6 +92,9 @@ await sandbox.kill()
 \`warren.ports\`，其值为 \`public\` 或 \`token\`。
 
 **文件**以沙箱内 root 的权限读写，新建的文件归用户所有，与 E2B 一致。
+
+**密钥。** E2B 的命令行通过 \`/teams\` 找到团队；\`/api-keys\` 与 \`/access-tokens\` 用于创建和删除密钥，需要管理密钥或访问令牌；由此创建的密钥不能再创建
+其他密钥。日志只来自正在运行的沙箱：暂停的沙箱没有日志。
 
 ## 逐项说明
 

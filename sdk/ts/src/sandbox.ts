@@ -37,8 +37,12 @@ export interface SandboxInfo {
   metadata: Record<string, string>
   createdAt: string
   expiresAt: string
-  /** Of a paused sandbox: on the disk, or still in the memory of the host. */
-  memory?: 'saved' | 'resident'
+  /** Of a paused sandbox: on the disk, still in the memory of the host, or given up, with the files alone left. */
+  memory?: 'saved' | 'resident' | 'none'
+  /** What happens when its time is over; whether a pause then keeps what runs; whether what comes in for it resumes it. */
+  onTimeout: 'kill' | 'pause'
+  keepMemory: boolean
+  autoResume: boolean
   /** Why it stops or failed, such as `out_of_memory`. */
   endReason?: string
   /** It came from the warm pool. */
@@ -197,15 +201,19 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * Lets it stand still, with its memory on the disk where the runtime can: `info.memory` tells. It is kept for `timeout`
-   * seconds, by default a week. Until `resume` everything else is answered by `conflict`.
+   * seconds, by default a week. Until `resume` everything else is answered by `conflict`, or with `autoResume` resumes it. `memory: false` gives up what runs
+   * and keeps the files alone: on `resume` it begins anew with these.
    */
-  async pause(options: { timeout?: number | undefined } = {}): Promise<SandboxInfo> {
+  async pause(options: { timeout?: number | undefined; memory?: boolean | undefined } = {}): Promise<SandboxInfo> {
     this.#info = await this.#transport.json('POST', `${this.#path}/pause`, { json: options })
     return this.#info
   }
 
-  /** Lets it go on where it stood still, for `timeout` seconds or the time it had left. */
-  async resume(options: { timeout?: number | undefined } = {}): Promise<SandboxInfo> {
+  /**
+   * Lets it go on where it stood still, for `timeout` seconds or the time it had left. `memory: false` gives up what ran: it begins
+   * anew with its files.
+   */
+  async resume(options: { timeout?: number | undefined; memory?: boolean | undefined } = {}): Promise<SandboxInfo> {
     this.#info = await this.#transport.json('POST', `${this.#path}/resume`, { json: options })
     return this.#info
   }

@@ -20,6 +20,12 @@ export interface CreateOptions {
   snapshot?: string | undefined
   /** Whole seconds until the sandbox stops by itself; default 300. */
   timeout?: number | undefined
+  /** What happens when its time is over: it is deleted (`kill`, the default), or paused until somebody resumes it. */
+  onTimeout?: 'kill' | 'pause' | undefined
+  /** Whether that pause keeps what runs; default true. */
+  keepMemory?: boolean | undefined
+  /** While it is paused with what ran, whatever comes in for it resumes it first; default false. */
+  autoResume?: boolean | undefined
   env?: Record<string, string> | undefined
   /** Labels of your own, which `list` can filter by. */
   metadata?: Record<string, string> | undefined

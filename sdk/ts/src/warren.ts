@@ -21,7 +21,7 @@ export interface RuntimeReport {
   /** What its sandboxes can do beside running, or why not. A fork needs snapshots that keep memory. */
   capabilities: {
     pause: { memory?: 'saved' | 'resident'; absent?: string }
-    snapshot: { keeps?: 'memory' | 'files'; absent?: string }
+    snapshot: { keeps?: 'memory' | 'files'; withoutMemory?: string; absent?: string }
   }
 }
 

@@ -11,13 +11,20 @@ export function addPause(parent: Command): void {
     .description(text.pause)
     .argument('<id>', text.argumentId)
     .option('--timeout <time>', text.optionKeptTime, wholeDuration)
+    .option('--no-memory', text.optionNoMemory)
     .option('--json', text.optionJson)
     .action(pause)
 }
 
-async function pause(id: string, { timeout, json }: { timeout?: number; json?: boolean }): Promise<void> {
+interface PauseOptions {
+  timeout?: number
+  memory: boolean
+  json?: boolean
+}
+
+async function pause(id: string, { timeout, memory, json }: PauseOptions): Promise<void> {
   const sandbox = await server().sandboxes.get(id)
-  const info = await withProgress(text.pausing, () => sandbox.pause({ timeout }))
+  const info = await withProgress(text.pausing, () => sandbox.pause({ timeout, memory }))
   if (json) printJson(info)
   else process.stdout.write(`${text.paused(id, info.memory ?? 'resident')}\n`)
 }

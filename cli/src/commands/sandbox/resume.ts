@@ -11,13 +11,20 @@ export function addResume(parent: Command): void {
     .description(text.resume)
     .argument('<id>', text.argumentId)
     .option('--timeout <time>', text.optionTimeout, wholeDuration)
+    .option('--no-memory', text.optionResumeNoMemory)
     .option('--json', text.optionJson)
     .action(resume)
 }
 
-async function resume(id: string, { timeout, json }: { timeout?: number; json?: boolean }): Promise<void> {
+interface ResumeOptions {
+  timeout?: number
+  memory: boolean
+  json?: boolean
+}
+
+async function resume(id: string, { timeout, memory, json }: ResumeOptions): Promise<void> {
   const sandbox = await server().sandboxes.get(id)
-  const info = await withProgress(text.resuming, () => sandbox.resume({ timeout }))
+  const info = await withProgress(text.resuming, () => sandbox.resume({ timeout, memory }))
   if (json) printJson(info)
   else process.stdout.write(`${text.resumed(id, info.expiresAt)}\n`)
 }

@@ -67,6 +67,7 @@ fn attempt(words: &[&str]) -> Option<Attempt> {
         ["socket", family, kind, protocol] => sockets::socket(number(family)?, number(kind)?, number(protocol)?),
         ["connect", address, port, token] => sockets::connect(address, number(port)? as u16, token),
         ["connect-unix", name, token] => sockets::connect_unix(name, token),
+        ["ask-agent", path] => sockets::ask_agent(path),
         ["listen", port, token, seconds] => sockets::listen(number(port)? as u16, token, number(seconds)? as u64),
         ["show-request", port, seconds] => sockets::show_request(number(port)? as u16, number(seconds)? as u64),
         ["listen-unix", name, token, seconds] => sockets::listen_unix(name, token, number(seconds)? as u64),

@@ -37,6 +37,34 @@ pub fn connect_unix(name: &str, token: &str) -> Attempt {
     Ok(greeting(unsafe { File::from_raw_fd(fd) }, token))
 }
 
+/// Open if an agent, which starts programs as anybody, answers at `path` or at any other place where one might listen.
+pub fn ask_agent(path: &str) -> Attempt {
+    let listening = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let named = listening.lines().filter_map(|line| line.split_whitespace().last()).filter(|name| name.ends_with(".sock"));
+    for name in named.chain(std::iter::once(path)) {
+        let connected = unix_socket(name).and_then(|(fd, address, length)| {
+            check(unsafe { system::connect(fd, &address, length) }).map(|_| unsafe { File::from_raw_fd(fd) })
+        });
+        match connected {
+            Ok(stream) => {
+                if is_agent(stream) {
+                    return Ok(Answer::open(format!("the agent answered at {}", name)));
+                }
+            }
+            Err(errno) if name == path => return Err(errno),
+            Err(_) => {}
+        }
+    }
+    Ok(Answer::closed("nobody answered"))
+}
+
+/// Sends a ping, of no fields, and looks for the answer OK.
+fn is_agent(mut stream: File) -> bool {
+    const PING: [u8; 5] = [0, 0, 0, 1, 0x01];
+    let mut answer = [0u8; 5];
+    stream.write_all(&PING).is_ok() && stream.read_exact(&mut answer).is_ok() && answer[4] == 0x40
+}
+
 /// A target for other sandboxes.
 pub fn listen(port: u16, token: &str, seconds: u64) -> Attempt {
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))

@@ -255,6 +255,11 @@ export class GuestClient {
     return Object.fromEntries(entries)
   }
 
+  /** Resolves when all that programs have written lies on the disk, as far as a kernel of the sandbox's own held it back. */
+  async flush(): Promise<void> {
+    await this.#call(kind.flush)
+  }
+
   /**
    * Lets the agent close every socket it shares with the host; resolves when it has. It listens again when it finds
    * the file `listen-TOKEN`, or after some seconds without it.

@@ -33,6 +33,7 @@ export const kind = {
   configure: 0x31,
   suspend: 0x32,
   environment: 0x33,
+  flush: 0x34,
   ok: 0x40,
   started: 0x41,
   stdout: 0x42,

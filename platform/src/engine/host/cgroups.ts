@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
 import { isOutOfResources } from '../../lib/out-of-resources.ts'
@@ -10,6 +10,7 @@ const v1Controllers = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer'] as const
 /** Length of the period that a processor quota is counted in, microseconds. */
 const cpuPeriodUs = 100_000
 const freezeDeadlineMs = 5_000
+const writeLimitsV1 = `${root}/blkio/blkio.throttle.write_bps_device`
 
 /**
  * Control groups of this host, in whichever hierarchy it has: version 2, or the version 1 controllers
@@ -29,6 +30,8 @@ export interface Cgroups {
    * processor has passed by, some 10 ms on an idle host, and remembers that for a moment.
    */
   expectJoin(): void
+  /** Where the most that is written to a device in a second is set; undefined where the kernel does not limit it. */
+  writeLimitFile(id: string): string | undefined
   usage(id: string): Promise<Usage | undefined>
   /** Stops everything inside, or lets it go on. Resolves when it is so; does nothing where there is no such group. */
   setFrozen(id: string, frozen: boolean): Promise<void>
@@ -49,7 +52,8 @@ export async function openCgroups(parent: string): Promise<Cgroups | undefined> 
       if (version === 2) {
         await writeFile(`${root}/cgroup.subtree_control`, '+cpu +memory +pids')
         await writeFile(`${probe}/cgroup.subtree_control`, '+cpu +memory +pids')
-      }
+        for (const group of [root, probe]) await writeFile(`${group}/cgroup.subtree_control`, '+io').catch(() => {})
+      } else await forgetWriteLimits()
     })
   } catch {
     return undefined
@@ -61,6 +65,15 @@ export async function openCgroups(parent: string): Promise<Cgroups | undefined> 
     setLimits: (id, limits) => step('cgroup.limit', id, () => cgroups.setLimits(id, limits)),
     remove: (id) => step('cgroup.remove', id, () => cgroups.remove(id)),
     close: () => step('cgroup.close', parent, () => cgroups.close()),
+  }
+}
+
+/** Of devices that nobody uses: a keeper that was killed could not take its limit back. */
+async function forgetWriteLimits(): Promise<void> {
+  for (const line of (await read(writeLimitsV1))?.split('\n') ?? []) {
+    const [device = '', loopNumber] = /^7:(\d+) \d+/.exec(line) ?? []
+    if (!loopNumber || existsSync(`/sys/block/loop${loopNumber}/loop/backing_file`)) continue
+    await writeFile(writeLimitsV1, `${device.split(' ')[0]} 0`).catch(() => {})
   }
 }
 
@@ -102,6 +115,7 @@ function cgroupsV1(parent: string): Cgroups {
     expectJoin: joiner(`${root}/freezer`, /^\d+:freezer:(.*)$/m),
     // Unlike cgroup.procs these do not make the kernel wait (see expectJoin).
     joinFiles: (id) => v1Controllers.map((controller) => `${dir(controller, id)}/tasks`),
+    writeLimitFile: () => (existsSync(writeLimitsV1) ? writeLimitsV1 : undefined),
     async create(id, limits) {
       await Promise.all(v1Controllers.map((controller) => mkdir(dir(controller, id), { recursive: true })))
       await setLimits(id, limits)
@@ -167,6 +181,7 @@ function cgroupsV2(parent: string): Cgroups {
     setLimits,
     expectJoin: joiner(root, /^0::(.*)$/m),
     joinFiles: (id) => [`${dir(id)}/cgroup.procs`],
+    writeLimitFile: (id) => `${dir(id)}/io.max`,
     async create(id, limits) {
       await mkdir(dir(id), { recursive: true })
       await setLimits(id, limits)

@@ -20,6 +20,8 @@ export interface Host {
   cgroups: Cgroups | undefined
   /** The hard disk limit a keeper can set up here. */
   disk: DiskLimit
+  /** The most that a sandbox writes to its disk, megabytes in a second; 0 for as much as the disk takes. */
+  diskWriteMbps: number
   gpu: Gpu
   /** Folder of programs that were fetched for Warren alone; looked into before PATH. */
   toolsDir: string
@@ -52,14 +54,15 @@ export async function openHost(options: {
   toolsDir: string
   cacheDir: string
   cgroupParent: string
+  diskWriteMbps: number
 }): Promise<Host> {
-  const { guestBinary, imagesDir, toolsDir, cacheDir, cgroupParent } = options
+  const { guestBinary, imagesDir, toolsDir, cacheDir, cgroupParent, diskWriteMbps } = options
   const root = process.getuid?.() === 0
   const [cgroups, disk] = await Promise.all([openCgroups(cgroupParent), findDiskLimit(root)])
   const mountPoint = findMountPoint([guestBinary, imagesDir])
   const launcher = new Launcher(guestBinary)
   const gpu = findGpu(gpuPlaces)
-  return { root, guestBinary, launcher, imagesDir, cgroups, disk, gpu, toolsDir, cacheDir, mountPoint }
+  return { root, guestBinary, launcher, imagesDir, cgroups, disk, diskWriteMbps, gpu, toolsDir, cacheDir, mountPoint }
 }
 
 /** The absolute path of a program, or undefined where it is not. */

@@ -1,6 +1,7 @@
+import { readlinkSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
-import { unlessOutOfResources } from '../../lib/out-of-resources.ts'
+import { isOutOfResources, unlessOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import {
   type CheckpointToken,
@@ -46,6 +47,8 @@ export interface Checkpoint {
   save(agentSocket: string, into: string, signal: AbortSignal): Promise<CheckpointToken>
   /** Goes on, and lets the agent listen again. Does nothing to one that never stopped. */
   goOn(token?: CheckpointToken): Promise<void>
+  /** The agent listens again: what told it to is not needed any more. */
+  listens(): Promise<void>
 }
 
 /** Starts a driver's instance under a keeper. On rejection nothing of it is left but its record and what remains. */
@@ -55,9 +58,13 @@ export async function launchKept(
   signal: AbortSignal,
   hold?: Hold,
 ): Promise<DriverInstance> {
+  let keeper: Keeper | undefined
   try {
-    return await keptInstance(kept, await Keeper.launch(kept.dir, plan, signal, hold), signal)
+    keeper = await Keeper.launch(kept.dir, plan, signal, hold)
+    return await keptInstance(kept, keeper, signal)
   } catch (error) {
+    // It takes the disk away before it goes: the next attempt may mount the same.
+    await keeper?.kill()
     await sweep(kept)
     const reason = await withLastWords(kept, error)
     await removeRemains(kept, kept.remaining)
@@ -80,11 +87,21 @@ export async function recoverKept(kept: Kept): Promise<DriverInstance | undefine
   return undefined
 }
 
+/** Ends what an earlier process left of an instance, as it is: nothing in it goes on. */
+export async function sweepKept(kept: Kept): Promise<void> {
+  const keeper = await Keeper.adopt(kept.dir)
+  // It takes the disk away before it goes.
+  if (keeper) await step('keeper.kill', kept.spec.id, () => keeper.kill())
+  await sweep(kept)
+  await removeRemains(kept, kept.remaining)
+}
+
 /** Limits are control groups, where the host allows them. */
 async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Promise<DriverInstance> {
   const { spec, dir, cgroups, disk, unenforced, defaultUser, attach } = kept
   const inherited = { agentSocket: `${dir.socketDir}/agent.sock`, release: () => {} }
   let agent = attach ? await attachWhileAlive(attach, { keeper, signal }) : inherited
+  await kept.checkpoint?.listens()
   let destroyed: Promise<void> | undefined
   let released = false
   // What we hold open of its disk would keep the disk from being taken away.
@@ -116,7 +133,11 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
     },
     async hostProcesses(): Promise<number[]> {
       const { keeperPid } = keeper.state
-      return (await treeOf(keeperPid)).filter((pid) => pid !== keeperPid)
+      const users = userNamespace(keeperPid)
+      const tree = (await treeOf(keeperPid)).filter((pid) => pid !== keeperPid)
+      // A runtime that only watches has no users of its own.
+      const confined = users === undefined ? [] : tree.filter((pid) => userNamespace(pid) !== users)
+      return confined.length > 0 ? confined : tree
     },
     ...standingStill(kept, keeper, {
       agentSocket: () => agent.agentSocket,
@@ -132,6 +153,7 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
       async reattach() {
         if (!attach || released) return
         const again = await attach(keeper.state.keeperPid, AbortSignal.timeout(reattachMs))
+        await kept.checkpoint?.listens()
         agent.release()
         agent = again
       },
@@ -147,6 +169,16 @@ async function keptInstance(kept: Kept, keeper: Keeper, signal: AbortSignal): Pr
         })
       return destroyed
     },
+  }
+}
+
+/** Undefined where it may not be seen, or the process is gone. */
+function userNamespace(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`)
+  } catch (error) {
+    if (isOutOfResources(error)) throw error
+    return undefined
   }
 }
 
@@ -225,15 +257,16 @@ function standingStill(
       async snapshot(into, { hold }, signal) {
         try {
           await stop(into, signal)
-          const of = token
-          if (!hold) {
-            await step('snapshot.copy_disk', spec.id, async () => {
-              await keeper.copyDisk()
-              await rename(`${dir.path}/disk.copy`, `${into}/${snapshotParts.disk}`)
-            })
-            await goOn()
-          }
-          return of === undefined ? {} : { token: of }
+          const saved = token === undefined ? {} : { token }
+          if (hold) return { ...saved, goesOn: Promise.resolve() }
+          await step('snapshot.copy_disk', spec.id, async () => {
+            await keeper.copyDisk()
+            await rename(`${dir.path}/disk.copy`, `${into}/${snapshotParts.disk}`)
+          })
+          const goesOn = goOn().catch(goOn)
+          // Told to whoever waits for it.
+          goesOn.catch(() => {})
+          return { ...saved, goesOn }
         } catch (error) {
           await goOn()
           throw error

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import net from 'node:net'
 import { basename } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../../errors.ts'
 import { isOutOfResources } from '../../lib/out-of-resources.ts'
 import { isAlive } from '../../lib/process-stat.ts'
@@ -107,16 +108,23 @@ export class Keeper {
     return undefined
   }
 
-  /** Kills whatever is left of an instance whose keeper cannot be reached. Safe against reused process ids. */
+  /**
+   * Kills whatever is left of an instance whose keeper cannot be reached, and waits until it is gone. Safe against reused
+   * process ids.
+   */
   static async sweep(dir: InstanceDir): Promise<void> {
+    const late = AbortSignal.timeout(3000)
     const state = await readState(dir)
     if (!state) {
       // It was still starting when we died.
-      for (const pid of await findByArguments(['keep', '--dir', dir.path])) await killTree(pid)
+      const find = () => findByArguments(['keep', '--dir', dir.path])
+      for (const pid of await find()) await killTree(pid)
+      while (!late.aborted && (await find()).length > 0) await sleep(10)
       return
     }
     if (isAlive(state.keeperPid, state.keeperStartTime)) await killTree(state.keeperPid)
     if (isAlive(state.pid, state.startTime)) await killTree(state.pid)
+    await waitGone(state, late)
   }
 
   /** Copies the disk's image to `disk.copy` in the instance's folder. Nothing inside may write meanwhile. */
@@ -216,6 +224,6 @@ function readLine(line: string): (InitExit & { state?: string; copied?: boolean;
 async function waitGone(state: KeeperState, late: AbortSignal): Promise<void> {
   for (let pauseMs = 1; !late.aborted; pauseMs = Math.min(pauseMs * 2, 50)) {
     if (!isAlive(state.keeperPid, state.keeperStartTime)) return
-    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    await sleep(pauseMs)
   }
 }

@@ -42,6 +42,23 @@ export async function checkRoomForMemory(folder: string, usage: Usage | undefine
   }
 }
 
+/** What failed for want of room on the disk as `limit_exceeded`; another failure as it is. */
+export function orDiskFull(error: unknown): unknown {
+  for (let found = error as NodeJS.ErrnoException | undefined; found; found = found.cause as typeof found)
+    // Of other programs there is but what they say.
+    if (found.code === 'ENOSPC' || /no space left on device/i.test(found.message)) {
+      return new WarrenError(
+        'limit_exceeded',
+        'the disk of the host is full: there is no room for what is to be saved',
+        {
+          hint: 'Make room where WARREN_HOME is, and try again.',
+          cause: error,
+        },
+      )
+    }
+  return error
+}
+
 /** The hard limit of this process, which no sandbox can exceed. */
 function mostOpenFiles(): number {
   const hard = /^Max open files +\S+ +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]

@@ -21,6 +21,8 @@ export async function rootOptions(
     ...(spec.rootfs.layers ?? []).flatMap((layer) => ['--layer', layer]),
     ...['--bind', `${spec.rootfs.agent ?? host.guestBinary}:.warren/guest`],
   ]
+  const limit = disk === 'loop' && host.diskWriteMbps > 0 && host.cgroups?.writeLimitFile(spec.id)
+  if (limit) options.push('--write-limit', `${limit}:${host.diskWriteMbps * 1_000_000}`)
   if (from) options.push('--image', `${from.path}/${snapshotParts.disk}`, '--shift-from', String(hostUid(from.slot)))
   else if (disk === 'loop')
     options.push('--image', await templateDisk(host.imagesDir, spec.rootfs.skeleton, spec.limits.diskMb))

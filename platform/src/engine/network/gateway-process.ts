@@ -11,6 +11,8 @@ import { systemPath } from '../../lib/system-path.ts'
 import { type GatewayQuestion, type GatewayReply, type Hello, inside, relayPort } from './messages.ts'
 
 const program = fileURLToPath(new URL('gateway/main.ts', import.meta.url))
+/** The clone: its program, and the packages that it uses. */
+const sources = fileURLToPath(new URL('../../../../', import.meta.url))
 const startMs = 10_000
 const answerMs = 5000
 /** Characters. It speaks with whoever is outside, so it is not believed to keep to anything. */
@@ -23,6 +25,8 @@ export interface GatewayPlace {
   socketDir: string
   /** Network namespaces: where sandboxes arrive, and where connections go out (undefined: this process's). */
   routerPath: string
+  /** Tells this router from an earlier one of the same path, or of none that lasts. */
+  routerId: string
   uplinkPath: string | undefined
   uid: number
 }
@@ -102,7 +106,14 @@ export class GatewayProcess {
   static async #start(place: GatewayPlace, version: string): Promise<GatewayProcess> {
     const { guestBinary, folder, routerPath, uplinkPath, uid } = place
     const log = openSync(join(folder, 'gateway.log'), 'a', 0o600)
-    const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--max-old-space-size=512']
+    const node = [
+      process.execPath,
+      '--disable-warning=ExperimentalWarning',
+      '--max-old-space-size=512',
+      '--max-semi-space-size=8',
+      // It reads its own program and starts nothing.
+      ...['--permission', `--allow-fs-read=${sources}`, `--allow-fs-read=${folder}`, `--allow-fs-write=${folder}`],
+    ]
     const own = ['gateway', routerPath, uplinkPath ?? '-', inside.gateway, String(relayPort)]
     const child = spawn(guestBinary, [...own, '--', ...node, program, version, String(uid), folder], {
       cwd: folder,
@@ -159,8 +170,8 @@ export class GatewayProcess {
 }
 
 /** Changes with everything that decides what the gateway does. */
-function programVersion({ routerPath, uplinkPath }: GatewayPlace): string {
-  const hash = createHash('sha256').update(`${process.version} ${routerPath} ${uplinkPath}`)
+function programVersion({ routerId, uplinkPath }: GatewayPlace): string {
+  const hash = createHash('sha256').update(`${process.version} ${routerId} ${uplinkPath}`)
   for (const folder of ['.', './gateway']) {
     const path = fileURLToPath(new URL(folder, import.meta.url))
     for (const name of readdirSync(path).sort()) if (name.endsWith('.ts')) hash.update(readFileSync(join(path, name)))

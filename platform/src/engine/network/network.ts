@@ -4,15 +4,17 @@ import type { NetworkPlace } from '../driver.ts'
 import { interfaceAddresses } from './gateway/own-addresses.ts'
 import { Gateway } from './gateway-lifetime.ts'
 import type { GatewayPlace, GatewayProcess } from './gateway-process.ts'
+import type { Ground } from './ground.ts'
 import { type GatewaySettings, type GatewayStatus, mostSlots } from './messages.ts'
 import { closedPolicy, isOpenPolicy, type NetworkPolicy } from './rules.ts'
 import { SlotNamespaces } from './slots.ts'
 
 export interface NetworkOptions {
+  ground: Ground
   /** The platform's own on this host. */
   name: string
   settings: Omit<GatewaySettings, 'hostAddresses'>
-  gateway: Omit<GatewayPlace, 'routerPath'>
+  gateway: Omit<GatewayPlace, 'routerPath' | 'routerId'>
   /** Slots that sandboxes of an earlier process are in. */
   taken: readonly number[]
   log: { warn: (details: object, message: string) => void }
@@ -37,14 +39,17 @@ export class Network {
   #working: Promise<void> | undefined
   readonly #gateway: Gateway
   #closed = false
+  /** Slots of live sandboxes that went with the ground they were on: they reach nothing any more, and nobody else gets them. */
+  readonly #lost: Set<number>
 
-  private constructor(options: NetworkOptions, namespaces: SlotNamespaces) {
+  private constructor(options: NetworkOptions, namespaces: SlotNamespaces, found: readonly number[]) {
     this.#options = options
     this.#namespaces = namespaces
     this.#taken = new Set(options.taken)
-    this.#open = new Set(options.taken)
+    this.#lost = new Set(options.taken.filter((slot) => !found.includes(slot)))
+    this.#open = new Set(options.taken.filter((slot) => found.includes(slot)))
     this.#gateway = new Gateway({
-      place: { ...options.gateway, routerPath: namespaces.routerPath },
+      place: { ...options.gateway, routerPath: namespaces.routerPath, routerId: options.ground.id },
       configure: (gateway) => this.#configure(gateway),
       log: options.log,
     })
@@ -52,13 +57,13 @@ export class Network {
 
   /** Makes what all sandboxes share, takes up or removes what is left of an earlier process. Rejects where it cannot be. */
   static async open(options: NetworkOptions): Promise<Network> {
-    const namespaces = new SlotNamespaces(options.name)
+    const namespaces = new SlotNamespaces(options.name, options.ground)
     const found = await namespaces.list()
     const taken = options.taken.filter((slot) => found.includes(slot))
     await namespaces.openRouter(taken)
     const stray = found.filter((slot) => !taken.includes(slot))
     if (stray.length > 0) await namespaces.remove(stray)
-    const network = new Network({ ...options, taken }, namespaces)
+    const network = new Network(options, namespaces, found)
     await network.#gateway.recover()
     network.#fill()
     return network
@@ -80,13 +85,18 @@ export class Network {
 
   /** From when this resolves on, what `policy` does not allow is cut. */
   async set(slot: number, policy: NetworkPolicy): Promise<void> {
-    this.#policies.set(slot, policy)
     const open = isOpenPolicy(policy)
+    if (open && this.#lost.has(slot)) throw new WarrenError('unavailable', 'the network of this sandbox was lost')
+    this.#policies.set(slot, policy)
     if (open || this.#gateway.isRunning) await this.#gateway.ask({ verb: 'set', slot, policy })
     if (open === this.#open.has(slot)) return
     await (open ? this.#namespaces.open(slot) : this.#namespaces.shut(slot))
     if (open) this.#open.add(slot)
     else this.#open.delete(slot)
+  }
+
+  isLost(slot: number): boolean {
+    return this.#lost.has(slot)
   }
 
   async status(slot: number): Promise<GatewayStatus> {
@@ -101,6 +111,7 @@ export class Network {
   async release(slot: number): Promise<void> {
     if (!this.#taken.delete(slot)) return
     this.#policies.delete(slot)
+    if (this.#lost.delete(slot)) return
     this.#open.delete(slot)
     // If it has died, it knows nothing.
     if (this.#gateway.isRunning) await this.#gateway.ask({ verb: 'clear', slot }).catch(() => {})
@@ -116,6 +127,7 @@ export class Network {
     if (this.#taken.size > 0) return this.#gateway.release()
     await this.#gateway.kill()
     await this.#namespaces.removeRouter()
+    await this.#options.ground.end()
   }
 
   /** Brings the slots to what should be ready, in the background. */
@@ -162,7 +174,7 @@ export class Network {
 
   async #configure(gateway: GatewayProcess): Promise<void> {
     const settings = { ...this.#options.settings, hostAddresses: [...interfaceAddresses()] }
-    const slots = [...this.#taken]
+    const slots = [...this.#taken].filter((slot) => !this.#lost.has(slot))
     await gateway.ask({ verb: 'configure', settings, slots })
     for (const [slot, policy] of this.#policies) await gateway.ask({ verb: 'set', slot, policy })
   }

@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { runCommand } from '../../lib/run-command.ts'
 import { step } from '../../lib/step.ts'
+import { systemPath } from '../../lib/system-path.ts'
 import { formatAddress, parseAddress } from './addresses.ts'
+import { type Ground, namesFolder } from './ground.ts'
 import { firstOuterAddress, inside, relayPort } from './messages.ts'
 
-/** Where `ip netns` keeps the namespaces that have a name. */
-const folder = '/run/netns'
-const commandMs = 30_000
+const commandOptions = { timeoutMs: 30_000, cwd: '/', env: { PATH: systemPath }, keepBytes: 4096 }
 /** Of the two ends of every sandbox's cable: the same everywhere, as the addresses are. */
 const hardware = { router: '02:00:00:00:00:01', inside: '02:00:00:00:00:02' }
 
@@ -16,18 +16,20 @@ const hardware = { router: '02:00:00:00:00:01', inside: '02:00:00:00:00:02' }
  */
 export class SlotNamespaces {
   readonly #prefix: string
+  readonly #ground: Ground
 
   /** `name` is the platform's own on this host. */
-  constructor(name: string) {
+  constructor(name: string, ground: Ground) {
     this.#prefix = name
+    this.#ground = ground
   }
 
   get routerPath(): string {
-    return `${folder}/${this.#prefix}`
+    return `${this.#ground.folder}/${this.#prefix}`
   }
 
   path(slot: number): string {
-    return `${folder}/${this.#prefix}-${slot}`
+    return `${this.#ground.folder}/${this.#prefix}-${slot}`
   }
 
   /** Makes the router, or makes it anew around `slots` that live, all of them open. */
@@ -72,7 +74,7 @@ export class SlotNamespaces {
 
   /** The numbers of all there are. */
   async list(): Promise<number[]> {
-    const names = await readdir(folder).catch(() => [])
+    const names = await readdir(this.#ground.folder).catch(() => [])
     return names
       .filter((name) => name.startsWith(`${this.#prefix}-`))
       .map((name) => Number(name.slice(this.#prefix.length + 1)))
@@ -80,22 +82,17 @@ export class SlotNamespaces {
   }
 
   async #nft(verb: string, command: string): Promise<void> {
-    const argv = ['nsenter', `--net=${this.routerPath}`, 'nft', command] as const
-    const { ok, failure } = await step(`network.${verb}`, command, () =>
-      runCommand([...argv], { timeoutMs: commandMs, cwd: '/' }),
-    )
+    const argv = this.#ground.command(['nsenter', `--net=${namesFolder}/${this.#prefix}`, 'nft', command])
+    const { ok, failure } = await step(`network.${verb}`, command, () => runCommand(argv, commandOptions))
     if (!ok) throw new Error(`the network of the sandboxes: nft ${failure}`)
   }
 
   async #run(verb: string, script: string, given: { arguments: string[]; ruleset: string }): Promise<void> {
     const environment = [this.#prefix, hardware.router, hardware.inside, inside.address, inside.gateway]
+    const shell = ['-euc', `${preamble}${script}`, 'network', ...environment, ...given.arguments]
+    const argv = this.#ground.command(['sh', ...shell])
     const { ok, failure } = await step(`network.${verb}`, given.arguments.join(' '), () =>
-      runCommand(['sh', '-euc', `${preamble}${script}`, 'network', ...environment, ...given.arguments], {
-        timeoutMs: commandMs,
-        cwd: '/',
-        input: given.ruleset,
-        keepBytes: 4096,
-      }),
+      runCommand(argv, { ...commandOptions, input: given.ruleset }),
     )
     if (!ok) throw new Error(`the network of the sandboxes: ${failure}`)
   }

@@ -16,7 +16,11 @@ const Runtime = Type.Object(
     capabilities: Type.Object(
       {
         pause: Type.Object({ memory: Type.Optional(Type.Enum(['saved', 'resident'])), absent }),
-        snapshot: Type.Object({ keeps: Type.Optional(Type.Enum(['memory', 'files'])), absent }),
+        snapshot: Type.Object({
+          keeps: Type.Optional(Type.Enum(['memory', 'files'])),
+          withoutMemory: Type.Optional(Type.String({ description: 'Why it holds files alone.' })),
+          absent,
+        }),
       },
       { description: 'What its sandboxes can do beside running. A fork needs snapshots that keep memory.' },
     ),

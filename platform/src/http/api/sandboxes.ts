@@ -293,6 +293,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
 
 function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
   const { id, state, template, limits, network, metadata, warm, runtime, memory, endReason } = sandbox
+  const { onTimeout, keepMemory, autoResume } = sandbox.lifecycle
   const port = address.slice(address.lastIndexOf(':'))
   return {
     id,
@@ -301,6 +302,9 @@ function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
     limits,
     network,
     metadata,
+    onTimeout,
+    keepMemory,
+    autoResume,
     warm,
     ...(runtime ? { runtime } : {}),
     ...(memory ? { memory } : {}),

@@ -1,13 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { Refusal } from './refusal.ts'
-import { type ById, running } from './sandboxes.ts'
+import { type ById, visible } from './sandboxes.ts'
 
-const pause = "pausing, forks and snapshots are not offered to clients of E2B yet; Warren's own API has them"
 const templates = 'templates are built by POST /v3/templates, as clients of today do'
 const volumes = 'this server has no volumes yet'
 const secrets = 'this server keeps no secrets yet'
-const teams = 'this server has one team and one key, which are not told of here'
 
 /** What the contract has and this server does not, each with the reason that the caller gets. */
 export const absent: readonly (readonly [
@@ -15,11 +13,6 @@ export const absent: readonly (readonly [
   path: string,
   missing: string,
 ])[] = [
-  ['POST', '/sandboxes/:sandboxID/pause', pause],
-  ['POST', '/sandboxes/:sandboxID/resume', pause],
-  ['POST', '/sandboxes/:sandboxID/fork', pause],
-  ['POST', '/sandboxes/:sandboxID/snapshots', pause],
-  ['GET', '/snapshots', pause],
   ['POST', '/templates', templates],
   ['POST', '/templates/:templateID', templates],
   ['GET', '/volumes', volumes],
@@ -31,14 +24,6 @@ export const absent: readonly (readonly [
   ['GET', '/secrets/:secretID', secrets],
   ['POST', '/secrets/:secretID', secrets],
   ['DELETE', '/secrets/:secretID', secrets],
-  ['GET', '/teams', teams],
-  ['GET', '/teams/:teamID/metrics', teams],
-  ['GET', '/teams/:teamID/metrics/max', teams],
-  ['GET', '/api-keys', teams],
-  ['POST', '/api-keys', teams],
-  ['PATCH', '/api-keys/:keyID', teams],
-  ['DELETE', '/api-keys/:keyID', teams],
-  ['POST', '/access-tokens', teams],
 ]
 
 /** Answers 501 with the reason; 404 for a sandbox that is not there, as the contract has it. */
@@ -48,7 +33,7 @@ export function e2bAbsentRoutes(app: FastifyInstance, sandboxes: Sandboxes): voi
       method,
       url,
       handler: async (request) => {
-        if (url.includes(':sandboxID')) await running(sandboxes, request as FastifyRequest<ById>)
+        if (url.includes(':sandboxID')) await visible(sandboxes, request as FastifyRequest<ById>)
         throw new Refusal(501, missing)
       },
     })

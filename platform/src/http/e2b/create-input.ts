@@ -48,20 +48,45 @@ export const NewSandbox = Type.Object(
 type NewSandbox = Static<typeof NewSandbox>
 
 /** What the platform is asked for. Throws 400 with the name of the first field that cannot be honoured. */
-export function createInput(body: NewSandbox, defaultTimeout: number): CreateSandbox {
+export function createInput(
+  body: NewSandbox,
+  { defaultTimeout, snapshot }: { defaultTimeout: number; snapshot?: string | undefined },
+): CreateSandbox {
   const { timeout = defaultTimeout, metadata = {}, envVars } = body
   const network = (body.network ?? {}) as Network
   for (const [name, { asked, missing }] of Object.entries(notOffered(body, network)))
     if (asked) throw new Refusal(400, `"${name}" is not offered by this server: ${missing}`)
   const own = Object.keys(metadata).find((name) => name.startsWith('warren.'))
   if (own) throw new Refusal(400, `metadata must not have the name "${own}": names that begin with "warren." are taken`)
+  checkLifecycle(body)
   return {
-    template: body.templateID,
+    ...(snapshot === undefined ? { template: body.templateID } : { snapshot }),
+    ...lifecycleInput(body),
     timeout: checkedTimeout(timeout),
     metadata: { ...metadata, [portAccessLabel]: network.allowPublicTraffic === false ? 'token' : 'public' },
-    ...(envVars ? { env: envVars } : {}),
+    // Clients send none as an empty object: what a snapshot was taken with stays.
+    ...(hasKeys(envVars) ? { env: envVars } : {}),
     ...networkInput(network, body.allow_internet_access),
   }
+}
+
+function checkLifecycle({ autoPause, autoPauseMemory, autoResume }: NewSandbox): void {
+  if (autoPauseMemory !== false) return
+  if (autoPause !== true) throw new Refusal(400, '"autoPauseMemory" can be false only if "autoPause" is true')
+  if (isEnabled(autoResume))
+    throw new Refusal(400, '"autoPauseMemory" cannot be false if "autoResume" is enabled: files alone are not resumed')
+}
+
+function lifecycleInput({ autoPause, autoPauseMemory, autoResume }: NewSandbox): Partial<CreateSandbox> {
+  return {
+    ...(autoPause ? { onTimeout: 'pause' as const } : {}),
+    ...(autoPauseMemory === false ? { keepMemory: false } : {}),
+    ...(isEnabled(autoResume) ? { autoResume: true } : {}),
+  }
+}
+
+function isEnabled(autoResume: NewSandbox['autoResume']): boolean {
+  return (autoResume as { enabled?: boolean } | null | undefined)?.enabled === true
 }
 
 /** Seconds that a sandbox may be asked to live for. */
@@ -72,15 +97,10 @@ export function checkedTimeout(seconds: number): number {
   return seconds
 }
 
-const noPause = 'no sandbox is paused or resumed by itself here'
 function notOffered(body: NewSandbox, network: Network): Record<string, { asked: boolean; missing: string }> {
-  const { autoResume } = body as { autoResume?: { enabled?: boolean } | null }
   const some = (list: unknown) => Array.isArray(list) && list.length > 0
   return {
     secure: { asked: body.secure === false, missing: 'every sandbox is protected by its access token' },
-    autoPause: { asked: body.autoPause === true, missing: noPause },
-    autoPauseMemory: { asked: body.autoPauseMemory === false, missing: noPause },
-    autoResume: { asked: autoResume?.enabled === true, missing: noPause },
     'network.rules': {
       asked: hasKeys(network.rules),
       missing: 'requests on their way out are not changed or relayed by rules',

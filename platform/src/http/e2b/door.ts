@@ -6,15 +6,20 @@ import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Templates } from '../../templates/templates.ts'
 import { credentialsOf } from '../credentials.ts'
 import { e2bAbsentRoutes } from './absent.ts'
+import { e2bForkRoutes } from './fork.ts'
+import { e2bKeyRoutes, type KeyDeps } from './keys.ts'
 import { e2bListRoutes } from './list.ts'
 import { e2bLogRoutes } from './logs.ts'
 import { e2bMetricsRoutes } from './metrics.ts'
+import { e2bPauseRoutes } from './pause.ts'
 import { refusalOf } from './refusal.ts'
 import { e2bSandboxRoutes } from './sandboxes.ts'
+import { e2bSnapshotRoutes } from './snapshots.ts'
+import { e2bTeamRoutes } from './teams.ts'
 import { e2bTemplateRoutes } from './templates.ts'
 import type { ViewDeps } from './view.ts'
 
-interface DoorDeps {
+interface DoorDeps extends KeyDeps {
   sandboxes: Sandboxes
   templates: Templates
   authenticate: Authenticate
@@ -45,8 +50,13 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
   })
   e2bSandboxRoutes(app, sandboxes, view)
   e2bListRoutes(app, sandboxes)
+  e2bPauseRoutes(app, sandboxes, view)
+  e2bForkRoutes(app, sandboxes, view)
+  e2bSnapshotRoutes(app, sandboxes)
   e2bMetricsRoutes(app, sandboxes)
   e2bLogRoutes(app, sandboxes)
-  await e2bTemplateRoutes(app, { templates, tokens: view.tokens, limits: defaultLimits })
+  e2bTeamRoutes(app, sandboxes)
+  e2bKeyRoutes(app, deps)
+  await e2bTemplateRoutes(app, { templates, sandboxes, tokens: view.tokens, limits: defaultLimits })
   e2bAbsentRoutes(app, sandboxes)
 }

@@ -5,6 +5,7 @@ import { newId } from '../../lib/id.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { proxyRequest, proxyUpgrade } from '../previews.ts'
 import { hangUpAfter } from '../refuse-upgrade.ts'
+import { cutOffUpgraded, cutOffWith } from './cut-off.ts'
 import { edgeTarget } from './edge-target.ts'
 import { addressOf } from './envd/call.ts'
 import { Envd } from './envd/envd.ts'
@@ -34,8 +35,10 @@ export class Edge {
     if (!found) return false
     const exchange = { request, response, requestId: newId('r') }
     if (found.kind === 'refused') sendRefusal(response, found.refusal, exchange.requestId)
-    else if (found.kind === 'port') void proxyRequest(this.#deps, found.target, exchange)
-    else void this.#envd.serve(found.id, { ...exchange, url: addressOf(request) })
+    else if (found.kind === 'port') {
+      cutOffWith(this.#deps.sandboxes, found.target.id, exchange)
+      void proxyRequest(this.#deps, found.target, exchange)
+    } else void this.#envd.serve(found.id, { ...exchange, url: addressOf(request) })
     return true
   }
 
@@ -44,6 +47,7 @@ export class Edge {
     const found = edgeTarget(request)
     if (!found) return false
     if (found.kind === 'port') {
+      cutOffUpgraded(this.#deps.sandboxes, found.target.id, socket)
       void proxyUpgrade(this.#deps, found.target, { request, socket, head, requestId: newId('r') })
       return true
     }

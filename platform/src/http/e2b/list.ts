@@ -4,7 +4,7 @@ import type { Account } from '../../accounts/account.ts'
 import type { Sandbox } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { Refusal } from './refusal.ts'
-import { listedView } from './view.ts'
+import { listedView, pausedStates, runningStates } from './view.ts'
 
 const ListQuery = Type.Object(
   {
@@ -28,10 +28,10 @@ export function e2bListRoutes(app: FastifyInstance, sandboxes: Sandboxes): void 
     '/v2/sandboxes',
     { schema: { querystring: ListQuery } },
     async ({ account, query }, reply) => {
-      const filter = filterOf(query)
-      // There are no others than running ones yet.
-      if (!statesOf(query.state).includes('running')) return []
-      reply.header('x-total-running', await sandboxes.count(account, filter))
+      const states = statesOf(query.state)
+      const filter = { ...filterOf(query), state: states.flatMap((state) => statesBehind[state]) }
+      if (states.includes('running'))
+        reply.header('x-total-running', await sandboxes.count(account, { ...filter, state: runningStates }))
       const order = query.order ?? 'desc'
       const { sandboxes: found, nextCursor } = await sandboxes.list(account, {
         ...filter,
@@ -72,7 +72,7 @@ export function filterOf({ metadata, startedAfter, template }: ListQuery) {
   if (createdFrom && Number.isNaN(createdFrom.getTime()))
     throw new Refusal(400, `the query parameter "startedAfter" must be a time such as 2026-01-31T12:00:00Z`)
   return {
-    state: 'running' as const,
+    state: runningStates,
     metadata: metadataOf(metadata ?? ''),
     ...(createdFrom ? { createdFrom } : {}),
     ...(template ? { template: template.replace(/^[^/]*\//, '') } : {}),
@@ -99,12 +99,14 @@ function metadataOf(text: string): Record<string, string> {
   }
 }
 
-function statesOf(state: string | string[] | undefined): string[] {
+const statesBehind = { running: runningStates, paused: pausedStates }
+
+function statesOf(state: string | string[] | undefined): (keyof typeof statesBehind)[] {
   const states = [state ?? 'running,paused'].flat().flatMap((part) => part.split(','))
-  const unknown = states.find((name) => name !== 'running' && name !== 'paused')
+  const unknown = states.find((name) => !Object.hasOwn(statesBehind, name))
   if (unknown !== undefined)
     throw new Refusal(400, `the query parameter "state" must be running, paused or both, not "${unknown.slice(0, 64)}"`)
-  return states
+  return states as (keyof typeof statesBehind)[]
 }
 
 function cursorOf(token: string, order: string): string {

@@ -1,8 +1,7 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import type { LogEntry } from '../../engine/guest/client.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
-import { ById, known, running, subjectOf } from './sandboxes.ts'
+import { ById, known, subjectOf, visible } from './sandboxes.ts'
 
 const mostEntries = 1000
 const limit = Type.Optional(Type.Integer({ minimum: 0, maximum: mostEntries }))
@@ -37,9 +36,7 @@ export function e2bLogRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
     { schema: { params: ById, querystring: LogsQuery } },
     async (request) => {
       const { start = 0, limit = mostEntries } = request.query
-      await running(sandboxes, request)
-      const { guest } = await known(request, sandboxes.running(subjectOf(request)))
-      const lines = (await linesOf(guest.logs()))
+      const lines = (await linesOf(sandboxes, request))
         .filter(({ timestamp }) => Date.parse(timestamp) >= start)
         .slice(0, limit)
       return { logs: lines.map(({ timestamp, message }) => ({ timestamp, line: message })), logEntries: lines }
@@ -53,9 +50,7 @@ export function e2bLogRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
       const { direction = 'forward', limit = mostEntries, level = 'debug', search = '' } = request.query
       const forward = direction === 'forward'
       const { cursor = forward ? 0 : Number.MAX_SAFE_INTEGER } = request.query
-      await running(sandboxes, request)
-      const { guest } = await known(request, sandboxes.running(subjectOf(request)))
-      const lines = (await linesOf(guest.logs())).filter((line) => {
+      const lines = (await linesOf(sandboxes, request)).filter((line) => {
         const at = Date.parse(line.timestamp)
         const wanted = levels.indexOf(line.level) >= levels.indexOf(level) && line.message.includes(search)
         return wanted && (forward ? at >= cursor : at <= cursor)
@@ -65,9 +60,13 @@ export function e2bLogRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
   )
 }
 
-async function linesOf(entries: AsyncIterable<LogEntry>): Promise<Line[]> {
+/** One that is paused tells none, and is not woken for it. */
+async function linesOf(sandboxes: Sandboxes, request: FastifyRequest<ById>): Promise<Line[]> {
+  const { state } = await visible(sandboxes, request)
+  if (state !== 'running') return []
+  const { guest } = await known(request, sandboxes.running(subjectOf(request)))
   const lines: Line[] = []
-  for await (const { at, processId, stream, data } of entries) {
+  for await (const { at, processId, stream, data } of guest.logs()) {
     lines.push({
       timestamp: new Date(at).toISOString(),
       message: data.toString(),

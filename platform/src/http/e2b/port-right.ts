@@ -2,6 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Account } from '../../accounts/account.ts'
 import type { Authenticate } from '../../accounts/authenticate.ts'
 import type { Instance } from '../../engine/engine.ts'
+import { WarrenError } from '../../errors.ts'
+import type { LiveSandbox } from '../../sandboxes/live.ts'
+import type { PortAccess } from '../../sandboxes/port-access.ts'
+import type { Sandbox } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { credentialsOf } from '../credentials.ts'
 import { Refusal, sandboxNotFound } from './refusal.ts'
@@ -34,19 +38,40 @@ export async function portRight(
 
   if (needsKey) throw asked.refusal
 
-  const live = sandboxes.live(id)
-  if (!live) throw credentialsOf(headers).key === undefined ? sandboxNotFound(id) : asked.refusal
-  const { instance } = live
-  if (tokens.isAccess(id, text(headers['x-access-token']))) return { instance, by: 'token' }
-  const access = await sandboxes.portAccess(live)
-  if (access === 'public') return { instance, by: 'public' }
+  const found = sandboxes.live(id) ?? (await sandboxes.sleeping(id))
+  if (!found) throw credentialsOf(headers).key === undefined ? sandboxNotFound(id) : asked.refusal
+  const by = rightWithoutKey(tokens, { id, access: await sandboxes.portAccess(found), refusal: asked.refusal }, headers)
+  // Only whoever has a right to it wakes a sandbox.
+  const { instance } = 'instance' in found ? found : await wokenFor(sandboxes, found)
+  return { instance, by }
+}
+
+function rightWithoutKey(
+  tokens: SandboxTokens,
+  { id, access, refusal }: { id: string; access: PortAccess; refusal: unknown },
+  headers: IncomingHttpHeaders,
+): 'token' | 'public' {
+  if (tokens.isAccess(id, text(headers['x-access-token']))) return 'token'
+  if (access === 'public') return 'public'
   const shown = text(headers['e2b-traffic-access-token'])
-  if (access === 'token' && tokens.isTraffic(id, shown)) return { instance, by: 'token' }
-  if (access === 'key') throw asked.refusal
+  if (access === 'token' && tokens.isTraffic(id, shown)) return 'token'
+  if (access === 'key') throw refusal
   const fault = shown === undefined ? 'is missing' : 'is wrong'
   throw new Refusal(403, `the header e2b-traffic-access-token ${fault}: the ports of this sandbox are private`, {
     sandboxId: id,
   })
+}
+
+/** Resumes a sandbox for what came in for it. Throws what the edge says where there is none any more. */
+export async function wokenFor(sandboxes: Pick<Sandboxes, 'wake'>, sleeping: Sandbox): Promise<LiveSandbox> {
+  try {
+    return await sandboxes.wake(sleeping)
+  } catch (error) {
+    const { code } = error instanceof WarrenError ? error : {}
+    if (code === 'not_found' || code === 'conflict') throw sandboxNotFound(sleeping.id)
+    if (code === 'limit_exceeded') throw new Refusal(429, (error as Error).message, { sandboxId: sleeping.id })
+    throw error
+  }
 }
 
 /** A key may be meant for the program behind the port: one that is not ours is no reason to refuse at once. */

@@ -6,7 +6,8 @@ import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
 import { checkedTimeout, createInput, NewSandbox, Timeout, UpdateNetwork, updateInput } from './create-input.ts'
 import { Refusal } from './refusal.ts'
-import { detailView, startedView, type ViewDeps } from './view.ts'
+import { findSnapshot } from './snapshot-names.ts'
+import { detailView, pausedStates, runningStates, startedView, type ViewDeps } from './view.ts'
 
 export const ById = Type.Object({ sandboxID: Type.String({ maxLength: 256 }) })
 export type ById = { Params: Static<typeof ById> }
@@ -31,7 +32,9 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
     const prefix = version === 'v2' ? '/v2/sandboxes' : '/sandboxes'
 
     app.post<{ Body: Static<typeof NewSandbox> }>(prefix, { schema: { body: NewSandbox } }, async (request, reply) => {
-      const input = createInput(request.body, defaultTimeout[version])
+      const { templateID } = request.body
+      const snapshot = templateID === 'base' ? undefined : await findSnapshot(sandboxes, request.account, templateID)
+      const input = createInput(request.body, { defaultTimeout: defaultTimeout[version], snapshot: snapshot?.id })
       const created = await sandboxes.create(request.account, input, clientGone(reply.raw))
       reply.code(201)
       return startedView(view, created)
@@ -40,15 +43,19 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
     app.post<ById & { Body: Static<typeof Connect> }>(
       `${prefix}/:sandboxID/connect`,
       { schema: { params: ById, body: Connect }, preValidation: emptyBodyIsFine },
-      async (request) => {
+      async (request, reply) => {
+        const { memory } = request.body
         const timeout = checkedTimeout(request.body.timeout ?? defaultTimeout.v2)
-        return startedView(view, await known(request, sandboxes.extend(subjectOf(request), timeout)))
+        const wish = { timeout, ...(memory === undefined ? {} : { memory }) }
+        const { sandbox, resumed } = await known(request, sandboxes.connect(subjectOf(request), wish))
+        reply.code(resumed ? 201 : 200)
+        return startedView(view, sandbox)
       },
     )
   }
 
   app.get<ById>('/sandboxes/:sandboxID', { schema: { params: ById } }, async (request) =>
-    detailView(view, await running(sandboxes, request)),
+    detailView(view, await visible(sandboxes, request)),
   )
 
   app.delete<ById>('/sandboxes/:sandboxID', { schema: { params: ById } }, async (request, reply) => {
@@ -62,11 +69,7 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
     async (request, reply) => {
       const { timeout } = request.body
       // Its time is over now: the same end as that of a timeout, without waiting for the clock.
-      if (timeout === 0)
-        await known(
-          request,
-          running(sandboxes, request).then(() => sandboxes.remove(subjectOf(request))),
-        )
+      if (timeout === 0) await known(request, sandboxes.expire(subjectOf(request)))
       else await known(request, sandboxes.setTimeout(subjectOf(request), checkedTimeout(timeout)))
       return reply.code(204).send()
     },
@@ -96,10 +99,10 @@ export function subjectOf(request: FastifyRequest<ById>) {
   return { account: request.account, id: request.params.sandboxID }
 }
 
-/** The sandbox that is asked for, if it runs. One that failed or is being ended is no more, as far as E2B's clients go. */
-export async function running(sandboxes: Sandboxes, request: FastifyRequest<ById>): Promise<Sandbox> {
+/** The sandbox that is asked for. One that failed or is being ended is no more, as far as E2B's clients go. */
+export async function visible(sandboxes: Sandboxes, request: FastifyRequest<ById>): Promise<Sandbox> {
   const sandbox = await known(request, sandboxes.get(subjectOf(request)))
-  if (sandbox.state === 'running') return sandbox
+  if ([...runningStates, ...pausedStates].includes(sandbox.state)) return sandbox
   throw notFound(request.params.sandboxID)
 }
 

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import {
   type BuildLogEntry,
   type BuildPlan,
@@ -12,10 +13,12 @@ import {
 import type { Templates } from '../../templates/templates.ts'
 import { rawBody } from '../raw-body.ts'
 import { Refusal } from './refusal.ts'
+import { removeSnapshotById } from './snapshot-names.ts'
 import type { SandboxTokens } from './tokens.ts'
 import { envdVersion } from './view.ts'
 
 interface TemplateDeps {
+  sandboxes: Sandboxes
   templates: Templates
   tokens: SandboxTokens
   limits: Config['defaultLimits']
@@ -76,7 +79,7 @@ const uploadMs = 3_600_000
 
 /** Templates, as E2B's clients build and name them. */
 export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps): Promise<void> {
-  const { templates } = deps
+  const { templates, sandboxes } = deps
   buildRoutes(app, deps)
   tagRoutes(app, templates)
   await uploadRoutes(app, deps)
@@ -101,7 +104,9 @@ export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps
     '/templates/:templateID',
     { schema: { params: ByTemplate } },
     async ({ account, params }, reply) => {
-      await templates.remove(account, params.templateID)
+      // Snapshots are templates to E2B.
+      if (!(await removeSnapshotById(sandboxes, account, params.templateID)))
+        await templates.remove(account, params.templateID)
       return reply.code(204).send()
     },
   )

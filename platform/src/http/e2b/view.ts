@@ -1,5 +1,5 @@
 import { portAccessLabel } from '../../sandboxes/port-access.ts'
-import type { Sandbox } from '../../sandboxes/sandbox.ts'
+import type { Sandbox, State } from '../../sandboxes/sandbox.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 /** The version of E2B's own program inside sandboxes whose behaviour is offered: clients go by it. */
@@ -8,6 +8,10 @@ export const envdVersion = '0.6.13'
 const clientID = 'warren'
 /** Labels of our own, which are not the caller's metadata. */
 const ownLabels = 'warren.'
+
+/** How the states of a sandbox look from here: there are two. In any other it is no more, or not yet. */
+export const runningStates: readonly State[] = ['running', 'resuming']
+export const pausedStates: readonly State[] = ['paused', 'pausing']
 
 export interface ViewDeps {
   tokens: SandboxTokens
@@ -32,19 +36,20 @@ export function startedView({ tokens, address }: ViewDeps, sandbox: Sandbox): ob
 }
 
 export function listedView(sandbox: Sandbox): object {
-  const { id, template, limits, createdAt, expiresAt } = sandbox
+  const { id, template, limits, createdAt, expiresAt, pausedAt } = sandbox
   return {
     templateID: template,
     sandboxID: id,
     clientID,
     alias: template,
     startedAt: createdAt.toISOString(),
-    endAt: expiresAt.toISOString(),
+    // Of a paused one: since when it does not run.
+    endAt: (pausedAt ?? expiresAt).toISOString(),
     cpuCount: Math.max(1, Math.round(limits.cpuCores)),
     memoryMB: limits.memoryMb,
     diskSizeMB: limits.diskMb,
     metadata: ownMetadata(sandbox),
-    state: 'running',
+    state: pausedStates.includes(sandbox.state) ? 'paused' : 'running',
     envdVersion,
     volumeMounts: [],
   }
@@ -61,7 +66,7 @@ export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
       allowOut: sandbox.network.allow,
       denyOut: [...(sandbox.network.internet ? [] : ['0.0.0.0/0']), ...sandbox.network.deny],
     },
-    lifecycle: { autoResume: false, onTimeout: 'kill' },
+    lifecycle: { autoResume: sandbox.lifecycle.autoResume, onTimeout: sandbox.lifecycle.onTimeout },
   }
 }
 

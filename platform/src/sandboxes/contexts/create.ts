@@ -1,6 +1,6 @@
 import { newId } from '../../lib/id.ts'
-import { runningInstance } from '../running.ts'
 import type { SandboxDeps, Subject } from '../sandboxes.ts'
+import { wokenInstance } from '../wake.ts'
 import type { Context, CreateContext } from './context.ts'
 
 /** The libraries take some 100 MiB: where there is less to spend, an interpreter without them is better than none. */
@@ -13,7 +13,7 @@ export async function createContext(
   input: CreateContext,
   signal: AbortSignal,
 ): Promise<Context> {
-  const { guest, limits } = await runningInstance(deps, subject.account, subject.id)
+  const { guest, limits } = await wokenInstance(deps, subject.account, subject.id)
   const id = newId('c')
   const preload = limits.memoryMb >= leastMemoryForLibrariesMb
   const { cwd } = await guest.contexts.create(id, { cwd: input.cwd, preload }, signal)

@@ -1,7 +1,7 @@
 import type { ContextOutcome, GuestExecution } from '../../engine/guest/context-execution.ts'
 import { KeptOutput } from '../kept-output.ts'
-import { runningInstance } from '../running.ts'
 import type { InContext, SandboxDeps } from '../sandboxes.ts'
+import { wokenInstance } from '../wake.ts'
 import type { ExecuteInContext } from './context.ts'
 
 /** How long after its time limit the code may still be ended from inside, milliseconds. */
@@ -38,7 +38,7 @@ export async function startInContext(
   { code, timeout }: ExecuteInContext,
   signal: AbortSignal,
 ): Promise<GuestExecution> {
-  const { guest } = await runningInstance(deps, account, id)
+  const { guest } = await wokenInstance(deps, account, id)
   const execution = await guest.contexts.execute(contextId, code, signal)
   if (timeout === undefined) return execution
   const timers = [

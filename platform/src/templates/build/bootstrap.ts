@@ -25,7 +25,10 @@ export async function bootstrap(place: BuildPlace, packages: readonly string[], 
   if (known) return known
 
   onProgress('Unpacking what every Debian has')
-  const unpacked = await changeInSandbox(place, begun, script(place, unpack, signal), signal, { below: grown, isOurs: true })
+  const unpacked = await changeInSandbox(place, begun, script(place, unpack, signal), signal, {
+    below: grown,
+    isOurs: true,
+  })
   const [tree] = unpacked.layers
   if (!tree) throw new BuildFailed('the packages unpacked to nothing', 'base')
   onProgress('Setting the packages up')

@@ -3,7 +3,7 @@ import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isVersionAtLeast } from '../../../lib/version.ts'
 import type { InstanceSpec } from '../../driver.ts'
-import { type NamespaceTool, seccompFd, type ToolPlan } from './namespace-tool.ts'
+import { firstOwnFd, gateFd, type NamespaceTool, seccompFd, type ToolPlan } from './namespace-tool.ts'
 
 /** The first with --disable-userns. */
 const leastVersion = [0, 8] as const
@@ -22,25 +22,30 @@ export const bubblewrap: NamespaceTool = {
   },
 
   async plan(spec, { root, guestBinary, agentOptions }) {
-    const { options, open } = root.prepared
+    // For every mount that it makes, bubblewrap reads through all mounts of the host: what can be there already, is.
+    const { options, open: opened } = root.prepared
       ? { options: ['--bind', root.path, '/'], open: [] }
       : await inMemoryRoot(spec, guestBinary)
+    const bootIdFd = firstOwnFd + opened.length
+    const open: ToolPlan['open'] = [...opened, [bootIdFd, '/proc/sys/kernel/random/uuid']]
     const argv = [
       'bwrap',
       ...['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--new-session'],
       ...(spec.network ? ['--share-net'] : []),
       ...['--uid', '1000', '--gid', '1000', '--hostname', 'sandbox', '--clearenv', '--cap-drop', 'ALL'],
-      ...['--seccomp', String(seccompFd)],
+      ...['--seccomp', String(seccompFd), '--block-fd', String(gateFd)],
       ...options,
-      ...spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path]),
+      ...(root.prepared ? [] : spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path])),
       // The settings of its own namespaces would be writable: whoever is inside owns those.
       ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', ...keyringsHidden()],
+      // The kernel is the host's; what boots here has an id of its own.
+      ...['--perms', '0444', '--ro-bind-data', String(bootIdFd), '/proc/sys/kernel/random/boot_id'],
       ...['--dev', '/dev', '--size', String(64 * 1024 * 1024), '--tmpfs', '/dev/shm'],
       // In memory and without a size of its own.
       ...['--remount-ro', '/dev'],
       ...['--chdir', '/', '--as-pid-1', '/.warren/guest', 'agent', ...agentOptions],
     ]
-    return { argv, open }
+    return { argv, open, gated: true }
   },
 }
 
@@ -82,7 +87,7 @@ async function copyOf(skeleton: string): Promise<Tree> {
     if (status.isSymbolicLink()) options.push('--symlink', await readlink(source), path)
     else if (status.isDirectory()) options.push(...permissions, '--dir', path)
     else {
-      const fd = seccompFd + 1 + open.length
+      const fd = firstOwnFd + open.length
       open.push([fd, source])
       options.push(...permissions, '--file', String(fd), path)
     }

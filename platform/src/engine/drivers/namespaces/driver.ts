@@ -14,11 +14,11 @@ import {
 } from '../../driver.ts'
 import { type Host, hostUid, maxSlots } from '../../host/host.ts'
 import type { KeeperPlan } from '../../host/keeper.ts'
-import { launchKept, noFreezer, recoverKept } from '../../host/keeper-instance.ts'
+import { launchKept, noFreezer, recoverKept, sweepKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
 import { bubblewrap } from './bubblewrap.ts'
 import { forbiddingSwitches } from './kernel-switches.ts'
-import { type Examined, type NamespaceTool, seccompFd } from './namespace-tool.ts'
+import { type Examined, gateFd, type NamespaceTool, seccompFd } from './namespace-tool.ts'
 import { seccompProgram } from './seccomp.ts'
 import { unshare } from './unshare.ts'
 
@@ -53,7 +53,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     name: 'namespaces',
     isolation: 'namespaces',
     idleMemoryMb: 1,
-    joinsNetwork: host.root,
+    joinsNetwork: true,
 
     async examine(): Promise<Examined> {
       const examined = await examineTools(tools, host)
@@ -79,8 +79,13 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
 
     create: async (spec, dir, signal, hold) => launchKept(known(spec, dir), await plan(spec, dir), signal, hold),
     restore: async (spec, dir, source, signal) =>
-      launchKept({ ...known(spec, dir), remaining: [snapshotParts.disk] }, await plan(spec, dir, source), signal),
+      launchKept(
+        { ...known(spec, dir), remaining: source.kept ?? [snapshotParts.disk] },
+        await plan(spec, dir, source),
+        signal,
+      ),
     recover: (spec, dir, remaining) => recoverKept({ ...known(spec, dir), remaining }),
+    sweep: (spec, dir, remaining) => sweepKept({ ...known(spec, dir), remaining }),
   }
 
   async function plan(spec: InstanceSpec, dir: InstanceDir, from?: SnapshotSource): Promise<KeeperPlan> {
@@ -88,7 +93,7 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     const { maxProcesses, maxOpenFiles } = spec.limits
     const uid = hostUid(spec.slot) + uidInside
     await step('filter.write', spec.id, () => writeFile(`${dir.path}/seccomp.bpf`, filter))
-    const { argv, open } = await chosen.plan(spec, {
+    const { argv, open, gated } = await chosen.plan(spec, {
       root: { path: host.root ? host.mountPoint : `${dir.path}/rootfs`, prepared: host.root },
       guestBinary: spec.rootfs.agent ?? host.guestBinary,
       agentOptions: [
@@ -101,11 +106,13 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
       launcher: host.launcher,
       options: [
         ...(host.root ? await rootOptions(host, spec, disk, from) : ['--disk', 'none']),
+        ...(host.root ? spec.rootfs.readOnly.flatMap((path) => ['--bind', `${path}:${path.slice(1)}`]) : []),
         ...['--rlimit', `nofile=${maxOpenFiles}`, '--rlimit', 'core=0'],
         ...(cgroups?.joinFiles(spec.id) ?? []).flatMap((file) => ['--cgroup', file]),
         ...(spec.network ? ['--netns', spec.network.netns] : []),
         ...(host.root ? ['--setid', `${uid}:${uid}`] : []),
         ...['--open', `${seccompFd}:${dir.path}/seccomp.bpf`],
+        ...(gated ? ['--gate', String(gateFd)] : []),
         ...open.flatMap(([fd, path]) => ['--open', `${fd}:${path}`]),
       ],
       argv,

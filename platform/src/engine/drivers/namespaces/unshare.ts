@@ -31,7 +31,7 @@ export const unshare: NamespaceTool = {
     const made = root.prepared ? ['', '', ''] : [String(limits.diskMb), rootfs.skeleton, guestBinary]
     const own = network ? [] : ['--net']
     const argv = [...asRoot, ...own, ...others, 'sh', '-euc', script, 'root', root.path, ...made, own.join('')]
-    argv.push(...rootfs.readOnly, '--')
+    argv.push(...(root.prepared ? [] : rootfs.readOnly), '--')
     argv.push(...asUser, '/.warren/guest', 'agent', ...agentOptions, '--seccomp-fd', String(seccompFd))
     return { argv, open: [] }
   },
@@ -92,6 +92,10 @@ done
 for name in keys key-users; do
   if [ -e "proc/$name" ]; then mount --bind dev/null "proc/$name"; fi
 done
+read -r boot_id < proc/sys/kernel/random/uuid
+echo "$boot_id" > dev/.boot_id
+mount --bind dev/.boot_id proc/sys/kernel/random/boot_id
+rm dev/.boot_id
 while read -r _ _ _ _ point options _; do
   flags=ro,nosuid,nodev
   case $point in

@@ -60,6 +60,8 @@ export interface BundlePlace {
   ownFolders: string[]
   /** The keeper shows it in the root: who maps its user may not, in a network that is not its own. */
   sysfsIsThere: boolean
+  /** Its kernel is the host's: each boot is given an id of its own. */
+  needsBootId: boolean
   gpu?: GpuEdits | undefined
   /** Folders of the root to be shown at their own place, read-only. */
   shownFolders: string[]
@@ -140,7 +142,7 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
       })),
       ...(gpu?.mounts ?? []),
     ],
-    ...(gpu && { hooks: gpu.hooks }),
+    hooks: hooksOf(place),
     linux: {
       namespaces: [
         ...['pid', 'mount', 'ipc', 'uts', 'cgroup', 'user'].map((type) => ({ type })),
@@ -164,4 +166,20 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
       seccomp: seccomp(),
     },
   }
+}
+
+/** sh -euc SCRIPT NAME ROOT. The runtime shows no files of ours below /proc, but lets a hook do so before it closes the root. */
+const bootIdScript = `
+read -r id < /proc/sys/kernel/random/uuid
+echo "$id" > "$1/dev/.boot_id"
+mount -n -o bind,ro,nosuid,nodev,noexec "$1/dev/.boot_id" "$1/proc/sys/kernel/random/boot_id"
+rm "$1/dev/.boot_id"
+`
+
+function hooksOf({ gpu, needsBootId, rootPath }: BundlePlace): GpuEdits['hooks'] {
+  const { createContainer = [], ...others } = gpu?.hooks ?? {}
+  if (!needsBootId) return gpu?.hooks ?? {}
+  const args = ['sh', '-euc', bootIdScript, 'boot-id', rootPath]
+  const bootId = { path: '/bin/sh', args, env: [`PATH=${systemPath}`] }
+  return { ...others, createContainer: [...createContainer, bootId] }
 }

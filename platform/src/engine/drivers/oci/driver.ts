@@ -15,7 +15,7 @@ import {
 import type { Cgroups } from '../../host/cgroups.ts'
 import { type Host, hostUid } from '../../host/host.ts'
 import type { KeeperPlan } from '../../host/keeper.ts'
-import { launchKept, recoverKept } from '../../host/keeper-instance.ts'
+import { launchKept, recoverKept, sweepKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
 import { bundle } from './bundle.ts'
 import { allowListening } from './runsc-checkpoint.ts'
@@ -30,6 +30,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
   const cgroups = host.cgroups && groupLimits ? withLimits(host.cgroups, groupLimits) : host.cgroups
   const attach = runtime.attach?.(host)
   let version = ''
+  let withoutMemory: string | undefined
   const known = (spec: InstanceSpec, dir: InstanceDir) => ({
     ...{ spec, dir, cgroups, disk: host.disk },
     ...{ unenforced: [], defaultUser: 'user', attach },
@@ -42,6 +43,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     limitsAreFixed: groupLimits !== undefined,
     joinsNetwork: true,
 
+    ...(runtime.checkpoint && { holdsWritesBack: true as const }),
     ...(runtime.takesDevices && { refuseGpu: () => ('missing' in host.gpu ? host.gpu.missing : undefined) }),
 
     refuseLayers: () => (host.root ? undefined : 'needs root'),
@@ -55,22 +57,24 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
         return { usable: false, reason: 'control groups cannot be made: /sys/fs/cgroup is read-only or absent' }
       version = found.stdout.split('\n', 1)[0] ?? runtime.name
       const way = await runtime.settle?.(host)
+      withoutMemory ??= await runtime.whyNoMemory?.(host)
       return { usable: true, description: way ? `${version}, ${way}` : version }
     },
     memoryFormat: () => `${version} ${process.arch}`,
 
-    capabilities: () => capabilitiesOf(host, runtime),
+    capabilities: () => capabilitiesOf(host, runtime, withoutMemory),
 
     async create(spec, dir, signal, hold): Promise<DriverInstance> {
       return launch(known(spec, dir), await plan(spec, dir, { hold }), signal, hold)
     },
 
     async restore(spec, dir, source, signal): Promise<DriverInstance> {
-      const kept = { ...known(spec, dir), remaining: [snapshotParts.disk] }
+      const kept = { ...known(spec, dir), remaining: source.kept ?? [snapshotParts.disk] }
       return launch(kept, await plan(spec, dir, { from: source }), signal)
     },
 
     recover: (spec, dir, remaining) => recoverKept({ ...known(spec, dir), remaining }),
+    sweep: (spec, dir, remaining) => sweepKept({ ...known(spec, dir), remaining }),
   }
 
   function launch(...[kept, plan, signal, hold]: Parameters<typeof launchKept>): Promise<DriverInstance> {
@@ -97,6 +101,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
       ownFolders: runtime.ownFolders,
       shownFolders: runtime.shownFolders,
       sysfsIsThere: spec.network !== undefined && !runtime.ownSysfs,
+      needsBootId: runtime.isolation === 'container',
       gpu: spec.gpu && 'edits' in host.gpu ? host.gpu.edits : undefined,
     }
     const config = JSON.stringify(bundle(spec, place))
@@ -124,12 +129,15 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
   }
 }
 
-function capabilitiesOf({ disk }: Host, { checkpoint }: OciRuntime): Capabilities {
+function capabilitiesOf({ disk }: Host, { checkpoint }: OciRuntime, withoutMemory: string | undefined): Capabilities {
+  const files = { keeps: 'files' as const, ...(withoutMemory !== undefined && { withoutMemory }) }
   const onDisk = disk === 'loop'
   return {
     pause: { memory: checkpoint && onDisk ? 'saved' : 'resident' },
     snapshot: onDisk
-      ? { keeps: checkpoint ? 'memory' : 'files' }
+      ? checkpoint
+        ? { keeps: 'memory' }
+        : files
       : {
           absent: 'the files of a sandbox are in memory here: the host offers no loop devices, or mkfs.ext4 is missing',
         },

@@ -1,3 +1,4 @@
+import { whyNoMemory } from './criu.ts'
 import type { OciRuntime } from './runtime.ts'
 
 /** Containers of the host's kernel. The agent inherits the keeper's listening socket. */
@@ -7,6 +8,7 @@ export const runc: OciRuntime = {
   idleMemoryMb: 1,
   takesDevices: true,
   hint: 'apt-get install runc',
+  whyNoMemory,
   examine: (run) => run(['runc', '--version']),
   ownFolders: [],
   shownFolders: [],

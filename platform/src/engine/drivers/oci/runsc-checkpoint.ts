@@ -1,6 +1,7 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../../../errors.ts'
 import { newId } from '../../../lib/id.ts'
+import { unlessOutOfResources } from '../../../lib/out-of-resources.ts'
 import { runCommand } from '../../../lib/run-command.ts'
 import { step } from '../../../lib/step.ts'
 import type { CheckpointToken, InstanceDir } from '../../driver.ts'
@@ -51,6 +52,13 @@ export function runscCheckpoint(id: string, dir: InstanceDir, command: [string, 
       }
     },
     goOn,
+    async listens() {
+      const calls = await readdir(`${dir.path}/host`).catch(unlessOutOfResources([]))
+      if (calls.length > 0)
+        await step('snapshot.heard', id, async () => {
+          for (const call of calls) await rm(`${dir.path}/host/${call}`, { force: true })
+        })
+    },
   }
 }
 

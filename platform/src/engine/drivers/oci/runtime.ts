@@ -35,6 +35,8 @@ export interface OciRuntime {
    * what was saved in the folder `memory`.
    */
   plan(spec: InstanceSpec, dir: InstanceDir, host: Host, memory?: string): { options: string[]; argv: string[] }
+  /** Why what runs is not saved, where the runtime cannot. */
+  whyNoMemory?(host: Host): Promise<string>
   /** How what runs is saved, where the runtime can. */
   checkpoint?: (spec: InstanceSpec, dir: InstanceDir, host: Host) => Checkpoint
   /** How the agent is reached where it does not inherit the keeper's socket. */

@@ -6,7 +6,8 @@ import { Gateway } from './gateway.ts'
 
 /**
  * The gateway's process: `main.ts VERSION UID FOLDER`, started by `warren-guest gateway` in that folder, where its control socket is
- * to be. It outlives the platform, as the sandboxes do. It holds no secret and no right of root.
+ * to be. It outlives the platform, as the sandboxes do. It holds no secret and no right of root; an ordinary user has nobody else
+ * to be than itself.
  */
 const [version = '', uid = ''] = process.argv.slice(2)
 const controlSocket = 'gateway.sock'
@@ -18,10 +19,11 @@ const control = createServer(serve)
 await new Promise<void>((resolve) => control.listen(controlSocket, resolve))
 chmodSync(controlSocket, 0o600)
 flushCompileCache() // while its folder may still be written to
-process.chdir('/')
-process.setgroups?.([])
-process.setgid?.(Number(uid))
-process.setuid?.(Number(uid))
+if (process.getuid?.() === 0) {
+  process.setgroups?.([])
+  process.setgid?.(Number(uid))
+  process.setuid?.(Number(uid))
+}
 
 function serve(socket: Socket): void {
   let text = ''

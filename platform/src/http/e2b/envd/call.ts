@@ -6,7 +6,7 @@ import type { SandboxTokens } from '../tokens.ts'
 import type { Watchers } from './watchers.ts'
 
 export interface EnvdDeps {
-  sandboxes: Pick<Sandboxes, 'live' | 'liveIds'>
+  sandboxes: Pick<Sandboxes, 'live' | 'liveIds' | 'sleeping' | 'wake' | 'onLeave'>
   tokens: SandboxTokens
   watchers: Watchers
 }

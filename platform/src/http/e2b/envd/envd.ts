@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../../../errors.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
+import { measure } from '../../../sandboxes/measure.ts'
 import { clientGone } from '../../client-gone.ts'
-import { measure } from '../measure.ts'
+import { cutOffWith } from '../cut-off.ts'
+import { wokenFor } from '../port-right.ts'
 import { Refusal, sandboxNotFound, sendRefusal } from '../refusal.ts'
 import type { Address, Call, EnvdDeps, Exchange } from './call.ts'
 import { compose } from './compose.ts'
@@ -49,8 +51,8 @@ export class Envd {
 
   async #answer(id: string, exchange: Exchange): Promise<void> {
     const { request, response, url } = exchange
-    const live = this.#deps.sandboxes.live(id)
-    if (!live) throw sandboxNotFound(id)
+    cutOffWith(this.#deps.sandboxes, id, exchange)
+    const live = this.#deps.sandboxes.live(id) ?? (await this.#woken(id, exchange))
     if (url.pathname === '/health' && isRead(exchange))
       return void response.writeHead(204, { 'cache-control': 'no-store' }).end()
     this.#authorise(live, exchange)
@@ -72,6 +74,17 @@ export class Envd {
         return sendJson(exchange, await guest.environment())
     }
     return this.#procedure(live, exchange)
+  }
+
+  /** A paused sandbox that resumes by itself: for whoever may act in it, and not for the question whether it runs. */
+  async #woken(id: string, { request, url }: Exchange): Promise<LiveSandbox> {
+    const { sandboxes, tokens } = this.#deps
+    const sleeping = url.pathname === '/health' ? undefined : await sandboxes.sleeping(id)
+    if (!sleeping) throw sandboxNotFound(id)
+    const shown = request.headers['x-access-token']
+    if (!tokens.isAccess(id, shown === undefined ? undefined : String(shown)))
+      throw new Refusal(403, 'a paused sandbox is resumed for its access token alone', { sandboxId: id })
+    return wokenFor(sandboxes, sleeping)
   }
 
   async #procedure(live: LiveSandbox, exchange: Exchange): Promise<void> {

@@ -1,0 +1,33 @@
+/** A key or a token of an account, as far as it is kept: what it is itself is told once, when it is made. */
+export interface Key {
+  id: string
+  accountId: string
+  /** A `key` acts for its account; a `token` may also make and take away keys. */
+  kind: 'key' | 'token'
+  name: string
+  mask: KeyMask
+  createdAt: Date
+  lastUsedAt: Date | undefined
+}
+
+/** How a key looks to those who may know of it, and not what it is. */
+export interface KeyMask {
+  prefix: string
+  /** Of what comes after the prefix. */
+  valueLength: number
+  maskedValuePrefix: string
+  maskedValueSuffix: string
+}
+
+/** With these begin what clients of E2B take for a key and for a token. */
+export const keyPrefixes = { key: 'e2b_', token: 'sk_e2b_' } as const
+
+export function maskOf(secret: string, prefix: string): KeyMask {
+  const value = secret.slice(prefix.length)
+  return {
+    prefix,
+    valueLength: value.length,
+    maskedValuePrefix: value.slice(0, 2),
+    maskedValueSuffix: value.slice(-4),
+  }
+}

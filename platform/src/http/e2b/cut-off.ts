@@ -1,0 +1,35 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+
+/**
+ * Breaks an answer off when its sandbox is paused or ends: an orderly end would be taken for the end of what was asked for, and
+ * one that is frozen would never say anything again.
+ */
+export function cutOffWith(
+  sandboxes: Pick<Sandboxes, 'onLeave'>,
+  id: string,
+  { request, response }: { request: IncomingMessage; response: ServerResponse },
+): void {
+  const forget = sandboxes.onLeave(id, () => {
+    // The connection of HTTP/2 carries other answers too.
+    if (request.httpVersionMajor > 1) response.destroy()
+    else reset(request.socket)
+  })
+  response.once('close', forget)
+}
+
+/** As `cutOffWith`, for a connection that speaks another protocol. */
+export function cutOffUpgraded(sandboxes: Pick<Sandboxes, 'onLeave'>, id: string, socket: Duplex): void {
+  socket.once(
+    'close',
+    sandboxes.onLeave(id, () => reset(socket as Socket)),
+  )
+}
+
+function reset(socket: Socket): void {
+  if (socket instanceof TLSSocket || typeof socket.resetAndDestroy !== 'function') socket.destroy()
+  else socket.resetAndDestroy()
+}

@@ -1,0 +1,118 @@
+import type { Limits } from '../engine/driver.ts'
+import type { Instance } from '../engine/engine.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { LiveSandboxes } from './live-sandboxes.ts'
+import { type Measurement, measure, measured } from './measure.ts'
+
+const everyMs = 5_000
+/** Whoever asks gets one that is no older. */
+const freshMs = 1_000
+/** An hour of samples; what is older falls out. */
+const mostSamples = 720
+const firstSamples = 60
+/** The disk is looked at once in so many samples, since that is asked of the sandbox itself. */
+const samplesPerDisk = 6
+const atOnce = 8
+/** At, processor, memory, disk. */
+const fields = 4
+
+/** What sandboxes used in the last hour, in memory: a restart begins anew. Sampled while they run. */
+export class MetricsHistory {
+  readonly #live: LiveSandboxes
+  readonly #logger: Logger
+  readonly #rings = new Map<string, Ring>()
+  #timer: NodeJS.Timeout | undefined
+  #round = 0
+  #sampling: Promise<void> | undefined
+
+  constructor({ live, logger }: { live: LiveSandboxes; logger: Logger }) {
+    this.#live = live
+    this.#logger = logger
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#sampling ??= this.#sampleAll().finally(() => {
+        this.#sampling = undefined
+      })
+    }, everyMs).unref()
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#sampling
+  }
+
+  /** What was sampled of a sandbox, oldest first, and if it runs, what it uses now. */
+  async of(id: string): Promise<Measurement[]> {
+    const instance = this.#live.get(id)?.instance
+    const isFresh = Date.now() - (this.#rings.get(id)?.lastAt ?? 0) < freshMs
+    if (instance && !isFresh) await this.#sample(id, instance, {})
+    return this.#rings.get(id)?.read() ?? []
+  }
+
+  async #sampleAll(): Promise<void> {
+    const diskAsBefore = this.#round++ % samplesPerDisk !== 0
+    const running = [...this.#live]
+    for (let at = 0; at < running.length; at += atOnce) {
+      const some = running.slice(at, at + atOnce)
+      const samples = some.map(([id, { instance }]) =>
+        this.#sample(id, instance, { diskAsBefore }).catch((error) => {
+          if (this.#live.get(id)?.instance === instance)
+            this.#logger.debug({ err: error, sandbox: id }, 'what a sandbox uses was not measured')
+        }),
+      )
+      await Promise.all(samples)
+    }
+    const tooOld = Date.now() - everyMs * mostSamples
+    for (const [id, ring] of this.#rings) if (!this.#live.has(id) && ring.lastAt < tooOld) this.#rings.delete(id)
+  }
+
+  async #sample(id: string, instance: Instance, how: { diskAsBefore?: boolean }): Promise<void> {
+    const sample = await measure(instance, how)
+    const ring = this.#rings.get(id) ?? new Ring()
+    ring.add(sample, instance.limits)
+    this.#rings.set(id, ring)
+  }
+}
+
+/** The last samples of one sandbox, in as little memory as numbers take. */
+class Ring {
+  #numbers = new Float64Array(firstSamples * fields)
+  #begin = 0
+  #length = 0
+  #limits: Limits | undefined
+
+  get lastAt(): number {
+    return this.#length === 0 ? 0 : this.#row(this.#length - 1)[0]!
+  }
+
+  add({ at, cpuUsedPct, memUsed, diskUsed }: Measurement, limits: Limits): void {
+    this.#limits = limits
+    const room = this.#numbers.length / fields
+    if (this.#length === room && room < mostSamples) {
+      const larger = new Float64Array(Math.min(room * 2, mostSamples) * fields)
+      for (let index = 0; index < this.#length; index++) larger.set(this.#row(index), index * fields)
+      this.#numbers = larger
+      this.#begin = 0
+    }
+    const full = this.#length === this.#numbers.length / fields
+    if (full) this.#begin = (this.#begin + 1) % this.#length
+    else this.#length++
+    this.#row(this.#length - 1).set([at.getTime(), cpuUsedPct, memUsed, diskUsed])
+  }
+
+  read(): Measurement[] {
+    const limits = this.#limits
+    if (!limits) return []
+    return Array.from({ length: this.#length }, (_, index) => {
+      const [at = 0, cpuUsedPct = 0, memUsed = 0, diskUsed = 0] = this.#row(index)
+      return measured({ limits }, { at: new Date(at), cpuUsedPct, memUsed, diskUsed })
+    })
+  }
+
+  #row(index: number): Float64Array {
+    const start = ((this.#begin + index) % (this.#numbers.length / fields)) * fields
+    return this.#numbers.subarray(start, start + fields)
+  }
+}

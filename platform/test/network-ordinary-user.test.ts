@@ -1,0 +1,3 @@
+// Nothing more gets out when the platform is an ordinary user's.
+process.env.WARREN_TEST_UID = '65534'
+await import('./network.test.ts')
