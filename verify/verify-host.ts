@@ -32,7 +32,7 @@ export async function verifyHost(options: VerifyOptions = {}): Promise<BatteryRe
   tell('starting a platform for the control')
   // The control needs a platform that allows what no other should: sandboxes without isolation.
   const platform = await startPlatform(
-    { WARREN_ALLOW_UNCONFINED: 'yes', WARREN_POOL_SIZE: '0', WARREN_LOG_LEVEL: 'error' },
+    { WARREN_ALLOW_UNCONFINED: 'yes', WARREN_POOL_SIZE: '0', WARREN_TEMPLATES: 'on-demand', WARREN_LOG_LEVEL: 'error' },
     (home) => linkTools(home, options.toolsDir),
   )
   const interrupted = () => void platform.stop().finally(() => process.exit(130))

@@ -82,7 +82,7 @@ export function existingPlatform(url: string): Platform {
 
 async function serve(environment: Record<string, string>): Promise<{ child: ChildProcess; url: string }> {
   const child = spawn(process.execPath, [...nodeOptions, main], {
-    env: { ...process.env, ...environment },
+    env: { ...process.env, WARREN_TEMPLATES: 'on-demand', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const lines = createInterface({ input: child.stdout! })

@@ -24,6 +24,9 @@ import { addDelete as addSnapshotDelete } from './commands/snapshot/delete.ts'
 import { addExport } from './commands/snapshot/export.ts'
 import { addImport } from './commands/snapshot/import.ts'
 import { addList as addSnapshotList } from './commands/snapshot/list.ts'
+import { addBuild as addTemplateBuild } from './commands/template/build.ts'
+import { addList as addTemplateList } from './commands/template/list.ts'
+import { addRemove as addTemplateRemove } from './commands/template/remove.ts'
 import { addUp } from './commands/up.ts'
 import { addVerify } from './commands/verify.ts'
 import { text } from './messages.ts'
@@ -69,6 +72,10 @@ export function program(): Command {
   const snapshot = root.command('snapshot').description(text.snapshot).enablePositionalOptions()
   snapshot.helpCommand('help [command]', text.helpCommand)
   for (const add of [addSnapshotCreate, addSnapshotList, addSnapshotDelete, addExport, addImport]) add(snapshot)
+
+  const template = root.command('template').description(text.template).enablePositionalOptions()
+  template.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addTemplateBuild, addTemplateList, addTemplateRemove]) add(template)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

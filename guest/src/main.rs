@@ -8,13 +8,16 @@ mod init;
 mod keeper;
 mod kvm_probe;
 mod launcher;
+mod layer;
 mod layer_marks;
 mod libc;
 mod memory_holder;
 mod mux;
 mod network_holder;
+mod sha256;
 mod signals;
 mod sparse_copy;
+mod sudo;
 mod syscalls;
 mod tree_copy;
 mod vm;
@@ -22,6 +25,7 @@ mod vm;
 fn main() {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let code = match arguments.split_first() {
+        _ if called_sudo() => sudo::main(&arguments),
         Some((command, rest)) if command == "agent" => agent::main(rest),
         Some((command, rest)) if command == "hold" => memory_holder::main(rest),
         Some((command, rest)) if command == "hold-network" => network_holder::main(rest),
@@ -29,6 +33,7 @@ fn main() {
         Some((command, rest)) if command == "keep" => keeper::main(rest),
         Some((command, rest)) if command == "gateway" => gateway::main(rest),
         Some((command, _)) if command == "probe-kvm" => kvm_probe::main(),
+        Some((command, rest)) if command == "layer" => layer::main(rest),
         Some((command, rest)) if command == "vm" => vm::main(rest),
         Some((command, _)) if command == "launch" => launcher::main(),
         Some((command, rest)) if command == "layer-marks" => layer_marks::main(rest),
@@ -37,9 +42,17 @@ fn main() {
             0
         }
         _ => {
-            eprintln!("usage: warren-guest agent | gateway | hold | hold-network | init | keep | launch | layer-marks | probe-kvm | version | vm");
+            eprintln!(
+                "usage: warren-guest agent | gateway | hold | hold-network | init | keep | launch | layer | layer-marks | probe-kvm \
+                 | version | vm"
+            );
             2
         }
     };
     std::process::exit(code);
+}
+
+/// In a sandbox this program has a second name.
+fn called_sudo() -> bool {
+    std::env::args_os().next().map_or(false, |name| std::path::Path::new(&name).file_name() == Some("sudo".as_ref()))
 }

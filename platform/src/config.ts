@@ -25,6 +25,8 @@ export interface Config {
   registry: { open: string[]; insecure: string[]; maxImageMb: number }
   /** Kernel of microVMs. */
   kernel: string | undefined
+  /** When the platform builds its own templates: by itself, or once somebody asks for one. */
+  templates: 'background' | 'on-demand'
   poolSize: number
   diskWriteMbps: number
   parallelCreates: number
@@ -147,6 +149,14 @@ export const settings = {
     meaning: 'How large a layer of an image may be when unpacked, and an image as it is pulled, in MiB.',
     parse: number({ least: 1, most: 16_777_216, whole: true }),
   }),
+  templates: setting<'background' | 'on-demand'>({
+    name: 'templates',
+    env: 'WARREN_TEMPLATES',
+    default: 'background',
+    meaning:
+      'When the templates debian and code-interpreter are built: background (after the start, by and by) or on-demand (when somebody asks for one).',
+    parse: oneOf('background', 'on-demand'),
+  }),
   kernel: setting<string | undefined>({
     name: 'kernel',
     env: 'WARREN_KERNEL',
@@ -265,6 +275,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       insecure: read(settings.registryInsecure),
       maxImageMb: read(settings.maxImageMb),
     },
+    templates: read(settings.templates),
     kernel: read(settings.kernel),
     poolSize: read(settings.poolSize),
     parallelCreates: read(settings.parallelCreates),

@@ -16,7 +16,8 @@ import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
-import { createTemplates } from './templates/templates.ts'
+import { imagePuller } from './templates/registry/image-puller.ts'
+import { Templates } from './templates/templates.ts'
 import { greet } from './welcome.ts'
 
 const guestBinary = fileURLToPath(new URL('../../guest/target/release/warren-guest', import.meta.url))
@@ -61,12 +62,15 @@ async function start(): Promise<void> {
   const db = database.value
   const engine = opening.value
 
-  const templates = createTemplates()
   const now = () => new Date()
+  const pull = imagePuller(config.registry, guestBinary)
+  const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
+  opened.defer(() => templates.close())
   const keys = new Keys({ db, now })
   const sandboxes = createSandboxes({ db, engine, templates, config, now, logger, accountOf: () => account })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
+  await templates.recover()
   const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const server = await buildServer({

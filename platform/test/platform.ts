@@ -82,6 +82,7 @@ export async function startPlatform(
       env: {
         ...process.env,
         WARREN_POOL_SIZE: '2',
+        WARREN_TEMPLATES: 'on-demand',
         WARREN_LOG_LEVEL: 'warn',
         ...env,
         ...more,

@@ -30,6 +30,14 @@ impl Connection {
         self.fd.as_raw_fd()
     }
 
+    /// Whoever says nothing for so long is given up. Only for connections that programs inside may make.
+    pub fn give_up_reading_after(&self, patience: std::time::Duration) {
+        let time = libc::timeval { tv_sec: patience.as_secs() as i64, tv_usec: 0 };
+        let place = &time as *const libc::timeval as *const libc::c_void;
+        let length = std::mem::size_of::<libc::timeval>() as u32;
+        unsafe { libc::setsockopt(self.fd(), libc::SOL_SOCKET, libc::SO_RCVTIMEO, place, length) };
+    }
+
     /// Waits for the next frame; `None` when the host has closed.
     pub fn receive(&mut self) -> Outcome<Option<Frame>> {
         loop {

@@ -118,6 +118,7 @@ fn run(Served { source, listens_at, limits, keeper }: Served) -> i32 {
     if workers::start(agent, source).is_err() {
         return complain("cannot start a thread");
     }
+    super::as_root::start(agent);
     reaper::run(agent, &signals, keeper);
     // As pid 1 the kernel ends the others with us; else they are ours to end.
     if !is_init {

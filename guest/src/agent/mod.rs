@@ -1,5 +1,6 @@
 //! The agent: pid 1 of a sandbox. Serves guest protocol v1, one thread for each connection.
 
+mod as_root;
 mod attach;
 mod configure;
 mod connection;

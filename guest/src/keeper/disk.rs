@@ -1,3 +1,4 @@
+use super::layers::lay_over;
 use super::loop_device::{wait_until_unused, LoopDevice};
 use super::options::{Disk, Options};
 use super::skeleton::{fill, shift_owners, take_over};
@@ -11,6 +12,7 @@ use std::os::unix::io::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 const ROOTFS: &str = "rootfs";
+const LAID_OVER: &str = "disk";
 const IMAGE: &str = "disk.img";
 const IMAGE_IN_THE_MAKING: &str = "disk.img.partial";
 const COPY: &str = "disk.copy";
@@ -35,33 +37,34 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
     }
     enter_private_namespace().map_err(|errno| failed("make a mount namespace", errno))?;
     let root = options.mount_at.clone().unwrap_or_else(|| ROOTFS.to_string());
-    match create_dir(&root) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            return Err(format!("cannot make {}: {}", root, error))
-        }
-        _ => {}
-    }
+    make_folder(&root)?;
+    let is_root = options.layers.is_empty();
+    let disk = if is_root { root.as_str() } else { LAID_OVER };
+    make_folder(disk)?;
     let skeleton = options.skeleton.as_deref().map(Path::new);
     let device = match options.disk {
         Disk::Loop => {
-            let (device, is_new) = mount_loop(options.image.as_deref().unwrap_or(""), &root)?;
+            let (device, is_new) = mount_loop(options.image.as_deref().unwrap_or(""), disk)?;
             if is_new {
-                let _ = remove_dir(Path::new(&root).join("lost+found"));
+                let _ = remove_dir(Path::new(disk).join("lost+found"));
                 match options.shift_from {
-                    Some(from) => shift_owners(Path::new(&root), from, options.uid_base)?,
-                    None => take_over(Path::new(&root), skeleton, options.uid_base)?,
+                    Some(from) => shift_owners(Path::new(disk), from, options.uid_base)?,
+                    None => take_over(Path::new(disk), skeleton, options.uid_base)?,
                 }
             }
             Some(device)
         }
         _ => {
-            mount_tmpfs(options.disk_mb, &root)?;
+            mount_tmpfs(options.disk_mb, disk)?;
             if let Some(skeleton) = skeleton {
-                fill(skeleton, Path::new(&root), options.uid_base)?;
+                fill(skeleton, Path::new(disk), options.uid_base)?;
             }
             None
         }
     };
+    if !is_root {
+        lay_over(&options.layers, LAID_OVER, &root, options.uid_base)?;
+    }
     for (source, target) in &options.binds {
         bind_read_only(source, &root, target)
             .map_err(|errno| failed(&format!("show {} at {}/{}", source, root, target), errno))?;
@@ -118,7 +121,14 @@ fn place(root: &str, target: &str) -> Result<OwnedFd, Errno> {
     Ok(place)
 }
 
-fn enter_private_namespace() -> Result<(), Errno> {
+fn make_folder(path: &str) -> Result<(), String> {
+    match create_dir(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(format!("cannot make {}: {}", path, error)),
+        _ => Ok(()),
+    }
+}
+
+pub fn enter_private_namespace() -> Result<(), Errno> {
     check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
     // Slave, not private: what the host unmounts must go here too.
     mount("none", "/", "", libc::MS_REC | libc::MS_SLAVE, "")

@@ -2,8 +2,9 @@
 //! except while it holds a prepared start back: then it goes with whoever prepared it.
 
 mod console;
-mod disk;
-mod loop_device;
+pub mod disk;
+mod layers;
+pub mod loop_device;
 mod options;
 mod records;
 pub mod report;

@@ -16,6 +16,8 @@ pub struct Options {
     pub shift_from: Option<u32>,
     /// Where the root is mounted: by default `rootfs` in `dir`, which every user must be able to reach.
     pub mount_at: Option<String>,
+    /// Folders of files that the disk is laid over, the topmost first, owned as inside. Without them the disk is the root.
+    pub layers: Vec<String>,
     /// Files of the host shown read-only in the root: source, and place below the root.
     pub binds: Vec<(String, String)>,
     /// Files the runtime inherits open for reading: descriptor and path.
@@ -92,6 +94,7 @@ impl Options {
             "--uid-base" => self.uid_base = parse_number(name, value)?,
             "--shift-from" => self.shift_from = Some(parse_number(name, value)?),
             "--mount-at" => self.mount_at = Some(text()),
+            "--layer" => self.layers.push(text()),
             "--bind" => self.binds.push(parse_pair(name, value)?),
             "--open" => self.opened.push(parse_opened(name, value)?),
             "--listen" => self.listens.push(parse_opened(name, value)?),

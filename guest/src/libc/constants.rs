@@ -43,6 +43,7 @@ pub const EXDEV: c_int = 18;
 // Opening and descriptors.
 pub const AT_FDCWD: c_int = -100;
 pub const AT_REMOVEDIR: c_int = 0x200;
+pub const AT_SYMLINK_NOFOLLOW: c_int = 0x100;
 pub const AT_EMPTY_PATH: c_int = 0x1000;
 pub const AT_RECURSIVE: c_int = 0x8000;
 pub const FD_CLOEXEC: c_int = 1;
@@ -137,6 +138,30 @@ pub const IP_TRANSPARENT: c_int = 19;
 pub const SOCK_DGRAM: c_int = 2;
 pub const SHUT_WR: c_int = 1;
 pub const SHUT_RDWR: c_int = 2;
+pub const AF_UNIX: c_int = 1;
+pub const SOCK_STREAM: c_int = 1;
+pub const SO_PASSCRED: c_int = 16;
+pub const SCM_CREDENTIALS: c_int = 2;
+pub const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
+pub const MSG_CTRUNC: c_int = 8;
+pub const TCGETS: c_ulong = 0x5401;
+pub const TCSETS: c_ulong = 0x5402;
+pub const TIOCGWINSZ: c_ulong = 0x5413;
+pub const IXON: u32 = 0o2000;
+pub const ICRNL: u32 = 0o400;
+pub const BRKINT: u32 = 2;
+pub const ISTRIP: u32 = 0o40;
+pub const INLCR: u32 = 0o100;
+pub const IGNCR: u32 = 0o200;
+pub const OPOST: u32 = 1;
+pub const ECHO: u32 = 0o10;
+pub const ICANON: u32 = 2;
+pub const ISIG: u32 = 1;
+pub const IEXTEN: u32 = 0o100000;
+pub const SIGQUIT: c_int = 3;
+pub const SIGUSR1: c_int = 10;
+pub const SIGUSR2: c_int = 12;
+pub const SO_RCVTIMEO: c_int = 20;
 pub const SOL_SOCKET: c_int = 1;
 pub const SCM_RIGHTS: c_int = 1;
 pub const MSG_DONTWAIT: c_int = 64;
@@ -186,6 +211,9 @@ pub const MOUNT_ATTR_NODEV: u64 = 0x4;
 pub const MS_MOVE: c_ulong = 8192;
 pub const MS_SLAVE: c_ulong = 0x80000;
 pub const MNT_DETACH: c_int = 2;
+pub const OPEN_TREE_CLONE: c_int = 1;
+pub const MOVE_MOUNT_F_EMPTY_PATH: c_int = 4;
+pub const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 
 // Mapping.
 pub const MAP_ANONYMOUS: c_int = 0x20;
@@ -237,6 +265,8 @@ mod by_architecture {
 }
 pub use by_architecture::*;
 pub const SYS_CLOSE_RANGE: i64 = 436;
+pub const SYS_OPEN_TREE: i64 = 428;
+pub const SYS_MOVE_MOUNT: i64 = 429;
 pub const SYS_MOUNT_SETATTR: i64 = 442;
 
 // Ending a machine.

@@ -47,6 +47,41 @@ pub struct timespec {
 }
 
 #[repr(C)]
+#[derive(Default)]
+pub struct mount_attr {
+    pub attr_set: u64,
+    pub attr_clr: u64,
+    pub propagation: u64,
+    pub userns_fd: u64,
+}
+
+#[repr(C)]
+pub struct sockaddr_un {
+    pub family: u16,
+    pub path: [u8; 108],
+}
+
+#[repr(C)]
+#[derive(Default)]
+pub struct ucred {
+    pub pid: i32,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// As the kernel has it, which is shorter than the C library's.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct termios {
+    pub input: u32,
+    pub output: u32,
+    control: u32,
+    pub local: u32,
+    line: u8,
+    characters: [u8; 19],
+}
+
+#[repr(C)]
 pub struct iovec {
     pub iov_base: *const c_void,
     pub iov_len: usize,
@@ -72,6 +107,20 @@ pub struct cmsg_descriptor {
     pub descriptor: c_int,
     pub padding: c_int,
 }
+
+/// A control message that says who sent it.
+#[repr(C)]
+#[derive(Default)]
+pub struct cmsg_credentials {
+    pub cmsg_len: usize,
+    pub cmsg_level: c_int,
+    pub cmsg_type: c_int,
+    pub credentials: ucred,
+    padding: c_int,
+}
+
+/// Of `cmsg_credentials` without its padding.
+pub const CREDENTIALS_LENGTH: usize = 28;
 
 #[repr(C)]
 pub struct sock_fprog {
@@ -196,6 +245,9 @@ extern "C" {
     pub fn fchown(fd: c_int, owner: u32, group: u32) -> c_int;
     pub fn fchmod(fd: c_int, mode: u32) -> c_int;
     pub fn chmod(path: *const c_char, mode: u32) -> c_int;
+    pub fn utimensat(directory: c_int, path: *const c_char, times: *const timespec, flags: c_int) -> c_int;
+    pub fn lgetxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;
+    pub fn llistxattr(path: *const c_char, names: *mut c_char, size: usize) -> isize;
     pub fn umask(mask: u32) -> u32;
     pub fn chdir(path: *const c_char) -> c_int;
     pub fn getxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;
@@ -219,6 +271,11 @@ extern "C" {
     pub fn umount2(target: *const c_char, flags: c_int) -> c_int;
 
     pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
+    pub fn bind(fd: c_int, address: *const sockaddr_un, length: c_uint) -> c_int;
+    pub fn listen(fd: c_int, backlog: c_int) -> c_int;
+    pub fn accept4(fd: c_int, address: *mut sockaddr_un, length: *mut c_uint, flags: c_int) -> c_int;
+    pub fn connect(fd: c_int, address: *const sockaddr_un, length: c_uint) -> c_int;
+    pub fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> isize;
     pub fn recv(fd: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize;
     pub fn send(fd: c_int, buffer: *const c_void, length: usize, flags: c_int) -> isize;
     pub fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, length: c_uint) -> c_int;
@@ -285,6 +342,6 @@ mod tests {
         assert_eq!(sizes, [128, 128, 144, 112]);
         assert_eq!([size_of::<ifreq_flags>(), size_of::<loop_info64>(), size_of::<loop_config>()], [40, 232, 304]);
         assert_eq!(size_of::<dirent64>(), 280);
-        assert_eq!([size_of::<msghdr>(), size_of::<cmsg_descriptor>()], [56, 24]);
+        assert_eq!([size_of::<msghdr>(), size_of::<cmsg_descriptor>(), size_of::<cmsg_credentials>()], [56, 24, 32]);
     }
 }

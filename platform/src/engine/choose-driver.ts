@@ -13,6 +13,8 @@ export interface IsolationWanted {
   driver?: string
   /** With the host's GPUs. */
   gpu?: boolean
+  /** From layers of its own instead of what the host shows. */
+  layers?: boolean
 }
 
 export interface Choice {
@@ -33,10 +35,14 @@ export function chooseDriver(probed: readonly ProbedDriver[], wanted: IsolationW
     passedOver.push({ driver: driver.name, reason })
   }
   const asked = wanted.driver ? `driver "${wanted.driver}"` : `isolation of at least "${wanted.min}"`
-  throw new WarrenError('unavailable', `no runtime of this host offers ${asked}${wanted.gpu ? ' with a GPU' : ''}`, {
-    hint: 'run `warren doctor` on the host to see what each runtime lacks, or ask for less isolation',
-    details: { passedOver },
-  })
+  throw new WarrenError(
+    'unavailable',
+    `no runtime of this host offers ${asked}${wanted.gpu ? ' with a GPU' : ''}${wanted.layers ? ' for a template that has been built' : ''}`,
+    {
+      hint: 'run `warren doctor` on the host to see what each runtime lacks, or ask for less isolation',
+      details: { passedOver },
+    },
+  )
 }
 
 function refusal(driver: Driver, fingerprint: Fingerprint, wanted: IsolationWanted): string | undefined {
@@ -45,8 +51,13 @@ function refusal(driver: Driver, fingerprint: Fingerprint, wanted: IsolationWant
   if (!isAtLeast(driver.isolation, wanted.min)) return `offers "${driver.isolation}", asked was "${wanted.min}"`
   if (!fingerprint.healthy) return fingerprint.reason
   if (fingerprint.emulated && !wantsEmulation(driver, wanted)) return `${fingerprint.reason}; must be asked for`
-  if (!wanted.gpu) return undefined
+  const layers = wanted.layers ? refusalOfLayers(driver) : undefined
+  if (layers || !wanted.gpu) return layers
   return driver.refuseGpu ? driver.refuseGpu() : 'gives a sandbox no GPU'
+}
+
+function refusalOfLayers(driver: Driver): string | undefined {
+  return driver.refuseLayers ? driver.refuseLayers() : 'starts from the template "base" alone'
 }
 
 /** Emulation is slow: nobody gets it who did not ask for what only it offers. */

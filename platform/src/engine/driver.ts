@@ -34,6 +34,14 @@ export interface Rootfs {
   skeleton: string
   /** Host directories shown read-only at the same path inside. */
   readOnly: string[]
+  /** Folders that the disk is laid over, the topmost first, their files owned as inside. */
+  layers?: string[]
+  /** Who runs commands where the caller names nobody, instead of the driver's own. */
+  user?: string
+  /** Where commands run when the caller names no folder, instead of the user's home. */
+  workdir?: string
+  /** What every process starts with, before what the request says. */
+  env?: Record<string, string>
   /** The guest agent's binary, one that lasts as long as what was made with it; by default the platform's own. */
   agent?: string
 }
@@ -193,6 +201,8 @@ export interface Driver {
   disksStayInside?: boolean
   /** Why a sandbox gets no GPU here; undefined where it gets one. A driver without this gives none. */
   refuseGpu?(): string | undefined
+  /** Why it cannot start from layers; undefined where it can. A driver without this cannot. */
+  refuseLayers?(): string | undefined
   capabilities(): Capabilities
   /** Names what can read the memory it saves; known once it has been examined. Where snapshots keep memory. */
   memoryFormat?(): string

@@ -1,4 +1,5 @@
-import type { Driver, InstanceSpec, Rootfs } from './driver.ts'
+import type { Driver, InstanceSpec } from './driver.ts'
+import type { Images } from './images/images.ts'
 import type { Instance } from './instance.ts'
 import type { InstanceNetwork } from './instance-network.ts'
 import type { InstanceRecord, InstanceStore, PausedRecord } from './instance-store.ts'
@@ -16,7 +17,7 @@ export interface EngineParts {
   paused: Map<string, { record: InstanceRecord; paused: PausedRecord }>
   /** The healthy driver of this name. Throws `unavailable` with the reason where there is none. */
   driver(name: string): Promise<Driver>
-  rootfs(template: string): Promise<Rootfs>
+  images: Images
   /** Where the agent's binary with this checksum would be. */
   agent(sha256: string): string
   /** From now on an end that nobody asked for is cleared up after. */

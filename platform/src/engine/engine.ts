@@ -1,12 +1,15 @@
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
+import type { CaptureOptions } from './capture-layer.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
 import type { Capabilities, Driver, Fingerprint, Hold, InstanceSpec, Isolation, Limits, Rootfs } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
 import { checkRoom } from './host/room.ts'
+import type { Image, Images } from './images/images.ts'
+import type { Layer } from './images/layer-store.ts'
 import { Instance } from './instance.ts'
 import { InstanceNetwork } from './instance-network.ts'
 import type { InstanceRecord, InstanceStore } from './instance-store.ts'
@@ -29,6 +32,8 @@ export interface StartRequest {
   /** Whoever the instance is for; kept with it, so that nobody else's claim is honoured after a crash. */
   owner: string
   template: string
+  /** What it starts from instead of a template: a build that is still being made. */
+  image?: Image
   limits: Limits
   /** What every process in it starts with. */
   env: Record<string, string>
@@ -54,8 +59,8 @@ export interface EngineDeps {
   cgroups: Cgroups | undefined
   /** The way out of sandboxes, or the reason why there is none here. */
   network: Network | string
-  /** The root of a template; rejects `not_found` for one that does not exist. */
-  rootfs: (template: string) => Promise<Rootfs>
+  /** The files of templates. */
+  images: Images
   /** Least isolation where a request names neither that nor a driver. */
   isolation: Isolation
   pool: { template: string; size: number; limits: Limits }
@@ -153,7 +158,9 @@ export class Engine {
     // Who names a driver accepts what it offers.
     const min = request.isolation?.driver === undefined ? this.#deps.isolation : 'none'
     const wanted: IsolationWanted = { min, ...request.isolation }
-    const { driver, passedOver } = chooseDriver(await this.#ladder.probed(wanted), wanted)
+    const rootfs = await this.#rootfs(request)
+    const layers = rootfs.layers !== undefined
+    const { driver, passedOver } = chooseDriver(await this.#ladder.probed(wanted), { ...wanted, layers })
     if (request.network) this.network.check(driver, request.network)
     const warm = await this.#claim(request, driver)
     const instance = warm ?? (await this.#startCold(request, driver, signal))
@@ -230,7 +237,7 @@ export class Engine {
   }
 
   async #fingerprint(driver: Driver, asked: boolean): Promise<Fingerprint> {
-    const record = await this.#newRecord(driver, this.#deps.pool.template, this.#deps.pool.limits)
+    const record = await this.#newRecord(driver, this.#deps.pool)
     let verdict: Fingerprint | undefined
     try {
       const dir = await this.#deps.store.write(record)
@@ -243,11 +250,32 @@ export class Engine {
     }
   }
 
+  /** As `snapshot`: what it has written becomes a layer, or nothing where it has written nothing. It ends with it. */
+  captureLayer(id: string, options: CaptureOptions, signal: AbortSignal): Promise<Layer | undefined> {
+    return this.saved.captureLayer(id, options, signal)
+  }
+
+  /** Templates that something starts from, lives on, stands still on or was saved of. */
+  async templatesInUse(): Promise<Set<string>> {
+    const live = [...this.#instances.values()].map(({ spec }) => spec.template)
+    const paused = [...this.#paused.values()].map(({ record }) => record.spec.template)
+    return new Set([...live, ...paused, ...(await this.#deps.snapshots.templates())])
+  }
+
+  get images(): Images {
+    return this.#deps.images
+  }
+
+  #rootfs({ template, image }: Pick<StartRequest, 'template' | 'image'>): Promise<Rootfs> {
+    return image ? this.#deps.images.rootfsOf(image) : this.#deps.images.rootfs(template)
+  }
+
   async #prepareGuest(
-    { id, guest }: Instance,
-    { env }: StartRequest,
+    { id, guest, spec }: Instance,
+    request: StartRequest,
     { isNew, signal }: { isNew: boolean; signal: AbortSignal },
   ): Promise<void> {
+    const env = { ...spec.rootfs.env, ...request.env }
     if (Object.keys(env).length > 0) await step('agent.configure', id, () => guest.configure({ env }))
     else if (isNew) await guest.ping(AbortSignal.any([signal, AbortSignal.timeout(bootDeadlineMs)]))
   }
@@ -268,11 +296,12 @@ export class Engine {
     return instance
   }
 
-  #fitsPool({ template, limits, isolation }: StartRequest, driver: Driver): boolean {
+  #fitsPool({ template, image, limits, isolation }: StartRequest, driver: Driver): boolean {
     const { pool, cgroups } = this.#deps
     return (
       pool.size > 0 &&
       !isolation?.gpu &&
+      !image &&
       template === pool.template &&
       limits.diskMb === pool.limits.diskMb &&
       limits.maxOpenFiles === pool.limits.maxOpenFiles &&
@@ -282,18 +311,18 @@ export class Engine {
   }
 
   async #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
-    const { template, limits } = request
+    const { template, image, limits } = request
     const gpu = request.isolation?.gpu
     await checkRoom(this.#deps.home, limits)
     const begin = async (signal: AbortSignal, hold?: Hold) =>
-      this.#create(await this.#newRecord(driver, template, limits, gpu), driver, signal, hold)
+      this.#create(await this.#newRecord(driver, { template, image, limits, gpu }), driver, signal, hold)
     const kind = `${driver.name} ${template} ${JSON.stringify({ ...limits, gpu })}`
     const instance = await this.#queue.run('urgent', signal, async () => {
       const prepared = request.cold ? undefined : this.#prepared.take(kind, signal)
       return prepared ? await prepared : await begin(signal)
     })
     this.#watch(instance)
-    if (!request.cold && !this.#fitsPool(request, driver)) {
+    if (!request.cold && !image && !this.#fitsPool(request, driver)) {
       this.#prepared.prepare(kind, (hold, signal) => begin(signal, hold))
     }
     return instance
@@ -310,7 +339,7 @@ export class Engine {
       this.#pool.fill()
     }
     return this.#queue.run('background', signal, async () => {
-      const record = { ...(await this.#newRecord(driver, pool.template, pool.limits)), poolKey: this.#poolKey }
+      const record = { ...(await this.#newRecord(driver, pool)), poolKey: this.#poolKey }
       const instance = await this.#create(record, driver, signal)
       await instance.guest.ping(AbortSignal.timeout(bootDeadlineMs)).catch(async (error) => {
         await this.#clear(instance)
@@ -320,8 +349,12 @@ export class Engine {
     })
   }
 
-  async #newRecord(driver: Driver, template: string, limits: Limits, gpu = false): Promise<InstanceRecord> {
-    const rootfs = await this.#deps.rootfs(template)
+  async #newRecord(
+    driver: Driver,
+    of: { template: string; image?: Image | undefined; limits: Limits; gpu?: boolean | undefined },
+  ): Promise<InstanceRecord> {
+    const { template, image, limits, gpu } = of
+    const rootfs = await this.#rootfs({ template, ...(image && { image }) })
     const network = await this.network.take(driver)
     const slot = this.#deps.store.takeSlot()
     const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot, ...network, ...(gpu && { gpu }) }

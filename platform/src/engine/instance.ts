@@ -43,7 +43,8 @@ export class Instance {
     this.#inner = inner
     this.#limits = spec.limits
     this.guest = new GuestClient(inner.agent, {
-      defaultUser: inner.defaultUser,
+      defaultUser: spec.rootfs.user ?? inner.defaultUser,
+      ...(spec.rootfs.workdir === undefined ? {} : { defaultCwd: spec.rootfs.workdir }),
       wasOutOfMemory: (what) => (what ? this.#endedOutOfMemory() : this.#wasOutOfMemory()),
     })
     this.exited = inner.exited.then(async (exit) => {

@@ -9,6 +9,8 @@ import { Engine, type EngineDeps } from './engine.ts'
 import { openHost } from './host/host.ts'
 import { agentPath, keepAgent } from './images/agent.ts'
 import { prepareBase } from './images/base.ts'
+import { Images } from './images/images.ts'
+import { LayerStore } from './images/layer-store.ts'
 import { forgetTemplateDisks } from './images/template-disk.ts'
 import { InstanceStore } from './instance-store.ts'
 import { type EgressOptions, openNetwork } from './open-network.ts'
@@ -50,6 +52,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   const base = Promise.all([prepareBase(imagesDir), keepAgent(imagesDir, options.guestBinary)]).then(
     ([rootfs, agent]) => ({ ...rootfs, agent }),
   )
+  const layers = await LayerStore.open({ imagesDir, guestBinary: options.guestBinary })
   const store = await InstanceStore.open(join(options.home, 'run'))
   return Engine.open({
     home: options.home,
@@ -59,10 +62,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
     drivers: createDrivers(host, { ...options, tell: (message) => options.log.info({}, message) }),
     cgroups: host.cgroups,
     network: await openNetwork(host, store, { ...options, name: cgroupParent }),
-    rootfs: async (template) => {
-      if (template !== 'base') throw new WarrenError('not_found', `there is no template "${template}"`)
-      return base
-    },
+    images: await Images.open({ imagesDir, cacheDir, base, layers }),
     isolation: options.isolation,
     pool: { template: 'base', size: options.poolSize, limits: options.defaultLimits },
     parallelStarts: options.parallelStarts,

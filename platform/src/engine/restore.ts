@@ -75,7 +75,7 @@ async function start(
 }
 
 async function rootfsOf(parts: EngineParts, manifest: SnapshotManifest, driver: Driver): Promise<Rootfs> {
-  const present = await parts.rootfs(manifest.template).catch((cause) => {
+  const present = await parts.images.rootfs(manifest.template).catch((cause) => {
     throw new WarrenError(
       'invalid_request',
       `the snapshot cannot be used: its template "${manifest.template}" is not here`,

@@ -1,7 +1,9 @@
 import { WarrenError } from '../errors.ts'
+import { type CaptureOptions, captureLayer } from './capture-layer.ts'
 import type { Driver } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { forkInstance } from './fork.ts'
+import type { Layer } from './images/layer-store.ts'
 import { Instance } from './instance.ts'
 import type { InstanceRecord, PausedMemory } from './instance-store.ts'
 import type { NetworkPolicy } from './network/rules.ts'
@@ -66,6 +68,11 @@ export class SavedStates {
   /** Saves an instance, which goes on, as snapshot `snapshotId`. */
   snapshot(id: string, snapshotId: string, signal: AbortSignal): Promise<SnapshotManifest> {
     return this.#turns.take(id, () => snapshotInstance(this.#parts, this.#alive(id), snapshotId, signal))
+  }
+
+  /** Ends an instance and keeps what it has written as a layer. On rejection nothing of it is left. */
+  captureLayer(id: string, options: CaptureOptions, signal: AbortSignal): Promise<Layer | undefined> {
+    return this.#turns.take(id, () => captureLayer(this.#parts, this.#alive(id), options, signal))
   }
 
   /** Starts an instance from a snapshot. On rejection nothing is left. */

@@ -113,6 +113,16 @@ export class SnapshotStore {
     await this.discard(id)
   }
 
+  /** Of which templates there are snapshots. One that cannot be read is of none. */
+  async templates(): Promise<string[]> {
+    const found: string[] = []
+    for (const id of await this.list()) {
+      const manifest = await this.read(id).catch(() => undefined)
+      if (manifest) found.push(manifest.template)
+    }
+    return found
+  }
+
   async list(): Promise<string[]> {
     return (await readdir(this.#root)).filter((name) => !name.endsWith(draftEnding))
   }

@@ -10,6 +10,9 @@ export type Event =
   | SandboxForked
   | SnapshotCreated
   | SnapshotDeleted
+  | TemplateBuilt
+  | TemplateBuildFailed
+  | TemplateDeleted
 
 interface About {
   accountId: string
@@ -72,5 +75,20 @@ interface SnapshotCreated extends About {
 
 interface SnapshotDeleted extends About {
   type: 'snapshot.deleted'
+  data: Record<string, never>
+}
+
+interface TemplateBuilt extends About {
+  type: 'template.built'
+  data: { build: string; tags: string[] }
+}
+
+interface TemplateBuildFailed extends About {
+  type: 'template.build_failed'
+  data: { build: string; reason: string }
+}
+
+interface TemplateDeleted extends About {
+  type: 'template.deleted'
   data: Record<string, never>
 }

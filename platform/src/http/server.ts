@@ -30,6 +30,7 @@ import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
+import { templateRoutes, templateSchemas } from './api/templates.ts'
 import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
 import { e2bDoor } from './e2b/door.ts'
@@ -51,7 +52,7 @@ declare module 'fastify' {
 }
 
 export interface ServerDeps {
-  config: Pick<Config, 'host' | 'port' | 'corsOrigins'>
+  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits'>
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
@@ -104,7 +105,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.decorateRequest('account', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
   const schemas = [Problem, ...lives, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
-  for (const schema of [...schemas, ...contextSchemas, ...portSchemas, ...platformSchemas]) app.addSchema(schema)
+  for (const schema of [...schemas, ...contextSchemas, ...portSchemas, ...platformSchemas, ...templateSchemas])
+    app.addSchema(schema)
   await app.register(swagger, openApi)
 
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
@@ -148,11 +150,19 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       await fileRoutes(v1, sandboxes)
       logRoutes(v1, sandboxes)
       portRoutes(v1, sandboxes, address)
-      platformRoutes(v1, engine, templates)
+      platformRoutes(v1, engine)
+      await templateRoutes(v1, templates)
     },
     { prefix: '/v1' },
   )
-  await app.register(async (e2b) => e2bDoor(e2b, { ...deps, view: { tokens, address }, onRefused: closeIfUnread }))
+  await app.register(async (e2b) =>
+    e2bDoor(e2b, {
+      ...deps,
+      view: { tokens, address },
+      defaultLimits: config.defaultLimits,
+      onRefused: closeIfUnread,
+    }),
+  )
   return app
 }
 

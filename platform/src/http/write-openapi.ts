@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
-import { createTemplates } from '../templates/templates.ts'
+import { readConfig } from '../config.ts'
 import { buildServer } from './server.ts'
 
 /** Writes spec/openapi.json from the routes; with --check it only says whether the file is current. */
@@ -18,10 +18,10 @@ if (!process.argv.includes('--check')) {
 /** The routes are only described here, never called: what they would call is not needed. */
 async function document(): Promise<object> {
   const app = await buildServer({
-    config: { host: '127.0.0.1', port: 7070, corsOrigins: [] },
+    config: { host: '127.0.0.1', port: 7070, corsOrigins: [], defaultLimits: readConfig({}).defaultLimits },
     engine: { drivers: uncalled },
     sandboxes: {} as never,
-    templates: createTemplates(),
+    templates: {} as never,
     authenticate: uncalled,
     managesKeys: uncalled,
     keys: {} as never,

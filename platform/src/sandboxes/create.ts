@@ -1,11 +1,17 @@
 import type { Account } from '../accounts/account.ts'
 import type { Instance } from '../engine/engine.ts'
+import { runStartCommand } from '../engine/start-command.ts'
 import { WarrenError } from '../errors.ts'
+import type { StartingPoint } from '../templates/templates.ts'
 import { getSnapshot } from './get-snapshot.ts'
 import { type CreateSandbox, newSandbox, type Runtime, type Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 import type { Snapshot } from './snapshot.ts'
 import { watchExit } from './watch-exit.ts'
+
+/** How long the program of a template may take until it is ready, and how often it is asked, milliseconds. */
+const readyMs = 60_000
+const askEveryMs = 100
 
 /** Starts a sandbox for `account`. If it rejects, nothing runs and nothing is recorded. */
 export async function createSandbox(
@@ -16,16 +22,15 @@ export async function createSandbox(
 ): Promise<Sandbox> {
   const { engine, store, templates, config, now, busy, logger } = deps
   const snapshot = input.snapshot === undefined ? undefined : await snapshotOf(deps, account, input)
-  const template = snapshot?.template ?? input.template ?? 'base'
-  await templates.find(template)
-  const defaultLimits = snapshot?.limits ?? config.defaultLimits
-  const starting = newSandbox(account, { ...input, template }, { ...config, defaultLimits }, now())
+  const point = await templates.find(account, snapshot?.template ?? input.template ?? 'base', signal)
+  const defaultLimits = snapshot?.limits ?? { ...config.defaultLimits, ...point.limits }
+  const starting = newSandbox(account, { ...input, template: point.name }, { ...config, defaultLimits }, now())
   let instanceId: string | undefined
 
   busy.add(starting.id)
   try {
     await store.reserve(starting, account.maxSandboxes) // atomic: two callers cannot both take the last place
-    const { instance, runtime, warm } = await start(deps, { starting, input, snapshot }, signal)
+    const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point }, signal)
     instanceId = instance.id
     signal.throwIfAborted()
     checkLifecycle(instance, starting)
@@ -71,14 +76,24 @@ function checkLifecycle({ driver }: Instance, { lifecycle }: Sandbox): void {
 /** From the beginning, or from where a snapshot was taken. */
 async function start(
   { engine }: SandboxDeps,
-  { starting, input, snapshot }: { starting: Sandbox; input: CreateSandbox; snapshot: Snapshot | undefined },
+  given: { starting: Sandbox; input: CreateSandbox; snapshot: Snapshot | undefined; point: StartingPoint },
   signal: AbortSignal,
 ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
-  const { id: owner, template, limits, network } = starting
+  const { starting, input, snapshot, point } = given
+  const { id: owner, limits, network } = starting
   if (snapshot)
     return { ...(await engine.saved.restore(snapshot.id, { owner, env: input.env, network }, signal)), warm: false }
   const { isolation, env = {} } = input
-  return engine.start({ owner, template, limits, env, network, ...(isolation ? { isolation } : {}) }, signal)
+  const request = { owner, template: point.template, limits, env, network, ...(isolation ? { isolation } : {}) }
+  const started = await engine.start(request, signal)
+  if (!point.start) return started
+  try {
+    await runStartCommand(started.instance, point.start, { patienceMs: readyMs, everyMs: askEveryMs }, signal)
+    return started
+  } catch (error) {
+    await engine.stop(started.instance.id)
+    throw error
+  }
 }
 
 /** The snapshot that is asked for, which brings what a request may not ask for otherwise. */

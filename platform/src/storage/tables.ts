@@ -6,6 +6,10 @@ export interface Tables {
   snapshots: SnapshotsTable
   keys: KeysTable
   events: EventsTable
+  templates: TemplatesTable
+  template_builds: TemplateBuildsTable
+  template_tags: TemplateTagsTable
+  template_logs: TemplateLogsTable
 }
 
 /** JSON is handed over as text (`JSON.stringify`): pg would write an array as one of PostgreSQL's own. */
@@ -68,4 +72,43 @@ export interface EventsTable {
   subject: string
   data: Json<unknown>
   at: Generated<Date>
+}
+
+export interface TemplatesTable {
+  id: string
+  account_id: string
+  name: string
+  description: Generated<string>
+  created_at: Date
+  updated_at: Date
+  deleted_at: Date | null
+}
+
+export interface TemplateBuildsTable {
+  id: string
+  template_id: string
+  account_id: string
+  state: 'waiting' | 'building' | 'ready' | 'error'
+  plan: OptionalJson<unknown>
+  tags: Json<string[]>
+  limits: Json<unknown>
+  reason: OptionalJson<unknown>
+  created_at: Date
+  finished_at: Date | null
+}
+
+export interface TemplateTagsTable {
+  template_id: string
+  tag: string
+  build_id: string
+  created_at: Date
+}
+
+export interface TemplateLogsTable {
+  build_id: string
+  seq: number
+  at: Date
+  level: string
+  step: string | null
+  message: string
 }

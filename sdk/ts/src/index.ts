@@ -27,6 +27,16 @@ export type { Processes, ProcessInfo } from './processes.ts'
 export type { CopyOptions, Metrics, Posture, PostureCheck, Sandbox, SandboxInfo, SandboxState } from './sandbox.ts'
 export type { CreateOptions, Isolation, Limits, ListOptions, Sandboxes } from './sandboxes.ts'
 export type { ListSnapshotsOptions, SnapshotInfo, Snapshots } from './snapshots.ts'
+export type {
+  BuildLogEntry,
+  BuildState,
+  BuildTemplateOptions,
+  DockerfilePlan,
+  Template,
+  TemplateBuild,
+  TemplateStep,
+  Templates,
+} from './templates.ts'
 export type { Terminal, TerminalOptions } from './terminal.ts'
 export type { Content } from './transport.ts'
-export { type RuntimeReport, type Template, Warren, type WarrenOptions } from './warren.ts'
+export { type RuntimeReport, Warren, type WarrenOptions } from './warren.ts'

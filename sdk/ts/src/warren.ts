@@ -1,6 +1,7 @@
 import { WarrenError } from './error.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Snapshots } from './snapshots.ts'
+import { Templates } from './templates.ts'
 import { Transport } from './transport.ts'
 
 export interface WarrenOptions {
@@ -24,15 +25,11 @@ export interface RuntimeReport {
   }
 }
 
-export interface Template {
-  name: string
-  description: string
-}
-
 /** One Warren server. Makes no connection by itself. */
 export class Warren {
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
+  readonly templates: Templates
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -41,6 +38,7 @@ export class Warren {
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'))
     this.sandboxes = new Sandboxes(this.#transport)
     this.snapshots = new Snapshots(this.#transport)
+    this.templates = new Templates(this.#transport)
   }
 
   get baseUrl(): string {
@@ -50,11 +48,6 @@ export class Warren {
   /** The runtimes of the server, the strongest first, each with the reason for its verdict. */
   async runtimes(): Promise<RuntimeReport[]> {
     return (await this.#transport.json<{ runtimes: RuntimeReport[] }>('GET', '/v1/runtimes')).runtimes
-  }
-
-  /** What a sandbox can be started from. */
-  async templates(): Promise<Template[]> {
-    return (await this.#transport.json<{ templates: Template[] }>('GET', '/v1/templates')).templates
   }
 }
 

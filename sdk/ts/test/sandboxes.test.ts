@@ -63,9 +63,9 @@ test('an address without a scheme is refused with its name and its value', () =>
     })
 })
 
-test('runtimes() and templates() tell what the server offers', async () => {
+test('runtimes() and templates.list() tell what the server offers', async () => {
   assert.ok((await warren.runtimes()).some(({ healthy, isolation }) => healthy && isolation !== 'none'))
-  assert.ok((await warren.templates()).some(({ name }) => name === 'base'))
+  assert.ok((await warren.templates.list()).some(({ name }) => name === 'base'))
 })
 
 test('posture() tells what was measured of a sandbox, and that it is in order', async () => {

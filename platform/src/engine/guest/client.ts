@@ -67,6 +67,8 @@ export interface GuestSettings {
 export interface GuestClientOptions {
   /** Who runs commands and owns files when the caller names nobody. */
   defaultUser: string
+  /** Where commands run when the caller names no folder; by default the home of their user. */
+  defaultCwd?: string
   wasOutOfMemory: OutOfMemory
 }
 
@@ -93,7 +95,7 @@ export class GuestClient {
     const fields: [number, FieldValue][] = options.argv.map((argument) => [1, argument])
     for (const [name, value] of Object.entries(options.env ?? {})) fields.push([2, `${name}=${value}`])
     fields.push(
-      [3, options.cwd],
+      [3, options.cwd ?? this.#options.defaultCwd],
       [4, options.user ?? this.#options.defaultUser],
       [5, pty ? 1 : undefined],
       [6, pty?.cols],

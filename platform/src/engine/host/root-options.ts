@@ -18,6 +18,7 @@ export async function rootOptions(
     ...['--skeleton', spec.rootfs.skeleton],
     ...['--uid-base', String(hostUid(spec.slot))],
     ...['--mount-at', host.mountPoint],
+    ...(spec.rootfs.layers ?? []).flatMap((layer) => ['--layer', layer]),
     ...['--bind', `${spec.rootfs.agent ?? host.guestBinary}:.warren/guest`],
   ]
   const limit = disk === 'loop' && host.diskWriteMbps > 0 && host.cgroups?.writeLimitFile(spec.id)

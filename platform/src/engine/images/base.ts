@@ -7,7 +7,7 @@ import type { Rootfs } from '../driver.ts'
 import { inside } from '../network/messages.ts'
 
 /** Raise when the content below changes: every version has a folder of its own, so that running sandboxes keep theirs. */
-const version = 2
+const version = 3
 
 /** Folders of /etc that belong to the packages of /usr, which do not run without them, and say nothing of the host. */
 const sharedFolders = /^(alternatives|fonts|java-\d+-openjdk|chromium|chromium\.d|ImageMagick-\d+|perl)$/
@@ -76,6 +76,7 @@ async function build(root: string, readOnly: readonly string[]): Promise<void> {
     ['var/log', 0o755],
     ['var/tmp', 0o1777],
     ['.warren', 0o755],
+    ['.warren/bin', 0o755],
     ['.warren/host', 0o755],
   ]
   await mkdir(root, { recursive: true, mode: 0o755 })
@@ -100,6 +101,7 @@ async function build(root: string, readOnly: readonly string[]): Promise<void> {
   }
   // Mount point of the guest agent's binary.
   await writeFile(join(root, '.warren/guest'), '', { mode: 0o755 })
+  await symlink('/.warren/guest', join(root, '.warren/bin/sudo'))
   await writeFile(join(root, '.owners'), owners)
 }
 

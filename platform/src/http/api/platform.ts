@@ -2,8 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { isolations } from '../../engine/driver.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { Template } from '../../templates/template.ts'
-import type { Templates } from '../../templates/templates.ts'
 import { json, named, problems } from './schema.ts'
 
 const absent = Type.Optional(Type.String({ description: 'Why it cannot.' }))
@@ -30,12 +28,11 @@ const Runtime = Type.Object(
   { $id: 'RuntimeReport' },
 )
 const RuntimeList = Type.Object({ runtimes: Type.Array(named(Runtime)) }, { $id: 'RuntimeList' })
-const TemplateList = Type.Object({ templates: Type.Array(named(Template)) }, { $id: 'TemplateList' })
 
-export const platformSchemas = [Runtime, RuntimeList, Template, TemplateList]
+export const platformSchemas = [Runtime, RuntimeList]
 
-/** /v1/runtimes and /v1/templates: what this installation offers. */
-export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drivers'>, templates: Templates): void {
+/** /v1/runtimes: what this host offers. */
+export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drivers'>): void {
   app.get(
     '/runtimes',
     {
@@ -49,18 +46,5 @@ export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drive
     async () => ({
       runtimes: (await engine.drivers()).map(({ fingerprint, ...driver }) => ({ ...driver, ...fingerprint })),
     }),
-  )
-
-  app.get(
-    '/templates',
-    {
-      schema: {
-        operationId: 'listTemplates',
-        summary: 'What sandboxes can start from',
-        tags: ['platform'],
-        response: { 200: json('The templates.', TemplateList), ...problems },
-      },
-    },
-    async () => ({ templates: await templates.list() }),
   )
 }

@@ -3,7 +3,7 @@ import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { Refusal } from './refusal.ts'
 import { type ById, visible } from './sandboxes.ts'
 
-const templates = 'this server builds no templates yet: "base" is the one there is'
+const templates = 'templates are built by POST /v3/templates, as clients of today do'
 const volumes = 'this server has no volumes yet'
 const secrets = 'this server keeps no secrets yet'
 
@@ -13,21 +13,8 @@ export const absent: readonly (readonly [
   path: string,
   missing: string,
 ])[] = [
-  ['POST', '/v3/templates', templates],
-  ['GET', '/templates', templates],
-  ['GET', '/v2/templates', templates],
   ['POST', '/templates', templates],
-  ['GET', '/templates/:templateID', templates],
   ['POST', '/templates/:templateID', templates],
-  ['PATCH', '/templates/:templateID', templates],
-  ['PATCH', '/v2/templates/:templateID', templates],
-  ['GET', '/templates/:templateID/files/:hash', templates],
-  ['POST', '/v2/templates/:templateID/builds/:buildID', templates],
-  ['GET', '/templates/:templateID/builds/:buildID/status', templates],
-  ['GET', '/templates/:templateID/builds/:buildID/logs', templates],
-  ['POST', '/templates/tags', templates],
-  ['DELETE', '/templates/tags', templates],
-  ['GET', '/templates/:templateID/tags', templates],
   ['GET', '/volumes', volumes],
   ['POST', '/volumes', volumes],
   ['GET', '/volumes/:volumeID', volumes],

@@ -60,7 +60,7 @@ export function createInput(
   if (own) throw new Refusal(400, `metadata must not have the name "${own}": names that begin with "warren." are taken`)
   checkLifecycle(body)
   return {
-    ...(snapshot === undefined ? { template: templateName(body.templateID) } : { snapshot }),
+    ...(snapshot === undefined ? { template: body.templateID } : { snapshot }),
     ...lifecycleInput(body),
     timeout: checkedTimeout(timeout),
     metadata: { ...metadata, [portAccessLabel]: network.allowPublicTraffic === false ? 'token' : 'public' },
@@ -95,13 +95,6 @@ export function checkedTimeout(seconds: number): number {
   if (seconds > maxTimeoutSeconds)
     throw new Refusal(400, `Timeout cannot be greater than ${maxTimeoutSeconds / 3600} hours`)
   return seconds
-}
-
-/** `name`, `name:default` and `team/name` are one template here: there is one team and one build of each. */
-export function templateName(id: string): string {
-  const name = id.replace(/^[^/]*\//, '').replace(/:default$/, '')
-  if (name.includes(':')) throw new Refusal(404, `template '${id}' not found: no tag but "default" is kept here`)
-  return name
 }
 
 function notOffered(body: NewSandbox, network: Network): Record<string, { asked: boolean; missing: string }> {

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import type { Authenticate } from '../../accounts/authenticate.ts'
+import type { Config } from '../../config.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Templates } from '../../templates/templates.ts'
 import { credentialsOf } from '../credentials.ts'
@@ -23,18 +24,21 @@ interface DoorDeps extends KeyDeps {
   templates: Templates
   authenticate: Authenticate
   view: ViewDeps
+  /** Of sandboxes whose template says nothing. */
+  defaultLimits: Config['defaultLimits']
   /** What is done with the rest of a body that nobody reads. */
   onRefused: (request: FastifyRequest, response: ServerResponse) => void
 }
 
 /** The control plane of E2B at the root of the server: shapes are translated, the work is that of the door at /v1. */
-export function e2bDoor(app: FastifyInstance, deps: DoorDeps): void {
-  const { sandboxes, templates, authenticate, view, onRefused } = deps
+export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<void> {
+  const { sandboxes, templates, authenticate, view, defaultLimits, onRefused } = deps
   app.addHook('onRoute', (route) => {
     // The OpenAPI document is that of /v1.
     route.schema = { ...route.schema, hide: true }
   })
   app.addHook('onRequest', async (request) => {
+    if ((request.routeOptions.config as { isSigned?: true }).isSigned) return
     request.account = await authenticate(credentialsOf(request.headers))
   })
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
@@ -53,6 +57,6 @@ export function e2bDoor(app: FastifyInstance, deps: DoorDeps): void {
   e2bLogRoutes(app, sandboxes)
   e2bTeamRoutes(app, sandboxes)
   e2bKeyRoutes(app, deps)
-  e2bTemplateRoutes(app, { templates, sandboxes })
+  await e2bTemplateRoutes(app, { templates, sandboxes, tokens: view.tokens, limits: defaultLimits })
   e2bAbsentRoutes(app, sandboxes)
 }

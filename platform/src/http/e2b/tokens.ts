@@ -21,6 +21,15 @@ export class SandboxTokens {
     return this.#mac(`sandbox-traffic-${id}`)
   }
 
+  /** Lets its bearer upload what `text` says. */
+  upload(text: string): string {
+    return this.#mac(`upload-${text}`)
+  }
+
+  isUpload(text: string, shown: string | undefined): boolean {
+    return shown !== undefined && equal(this.upload(text), shown)
+  }
+
   isAccess(id: string, shown: string | undefined): boolean {
     return shown !== undefined && equal(this.access(id), shown)
   }

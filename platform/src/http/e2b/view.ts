@@ -3,7 +3,7 @@ import type { Sandbox, State } from '../../sandboxes/sandbox.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 /** The version of E2B's own program inside sandboxes whose behaviour is offered: clients go by it. */
-const envdVersion = '0.6.13'
+export const envdVersion = '0.6.13'
 /** Old clients want one. It says nothing. */
 const clientID = 'warren'
 /** Labels of our own, which are not the caller's metadata. */

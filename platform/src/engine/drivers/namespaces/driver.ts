@@ -63,6 +63,11 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
       return { usable: true, description: `${examined.description}${lack}` }
     },
 
+    refuseLayers: () =>
+      host.root
+        ? undefined
+        : 'without root, files of several owners cannot be shown to a sandbox: start Warren as root',
+
     capabilities: () => ({
       pause: cgroups ? { memory: 'resident' } : { absent: noFreezer },
       snapshot: !cgroups

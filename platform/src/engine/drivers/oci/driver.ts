@@ -46,6 +46,8 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     ...(runtime.checkpoint && { holdsWritesBack: true as const }),
     ...(runtime.takesDevices && { refuseGpu: () => ('missing' in host.gpu ? host.gpu.missing : undefined) }),
 
+    refuseLayers: () => (host.root ? undefined : 'needs root'),
+
     async examine() {
       if (!host.root)
         return { usable: false, reason: 'needs root; as an ordinary user the driver "namespaces" is used' }

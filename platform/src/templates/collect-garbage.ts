@@ -1,0 +1,19 @@
+import type { Engine } from '../engine/engine.ts'
+import type { TemplateRecords } from './template-records.ts'
+import type { Uploads } from './uploads.ts'
+
+/** What was deleted may still be starting; milliseconds. */
+const graceMs = 600_000
+
+/** Removes builds, layers and uploads that nothing needs any more. Not while anything is being built. */
+export async function collectGarbage(
+  { records, engine, uploads }: { records: TemplateRecords; engine: Engine; uploads: Uploads },
+  now: Date,
+): Promise<void> {
+  const inUse = await engine.templatesInUse()
+  await records.forget(new Date(now.getTime() - graceMs), [...inUse])
+  const builds = await records.buildIds()
+  for (const build of inUse) builds.add(build)
+  await engine.images.keepOnly({ builds, layers: await engine.images.steps.collect(now.getTime()) })
+  await uploads.collect(now.getTime())
+}
