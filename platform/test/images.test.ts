@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -181,6 +181,34 @@ describe('images from a registry', { skip, timeout: 240_000 }, () => {
       )
     } finally {
       await front.close()
+    }
+  })
+
+  test('kill -9 at any step of a pull: the next one succeeds', async () => {
+    const only = layer([{ path: 'one', content: '1' }])
+    await pushImage(registry, 'killed', 'latest', { layers: [only] })
+    const source = (path: string) => JSON.stringify(join(import.meta.dirname, '../src', path))
+    const layersDir = join(folder, 'killed')
+    const program = `
+      import { tracingChannel } from 'node:diagnostics_channel'
+      import { pullImage } from ${source('templates/registry/pull.ts')}
+      let left = Number(process.argv[1])
+      const count = () => { if (left-- === 0) process.kill(process.pid, 'SIGKILL') }
+      tracingChannel('warren.step').subscribe({ start: count, asyncEnd: count })
+      const options = ${JSON.stringify({ ...options, layersDir })}
+      await pullImage(${JSON.stringify(`${registry.host}/killed`)}, options)`
+    for (let point = 0; ; point++) {
+      await rm(layersDir, { recursive: true, force: true })
+      const run = () =>
+        runCommand([process.execPath, '--input-type=module', '-e', program, String(point)], { timeoutMs: 30_000 })
+      const { ok, failure, stderr } = await run()
+      // Whatever has its name is whole.
+      const place = join(layersDir, only.diffId)
+      if (existsSync(place)) assert.deepEqual(readdirSync(place), ['one'])
+      const { layers } = await pull('killed', { layersDir })
+      assert.deepEqual(readdirSync(join(layersDir, layers[0]!)), ['one'])
+      if (ok) return assert.ok(point > 10, `${point} points`)
+      assert.match(failure, /SIGKILL/, `point ${point}: ${stderr}`)
     }
   })
 

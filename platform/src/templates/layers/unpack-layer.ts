@@ -56,6 +56,8 @@ async function inThread({ archive, sha256, guestBinary, limits, onProgress, sign
   const order: UnpackOrder = { archive, folder, guestBinary, limits }
   const thread = new Worker(new URL('./unpack-thread.ts', import.meta.url), {
     workerData: order,
+    // What this process was started with is not for it.
+    execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: 1024 },
   })
   const stop = () => void thread.terminate()
