@@ -97,8 +97,20 @@ export function checkedTimeout(seconds: number): number {
   return seconds
 }
 
-/** `name`, `name:default` and `team/name` are one template here: there is one team and one build of each. */
+const interpreterTemplates = ['code-interpreter-v1', 'code-interpreter']
+
+/** Whether a sandbox is made to run code in contexts, by the name of its template. */
+export function isInterpreter(templateId: string): boolean {
+  return interpreterTemplates.includes(plainName(templateId))
+}
+
+/** Code interpreters run in `base`, as long as no template is built for them. */
 export function templateName(id: string): string {
+  return isInterpreter(id) ? 'base' : plainName(id)
+}
+
+/** `name`, `name:default` and `team/name` are one template here: there is one team and one build of each. */
+function plainName(id: string): string {
   const name = id.replace(/^[^/]*\//, '').replace(/:default$/, '')
   if (name.includes(':')) throw new Refusal(404, `template '${id}' not found: no tag but "default" is kept here`)
   return name
