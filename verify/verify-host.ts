@@ -11,6 +11,9 @@ import { openWorld } from './world.ts'
 
 const testTools = fileURLToPath(new URL('../.cache/tools', import.meta.url))
 
+/** Where tests keep what a platform makes of the host's programs for microVMs, which takes minutes. */
+const testCache = fileURLToPath(new URL('../.cache/host', import.meta.url))
+
 export interface VerifyOptions {
   /** Only this runtime; else every one of this host that isolates. */
   driver?: string | undefined
@@ -68,4 +71,5 @@ async function attack(platform: Platform, options: VerifyOptions, tell: (line: s
 async function linkTools(home: string, toolsDir: string | undefined): Promise<void> {
   const found = [toolsDir, testTools].find((folder) => folder && existsSync(folder))
   if (found) await symlink(found, join(home, 'tools'))
+  if (existsSync(testCache)) await symlink(testCache, join(home, 'cache'))
 }

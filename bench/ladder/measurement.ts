@@ -33,7 +33,9 @@ export function isEmulated({ reason }: LadderRuntime): boolean {
 
 /** The runtime whose snapshots keep memory, or the reason why there is none. */
 export function withMemory({ runtimes }: LadderDeps): LadderRuntime | string {
-  const found = runtimes.find(({ healthy, capabilities }) => healthy && capabilities.snapshot.keeps === 'memory')
+  const found = runtimes.find(
+    (runtime) => runtime.healthy && !isEmulated(runtime) && runtime.capabilities.snapshot.keeps === 'memory',
+  )
   return (
     found ?? `no runtime here saves memory (${runtimes.map(({ driver, reason }) => `${driver}: ${reason}`).join('; ')})`
   )

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,6 +18,9 @@ const toolFolders = [
   fileURLToPath(new URL('../../.cache/tools', import.meta.url)),
 ]
 
+/** What a platform makes of the host's programs for microVMs, which takes minutes. */
+const cacheFolder = fileURLToPath(new URL('../../.cache/host', import.meta.url))
+
 /** A server to measure. Where it is one of ours, also its process and its folder. */
 export interface Platform {
   url: string
@@ -31,6 +34,8 @@ export interface Platform {
 export async function withTools(home: string): Promise<void> {
   const tools = toolFolders.find((folder) => existsSync(`${folder}/runsc`))
   if (tools) await symlink(tools, join(home, 'tools'))
+  await mkdir(cacheFolder, { recursive: true })
+  await symlink(cacheFolder, join(home, 'cache'))
 }
 
 /** The real platform in a process of its own, in a fresh folder that `prepare` may fill, on a free port. */

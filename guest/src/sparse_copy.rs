@@ -17,8 +17,12 @@ pub fn copy_sparse_file(source: &File, target: &File) -> Result<(), Errno> {
     }
     let size = source.metadata().map_err(|error| errno_of(&error))?.len();
     target.set_len(size).map_err(|error| errno_of(&error))?;
-    let mut at = 0;
-    loop {
+    copy_sparse_between(source, target, 0, size as i64)
+}
+
+/// What is no hole between two places of `source`, to the same places of `target`.
+pub fn copy_sparse_between(source: &File, target: &File, mut at: i64, end: i64) -> Result<(), Errno> {
+    while at < end {
         let start = unsafe { libc::lseek(source.as_raw_fd(), at, libc::SEEK_DATA) };
         if start < 0 {
             return match errno() {
@@ -26,12 +30,16 @@ pub fn copy_sparse_file(source: &File, target: &File) -> Result<(), Errno> {
                 errno => Err(errno),
             };
         }
+        if start >= end {
+            return Ok(());
+        }
         at = unsafe { libc::lseek(source.as_raw_fd(), start, libc::SEEK_HOLE) };
         if at < 0 {
             return Err(errno());
         }
-        copy_range(source, target, start, at)?;
+        copy_range(source, target, start, at.min(end))?;
     }
+    Ok(())
 }
 
 fn copy_range(source: &File, target: &File, start: i64, end: i64) -> Result<(), Errno> {

@@ -17,6 +17,9 @@ const skip = noRegistry || lacks.root
 describe('templates from images and Dockerfiles', { skip, timeout: 280_000 }, () => {
   let registry: TestRegistry
   let image: string
+  /** The same, of a registry that asks nobody. */
+  let open: string
+  let free: TestRegistry
   const folder = mkdtempSync(join(tmpdir(), 'warren-dockerfile-'))
 
   before(async () => {
@@ -37,9 +40,13 @@ describe('templates from images and Dockerfiles', { skip, timeout: 280_000 }, ()
     const authorization = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString('base64')}`
     await pushImage({ url: registry.url, authorization }, 'system', '1', { layers: [system, changes], config })
     image = `${registry.host}/system:1`
+    free = await startRegistry()
+    await pushImage(free, 'system', '1', { layers: [system, changes], config })
+    open = `${free.host}/system:1`
   })
   after(async () => {
     await registry?.close()
+    await free?.close()
     rmSync(folder, { recursive: true })
   })
 
@@ -91,6 +98,29 @@ describe('templates from images and Dockerfiles', { skip, timeout: 280_000 }, ()
     assert.equal(wrong.reason.step, 'base')
     const inside = await build({ name: 'wrong', from: { image: '169.254.169.254/x' } })
     assert.match(inside.reason.message, /link-local/)
+  })
+
+  test('clients of E2B: fromImage with a password, and fromDockerfile', async () => {
+    const { Sandbox, Template } = await import('e2b')
+    const e2b = { apiKey: platform.key, apiUrl: platform.url, sandboxUrl: platform.url }
+    await Template.build(Template().fromImage(image, user).runCmd('/opt/bin/tool >/tmp/made'), 'e2b-image', e2b)
+    const sandbox = await Sandbox.create('e2b-image', e2b)
+    try {
+      assert.equal((await sandbox.commands.run('cat /tmp/made; id -un; echo $FROM_IMAGE')).stdout, 'tool\nuser\nyes\n')
+    } finally {
+      await sandbox.kill()
+    }
+    const wrong = Template().fromImage(image, { ...user, password: 'wrong' })
+    await assert.rejects(Template.build(wrong, 'e2b-wrong', e2b), /does not let these credentials pull/)
+    // This generation reads the file itself and gives no password.
+    const file = Template().fromDockerfile(`FROM ${open}\nWORKDIR /work\nRUN pwd >where\n`)
+    await Template.build(file, 'e2b-file', e2b)
+    const other = await Sandbox.create('e2b-file', e2b)
+    try {
+      assert.equal((await other.commands.run('cat /work/where')).stdout, '/work\n')
+    } finally {
+      await other.kill()
+    }
   })
 
   test('warren template build: stages, ARG, shells, COPY from the folder and from a stage', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Driver, DriverInstance, InstanceSpec } from '../src/engine/driver.ts'
@@ -61,6 +61,36 @@ cases('copies of one machine differ in what must not be shared, and have the tim
   for (const line of [0, 1, 2]) assert.notEqual(first[line], second[line])
   for (const lines of [first, second]) assert.ok(Math.abs(Number(lines[3]) - Date.now() / 1000) < 30, lines[3])
   for (const { instance } of copies) await instance.destroy()
+})
+
+cases('what goes on from a snapshot has an id of its boot of its own, and outlives the image that it saw', async () => {
+  const { spec, instance, guest } = await start()
+  const bootId = 'cat /proc/sys/kernel/random/boot_id'
+  const original = await output(guest, bootId)
+  const path = join(bench.home, 'snapshot')
+  await mkdir(path)
+  const { token } = await instance.snapshot!(path, { hold: false }, AbortSignal.timeout(20_000))
+  const own = await bench.newSpec(driver)
+  const source = { path, slot: spec.slot, token: token! }
+  const copy = await driver.restore!(own, bench.store.dir(own.id), source, AbortSignal.timeout(60_000))
+  const copied = new GuestClient(copy.agent, { defaultUser: 'user', wasOutOfMemory: async () => false })
+  await copied.configure({ machineId: '0123456789abcdef0123456789abcdef' })
+  const ids = [original, await output(copied, bootId), await output(guest, bootId)]
+  assert.equal(ids[2], original)
+  assert.match(ids[1]!, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n$/)
+  assert.notEqual(ids[1], original)
+  assert.equal((await stat(join(path, '.shown'))).ino, (await stat(`${bench.store.dir(own.id).path}/.shown`)).ino)
+  await copy.destroy()
+  await leavesNothing(own)
+
+  await rm(join(path, '.shown'))
+  await writeFile(join(path, 'memory/machine.json'), JSON.stringify({ shown: 'another' }))
+  await assert.rejects(driver.restore!(own, bench.store.dir(own.id), source, AbortSignal.timeout(60_000)), {
+    code: 'invalid_request',
+    message: /programs of the host it was taken on/,
+  })
+  await leavesNothing(own)
+  await instance.destroy()
 })
 
 cases('carries much at once over one line: a stream that nobody reads holds up no other', async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { chown, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
@@ -11,6 +11,7 @@ import { openDoor } from './network/door.ts'
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 /** gVisor, as a newcomer has it after `npm start`; with WARREN_TEST_TOOLS=no the tests run on what the system itself has. */
 const tools = fileURLToPath(new URL('../../.cache/tools', import.meta.url))
+const cache = fileURLToPath(new URL('../../.cache/host', import.meta.url))
 const withTools = process.env.WARREN_TEST_TOOLS !== 'no' && existsSync(tools)
 
 /** A whole platform in a folder and on a port of its own: real server, real database, real sandboxes. */
@@ -66,6 +67,9 @@ export async function startPlatform(
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
   if (hasTools) await symlink(tools, join(home, 'tools'))
   if (elsewhere) await chown(home, elsewhere.uid, elsewhere.uid)
+  // What microVMs see of the host's programs takes minutes to make: once for all tests.
+  await mkdir(cache, { recursive: true })
+  await symlink(cache, join(home, 'cache'))
   let child: ChildProcess
   let door: Awaited<ReturnType<typeof openDoor>> | undefined
   let url = ''

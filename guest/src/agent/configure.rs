@@ -2,12 +2,16 @@ use super::Agent;
 use crate::failure::{Failure, Outcome};
 use crate::frames::Fields;
 use crate::libc;
-use crate::syscalls::{check, errno_of, owned, write, Errno};
-use std::fs::OpenOptions;
+use crate::syscalls::{check, errno_of, mount, owned, write, Errno};
+use std::fs::{File, OpenOptions};
+use std::io::Read;
 use std::os::unix::io::AsRawFd;
+use std::path::Path;
 
 const KEEP_ENV: u8 = 5;
 const MACHINE_ID: u8 = 6;
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+const OUR_BOOT_ID: &str = "/dev/.boot-id";
 
 /// Sets what a sandbox gets when it is claimed, wakes up as a copy or is made from a saved one: its default environment,
 /// fresh randomness, its name, the time, its machine id, and in a microVM its limits.
@@ -29,6 +33,9 @@ pub fn configure(agent: &Agent, fields: &Fields) -> Outcome<Vec<u8>> {
     }
     if let Some(id) = fields.get(MACHINE_ID) {
         write_machine_id(id);
+        if agent.limits.is_some() {
+            renew_boot_id();
+        }
     }
     for (tag, file) in [(12, "pids.max"), (13, "memory.max")] {
         if let Some(value) = fields.number(tag)? {
@@ -42,9 +49,27 @@ pub fn configure(agent: &Agent, fields: &Fields) -> Outcome<Vec<u8>> {
 
 /// A copy of a sandbox is another machine than what it was copied from. One that has no such id needs none.
 fn write_machine_id(id: &[u8]) {
-    let path = std::path::Path::new("/etc/machine-id");
+    let path = Path::new("/etc/machine-id");
     if path.symlink_metadata().map_or(false, |metadata| metadata.is_file()) {
         let _ = std::fs::write(path, [id, b"\n"].concat());
+    }
+}
+
+/// In a microVM the kernel has made its own when it was first asked, and copies have the same. A file that hides it differs.
+fn renew_boot_id() {
+    let mut bytes = [0; 16];
+    if File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes)).is_err() {
+        return;
+    }
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{:02x}", byte)).collect();
+    let id = format!("{}-{}-{}-{}-{}\n", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
+    let is_hidden = Path::new(OUR_BOOT_ID).exists();
+    if std::fs::write(OUR_BOOT_ID, id).is_ok() && !is_hidden {
+        let _ = mount(OUR_BOOT_ID, BOOT_ID, "", libc::MS_BIND, "");
+        let flags = libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY;
+        let _ = mount("none", BOOT_ID, "", flags, "");
     }
 }
 

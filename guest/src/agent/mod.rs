@@ -27,6 +27,7 @@ mod view;
 mod watch;
 mod workers;
 
+pub use configure::raise_loopback;
 pub use listen::{main, serve_line};
 
 use crate::init::LimitGroup;

@@ -5,6 +5,7 @@ mod devices;
 mod limits;
 mod line;
 mod modules;
+mod network;
 
 pub use limits::LimitGroup;
 
@@ -70,6 +71,7 @@ fn prepare() -> Result<Prepared, String> {
     show("/init", &format!("{}/.warren/guest", ROOT))?;
     let limits = LimitGroup::join().map_err(|error| eprintln!("warren-guest: no limits: {}", error)).ok();
     devices::make(ROOT)?;
+    network::configure()?;
     let connections = line::open(LINE)?;
     enter(ROOT).map_err(|errno| failed("enter the root", errno))?;
     let name = b"sandbox";

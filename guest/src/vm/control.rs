@@ -4,12 +4,14 @@ use super::qmp::Qmp;
 use super::serve::{Order, Orders};
 use super::snapshot::{pause, resume, save, Saved};
 use crate::failure::{Failure, Outcome};
-use crate::frames::{header, kind, FieldWriter, FrameBuffer};
+use crate::frames::{header, kind, FieldWriter, Fields, Frame, FrameBuffer};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Of VM_SAVE: the disk is saved too.
+const WITH_DISK: u8 = 1;
 const REQUEST: Duration = Duration::from_secs(10);
 
 pub struct Control {
@@ -38,36 +40,39 @@ impl Control {
             Some(request) => request,
             None => return,
         };
-        if request == kind::VM_CONSOLE {
+        if request.kind == kind::VM_CONSOLE {
             if stream.set_nonblocking(true).is_ok() {
                 self.orders.give(Order::Watch(stream));
             }
             return;
         }
-        match self.obey(request) {
+        match self.obey(&request) {
             Ok(payload) => tell(&mut stream, kind::OK, &payload),
             Err(failure) => tell(&mut stream, kind::ERROR, &failure.payload()),
         };
     }
 
-    fn obey(&mut self, request: u8) -> Outcome<Vec<u8>> {
-        let done = match request {
+    fn obey(&mut self, request: &Frame) -> Outcome<Vec<u8>> {
+        let done = match request.kind {
             kind::VM_STATUS => self.qmp.status().map(|status| FieldWriter::new().text(1, status).done()),
             kind::VM_PAUSE => pause(&mut self.qmp, &self.orders).map(|()| Vec::new()),
             kind::VM_RESUME => resume(&mut self.qmp, &self.orders).map(|()| Vec::new()),
-            kind::VM_SAVE => save(&mut self.qmp, &self.saved, &self.orders).map(|()| Vec::new()),
+            kind::VM_SAVE => {
+                let with_disk = Fields::parse(&request.payload)?.flag(WITH_DISK);
+                save(&mut self.qmp, &self.saved, &self.orders, with_disk).map(|()| Vec::new())
+            }
             other => return Err(Failure::new("unsupported", format!("unknown request kind {:#04x}", other))),
         };
         done.map_err(|message| Failure::new("unavailable", message))
     }
 }
 
-fn request_of(stream: &mut UnixStream) -> Option<u8> {
+fn request_of(stream: &mut UnixStream) -> Option<Frame> {
     let mut frames = FrameBuffer::default();
     let mut buffer = [0; 4096];
     loop {
         match frames.next() {
-            Ok(Some(frame)) => return Some(frame.kind),
+            Ok(Some(frame)) => return Some(frame),
             Ok(None) => {}
             Err(_) => return None,
         }

@@ -1,6 +1,8 @@
+use super::filter;
 use super::jail;
-use super::options::{Options, CONSOLE_FD, DISK_FD, LINK_FD, MEMORY_FD, QMP_FD};
+use super::options::{Options, CONSOLE_FD, DISK_FD, LINK_FD, MEMORY_FD, QMP_FD, TAP_FD};
 use super::qmp::Qmp;
+use super::tap::open_tap;
 use crate::libc;
 use crate::signals::Signals;
 use crate::sparse_copy::copy_sparse;
@@ -11,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Sockets that the keeper hands on: connections for the agent inside, and for the monitor itself.
@@ -18,7 +21,8 @@ const AGENT_LISTENER: RawFd = 3;
 const CONTROL_LISTENER: RawFd = 4;
 const DISK: &str = "disk.img";
 /// A folder that belongs to the machine's user: what is saved goes there.
-const SAVED: &str = "saved";
+const SAVED: &str = "machine";
+const DISK_IN_THE_MAKING: &str = "disk.img.partial";
 
 /// A machine that runs, and everything it is spoken to by.
 pub struct Machine {
@@ -29,7 +33,6 @@ pub struct Machine {
     pub console: UnixStream,
     pub qmp: Qmp,
     pub memory: File,
-    pub memory_is_shared: bool,
     pub disk: File,
     pub saved: OwnedFd,
     pub signals: Signals,
@@ -51,6 +54,7 @@ pub fn start(options: &Options) -> Result<Machine, String> {
     for (fd, path) in &options.files {
         files.push((*fd, high(&open_file(path, false)?)?));
     }
+    let tap = options.network.as_deref().map(open_tap).transpose()?;
     jail::enter(&options.devices, options.identity)?;
     become_user(uid, gid).map_err(|errno| failed("become the machine's user", errno))?;
 
@@ -64,6 +68,9 @@ pub fn start(options: &Options) -> Result<Machine, String> {
     }
     files.push((MEMORY_FD, high(&memory)?));
     files.push((DISK_FD, high(&disk)?));
+    if let Some(tap) = tap {
+        files.push((TAP_FD, high(&tap)?));
+    }
     let pid = spawn(&options.command, files)?;
     drop((link_end, qmp_end, console_end));
 
@@ -71,10 +78,10 @@ pub fn start(options: &Options) -> Result<Machine, String> {
     if let Some(fd) = options.incoming {
         qmp.restore(fd)?;
     }
-    let memory_is_shared = options.memory_of.is_none();
+    filter::enter()?;
     set_nonblocking(link.as_raw_fd()).map_err(describe)?;
     set_nonblocking(console.as_raw_fd()).map_err(describe)?;
-    Ok(Machine { pid, agents, controls, link, console, qmp, memory, memory_is_shared, disk, saved, signals })
+    Ok(Machine { pid, agents, controls, link, console, qmp, memory, disk, saved, signals })
 }
 
 fn listener(fd: RawFd) -> Result<UnixListener, String> {
@@ -84,9 +91,12 @@ fn listener(fd: RawFd) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// The working directory is the sandbox's folder, which only root may enter.
+/// The working directory is the sandbox's folder, which only root may enter. A disk that is there is the sandbox's own.
 fn make_disk(from: &str, uid: u32, gid: u32) -> Result<File, String> {
-    copy_sparse(from, DISK).map_err(|errno| failed(&format!("copy {}", from), errno))?;
+    if !Path::new(DISK).exists() {
+        copy_sparse(from, DISK_IN_THE_MAKING).map_err(|errno| failed(&format!("copy {}", from), errno))?;
+        std::fs::rename(DISK_IN_THE_MAKING, DISK).map_err(|error| format!("{}: {}", DISK, error))?;
+    }
     let disk = OpenOptions::new().read(true).write(true).open(DISK).map_err(|error| format!("{}: {}", DISK, error))?;
     check(unsafe { libc::fchown(disk.as_raw_fd(), uid, gid) }).map_err(|errno| failed("give the disk away", errno))?;
     Ok(disk)
@@ -106,6 +116,10 @@ fn open_file(path: &str, writable: bool) -> Result<File, String> {
 }
 
 fn become_user(uid: u32, gid: u32) -> Result<(), Errno> {
+    // So that nobody gets them back, by whatever program.
+    for capability in 0..64u64 {
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0u64, 0u64, 0u64) };
+    }
     unsafe {
         check(libc::setgroups(0, std::ptr::null()))?;
         check(libc::setgid(gid))?;

@@ -4,12 +4,15 @@
 
 mod console;
 mod control;
+mod filter;
 mod jail;
 mod machine;
 mod options;
 mod qmp;
+mod ram;
 mod serve;
 mod snapshot;
+mod tap;
 
 use crate::libc;
 use crate::syscalls::set_signal_action;

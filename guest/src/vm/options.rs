@@ -6,6 +6,7 @@ pub const QMP_FD: RawFd = 11;
 pub const CONSOLE_FD: RawFd = 12;
 pub const MEMORY_FD: RawFd = 13;
 pub const DISK_FD: RawFd = 14;
+pub const TAP_FD: RawFd = 15;
 /// Given by `--file`, from here on.
 pub const FIRST_FILE_FD: RawFd = 20;
 
@@ -24,6 +25,8 @@ pub struct Options {
     pub incoming: Option<RawFd>,
     /// Devices of the host that the machine monitor may open, by their names below /dev.
     pub devices: Vec<String>,
+    /// Interface of the sandbox's network that the machine has in its place.
+    pub network: Option<String>,
     pub command: Vec<String>,
 }
 
@@ -48,6 +51,7 @@ impl Options {
             "--memory-mb" => self.memory_mb = number(name, value)?,
             "--memory-of" => self.memory_of = Some(pair(name, value)?),
             "--disk-from" => self.disk_from = value.to_string(),
+            "--network" => self.network = Some(value.to_string()),
             "--device" => self.devices.push(value.to_string()),
             "--incoming" => self.incoming = Some(number(name, value)?),
             "--file" => {

@@ -1,4 +1,5 @@
 use crate::syscalls::{describe, send_descriptor};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::io::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 /// A machine that does not answer by then hangs.
 const ANSWER: Duration = Duration::from_secs(30);
 const MIGRATION: Duration = Duration::from_secs(120);
+/// Number of the set of descriptors that holds the file which the state is written to.
+const STATE_SET: u32 = 1;
 const LARGEST_LINE: usize = 256 * 1024;
 
 /// QEMU's control channel: commands and answers are lines of JSON.
@@ -39,37 +42,23 @@ impl Qmp {
         word_after(&answer, r#""status": ""#).ok_or_else(|| "the machine monitor tells no status".to_string())
     }
 
-    /// Writes the machine's state to `file`; its memory too, unless it is `shared` and kept elsewhere. The machine is paused.
-    pub fn save(&mut self, file: RawFd, shared: bool) -> Result<(), String> {
-        self.ignore_shared(shared)?;
-        send_descriptor(self.stream.as_raw_fd(), b"{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"saved\"}}\n", file)
-            .map_err(describe)?;
+    /// Writes the state of the machine's devices and processors to `file`, without its memory. The machine is paused.
+    pub fn save(&mut self, file: &File) -> Result<(), String> {
+        let command = format!("{{\"execute\":\"add-fd\",\"arguments\":{{\"fdset-id\":{}}}}}\n", STATE_SET);
+        send_descriptor(self.stream.as_raw_fd(), command.as_bytes(), file.as_raw_fd()).map_err(describe)?;
         self.answer()?;
-        // Nothing else wants the disk's and processors' time: the machine is paused.
-        self.execute(r#"{"execute":"migrate-set-parameters","arguments":{"max-bandwidth":10000000000}}"#)?;
-        self.execute(r#"{"execute":"migrate","arguments":{"uri":"fd:saved"}}"#)?;
-        self.wait(|qmp| {
-            let answer = qmp.execute(r#"{"execute":"query-migrate"}"#)?;
-            match word_after(&answer, r#""status": ""#).as_deref() {
-                Some("completed") => Ok(true),
-                Some("failed" | "cancelled") => Err(format!("the machine could not be saved: {}", answer.trim())),
-                _ => Ok(false),
-            }
-        })
+        // Made for Xen, which keeps the memory itself as we do; it needs nothing of Xen.
+        let name = format!(r#"{{"filename":"/dev/fdset/{}","live":false}}"#, STATE_SET);
+        let saved = self.execute(&format!(r#"{{"execute":"xen-save-devices-state","arguments":{}}}"#, name));
+        self.execute(&format!(r#"{{"execute":"remove-fd","arguments":{{"fdset-id":{}}}}}"#, STATE_SET))?;
+        saved.map(drop)
     }
 
     /// Takes up the state in the inherited descriptor `file` and lets the machine run.
     pub fn restore(&mut self, file: RawFd) -> Result<(), String> {
-        self.ignore_shared(true)?;
         self.execute(&format!(r#"{{"execute":"migrate-incoming","arguments":{{"uri":"fd:{}"}}}}"#, file))?;
         self.wait(|qmp| Ok(qmp.status()? != "inmigrate"))?;
         self.resume()
-    }
-
-    fn ignore_shared(&mut self, on: bool) -> Result<(), String> {
-        let capability = format!(r#"{{"capability":"x-ignore-shared","state":{}}}"#, on);
-        let command = r#"{"execute":"migrate-set-capabilities","arguments":{"capabilities":["#;
-        self.execute(&format!("{}{}]}}}}", command, capability)).map(drop)
     }
 
     fn wait(&mut self, mut is_done: impl FnMut(&mut Qmp) -> Result<bool, String>) -> Result<(), String> {

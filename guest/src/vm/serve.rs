@@ -43,13 +43,13 @@ impl Orders {
 
 /// Carries streams and the console until the machine ends; answers with its exit code.
 pub fn serve(machine: Machine) -> i32 {
-    let Machine { pid, agents, controls, link, console, qmp, memory, memory_is_shared, disk, saved, signals } = machine;
+    let Machine { pid, agents, controls, link, console, qmp, memory, disk, saved, signals } = machine;
     let waker = match Waker::new() {
         Ok(waker) => waker,
         Err(_) => return 1,
     };
     let orders = Arc::new(Orders { waiting: Mutex::new(Vec::new()), waker });
-    let saved = Saved { folder: saved, memory, memory_is_shared, disk };
+    let saved = Saved { folder: saved, pid, memory, disk };
     let control = Control { listener: controls, qmp, saved, orders: orders.clone() };
     if thread::Builder::new().stack_size(128 * 1024).spawn(move || control::serve(control)).is_err() {
         return 1;

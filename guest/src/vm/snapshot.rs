@@ -1,4 +1,5 @@
 use super::qmp::Qmp;
+use super::ram;
 use super::serve::{Order, Orders};
 use crate::libc;
 use crate::sparse_copy::copy_sparse_file;
@@ -13,9 +14,10 @@ const SYNC: Duration = Duration::from_secs(10);
 /// What a saved machine consists of, and the folder it goes to.
 pub struct Saved {
     pub folder: OwnedFd,
+    /// Of the process that runs the machine.
+    pub pid: i32,
+    /// What its memory is mapped from.
     pub memory: File,
-    /// Whether the memory is a file of its own, which is copied; else it is part of the state.
-    pub memory_is_shared: bool,
     pub disk: File,
 }
 
@@ -38,15 +40,16 @@ pub fn resume(qmp: &mut Qmp, orders: &Orders) -> Result<(), String> {
     Ok(())
 }
 
-/// Saves the machine as `state`, `disk` and, where it has a file of its own, `memory`. It runs on afterwards if it ran before.
-pub fn save(qmp: &mut Qmp, saved: &Saved, orders: &Orders) -> Result<(), String> {
-    let was_running = qmp.status()? == "running";
+/// Saves the machine as `state`, `ram` and, where its disk is wanted, `disk`. It stands still afterwards, until `resume`.
+pub fn save(qmp: &mut Qmp, saved: &Saved, orders: &Orders, with_disk: bool) -> Result<(), String> {
     pause(qmp, orders)?;
-    let done = write_all(qmp, saved);
-    if was_running {
-        resume(qmp, orders)?;
+    qmp.save(&saved.create("state")?)?;
+    ram::save(saved.pid, &saved.memory, &saved.create("ram")?)?;
+    if with_disk {
+        let copied = copy_sparse_file(&saved.disk, &saved.create("disk")?);
+        copied.map_err(|errno| format!("the disk could not be saved: {}", describe(errno)))?;
     }
-    done
+    Ok(())
 }
 
 /// Nothing may be half under way to a guest that will wake up at the end of another line.
@@ -59,26 +62,12 @@ fn sync(orders: &Orders) -> Result<(), String> {
     }
 }
 
-fn write_all(qmp: &mut Qmp, saved: &Saved) -> Result<(), String> {
-    let state = saved.create("state")?;
-    qmp.save(state.as_raw_fd(), saved.memory_is_shared)?;
-    copy(&saved.disk, &saved.create("disk")?, "disk")?;
-    if saved.memory_is_shared {
-        copy(&saved.memory, &saved.create("memory")?, "memory")?;
-    }
-    Ok(())
-}
-
-fn copy(from: &File, to: &File, what: &str) -> Result<(), String> {
-    copy_sparse_file(from, to).map_err(|errno| format!("the {} could not be saved: {}", what, describe(errno)))
-}
-
 impl Saved {
     /// By descriptor: the path to the folder is closed to this user.
     fn create(&self, name: &str) -> Result<File, String> {
         let create = || -> Result<File, Errno> {
             let path = c_string(name.as_bytes())?;
-            let flags = libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+            let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC | libc::O_NOFOLLOW;
             owned(unsafe { libc::openat(self.folder.as_raw_fd(), path.as_ptr(), flags, 0o600) }).map(File::from)
         };
         create().map_err(|errno| format!("cannot make {}: {}", name, describe(errno)))

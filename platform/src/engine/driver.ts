@@ -197,6 +197,8 @@ export interface Driver {
   joinsNetwork?: boolean
   /** Whether what programs write may lie in a kernel of the sandbox's own, and is lost when that is ended. */
   holdsWritesBack?: true
+  /** Whether the kernel of the host never reads what is on a sandbox's disk. */
+  disksStayInside?: boolean
   /** Why a sandbox gets no GPU here; undefined where it gets one. A driver without this gives none. */
   refuseGpu?(): string | undefined
   /** Why it cannot start from layers; undefined where it can. A driver without this cannot. */

@@ -12,6 +12,8 @@ interface DriverOptions {
   allowUnconfined: boolean
   /** The operator's kernel for microVMs. */
   kernel?: string | undefined
+  /** Told what takes minutes. */
+  tell?: (message: string) => void
 }
 
 /** Every driver there is, strongest first. */

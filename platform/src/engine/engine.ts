@@ -134,6 +134,11 @@ export class Engine {
     return engine
   }
 
+  /** Whether the host's kernel never reads what sandboxes of this driver have on their disks. */
+  disksStayInside(driver: string): boolean {
+    return this.#deps.drivers.some(({ name, disksStayInside }) => name === driver && disksStayInside)
+  }
+
   /** Every driver's verdict, strongest first. */
   async drivers(): Promise<DriverReport[]> {
     const probed = await this.#ladder.probed()

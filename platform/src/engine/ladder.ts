@@ -43,7 +43,7 @@ export class Ladder {
 
   /** The driver of this name. Throws `unavailable` with the reason where it does not work. */
   async healthy(name: string): Promise<Driver> {
-    const found = (await this.probed()).find(({ driver }) => driver.name === name)
+    const found = (await this.probed({ driver: name, min: 'none' })).find(({ driver }) => driver.name === name)
     if (found?.fingerprint.healthy) return found.driver
     const reason = found ? found.fingerprint.reason : 'no driver has that name'
     throw new WarrenError('unavailable', `the runtime ${name} is not to be had here: ${reason}`)

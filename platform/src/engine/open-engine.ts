@@ -29,7 +29,7 @@ export interface OpenEngineOptions {
   diskWriteMbps: number
   defaultLimits: Limits
   egress: EgressOptions
-  log: EngineDeps['log']
+  log: EngineDeps['log'] & { info: (details: object, message: string) => void }
 }
 
 /** Looks at this host and opens the engine on it. Throws `unavailable` when the guest binary has not been built. */
@@ -59,7 +59,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
     store,
     snapshots: await SnapshotStore.open(join(options.home, 'snapshots')),
     agent: (sha256) => agentPath(imagesDir, sha256),
-    drivers: createDrivers(host, options),
+    drivers: createDrivers(host, { ...options, tell: (message) => options.log.info({}, message) }),
     cgroups: host.cgroups,
     network: await openNetwork(host, store, { ...options, name: cgroupParent }),
     images: await Images.open({ imagesDir, cacheDir, base, layers }),

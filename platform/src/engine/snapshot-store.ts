@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Dirent } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../errors.ts'
@@ -65,7 +66,7 @@ export class SnapshotStore {
   /** The files of a folder as its manifest lists them. */
   async measure(path: string): Promise<SnapshotManifest['parts']> {
     const names = await readdir(path, { recursive: true, withFileTypes: true })
-    const files = names.filter((entry) => entry.isFile() && entry.name !== manifestName)
+    const files = names.filter((entry) => isPart(entry) && entry.name !== manifestName)
     return Promise.all(
       files.map(async (entry) => {
         const file = join(entry.parentPath, entry.name)
@@ -101,7 +102,7 @@ export class SnapshotStore {
   /** The bytes it takes on the disk, which is less than its parts are long. */
   async diskBytes(id: string): Promise<number> {
     const entries = await readdir(this.path(id), { recursive: true, withFileTypes: true })
-    const files = entries.filter((entry) => entry.isFile())
+    const files = entries.filter(isPart)
     const stats = await Promise.all(files.map((entry) => stat(join(entry.parentPath, entry.name))))
     return stats.reduce((sum, { blocks }) => sum + blocks * 512, 0)
   }
@@ -125,6 +126,11 @@ export class SnapshotStore {
   async list(): Promise<string[]> {
     return (await readdir(this.#root)).filter((name) => !name.endsWith(draftEnding))
   }
+}
+
+/** What begins with a dot is a driver's, means something on this host alone, and takes no room of its own. */
+function isPart(entry: Dirent): boolean {
+  return entry.isFile() && !entry.name.startsWith('.')
 }
 
 async function checksum(file: string): Promise<string> {

@@ -14,7 +14,9 @@ export async function importSnapshot(
   signal: AbortSignal,
 ): Promise<Snapshot> {
   const reserved = { id: newId('n'), accountId: account.id, name, sandboxId: undefined, createdAt: deps.now() }
+  const { engine } = deps
+  const staysInside = (driver: string) => engine.disksStayInside(driver)
   return recordSnapshot(deps, reserved, () =>
-    importSnapshotFiles(deps.engine.saved.snapshots, reserved.id, content, signal),
+    importSnapshotFiles(engine.saved.snapshots, reserved.id, { content, staysInside }, signal),
   )
 }

@@ -63,7 +63,9 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
         return
       }
       spec = await bench.newSpec(driver)
-      instance = await driver.create(spec, bench.store.dir(spec.id), start())
+      await driver.prepare?.(spec)
+      const first = AbortSignal.timeout(driver.bootDeadlineMs ?? 20_000)
+      instance = await driver.create(spec, bench.store.dir(spec.id), first)
       guest = clientOf(instance)
     })
     after(() => bench.close())
@@ -265,8 +267,9 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
       cases('goes on when saving fails midway', noMemory, async () => {
         // The runtime finds its file there already, when everything stands still.
         const path = join(bench.home, 'not-empty')
-        await mkdir(join(path, snapshotParts.memory, 'checkpoint.img'), { recursive: true })
-        await assert.rejects(instance.snapshot!(path, { hold: false }, start()), /checkpoint/)
+        for (const name of ['checkpoint.img', 'state'])
+          await mkdir(join(path, snapshotParts.memory, name), { recursive: true })
+        await assert.rejects(instance.snapshot!(path, { hold: false }, start()), /checkpoint|state/)
         await guest.ping(AbortSignal.timeout(2000))
         assert.equal((await runIn(guest, 'echo alive')).stdout, 'alive\n')
         const gone = AbortSignal.abort(new Error('the caller went away'))

@@ -8,6 +8,8 @@ import type { Limits, Usage } from '../driver.ts'
 const root = '/sys/fs/cgroup'
 const v1Controllers = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer'] as const
 /** Length of the period that a processor quota is counted in, microseconds. */
+/** So often the kernel of a v1 hierarchy is asked to stop processes before they may go on for a moment. */
+const asksUntilThaw = 20
 const cpuPeriodUs = 100_000
 const freezeDeadlineMs = 5_000
 const writeLimitsV1 = `${root}/blkio/blkio.throttle.write_bps_device`
@@ -142,8 +144,11 @@ function cgroupsV1(parent: string): Cgroups {
       const wanted = frozen ? 'FROZEN' : 'THAWED'
       const isSo = async () => [undefined, wanted].includes(await read(file))
       if (await isSo()) return
-      // A process that was just being started can keep the kernel in between: asked again, it looks again.
+      // A process that was just being started can keep the kernel in between: asked again, it looks again. One with several
+      // threads that becomes another program waits for the end of its threads, and those that stand still do not end.
+      let asked = 0
       const again = async () => {
+        if (frozen && ++asked % asksUntilThaw === 0) await writeFile(file, 'THAWED').catch(absentIsFine)
         await writeFile(file, wanted).catch(absentIsFine)
         return isSo()
       }

@@ -139,6 +139,8 @@ export class Keeper {
 
   /** Kills the instance; resolves when the keeper has cleaned up and is gone. */
   async kill(): Promise<void> {
+    // At the start nothing else may keep this process going meanwhile.
+    this.#connection.ref()
     if (!this.#connection.destroyed) this.#connection.write('kill\n')
     const late = AbortSignal.timeout(3000)
     await Promise.race([this.#gone, new Promise((resolve) => late.addEventListener('abort', resolve, { once: true }))])

@@ -8,7 +8,8 @@ import { firstOuterAddress, inside, relayPort } from './messages.ts'
 
 const commandOptions = { timeoutMs: 30_000, cwd: '/', env: { PATH: systemPath }, keepBytes: 4096 }
 /** Of the two ends of every sandbox's cable: the same everywhere, as the addresses are. */
-const hardware = { router: '02:00:00:00:00:01', inside: '02:00:00:00:00:02' }
+export const hardwareInside = '02:00:00:00:00:02'
+const hardware = { router: '02:00:00:00:00:01', inside: hardwareInside }
 
 /**
  * The namespaces of one platform: a router, and one for each sandbox, joined to it by a cable. The router has no way out:
@@ -46,7 +47,7 @@ export class SlotNamespaces {
 
   /** Makes used ones as they were: a runtime may have taken the address for itself. */
   async renew(slots: readonly number[]): Promise<void> {
-    await this.#run('renew', `${insideScript}${renewScript}`, {
+    await this.#run('renew', `${insideScript}${unjoinScript}${renewScript}`, {
       arguments: slots.flatMap((slot) => [String(slot), outerAddress(slot)]),
       ruleset: '',
     })
@@ -196,10 +197,18 @@ END
 }
 `
 
+/** What joined a machine to it, and is of no use without it. */
+const unjoinScript = `
+unjoin() {
+  nsenter "--net=/run/netns/$name-$1" tc qdisc delete dev eth0 clsact 2>/dev/null || true
+}
+`
+
 /** SLOT ADDRESS… What is added first can be deleted whether it was there or not. */
 const renewScript = `
 addresses=
 while [ $# -gt 0 ]; do
+  unjoin "$1"
   configure "$1"
   addresses="$addresses $2,"
   shift 2

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { runCommand } from '../../../lib/run-command.ts'
 import type { Acceleration } from './machine.ts'
 
@@ -14,4 +15,9 @@ export async function chooseAcceleration(
   const probed = await runCommand([guestBinary, 'probe-kvm'], { timeoutMs: 10_000 })
   if (probed.ok) return { acceleration: 'kvm', why: '' }
   return { acceleration: 'tcg', why: probed.stderr.trim() || `the probe of KVM ${probed.failure}` }
+}
+
+/** What the processor calls itself: memory saved on one is of no use on another. */
+export function processorName(): string {
+  return cpus()[0]?.model.trim() ?? 'unknown'
 }

@@ -11,12 +11,30 @@ export const controlSocket = 'vm.sock'
 /** A machine may take this long to be saved, milliseconds. */
 const saveMs = 180_000
 
-export type MachineRequest = 'vmPause' | 'vmResume' | 'vmSave'
+/** Of `vmSave`: the disk is saved too. */
+const withDisk = 1
 
-/** Pauses, resumes or saves the machine. Rejects `unavailable` with what the monitor said. */
-export async function askMachine(dir: InstanceDir, request: MachineRequest, signal?: AbortSignal): Promise<void> {
+/** Pauses or resumes the machine. Rejects `unavailable` with what the monitor said. */
+export async function askMachine(
+  dir: InstanceDir,
+  request: 'vmPause' | 'vmResume',
+  signal?: AbortSignal,
+): Promise<void> {
+  await ask(dir, { kind: kind[request], fields: [] }, signal)
+}
+
+/** Writes the machine's parts into its folder `machine`. It stands still from then on. Rejects as `askMachine`. */
+export async function saveMachine(dir: InstanceDir, options: { disk: boolean }, signal?: AbortSignal): Promise<void> {
+  await ask(dir, { kind: kind.vmSave, fields: options.disk ? [[withDisk, 1]] : [] }, signal)
+}
+
+async function ask(
+  dir: InstanceDir,
+  request: { kind: number; fields: readonly (readonly [number, number])[] },
+  signal?: AbortSignal,
+): Promise<void> {
   const control = { socketPath: `${dir.socketDir}/${controlSocket}` }
-  const connection = await GuestConnection.open(control, kind[request], [], signal)
+  const connection = await GuestConnection.open(control, request.kind, request.fields, signal)
   try {
     await connection.expect(kind.ok, saveMs)
   } finally {

@@ -58,3 +58,28 @@ export class HeldMemory {
     this.#child.stdin?.end()
   }
 }
+
+/** Memories that are held for as long as machines start from them: all that start at once share one. */
+export class SharedMemories {
+  readonly #guestBinary: string
+  readonly #held = new Map<string, { memory: HeldMemory; users: number }>()
+
+  constructor(guestBinary: string) {
+    this.#guestBinary = guestBinary
+  }
+
+  async use<T>(path: string, start: (place: { pid: number; fd: number }) => Promise<T>): Promise<T> {
+    const held = this.#held.get(path) ?? { memory: new HeldMemory(this.#guestBinary, path), users: 0 }
+    this.#held.set(path, held)
+    held.users++
+    try {
+      return await start(await held.memory.place())
+    } finally {
+      held.users--
+      if (held.users === 0) {
+        this.#held.delete(path)
+        held.memory.release()
+      }
+    }
+  }
+}

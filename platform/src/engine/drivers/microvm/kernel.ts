@@ -11,7 +11,7 @@ export interface GuestKernel {
 }
 
 /** What a guest needs of its machine's devices; what these need in turn is found out. */
-const wanted = ['virtio_pci', 'virtio_blk', 'virtio_console', 'virtio-rng']
+const wanted = ['virtio_pci', 'virtio_blk', 'virtio_console', 'virtio-rng', 'virtio_net']
 
 /**
  * The operator's kernel (WARREN_KERNEL, a file `vmlinuz-<version>` with `../lib/modules/<version>` or the host's

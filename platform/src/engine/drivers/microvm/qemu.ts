@@ -1,5 +1,7 @@
 import { runCommand } from '../../../lib/run-command.ts'
 import { systemPath } from '../../../lib/system-path.ts'
+import { hardwareInside } from '../../network/slots.ts'
+import { networkArgument, networkDevice } from './guest-network.ts'
 import type { Vmm } from './vmm.ts'
 
 /** Descriptors at which `warren-guest vm` puts what a machine is made of (guest/src/vm/options.rs). */
@@ -9,6 +11,7 @@ const fd = {
   console: 12,
   memory: 13,
   disk: 14,
+  tap: 15,
   kernel: 20,
   initialFiles: 21,
   shown: 22,
@@ -36,16 +39,17 @@ export const qemu: Vmm = {
     return { program, version: /version (\S+)/.exec(version.stdout)?.[1] ?? 'of unknown version' }
   },
 
-  command(program, { size, parts, acceleration, uid, saved }) {
+  command(program, { size, parts, acceleration, uid, hasNetwork, saved }) {
     const monitor = ['--setid', `${uid}:${uid}`, '--memory-mb', String(size.memoryMb), '--disk-from', parts.disk]
     const files = { [fd.kernel]: parts.kernel, [fd.initialFiles]: parts.initialFiles, [fd.shown]: parts.shown }
     for (const [number, path] of Object.entries(files)) monitor.push('--file', `${number}:${path}`)
+    if (hasNetwork) monitor.push('--network', networkDevice)
     if (acceleration === 'kvm') monitor.push('--device', 'kvm')
     if (saved) {
       monitor.push('--file', `${fd.state}:${saved.statePath}`, '--incoming', String(fd.state))
       monitor.push('--memory-of', `${saved.heldMemory.pid}:${saved.heldMemory.fd}`)
     }
-    // With memory of its own the file may be shared, so that it can be saved apart; a held one is copied on write.
+    // What is held for many is copied on write.
     const memory = `memory-backend-file,id=memory,size=${size.memoryMb}M,mem-path=${path(fd.memory)},share=${saved ? 'off' : 'on'}`
     return [
       ...monitor,
@@ -53,18 +57,25 @@ export const qemu: Vmm = {
       program,
       ...['-name', 'warren', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
       ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
-      ...['-M', 'q35,usb=off,sata=off,smbus=off,graphics=off,memory-backend=memory', '-object', memory],
+      ...[
+        '-M',
+        'q35,usb=off,sata=off,smbus=off,graphics=off,suppress-vmdesc=on,memory-backend=memory',
+        '-object',
+        memory,
+      ],
       ...['-accel', acceleration === 'kvm' ? 'kvm' : 'tcg,tb-size=64'],
       ...['-cpu', acceleration === 'kvm' ? 'host' : 'max', '-smp', String(size.processors)],
       ...['-m', String(size.memoryMb), '-kernel', path(fd.kernel), '-initrd', path(fd.initialFiles)],
-      ...['-append', kernelArguments],
+      ...['-append', `${hasNetwork ? `${networkArgument} ` : ''}${kernelArguments}`],
       ...['-chardev', `socket,id=control,fd=${fd.control}`, '-mon', 'chardev=control,mode=control'],
       ...['-chardev', `socket,id=console,fd=${fd.console}`, '-serial', 'chardev:console'],
       ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=link,fd=${fd.link}`],
       ...['-device', 'virtserialport,chardev=link,name=agent', '-device', 'virtio-rng-pci'],
       ...disk('own', fd.disk, ''),
       ...disk('shown', fd.shown, ',read-only=on'),
-      ...(saved ? ['-incoming', 'defer'] : []),
+      ...(hasNetwork ? network() : []),
+      // The state that is saved begins with the devices.
+      ...(saved ? ['-global', 'migration.send-configuration=off', '-incoming', 'defer'] : []),
     ]
   },
 }
@@ -72,6 +83,11 @@ export const qemu: Vmm = {
 /** An open file by a name that QEMU may open again, which its own rights decide. */
 function path(number: number): string {
   return `/proc/self/fd/${number}`
+}
+
+/** The tap device passes on what is left to be done to packets, so that nobody does it: checksums, cutting up. */
+function network(): string[] {
+  return ['-netdev', `tap,id=net,fd=${fd.tap}`, '-device', `virtio-net-pci,netdev=net,mac=${hardwareInside},romfile=`]
 }
 
 /** Nobody else writes to either: a lock would only keep a copy of a machine from its disk. */

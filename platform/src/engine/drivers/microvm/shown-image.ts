@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rename, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../../../errors.ts'
 import { newId } from '../../../lib/id.ts'
@@ -9,23 +9,46 @@ import { runCommand } from '../../../lib/run-command.ts'
 const mebibyte = 1024 * 1024
 /** An image of many gigabytes on a slow disk. */
 const buildMs = 30 * 60_000
+/** Where ext4 says what it is, and its number in there, bytes. */
+const [superblock, uuidOffset] = [1024, 0x68]
 
 /**
  * A read-only disk with the host's folders that a container would see by bind mounts. A guest cannot be shown folders: the
  * ways there are (9p, virtiofs) cannot be saved with the machine. Not compressed, so that its pages are shared by all
  * machines in the host's page cache. Made once for each state of the folders; answers with its path.
  */
-export async function shownImage(cacheDir: string, folders: readonly string[]): Promise<string> {
+export async function shownImage(
+  cacheDir: string,
+  folders: readonly string[],
+  tell: (message: string) => void = () => {},
+): Promise<string> {
   const name = `shown-${await stateOf(folders)}.ext4`
   const path = join(cacheDir, name)
   if (await isAccessible(path)) return path
   await mkdir(cacheDir, { recursive: true, mode: 0o755 })
-  await build(path, folders)
+  const startedAt = Date.now()
+  const size = await measure(folders)
+  tell(
+    `making the image of the host's programs that microVMs see, ${size.sizeMb} MiB: once, and again when they change; takes from some ten seconds to minutes`,
+  )
+  await build(path, folders, size)
+  tell(`the image of the host's programs is made, in ${Math.round((Date.now() - startedAt) / 1000)} s`)
   // Machines that run on an older one have it open.
   for (const other of await readdir(cacheDir)) {
     if (other.startsWith('shown-') && other !== name) await rm(join(cacheDir, other), { recursive: true, force: true })
   }
   return path
+}
+
+/** What tells an image from every other: its file system's own number, which each gets when it is made. */
+export async function imageId(path: string): Promise<string> {
+  const file = await open(path)
+  try {
+    const { buffer } = await file.read({ buffer: Buffer.alloc(16), position: superblock + uuidOffset })
+    return buffer.toString('hex')
+  } finally {
+    await file.close()
+  }
 }
 
 /** Changes when a package is installed or a program is put where programs are put. */
@@ -46,12 +69,15 @@ async function stateOf(folders: readonly string[]): Promise<string> {
 }
 
 /** In a mount namespace of its own, which goes with the command: the folders are gathered by bind mounts. */
-async function build(path: string, folders: readonly string[]): Promise<void> {
+async function build(
+  path: string,
+  folders: readonly string[],
+  { sizeMb, files }: { sizeMb: number; files: number },
+): Promise<void> {
   const id = newId('d')
   const draft = `${path}.${id}.draft`
   const stage = `${path}.${id}.stage.draft`
   try {
-    const { sizeMb, files } = await measure(folders)
     const free = await statfs(join(path, '..'))
     if ((free.bavail * free.bsize) / mebibyte < sizeMb + 512) {
       throw new WarrenError('limit_exceeded', `an image of the host's programs does not fit: it takes ${sizeMb} MiB`, {

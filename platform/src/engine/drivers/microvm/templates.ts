@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
-import { chmod, chown, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newId } from '../../../lib/id.ts'
 import { isAccessible } from '../../../lib/is-accessible.ts'
 import { HeldMemory } from './held-memory.ts'
+import { takeOver } from './saved-machine.ts'
 import type { SavedMachine } from './vmm.ts'
 
 /** Sizes of machines that are kept saved. Each takes what a booted guest has written to its memory, some 80 MiB. */
 const mostTemplates = 8
 const prefix = 'microvm-'
-const savedFiles = ['state', 'memory', 'disk'] as const
+const savedFiles = ['state', 'ram', 'disk'] as const
 
 /** A machine that was saved right after it had booted: every sandbox of its size starts as a copy of it. */
 export interface Template extends SavedMachine {
@@ -49,7 +50,7 @@ export class Templates {
     }
     let held = this.#held.get(name)
     if (!held?.alive) {
-      held = new HeldMemory(this.#guestBinary, join(folder, 'memory'))
+      held = new HeldMemory(this.#guestBinary, join(folder, 'ram'))
       this.#held.set(name, held)
     }
     await utimes(folder, new Date(), new Date())
@@ -69,9 +70,7 @@ export class Templates {
     try {
       await make(async (saved) => {
         for (const name of savedFiles) {
-          await chown(join(saved, name), 0, 0)
-          await chmod(join(saved, name), 0o400)
-          await rename(join(saved, name), join(draft, name))
+          await takeOver(join(saved, name), join(draft, name))
         }
       })
       await this.#makeRoom()

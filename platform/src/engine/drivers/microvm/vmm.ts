@@ -12,6 +12,8 @@ export interface MachinePlan {
   acceleration: Acceleration
   /** Host user and group that the machine runs as. */
   uid: number
+  /** It has the device of the network that its monitor is started in. */
+  hasNetwork: boolean
   saved?: SavedMachine
 }
 
