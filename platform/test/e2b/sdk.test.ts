@@ -386,6 +386,20 @@ function prove(clientName: string, load: () => Promise<object>): void {
     assert.match((await sandbox.commands.run('git -C repository status')).stdout, /No commits yet/)
   })
 
+  proof(
+    ['Template.build'],
+    'a template is built, and a sandbox starts from it',
+    async () => {
+      const name = clientName.replace(/[^a-z0-9]/g, '-')
+      const template = client.Template().fromBaseImage().runCmd('echo built >/home/user/built')
+      await client.Template.build(template, name, options)
+      const built = await client.Sandbox.create(name, options)
+      assert.equal((await built.commands.run('cat built')).stdout, 'built\n')
+      await built.kill()
+    },
+    lacks.root,
+  )
+
   proof(['Template.exists'], 'the one template', async () => {
     assert.equal(await client.Template.exists('base', options), true)
     assert.equal(await client.Template.exists('nothing', options), false)

@@ -215,7 +215,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
     async ({ account, params }) => ({ present: await templates.hasUpload(account, params.hash) }),
   )
 
-  await app.register(async (raw) => {
+  await app.register((raw, _options, done) => {
     rawBody(raw)
     raw.put<{ Params: Static<typeof ByHash> }>(
       '/templates/uploads/:hash',
@@ -235,6 +235,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
         return reply.code(204).send()
       },
     )
+    done()
   })
 }
 

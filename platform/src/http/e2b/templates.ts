@@ -238,7 +238,7 @@ async function uploadRoutes(app: FastifyInstance, { templates, tokens }: Templat
     },
   )
 
-  await app.register(async (raw) => {
+  await app.register((raw, _options, done) => {
     rawBody(raw)
     raw.put<{ Params: { hash: string }; Querystring: { account?: string; expires?: string; signature?: string } }>(
       '/templates/uploads/:hash',
@@ -251,6 +251,7 @@ async function uploadRoutes(app: FastifyInstance, { templates, tokens }: Templat
         return reply.code(200).send({})
       },
     )
+    done()
   })
 }
 

@@ -41,7 +41,10 @@ export class BuildLog {
       rest += chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode()
       const lines = rest.split(/\r?\n/)
       rest = chunk ? (lines.pop() ?? '') : ''
-      if (rest.length > longestLine) lines.push(rest.slice(0, longestLine), (rest = ''))
+      if (rest.length > longestLine) {
+        lines.push(rest)
+        rest = ''
+      }
       for (const line of lines) if (chunk || line) this.#add(prefix + line, level, step)
     }
   }
