@@ -10,6 +10,7 @@ import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
 import { forgetEvents } from './events/outbox.ts'
 import { buildServer } from './http/server.ts'
+import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { claimFolder } from './lib/claim-folder.ts'
 import { step } from './lib/step.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
@@ -73,8 +74,10 @@ async function start(): Promise<void> {
   await templates.recover()
   const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
+  const tls = await tlsCredentials(config)
   const server = await buildServer({
     config,
+    tls,
     engine,
     sandboxes,
     templates,
@@ -95,8 +98,14 @@ async function start(): Promise<void> {
     account,
     address,
     config,
+    trust: tls?.trust,
     print: (line) => process.stdout.write(`${line}\n`),
   })
+}
+
+async function tlsCredentials({ home, domain, tls }: Config): Promise<TlsCredentials | undefined> {
+  if (!domain) return undefined
+  return tls ? givenCredentials(tls) : ownCredentials(home, domain.name)
 }
 
 /** Whether the database answers within a moment. */

@@ -5,6 +5,7 @@ import { WarrenError } from '../errors.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import { clientGone } from './client-gone.ts'
 import { withoutCredentials } from './credentials.ts'
+import { cutOff } from './cut-off.ts'
 import { type PortRight, portRight } from './e2b/port-right.ts'
 import { portNotOpen, Refusal, refusalText, sendRefusal } from './e2b/refusal.ts'
 import type { SandboxTokens } from './e2b/tokens.ts'
@@ -27,17 +28,32 @@ export interface PreviewTarget {
   path: string
 }
 
-/** Reads `<port>-<id>.localhost` and `/v1/sandboxes/<id>/ports/<port>/…`. Undefined for what is meant for the platform itself. */
-export function previewTarget({ headers, url = '/' }: IncomingMessage): PreviewTarget | undefined {
-  const host = /^([^:]*)\.localhost\.?(?::\d+)?$/i.exec(headers.host ?? '')
-  if (host) {
-    const label = /^(\d{1,5})-([a-z0-9]+)$/i.exec(host[1]!)
-    return { needsKey: false, id: label?.[2]?.toLowerCase() ?? '', port: portNumber(label?.[1]), path: url }
+/**
+ * Reads `<port>-<id>` of localhost or `domain`, and `/v1/sandboxes/<id>/ports/<port>/…`. Undefined for what is meant for
+ * the platform itself.
+ */
+export function previewTarget({ headers, url = '/' }: IncomingMessage, domain?: string): PreviewTarget | undefined {
+  const label = labelOf(headers.host ?? '', domain)
+  if (label !== undefined) {
+    const [, port, id = ''] = /^(\d{1,5})-([a-z0-9]+)$/.exec(label) ?? []
+    return { needsKey: false, id, port: portNumber(port), path: url }
   }
   const path = /^\/v1\/sandboxes\/([^/?]+)\/ports\/([^/?]+)(.*)$/s.exec(url)
   if (!path) return undefined
   const rest = path[3]!
   return { needsKey: true, id: path[1]!, port: portNumber(path[2]), path: rest.startsWith('/') ? rest : `/${rest}` }
+}
+
+/** What stands before the domain in the name of a host, if it can be the name of a sandbox. */
+function labelOf(host: string, domain: string | undefined): string | undefined {
+  const label = (domain && labelBelow(host, domain)) || labelBelow(host, 'localhost')
+  return label === 'api' || label === 'sandbox' ? undefined : label
+}
+
+/** What stands before `.domain`; undefined for the name of the domain itself, and for others. */
+export function labelBelow(host: string, domain: string): string | undefined {
+  const name = host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '')
+  return name.endsWith(`.${domain}`) ? name.slice(0, -domain.length - 1) : undefined
 }
 
 /** Passes a request on to a port inside a sandbox and its answer back, both as streams. */
@@ -85,7 +101,7 @@ export async function proxyRequest(
   }
 
   function fail(error: unknown): void {
-    if (response.headersSent || gone.aborted) return void response.destroy()
+    if (response.headersSent || gone.aborted) return void cutOff(response)
     if (error instanceof Refusal) return void sendRefusal(response, error, requestId)
     const typed = error instanceof WarrenError ? error : broken(target, error)
     sendProblem(response, typed, requestId, typed.code === 'unavailable' ? 502 : undefined)
@@ -190,9 +206,10 @@ function withoutOurs({ headers }: IncomingMessage, by: PortRight['by'], rawHeade
 const ourTokens = new Set(['x-access-token', 'e2b-traffic-access-token'])
 
 function forwardedFor({ headers, socket }: IncomingMessage): string[] {
+  const { encrypted } = socket as { encrypted?: boolean }
   const added = {
     'x-forwarded-host': headers.host ?? '',
-    'x-forwarded-proto': 'http',
+    'x-forwarded-proto': encrypted ? 'https' : 'http',
     'x-forwarded-for': socket.remoteAddress ?? '',
   }
   return Object.entries(added)

@@ -39,9 +39,12 @@ import type { KeyDeps } from './e2b/keys.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
+import { places } from './places.ts'
 import { Problem, problemOf } from './problem.ts'
 import { hangUpAfter } from './refuse-upgrade.ts'
 import { Terminals } from './terminals.ts'
+import type { TlsCredentials } from './tls/credentials.ts'
+import { TlsEntrance } from './tls/tls-entrance.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
 declare module 'fastify' {
@@ -52,7 +55,7 @@ declare module 'fastify' {
 }
 
 export interface ServerDeps {
-  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits'>
+  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain'>
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
@@ -62,6 +65,8 @@ export interface ServerDeps {
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
+  /** With it TLS is spoken too. */
+  tls?: TlsCredentials | undefined
   logger: Logger
 }
 
@@ -77,8 +82,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { authenticate, sandboxes, engine, templates, config } = deps
   const terminals = new Terminals(deps)
   const tokens = new SandboxTokens(deps.tokenSeed)
-  const edge = new Edge({ sandboxes, authenticate, tokens })
+  const edge = new Edge({ sandboxes, authenticate, tokens, domain: config.domain?.name })
   const upgraded = new Set<Duplex>()
+  const certified = await deps.tls?.current()
+  let entrance: TlsEntrance | undefined
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -87,7 +94,12 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     forceCloseConnections: true,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    serverFactory: (handle) => createServer({ edge, terminals, upgraded }, handle),
+    serverFactory: (handle) => {
+      const server = createServer({ edge, terminals, upgraded }, handle)
+      if (deps.tls && certified)
+        entrance = new TlsEntrance(server, certified, { credentials: deps.tls, patienceMs, logger: deps.logger })
+      return server
+    },
     clientErrorHandler,
     frameworkErrors: (error, request, reply) => {
       const problem = problemOf(error, request.id)
@@ -100,7 +112,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     schemaErrorFormatter: (errors, part) => describeViolation(errors as never, part),
   })
   const allowed = knownMethods(app)
-  const address = () => addressOf(app, config)
+  const at = places(() => portOf(app, config), config.domain)
 
   app.decorateRequest('account', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
@@ -114,6 +126,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.addHook('preParsing', async (request) => limitSlowBody(request))
   app.addHook('preClose', async () => {
     terminals.close()
+    entrance?.close()
     // Sockets that speak another protocol by now are not the server's any more, and it would wait for them.
     for (const socket of upgraded) (socket as Socket).destroySoon()
   })
@@ -142,14 +155,14 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       v1.addHook('onRequest', async (request) => {
         request.account = await authenticate(credentialsOf(request.headers))
       })
-      sandboxRoutes(v1, sandboxes, address)
+      sandboxRoutes(v1, sandboxes, at)
       executionRoutes(v1, sandboxes)
       contextRoutes(v1, sandboxes)
       await snapshotRoutes(v1, sandboxes)
       await processRoutes(v1, sandboxes)
       await fileRoutes(v1, sandboxes)
       logRoutes(v1, sandboxes)
-      portRoutes(v1, sandboxes, address)
+      portRoutes(v1, sandboxes, at)
       platformRoutes(v1, engine)
       await templateRoutes(v1, templates)
     },
@@ -158,7 +171,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(async (e2b) =>
     e2bDoor(e2b, {
       ...deps,
-      view: { tokens, address },
+      view: { tokens, domain: at.domain },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,
     }),
@@ -224,14 +237,13 @@ async function limitSlowBody(request: FastifyRequest): Promise<undefined> {
 function closeIfUnread(request: FastifyRequest, response: ServerResponse): void {
   const { raw } = request
   if (raw.complete || raw.destroyed) return
-  if (!response.headersSent) response.setHeader('connection', 'close')
+  if (!response.headersSent && raw.httpVersionMajor < 2) response.setHeader('connection', 'close')
   raw.resume()
   const timer = setTimeout(() => raw.socket.destroy(), 2_000)
   raw.once('close', () => clearTimeout(timer))
 }
 
-/** Host and port as a client on this machine writes them. Before the server listens, as configured. */
-function addressOf(app: FastifyInstance, config: Pick<Config, 'host' | 'port'>): string {
-  const bound = app.server.address() as AddressInfo | null
-  return `${config.host}:${bound?.port ?? config.port}`
+/** Before the server listens, as configured. */
+function portOf(app: FastifyInstance, config: Pick<Config, 'port'>): number {
+  return (app.server.address() as AddressInfo | null)?.port ?? config.port
 }

@@ -46,8 +46,8 @@ export const calls: readonly Call[] = [
     name: 'sandbox.getHost',
     status: 'works',
     note: {
-      en: 'Names end in `.localhost`: browsers and curl find them by themselves, Node and Python need `libnss-myhostname` or the like.',
-      zh: '主机名以 `.localhost` 结尾：浏览器和 curl 可直接解析，Node 与 Python 需要 `libnss-myhostname` 等。',
+      en: 'Without a domain, names end in `.localhost`: browsers and curl find them by themselves, Node and Python need `libnss-myhostname` or the like.',
+      zh: '未设域名时主机名以 `.localhost` 结尾：浏览器和 curl 可直接解析，Node 与 Python 需要 `libnss-myhostname` 等。',
     },
   },
   { name: 'sandbox.downloadUrl', status: 'works' },

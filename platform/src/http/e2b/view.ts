@@ -15,12 +15,12 @@ export const pausedStates: readonly State[] = ['paused', 'pausing']
 
 export interface ViewDeps {
   tokens: SandboxTokens
-  /** Where this server is reached, as host and port. */
-  address: () => string
+  /** Below which the ports of sandboxes have their names. */
+  domain: () => string
 }
 
 /** The answer to a create and a connect. */
-export function startedView({ tokens, address }: ViewDeps, sandbox: Sandbox): object {
+export function startedView({ tokens, domain }: ViewDeps, sandbox: Sandbox): object {
   const { id, template, metadata } = sandbox
   const isPrivate = metadata[portAccessLabel] !== 'public'
   return {
@@ -31,7 +31,7 @@ export function startedView({ tokens, address }: ViewDeps, sandbox: Sandbox): ob
     envdVersion,
     envdAccessToken: tokens.access(id),
     trafficAccessToken: isPrivate ? tokens.traffic(id) : null,
-    domain: domainOf(address()),
+    domain: domain(),
   }
 }
 
@@ -59,7 +59,7 @@ export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
   return {
     ...listedView(sandbox),
     envdAccessToken: deps.tokens.access(sandbox.id),
-    domain: domainOf(deps.address()),
+    domain: deps.domain(),
     allowInternetAccess: sandbox.network.internet,
     network: {
       allowPublicTraffic: sandbox.metadata[portAccessLabel] === 'public',
@@ -72,9 +72,4 @@ export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
 
 function ownMetadata({ metadata }: Sandbox): Record<string, string> {
   return Object.fromEntries(Object.entries(metadata).filter(([name]) => !name.startsWith(ownLabels)))
-}
-
-/** Names below localhost lead to this machine in browsers and curl; names below an address lead nowhere. */
-function domainOf(address: string): string {
-  return `localhost${address.slice(address.lastIndexOf(':'))}`
 }
