@@ -3,7 +3,17 @@ import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { CaptureOptions } from './capture-layer.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
-import type { Capabilities, Driver, Fingerprint, Hold, InstanceSpec, Isolation, Limits, Rootfs } from './driver.ts'
+import type {
+  Capabilities,
+  Driver,
+  Fingerprint,
+  Hold,
+  InstanceSpec,
+  Isolation,
+  Limits,
+  Rootfs,
+  VolumePlace,
+} from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Cgroups } from './host/cgroups.ts'
@@ -23,6 +33,7 @@ import { type Runtime, runtimeOf } from './runtime.ts'
 import { SavedStates } from './saved-states.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 import { StartQueue } from './start-queue.ts'
+import type { VolumeFiles } from './volume-files.ts'
 import { WarmPool } from './warm-pool.ts'
 
 export type { InstanceExit } from './instance.ts'
@@ -40,6 +51,8 @@ export interface StartRequest {
   /** What it may reach; nothing unless said. */
   network?: NetworkPolicy
   isolation?: Partial<IsolationWanted>
+  /** Which volumes it has, and where inside. */
+  volumes?: readonly { id: string; path: string }[]
   /** Start a new one even when a ready one waits. */
   cold?: boolean
 }
@@ -68,6 +81,7 @@ export interface EngineDeps {
   snapshots: SnapshotStore
   /** Where the agent's binary with this checksum would be. */
   agent: (sha256: string) => string
+  volumes: VolumeFiles
   log: { warn: (details: object, message: string) => void }
 }
 
@@ -157,7 +171,8 @@ export class Engine {
   ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
     // Who names a driver accepts what it offers.
     const min = request.isolation?.driver === undefined ? this.#deps.isolation : 'none'
-    const wanted: IsolationWanted = { min, ...request.isolation }
+    const volumes = (request.volumes ?? []).length > 0
+    const wanted: IsolationWanted = { min, ...request.isolation, ...(volumes && { volumes }) }
     const rootfs = await this.#rootfs(request)
     const layers = rootfs.layers !== undefined
     const { driver, passedOver } = chooseDriver(await this.#ladder.probed(wanted), { ...wanted, layers })
@@ -179,6 +194,11 @@ export class Engine {
 
   get(id: string): Instance | undefined {
     return this.#instances.get(id)
+  }
+
+  /** What volumes are made of. */
+  get volumes(): VolumeFiles {
+    return this.#deps.volumes
   }
 
   /** How an instance is kept from this host. */
@@ -296,10 +316,11 @@ export class Engine {
     return instance
   }
 
-  #fitsPool({ template, image, limits, isolation }: StartRequest, driver: Driver): boolean {
+  #fitsPool({ template, image, limits, isolation, volumes = [] }: StartRequest, driver: Driver): boolean {
     const { pool, cgroups } = this.#deps
     return (
       pool.size > 0 &&
+      volumes.length === 0 &&
       !isolation?.gpu &&
       !image &&
       template === pool.template &&
@@ -313,16 +334,19 @@ export class Engine {
   async #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
     const { template, image, limits } = request
     const gpu = request.isolation?.gpu
+    const volumes = (request.volumes ?? []).map((volume) => this.#deps.volumes.place(volume))
+    // What is prepared for nobody has no volumes.
+    const alone = request.cold || volumes.length > 0
     await checkRoom(this.#deps.home, limits)
     const begin = async (signal: AbortSignal, hold?: Hold) =>
-      this.#create(await this.#newRecord(driver, { template, image, limits, gpu }), driver, signal, hold)
+      this.#create(await this.#newRecord(driver, { template, image, limits, gpu, volumes }), driver, signal, hold)
     const kind = `${driver.name} ${template} ${JSON.stringify({ ...limits, gpu })}`
     const instance = await this.#queue.run('urgent', signal, async () => {
-      const prepared = request.cold ? undefined : this.#prepared.take(kind, signal)
+      const prepared = alone ? undefined : this.#prepared.take(kind, signal)
       return prepared ? await prepared : await begin(signal)
     })
     this.#watch(instance)
-    if (!request.cold && !image && !this.#fitsPool(request, driver)) {
+    if (!alone && !image && !this.#fitsPool(request, driver)) {
       this.#prepared.prepare(kind, (hold, signal) => begin(signal, hold))
     }
     return instance
@@ -351,13 +375,14 @@ export class Engine {
 
   async #newRecord(
     driver: Driver,
-    of: { template: string; image?: Image | undefined; limits: Limits; gpu?: boolean | undefined },
+    of: { template: string; image?: Image | undefined; limits: Limits; gpu?: boolean | undefined; volumes?: VolumePlace[] },
   ): Promise<InstanceRecord> {
-    const { template, image, limits, gpu } = of
+    const { template, image, limits, gpu, volumes = [] } = of
     const rootfs = await this.#rootfs({ template, ...(image && { image }) })
     const network = await this.network.take(driver)
     const slot = this.#deps.store.takeSlot()
-    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot, ...network, ...(gpu && { gpu }) }
+    const more = { ...network, ...(gpu && { gpu }), ...(volumes.length > 0 && { volumes }) }
+    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot, ...more }
     return { spec, driver: driver.name, createdAt: Date.now() }
   }
 

@@ -20,6 +20,7 @@ import { newId } from '../lib/id.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
+import type { Volumes } from '../volumes/volumes.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
@@ -31,12 +32,14 @@ import { processRoutes, processSchemas } from './api/processes.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
+import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
 import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
 import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
 import type { KeyDeps } from './e2b/keys.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
+import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
@@ -59,6 +62,7 @@ export interface ServerDeps {
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
+  volumes: Volumes
   authenticate: Authenticate
   managesKeys: KeyDeps['managesKeys']
   keys: Keys
@@ -79,7 +83,7 @@ const patienceMs = 20_000
  * header and path, terminals by WebSocket.
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const { authenticate, sandboxes, engine, templates, config } = deps
+  const { authenticate, sandboxes, engine, templates, volumes, config } = deps
   const terminals = new Terminals(deps)
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ sandboxes, authenticate, tokens, domain: config.domain?.name })
@@ -117,7 +121,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.decorateRequest('account', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
   const schemas = [Problem, ...lives, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
-  for (const schema of [...schemas, ...contextSchemas, ...portSchemas, ...platformSchemas, ...templateSchemas])
+  for (const schema of [...schemas, ...contextSchemas, ...volumeSchemas, ...portSchemas, ...platformSchemas, ...templateSchemas])
     app.addSchema(schema)
   await app.register(swagger, openApi)
 
@@ -163,6 +167,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       await fileRoutes(v1, sandboxes)
       logRoutes(v1, sandboxes)
       portRoutes(v1, sandboxes, at)
+      volumeRoutes(v1, volumes)
       platformRoutes(v1, engine)
       await templateRoutes(v1, templates)
     },
@@ -176,6 +181,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       onRefused: closeIfUnread,
     }),
   )
+  await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, tokens }))
   return app
 }
 

@@ -22,6 +22,7 @@ async function document(): Promise<object> {
     engine: { drivers: uncalled },
     sandboxes: {} as never,
     templates: {} as never,
+    volumes: {} as never,
     authenticate: uncalled,
     managesKeys: uncalled,
     keys: {} as never,

@@ -51,6 +51,7 @@ import { SnapshotRecords } from './snapshot-records.ts'
 import { startProcess } from './start-process.ts'
 import { type SandboxFilter, SandboxStore } from './store.ts'
 import { sweepSandboxes } from './sweep.ts'
+import type { MountedVolume, MountVolume } from './volumes.ts'
 import { connectSandbox, sleepingSandbox, wakeSandbox, wokenInstance } from './wake.ts'
 
 export interface SandboxDeps {
@@ -59,6 +60,8 @@ export interface SandboxDeps {
   snapshots: SnapshotRecords
   templates: Templates
   config: Pick<Config, 'defaultLimits' | 'egress'>
+  /** The volumes of an account by their names. */
+  volumes: (account: Account, asked: readonly MountVolume[]) => Promise<MountedVolume[]>
   now: () => Date
   logger: Logger
   /** Whose a sandbox is, for what is done to it without a request of its owner. */
@@ -82,7 +85,7 @@ export interface InContext extends Subject {
 }
 
 interface SandboxesOptions
-  extends Pick<SandboxDeps, 'engine' | 'templates' | 'config' | 'now' | 'logger' | 'accountOf'> {
+  extends Pick<SandboxDeps, 'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf'> {
   db: Database
 }
 
@@ -165,6 +168,9 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     /** Calls `cut` when a running sandbox is paused or ends. Answers with what takes that back. */
     onLeave: (id: string, cut: () => void): (() => void) => deps.live.onLeave(id, cut),
     portAccess: (of: LiveSandbox | Sandbox): Promise<PortAccess> => portAccess(deps, of),
+
+    /** Ids of the sandboxes that have a volume, whoever owns them. */
+    withVolume: (volumeId: string): Promise<string[]> => deps.store.withVolume(volumeId),
 
     /** At start, before anything else is asked for. */
     recover: async (): Promise<void> => {

@@ -410,6 +410,25 @@ function prove(clientName: string, load: () => Promise<object>, options: object)
     await assert.rejects(closed.updateNetwork({ allowOut: ['example.com'] }), /ALL_TRAFFIC/)
     await closed.kill()
   })
+
+  proof(['Volume.*'], 'made, filled from outside and inside, listed and destroyed', async () => {
+    if (!client.Volume) return
+    const name = `volume-${clientName.replaceAll(/[^a-z0-9]/g, '-')}`
+    const volume = await client.Volume.create(name, options)
+    const content = 'apiUrl' in options ? { apiUrl: platform.url } : {}
+    await volume.writeFile('/in/a.txt', 'from outside', content)
+    const holder = await client.Sandbox.create({ ...options, volumeMounts: { '/data': name } })
+    assert.equal((await holder.commands.run('cat /data/in/a.txt; echo inside > /data/b')).stdout, 'from outside')
+    assert.equal(await volume.readFile('/b', content), 'inside\n')
+    assert.deepEqual((await volume.list('/', content)).map(({ path }: Answer) => path).sort(), ['/b', '/in'])
+    assert.equal(await volume.exists('/none', content), false)
+    await volume.remove('/in', content)
+    assert.equal(await volume.exists('/in', content), false)
+    await holder.kill()
+    assert.ok((await client.Volume.list(options)).some(({ volumeId }: Answer) => volumeId === volume.volumeId))
+    assert.equal(await client.Volume.destroy(volume.volumeId, options), true)
+    assert.equal(await client.Volume.destroy(volume.volumeId, options), false)
+  })
 }
 
 async function list(sandbox: Answer): Promise<string> {

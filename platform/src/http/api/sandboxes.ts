@@ -293,7 +293,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
 }
 
 function viewOf(sandbox: Sandbox, places: Places): Static<typeof SandboxView> {
-  const { id, state, template, limits, network, metadata, warm, runtime, memory, endReason } = sandbox
+  const { id, state, template, limits, network, volumes, metadata, warm, runtime, memory, endReason } = sandbox
   const { onTimeout, keepMemory, autoResume } = sandbox.lifecycle
   return {
     id,
@@ -301,6 +301,7 @@ function viewOf(sandbox: Sandbox, places: Places): Static<typeof SandboxView> {
     template,
     limits,
     network,
+    ...(volumes.length > 0 ? { volumes: volumes.map(({ name, path }) => ({ name, path })) } : {}),
     metadata,
     onTimeout,
     keepMemory,

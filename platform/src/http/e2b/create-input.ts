@@ -41,7 +41,7 @@ export const NewSandbox = Type.Object(
     network: Type.Optional(OrNull(Network)),
     mcp: Type.Optional(OrNull(Type.Object({}))),
     iam: Type.Optional(OrNull(Type.Object({}))),
-    volumeMounts: Type.Optional(OrNull(Type.Array(Type.Object({})))),
+    volumeMounts: Type.Optional(OrNull(Type.Array(Type.Object({ name: Text, path: Text }, strict)))),
   },
   strict,
 )
@@ -67,6 +67,7 @@ export function createInput(
     // Clients send none as an empty object: what a snapshot was taken with stays.
     ...(hasKeys(envVars) ? { env: envVars } : {}),
     ...networkInput(network, body.allow_internet_access),
+    ...(body.volumeMounts ? { volumes: body.volumeMounts as CreateSandbox['volumes'] & {} } : {}),
   }
 }
 
@@ -116,7 +117,6 @@ function notOffered(body: NewSandbox, network: Network): Record<string, { asked:
     'network.httpsPorts': { asked: some(network.httpsPorts), missing: 'ports inside are spoken to in plain HTTP' },
     mcp: { asked: hasKeys(body.mcp), missing: 'there is no template with an MCP gateway' },
     iam: { asked: hasKeys(body.iam), missing: 'no identity tokens are issued' },
-    volumeMounts: { asked: some(body.volumeMounts), missing: 'there are no volumes' },
   }
 }
 

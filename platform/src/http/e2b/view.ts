@@ -51,7 +51,7 @@ export function listedView(sandbox: Sandbox): object {
     metadata: ownMetadata(sandbox),
     state: pausedStates.includes(sandbox.state) ? 'paused' : 'running',
     envdVersion,
-    volumeMounts: [],
+    volumeMounts: sandbox.volumes.map(({ name, path }) => ({ name, path })),
   }
 }
 
