@@ -272,13 +272,10 @@ pub const SYS_FSOPEN: i64 = 430;
 pub const SYS_FSCONFIG: i64 = 431;
 pub const SYS_FSMOUNT: i64 = 432;
 pub const SYS_MOUNT_SETATTR: i64 = 442;
-pub const MOVE_MOUNT_F_EMPTY_PATH: i64 = 0x4;
 pub const MOVE_MOUNT_T_EMPTY_PATH: i64 = 0x40;
 pub const FSCONFIG_SET_STRING: i64 = 1;
 pub const FSCONFIG_CMD_CREATE: i64 = 6;
 pub const MOUNT_ATTR_NOATIME: u64 = 0x10;
-pub const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
-pub const AT_SYMLINK_NOFOLLOW: c_int = 0x100;
 
 // Ending a machine.
 pub const RB_AUTOBOOT: c_int = 0x1234567;

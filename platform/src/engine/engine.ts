@@ -3,86 +3,35 @@ import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { CaptureOptions } from './capture-layer.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
-import type {
-  Capabilities,
-  Driver,
-  Fingerprint,
-  Hold,
-  InstanceSpec,
-  Isolation,
-  Limits,
-  Rootfs,
-  VolumePlace,
-} from './driver.ts'
+import type { Capabilities, Driver, Fingerprint, Hold, InstanceSpec, Isolation, Limits, VolumePlace } from './driver.ts'
+import type { EngineDeps } from './engine-deps.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { fingerprint } from './fingerprint.ts'
-import type { Cgroups } from './host/cgroups.ts'
 import { checkRoom } from './host/room.ts'
 import type { Image, Images } from './images/images.ts'
 import type { Layer } from './images/layer-store.ts'
 import { Instance } from './instance.ts'
 import { InstanceNetwork } from './instance-network.ts'
-import type { InstanceRecord, InstanceStore } from './instance-store.ts'
+import type { InstanceRecord } from './instance-store.ts'
 import { Ladder } from './ladder.ts'
-import type { Network } from './network/network.ts'
-import type { NetworkPolicy } from './network/rules.ts'
 import { measurePosture, type Posture } from './posture.ts'
 import { PreparedStarts } from './prepared-starts.ts'
 import { Remains, removeStrayGroups } from './remains.ts'
 import { type Runtime, runtimeOf } from './runtime.ts'
 import { SavedStates } from './saved-states.ts'
-import type { SnapshotStore } from './snapshot-store.ts'
 import { StartQueue } from './start-queue.ts'
+import type { StartRequest } from './start-request.ts'
 import type { VolumeFiles } from './volume-files.ts'
 import { WarmPool } from './warm-pool.ts'
 
 export type { InstanceExit } from './instance.ts'
 export { Instance }
 
-export interface StartRequest {
-  /** Whoever the instance is for; kept with it, so that nobody else's claim is honoured after a crash. */
-  owner: string
-  template: string
-  /** What it starts from instead of a template: a build that is still being made. */
-  image?: Image
-  limits: Limits
-  /** What every process in it starts with. */
-  env: Record<string, string>
-  /** What it may reach; nothing unless said. */
-  network?: NetworkPolicy
-  isolation?: Partial<IsolationWanted>
-  /** Which volumes it has, and where inside. */
-  volumes?: readonly { id: string; path: string }[]
-  /** Start a new one even when a ready one waits. */
-  cold?: boolean
-}
-
 export interface DriverReport {
   driver: string
   isolation: Isolation
   fingerprint: Fingerprint
   capabilities: Capabilities
-}
-
-export interface EngineDeps {
-  /** Folder of everything that lasts. */
-  home: string
-  store: InstanceStore
-  drivers: readonly Driver[]
-  cgroups: Cgroups | undefined
-  /** The way out of sandboxes, or the reason why there is none here. */
-  network: Network | string
-  /** The files of templates. */
-  images: Images
-  /** Least isolation where a request names neither that nor a driver. */
-  isolation: Isolation
-  pool: { template: string; size: number; limits: Limits }
-  parallelStarts: number
-  snapshots: SnapshotStore
-  /** Where the agent's binary with this checksum would be. */
-  agent: (sha256: string) => string
-  volumes: VolumeFiles
-  log: { warn: (details: object, message: string) => void }
 }
 
 /** A boot may take this long before the runtime counts as broken, milliseconds. */

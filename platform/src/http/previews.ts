@@ -1,7 +1,9 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Duplex, pipeline } from 'node:stream'
+import tls from 'node:tls'
 import type { Authenticate } from '../accounts/authenticate.ts'
 import { WarrenError } from '../errors.ts'
+import { portPlaceholder } from '../sandboxes/port-rules.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import { clientGone } from './client-gone.ts'
 import { withoutCredentials } from './credentials.ts'
@@ -66,12 +68,12 @@ export async function proxyRequest(
   const gone = clientGone(response)
   response.on('error', () => {}) // the client went away while it was written to: `gone` tells
   try {
-    const { connection, by } = await dial(deps, target, request, gone)
+    const { connection, by, host } = await dial(deps, target, request, gone)
     const upstream = http.request({
       createConnection: () => connection,
       method: request.method,
       path: target.path,
-      headers: forwardedHeaders(request, by),
+      headers: forwardedHeaders(request, { by, host }),
       setHost: false,
       signal: gone,
     })
@@ -119,9 +121,9 @@ export async function proxyUpgrade(
   socket.on('error', () => socket.destroy())
   socket.once('close', () => gone.abort())
   try {
-    const { connection, by } = await dial(deps, target, request, gone.signal)
+    const { connection, by, host } = await dial(deps, target, request, gone.signal)
     connection.on('error', () => socket.destroy())
-    connection.write(requestHead(request, { target, by }), 'latin1')
+    connection.write(requestHead(request, { target, by, host }), 'latin1')
     if (head.length > 0) connection.write(head)
     pipeline(socket, connection, () => {})
     pipeline(connection, socket, () => socket.destroy())
@@ -132,21 +134,47 @@ export async function proxyUpgrade(
   }
 }
 
+interface Dialled {
+  connection: Duplex
+  by: PortRight['by']
+  /** What the program shall see as its Host, where that is another. */
+  host: string | undefined
+}
+
 async function dial(
   deps: PreviewDeps,
   target: PreviewTarget,
   request: IncomingMessage,
   signal: AbortSignal,
-): Promise<{ connection: Duplex; by: PortRight['by'] }> {
-  const { instance, by } = await portRight(deps, target, request.headers)
-  if (Number.isNaN(target.port))
-    throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
+): Promise<Dialled> {
+  const { instance, rules, by } = await portRight(deps, target, request.headers)
+  const { port } = target
+  if (Number.isNaN(port)) throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
+  const host = rules.host?.replaceAll(portPlaceholder, String(port))
   try {
-    return { connection: await instance.guest.dial(target.port, signal), by }
+    const connection = await instance.guest.dial(port, signal)
+    return { connection: rules.https.includes(port) ? await inTls(connection) : connection, by, host }
   } catch (error) {
     const closed = error instanceof WarrenError && error.code === 'unavailable' && by !== 'key'
-    throw closed ? portNotOpen(target.id, target.port) : error
+    throw closed ? portNotOpen(target.id, port) : error
   }
+}
+
+/** Whose certificate it is does not matter: the way there is ours. */
+function inTls(connection: Duplex): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const secure = tls.connect({ socket: connection, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
+    const failed = (cause: Error) => {
+      connection.destroy()
+      reject(new WarrenError('unavailable', 'the program behind the port does not speak TLS', { cause }))
+    }
+    secure.once('error', failed)
+    secure.once('secureConnect', () => {
+      secure.off('error', failed)
+      resolve(secure)
+    })
+    secure.once('close', () => connection.destroy())
+  })
 }
 
 /** Throws for what is no final status of HTTP. */
@@ -183,16 +211,25 @@ const hopByHop = new Set([
 ])
 
 /** Headers as they came, in their order, without what is about this connection and without our key. */
-function forwardedHeaders(request: IncomingMessage, by: PortRight['by']): string[] {
-  const kept = pairsOf(withoutOurs(request, by, withoutHopByHop(request.rawHeaders)))
+function forwardedHeaders(request: IncomingMessage, { by, host }: Pick<Dialled, 'by' | 'host'>): string[] {
+  const kept = withHost(pairsOf(withoutOurs(request, by, withoutHopByHop(request.rawHeaders))), host)
   const chunked = request.headers['transfer-encoding'] === undefined ? [] : ['transfer-encoding', 'chunked']
   return [...kept.flat(), ...forwardedFor(request), ...chunked]
 }
 
-function requestHead(request: IncomingMessage, { target, by }: { target: PreviewTarget; by: PortRight['by'] }): string {
-  const lines = pairsOf(withoutOurs(request, by, request.rawHeaders)).map(([name, value]) => `${name}: ${value}\r\n`)
+function requestHead(
+  request: IncomingMessage,
+  { target, by, host }: { target: PreviewTarget } & Pick<Dialled, 'by' | 'host'>,
+): string {
+  const pairs = withHost(pairsOf(withoutOurs(request, by, request.rawHeaders)), host)
+  const lines = pairs.map(([name, value]) => `${name}: ${value}\r\n`)
   const forwarded = pairsOf(forwardedFor(request)).map(([name, value]) => `${name}: ${value}\r\n`)
   return `${request.method} ${target.path} HTTP/1.1\r\n${lines.join('')}${forwarded.join('')}\r\n`
+}
+
+function withHost(pairs: [string, string][], host: string | undefined): [string, string][] {
+  if (host === undefined) return pairs
+  return pairs.map(([name, value]) => [name, name.toLowerCase() === 'host' ? host : value])
 }
 
 /** Without what gave the right to come here. Where no key did, a header that could carry one belongs to the program. */

@@ -36,7 +36,7 @@ import { readMetrics, type SandboxMetrics } from './metrics.ts'
 import { MetricsHistory } from './metrics-history.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
 import { pauseSandbox } from './pause.ts'
-import { type PortAccess, portAccess } from './port-access.ts'
+import { type PortRules, portRules } from './port-rules.ts'
 import { readPosture, type SandboxPosture } from './posture.ts'
 import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
@@ -167,7 +167,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     wake: (sandbox: Sandbox): Promise<LiveSandbox> => wakeSandbox(deps, sandbox),
     /** Calls `cut` when a running sandbox is paused or ends. Answers with what takes that back. */
     onLeave: (id: string, cut: () => void): (() => void) => deps.live.onLeave(id, cut),
-    portAccess: (of: LiveSandbox | Sandbox): Promise<PortAccess> => portAccess(deps, of),
+    portRules: (of: LiveSandbox | Sandbox): Promise<PortRules> => portRules(deps, of),
 
     /** Ids of the sandboxes that have a volume, whoever owns them. */
     withVolume: (volumeId: string): Promise<string[]> => deps.store.withVolume(volumeId),

@@ -293,14 +293,10 @@ export class SandboxStore {
   }
 
   /** Ids of those that have a volume, of all accounts. */
-  async withVolume(volumeId: string): Promise<string[]> {
-    const rows = await this.#db.kysely
-      .selectFrom('sandboxes')
-      .select('id')
-      .where('ended_at', 'is', null)
-      .where(sql<boolean>`volumes @> ${JSON.stringify([{ id: volumeId }])}::jsonb`)
-      .execute()
-    return rows.map(({ id }) => id)
+  async withVolume(id: string): Promise<string[]> {
+    const text = 'select id from sandboxes where ended_at is null and volumes @> $1::jsonb'
+    const { rows } = await this.#db.pool.query<{ id: string }>(text, [JSON.stringify([{ id }])])
+    return rows.map((row) => row.id)
   }
 
   /** Everything that has not ended, of all accounts. */

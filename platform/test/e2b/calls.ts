@@ -24,8 +24,8 @@ export const calls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: 'Template, timeout (at most 24 hours), metadata, envs and `allowPublicTraffic` are honoured. Refused by name: `secure: false`, `mcp`, `iam`, `rules`, `egressProxy`, `maskRequestHost`, `httpsPorts`. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
-      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量和 `allowPublicTraffic`。按名称拒绝：`secure: false`、`mcp`、`iam`、`rules`、`egressProxy`、`maskRequestHost`、`httpsPorts`。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
+      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost` and `httpsPorts` are honoured. Refused by name: `secure: false`, `mcp`, `iam`, `rules`, `egressProxy`. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
+      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost` 和 `httpsPorts`。按名称拒绝：`secure: false`、`mcp`、`iam`、`rules`、`egressProxy`。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
     },
   },
   { name: 'Sandbox.connect', status: 'works' },

@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import tls from 'node:tls'
 import { WebSocket } from 'ws'
+import { mintAuthority, mintCertificate } from '../../src/lib/certificate.ts'
+import { portPlaceholder } from '../../src/sandboxes/port-rules.ts'
 import { type Answer, startPlatform, until } from '../platform.ts'
 import { nameHere } from './names.ts'
 
@@ -52,6 +54,10 @@ class H(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.send_header('content-length', str(len(text))); self.end_headers(); self.wfile.write(text)
 http.server.ThreadingHTTPServer(('127.0.0.1', 3000), H).serve_forever()
 `
+const secureServer = `import ssl
+s = http.server.ThreadingHTTPServer(('127.0.0.1', 3443), H)
+c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); c.load_cert_chain('/tmp/pair.pem')
+s.socket = c.wrap_socket(s.socket, server_side=True); s.serve_forever()`
 await platform.call('PUT', `/v1/sandboxes/${made.sandboxID}/files?path=/tmp/server.py`, server)
 await platform.json('POST', `/v1/sandboxes/${made.sandboxID}/processes`, { command: 'exec python3 /tmp/server.py' })
 await until('the server inside listens', async () => (await get(host(3000))).status === 200)
@@ -182,6 +188,40 @@ asyncio.run(main())`
     })
   })
   assert.equal(heard, 'hello')
+})
+
+test('a port that speaks TLS inside is reached, and the Host inside is what was asked for', async () => {
+  const network = { maskRequestHost: `app.internal:${portPlaceholder}`, httpsPorts: [3443] }
+  const { sandboxID } = await platform.json('POST', '/v2/sandboxes', { templateID: 'base', network })
+  const path = `/v1/sandboxes/${sandboxID}`
+  const { certificate, key } = mintCertificate(mintAuthority('inside', { now: new Date() }), {
+    names: ['localhost'],
+    days: 1,
+    now: new Date(),
+  })
+  await platform.call('PUT', `${path}/files?path=/tmp/pair.pem`, certificate + key)
+  await platform.call(
+    'PUT',
+    `${path}/files?path=/tmp/server.py`,
+    server.replace(/^http\.server\.Threading.*$/m, secureServer),
+  )
+  await platform.json('POST', `${path}/processes`, { command: 'exec python3 /tmp/server.py' })
+  const name = `3443-${sandboxID}.${domain}:${port}`
+  const answer = await until('it listens', async () => {
+    const got = await get(name)
+    return got.status === 200 ? got : undefined
+  })
+  assert.ok(answer.body.includes("('host', 'app.internal:3443')"), answer.body)
+  assert.ok(answer.body.includes(`('x-forwarded-host', '${name}')`), answer.body)
+  const { network: told } = await platform.json('GET', `/sandboxes/${sandboxID}`)
+  assert.deepEqual([told.maskRequestHost, told.httpsPorts], [`app.internal:${portPlaceholder}`, [3443]])
+  for (const wrong of [
+    { httpsPorts: [49_983] },
+    { httpsPorts: [70_000] },
+    { maskRequestHost: 'a b' },
+    { maskRequestHost: 'a\r\nb: c' },
+  ])
+    assert.equal((await platform.call('POST', '/v2/sandboxes', { templateID: 'base', network: wrong })).status, 400)
 })
 
 test('web pages of anywhere may call what is inside', async () => {

@@ -4,7 +4,7 @@ import { labelBelow, type PreviewTarget, previewTarget } from '../previews.ts'
 import { Refusal } from './refusal.ts'
 
 /** The port at which a sandbox is told what to do. It is answered here: inside, nothing listens there. */
-const envdPort = 49_983
+export const envdPort = 49_983
 
 /** What a request is for, when it is for a sandbox: one of its ports, or its inside. */
 type EdgeTarget =

@@ -1,4 +1,5 @@
 import { portAccessLabel } from '../../sandboxes/port-access.ts'
+import { httpsPortsOf, maskHostLabel } from '../../sandboxes/port-rules.ts'
 import type { Sandbox, State } from '../../sandboxes/sandbox.ts'
 import type { SandboxTokens } from './tokens.ts'
 
@@ -56,6 +57,7 @@ export function listedView(sandbox: Sandbox): object {
 }
 
 export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
+  const https = httpsPortsOf(sandbox.metadata)
   return {
     ...listedView(sandbox),
     envdAccessToken: deps.tokens.access(sandbox.id),
@@ -64,6 +66,8 @@ export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
     network: {
       allowPublicTraffic: sandbox.metadata[portAccessLabel] === 'public',
       allowOut: sandbox.network.allow,
+      ...(sandbox.metadata[maskHostLabel] ? { maskRequestHost: sandbox.metadata[maskHostLabel] } : {}),
+      ...(https.length > 0 ? { httpsPorts: https } : {}),
       denyOut: [...(sandbox.network.internet ? [] : ['0.0.0.0/0']), ...sandbox.network.deny],
     },
     lifecycle: { autoResume: sandbox.lifecycle.autoResume, onTimeout: sandbox.lifecycle.onTimeout },
