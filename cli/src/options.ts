@@ -143,7 +143,19 @@ export function unenforcedOptions(flags: CreateFlags, runtime: SandboxInfo['runt
 
 /** What these options ask for. What was not given is left to the server. */
 export function createOptions(flags: CreateFlags): CreateOptions {
-  const { template, snapshot, timeout, onTimeout, autoResume, env, metadata, isolation: min, driver, gpu, volume } = flags
+  const {
+    template,
+    snapshot,
+    timeout,
+    onTimeout,
+    autoResume,
+    env,
+    metadata,
+    isolation: min,
+    driver,
+    gpu,
+    volume,
+  } = flags
   const limits = { cpuCores: flags.cpu, memoryMb: flags.memory, diskMb: flags.disk, maxProcesses: flags.processes }
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
   return {

@@ -70,7 +70,16 @@ async function start(): Promise<void> {
   opened.defer(() => templates.close())
   const keys = new Keys({ db, now })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
-  const sandboxes = createSandboxes({ db, engine, templates, volumes: volumes.mounts, config, now, logger, accountOf: () => account })
+  const sandboxes = createSandboxes({
+    db,
+    engine,
+    templates,
+    volumes: volumes.mounts,
+    config,
+    now,
+    logger,
+    accountOf: () => account,
+  })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
   await templates.recover()

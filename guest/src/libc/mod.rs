@@ -315,7 +315,6 @@ extern "C" {
     pub fn getrusage(who: c_int, usage: *mut rusage) -> c_int;
     pub fn setns(fd: c_int, kind: c_int) -> c_int;
     pub fn unshare(flags: c_int) -> c_int;
-    pub fn flock(fd: c_int, operation: c_int) -> c_int;
     pub fn mkdirat(directory: c_int, name: *const c_char, mode: c_uint) -> c_int;
     pub fn fchownat(directory: c_int, name: *const c_char, uid: c_uint, gid: c_uint, flags: c_int) -> c_int;
     pub fn mmap(

@@ -69,7 +69,14 @@ export class SandboxStore {
       name: 'run',
       set: "state = 'running', instance_id = $4, runtime = $5, warm = $6, network = $7, lifecycle = $8, volumes = $9",
       where: "state = 'starting'",
-      values: [instanceId, JSON.stringify(runtime), warm, JSON.stringify(network), JSON.stringify(lifecycle), JSON.stringify(volumes)],
+      values: [
+        instanceId,
+        JSON.stringify(runtime),
+        warm,
+        JSON.stringify(network),
+        JSON.stringify(lifecycle),
+        JSON.stringify(volumes),
+      ],
       id,
       event: {
         type: 'sandbox.created',

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSecureContext, rootCertificates } from 'node:tls'
@@ -25,6 +25,9 @@ export function givenCredentials(files: { certificate: string; key: string }): T
           [files.certificate, files.key].map((path) => readFile(path, 'utf8')),
         )
         const given = { certificate: certificate!, key: key! }
+        // An empty file, half written, would pass for one that says nothing.
+        if (!new X509Certificate(given.certificate).checkPrivateKey(createPrivateKey(given.key)))
+          throw new Error('the key is of another certificate')
         createSecureContext({ cert: given.certificate, key: given.key })
         return given
       } catch (cause) {

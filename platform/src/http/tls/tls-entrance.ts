@@ -9,14 +9,16 @@ import { requestLikeHttp1, responseLikeHttp1 } from './like-http1.ts'
 
 /** The first byte of a TLS connection. No request begins with it. */
 const handshake = 0x16
-const renewEveryMs = 3_600_000
+const hourMs = 3_600_000
 const idleSessionMs = 72_000
 
 interface Deps {
   credentials: TlsCredentials
   /** A client gets this long to say its first byte, and again for the handshake. */
   patienceMs: number
-  logger: Logger
+  /** How often it is looked whether there is another certificate; an hour unless said. */
+  renewEveryMs?: number
+  logger: Pick<Logger, 'warn'>
 }
 
 /**
@@ -29,7 +31,7 @@ export class TlsEntrance {
   readonly #renewal: NodeJS.Timeout
   #shown: Certified
 
-  constructor(server: Server, first: Certified, { credentials, patienceMs, logger }: Deps) {
+  constructor(server: Server, first: Certified, { credentials, patienceMs, renewEveryMs = hourMs, logger }: Deps) {
     this.#shown = first
     const plain = server.listeners('connection') as ((socket: Socket) => void)[]
     const inPlain = (socket: Socket) => {
