@@ -64,6 +64,19 @@ export interface CreateFlags extends NetworkFlags {
   isolation?: Isolation
   gpu?: boolean
   driver?: string
+  volume?: VolumeMount[]
+}
+
+interface VolumeMount {
+  name: string
+  path: string
+}
+
+/** Parses a repeatable NAME:PATH. */
+function mount(value: string, before: VolumeMount[] = []): VolumeMount[] {
+  const [, name, path] = /^([^:/]+):(\/.*)$/.exec(value) ?? []
+  if (!name || !path) throw new InvalidArgumentError(text.badMount(value))
+  return [...before, { name, path }]
 }
 
 /** The options that say what a sandbox may reach. */
@@ -104,6 +117,7 @@ export function withCreateOptions(command: Command): Command {
     .addOption(new Option('--isolation <level>', text.optionIsolation).choices(isolationLevels))
     .option('--gpu', text.optionGpu)
     .option('--driver <name>', text.optionDriver)
+    .option('-v, --volume <name:path>', text.optionVolume, mount)
 }
 
 /** Offered by the completion; the server alone knows which runtimes it has. */
@@ -129,7 +143,19 @@ export function unenforcedOptions(flags: CreateFlags, runtime: SandboxInfo['runt
 
 /** What these options ask for. What was not given is left to the server. */
 export function createOptions(flags: CreateFlags): CreateOptions {
-  const { template, snapshot, timeout, onTimeout, autoResume, env, metadata, isolation: min, driver, gpu } = flags
+  const {
+    template,
+    snapshot,
+    timeout,
+    onTimeout,
+    autoResume,
+    env,
+    metadata,
+    isolation: min,
+    driver,
+    gpu,
+    volume,
+  } = flags
   const limits = { cpuCores: flags.cpu, memoryMb: flags.memory, diskMb: flags.disk, maxProcesses: flags.processes }
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
   return {
@@ -143,6 +169,7 @@ export function createOptions(flags: CreateFlags): CreateOptions {
     metadata,
     limits: Object.keys(given).length > 0 ? given : undefined,
     network: networkOptions(flags),
+    volumes: volume,
     isolation:
       min || driver || gpu ? { ...(min && { min }), ...(driver && { driver }), ...(gpu && { gpu }) } : undefined,
   }

@@ -29,6 +29,9 @@ import { addList as addTemplateList } from './commands/template/list.ts'
 import { addRemove as addTemplateRemove } from './commands/template/remove.ts'
 import { addUp } from './commands/up.ts'
 import { addVerify } from './commands/verify.ts'
+import { addCreate as addVolumeCreate } from './commands/volume/create.ts'
+import { addDelete as addVolumeDelete } from './commands/volume/delete.ts'
+import { addList as addVolumeList } from './commands/volume/list.ts'
 import { text } from './messages.ts'
 import { displayWidth } from './output/display-width.ts'
 import { usageError } from './usage-error.ts'
@@ -76,6 +79,10 @@ export function program(): Command {
   const template = root.command('template').description(text.template).enablePositionalOptions()
   template.helpCommand('help [command]', text.helpCommand)
   for (const add of [addTemplateBuild, addTemplateList, addTemplateRemove]) add(template)
+
+  const volume = root.command('volume').description(text.volume).enablePositionalOptions()
+  volume.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addVolumeCreate, addVolumeList, addVolumeDelete]) add(volume)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

@@ -31,6 +31,7 @@ test('readConfig() names the variable, the rule and the value that breaks it', (
     WARREN_PORT: '70000',
     WARREN_POOL_SIZE: '1.5',
     WARREN_ISOLATION: 'vm',
+    WARREN_DOMAIN: 'localhost:7070',
     WARREN_DEFAULT_MEMORY_MB: 'lots',
   }
   for (const [name, value] of Object.entries(broken)) {

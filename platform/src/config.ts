@@ -8,6 +8,10 @@ export interface Config {
   home: string
   host: string
   port: number
+  /** Below which the API and the ports of sandboxes have names, and the port that is written behind it where it is another. */
+  domain: { name: string; port: number | undefined } | undefined
+  /** Files of the certificate for the domain and of its key. */
+  tls: { certificate: string; key: string } | undefined
   /** Origins of web pages that may call the API. */
   corsOrigins: string[]
   /** The least isolation a sandbox gets when its request names none. */
@@ -71,6 +75,29 @@ export const settings = {
     default: 7070,
     meaning: 'Port to listen on; 0 takes a free one.',
     parse: number({ least: 0, most: 65535, whole: true }),
+  }),
+  domain: setting<Config['domain']>({
+    name: 'domain',
+    env: 'WARREN_DOMAIN',
+    default: undefined,
+    meaning:
+      'Domain, with a port behind a colon where clients reach another than WARREN_PORT, below which names lead here: api.<domain> and <port>-<id>.<domain>. TLS is then spoken too, on the same port.',
+    parse: domain,
+  }),
+  tlsCertificate: setting<string | undefined>({
+    name: 'tls.certificate',
+    env: 'WARREN_TLS_CERT',
+    default: undefined,
+    meaning:
+      'Certificate for the domain and *.<domain>, with those it depends on, as a PEM file; taken anew when it changes. Default: one of an authority of our own, in WARREN_HOME.',
+    parse: (text) => resolve(text),
+  }),
+  tlsKey: setting<string | undefined>({
+    name: 'tls.key',
+    env: 'WARREN_TLS_KEY',
+    default: undefined,
+    meaning: 'Key of that certificate, as a PEM file.',
+    parse: (text) => resolve(text),
   }),
   corsOrigins: setting<string[]>({
     name: 'corsOrigins',
@@ -261,6 +288,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     home: read(settings.home),
     host: read(settings.host),
     port: read(settings.port),
+    domain: read(settings.domain),
+    tls: tlsFiles(read(settings.domain), read(settings.tlsCertificate), read(settings.tlsKey)),
     corsOrigins: read(settings.corsOrigins),
     isolation: read(settings.isolation),
     allowUnconfined: read(settings.allowUnconfined),
@@ -308,6 +337,13 @@ function readSetting<T>(setting: Setting<T>, env: Record<string, string | undefi
   }
 }
 
+function tlsFiles(domain: Config['domain'], certificate: string | undefined, key: string | undefined): Config['tls'] {
+  if (certificate && key && domain) return { certificate, key }
+  if (!certificate && !key) return undefined
+  const { tlsCertificate, tlsKey, domain: domainRow } = settings
+  throw new WarrenError('invalid_request', `${tlsCertificate.env}, ${tlsKey.env} and ${domainRow.env} go together`)
+}
+
 function number(range: { least: number; most: number; whole?: boolean }): (text: string) => number {
   return (text) => {
     const value = Number(text)
@@ -323,6 +359,15 @@ function oneOf<T extends string>(...values: T[]): (text: string) => T {
     if (value === undefined) throw new RangeError(`one of ${values.join(', ')}`)
     return value
   }
+}
+
+function domain(text: string): { name: string; port: number | undefined } {
+  const [, name, port] =
+    /^((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]+)(?::([1-9]\d{0,4}))?$/.exec(text.toLowerCase()) ?? []
+  // Clients take no certificate for *.localhost: a star needs two labels behind it.
+  if (!name || name.length > 180 || Number(port ?? 1) > 65_535 || /^[\d.]+$/.test(name))
+    throw new RangeError('a domain of two labels or more, such as box.example.com or box.localhost:7070')
+  return { name, port: port === undefined ? undefined : Number(port) }
 }
 
 function list(text: string): string[] {

@@ -10,6 +10,7 @@ import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
 import { forgetEvents } from './events/outbox.ts'
 import { buildServer } from './http/server.ts'
+import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { claimFolder } from './lib/claim-folder.ts'
 import { step } from './lib/step.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
@@ -18,6 +19,7 @@ import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { imagePuller } from './templates/registry/image-puller.ts'
 import { Templates } from './templates/templates.ts'
+import { createVolumes } from './volumes/volumes.ts'
 import { greet } from './welcome.ts'
 
 const guestBinary = fileURLToPath(new URL('../../guest/target/release/warren-guest', import.meta.url))
@@ -67,17 +69,32 @@ async function start(): Promise<void> {
   const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
   opened.defer(() => templates.close())
   const keys = new Keys({ db, now })
-  const sandboxes = createSandboxes({ db, engine, templates, config, now, logger, accountOf: () => account })
+  const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
+  const sandboxes = createSandboxes({
+    db,
+    engine,
+    templates,
+    volumes: volumes.mounts,
+    config,
+    now,
+    logger,
+    accountOf: () => account,
+  })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
   await templates.recover()
+  await volumes.recover()
+  opened.defer(() => volumes.close())
   const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
+  const tls = await tlsCredentials(config)
   const server = await buildServer({
     config,
+    tls,
     engine,
     sandboxes,
     templates,
+    volumes,
     ...authenticator({ adminKey: key, account, keys }),
     keys,
     tokenSeed: seed,
@@ -95,8 +112,14 @@ async function start(): Promise<void> {
     account,
     address,
     config,
+    trust: tls?.trust,
     print: (line) => process.stdout.write(`${line}\n`),
   })
+}
+
+async function tlsCredentials({ home, domain, tls }: Config): Promise<TlsCredentials | undefined> {
+  if (!domain) return undefined
+  return tls ? givenCredentials(tls) : ownCredentials(home, domain.name)
 }
 
 /** Whether the database answers within a moment. */

@@ -2,7 +2,11 @@ import { join } from 'node:path'
 import type { Account } from './accounts/account.ts'
 import { type Config, settings } from './config.ts'
 import type { DriverReport, Engine } from './engine/engine.ts'
+import { places } from './http/places.ts'
+import type { TlsCredentials } from './http/tls/credentials.ts'
 import type { Sandboxes } from './sandboxes/sandboxes.ts'
+
+type TlsTrust = TlsCredentials['trust']
 
 interface Greeting {
   engine: Engine
@@ -11,13 +15,15 @@ interface Greeting {
   /** Where the platform listens, as a URL. */
   address: string
   config: Config
+  /** What clients of the domain have to trust, where its certificate is ours. */
+  trust: TlsTrust
   print: (line: string) => void
 }
 
 const program = { command: 'echo "hello from $(id -un) on $(uname -s), process $$"; ls /' }
 
 /** What `npm start` shows: the ladder, a first program run in a real sandbox, where to go on, and the line `ready URL`. */
-export async function greet({ engine, sandboxes, account, address, config, print }: Greeting): Promise<void> {
+export async function greet({ engine, sandboxes, account, address, config, trust, print }: Greeting): Promise<void> {
   print('')
   print('Runtimes of this host, strongest first:')
   for (const report of await engine.drivers()) print(`  ${ladderLine(report)}`)
@@ -33,7 +39,19 @@ export async function greet({ engine, sandboxes, account, address, config, print
   print('  npx warren sandbox shell                       a terminal in a new sandbox')
   print('  npx warren doctor                              what this host can isolate, and why')
   print('')
+  if (config.domain) for (const line of domainLines(config, address, trust)) print(line)
   print(`ready ${address}`)
+}
+
+/** How a program written for E2B finds us by the domain. */
+function domainLines(config: Config, address: string, trust: TlsTrust): string[] {
+  const { domain } = places(() => Number(new URL(address).port), config.domain)
+  return [
+    `Programs written for E2B, by the domain (api.${config.domain!.name} and *.${config.domain!.name} must lead here):`,
+    `  export E2B_DOMAIN=${domain()} E2B_API_KEY=$(cat '${join(config.home, 'admin.key')}')`,
+    ...(trust ? [`  export NODE_EXTRA_CA_CERTS='${trust.authority}' SSL_CERT_FILE='${trust.bundle}'`] : []),
+    '',
+  ]
 }
 
 /** What the command line has to be told when it would look for us elsewhere. */

@@ -11,6 +11,9 @@ const rows = Object.values(settings)
 const describedDefaults = [
   'WARREN_HOME',
   'WARREN_KERNEL',
+  'WARREN_DOMAIN',
+  'WARREN_TLS_CERT',
+  'WARREN_TLS_KEY',
   'WARREN_CORS_ORIGINS',
   'WARREN_POOL_SIZE',
   'WARREN_PARALLEL_CREATES',

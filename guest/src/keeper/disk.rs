@@ -2,6 +2,7 @@ use super::layers::lay_over;
 use super::loop_device::{wait_until_unused, LoopDevice};
 use super::options::{Disk, Options};
 use super::skeleton::{fill, shift_owners, take_over};
+use super::volume::mount_volume;
 use super::write_limit::WriteLimit;
 use crate::libc;
 use crate::sparse_copy::copy_sparse;
@@ -27,6 +28,8 @@ pub struct MountedDisk {
     /// Folders of the host that are covered.
     hidden: Vec<String>,
     device: Option<LoopDevice>,
+    /// Numbers of the loop devices of volumes, which others may have too.
+    volumes: Vec<i32>,
     write_limit: Option<WriteLimit>,
 }
 
@@ -69,6 +72,10 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
         bind_read_only(source, &root, target)
             .map_err(|errno| failed(&format!("show {} at {}/{}", source, root, target), errno))?;
     }
+    let volumes = options.volumes.iter();
+    let volumes = volumes
+        .map(|(image, target)| mount_volume(image, &root, target, options.uid_base))
+        .collect::<Result<Vec<_>, _>>()?;
     let hidden = &options.hidden;
     for path in hidden {
         mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "size=4k")
@@ -80,7 +87,7 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
         let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         mount("sysfs", &target, "sysfs", flags, "").map_err(|errno| failed("mount sysfs", errno))?;
     }
-    Ok(Some(MountedDisk { root, hidden: hidden.clone(), device, write_limit: options.write_limit.clone() }))
+    Ok(Some(MountedDisk { root, hidden: hidden.clone(), device, volumes, write_limit: options.write_limit.clone() }))
 }
 
 /// With all that is mounted below it, where the kernel can make that read-only too (Linux 5.12). A disk that comes from a
@@ -168,15 +175,22 @@ impl MountedDisk {
     }
 
     fn limit_writes(&self) {
-        if let (Some(limit), Some(device)) = (&self.write_limit, &self.device) {
-            limit.set(device.number());
+        for (limit, number) in self.limited() {
+            limit.set(number);
         }
     }
 
     fn lift_write_limit(&self) {
-        if let (Some(limit), Some(device)) = (&self.write_limit, &self.device) {
-            limit.lift(device.number());
+        for (limit, number) in self.limited() {
+            limit.lift(number);
         }
+    }
+
+    /// Of version 1, the limit of a volume goes with the first of those that have it.
+    fn limited(&self) -> impl Iterator<Item = (&WriteLimit, i32)> {
+        let own = self.device.iter().map(LoopDevice::number);
+        let numbers = own.chain(self.volumes.iter().copied());
+        self.write_limit.iter().flat_map(move |limit| numbers.clone().map(move |number| (limit, number)))
     }
 
     /// Copies the image to `disk.copy`. Whoever asks sees to it that nothing in the sandbox writes meanwhile.

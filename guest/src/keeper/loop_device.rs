@@ -1,6 +1,7 @@
 use crate::libc;
 use crate::syscalls::{c_string, check, errno_of, open, Errno};
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::io::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::thread::sleep;
@@ -36,6 +37,28 @@ impl LoopDevice {
 
     pub fn number(&self) -> i32 {
         self.number
+    }
+
+    /// The device that has this image already, for another sandbox, or a new one. Two devices of one image would know nothing
+    /// of each other's writes. Whoever calls holds a lock on the image.
+    pub fn attach_shared(image: &str) -> Result<LoopDevice, Errno> {
+        let status = std::fs::metadata(image).map_err(|error| errno_of(&error))?;
+        let entries = std::fs::read_dir("/sys/block").map_err(|error| errno_of(&error))?;
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let numbers = names.filter_map(|name| name.strip_prefix("loop").and_then(|number| number.parse().ok()));
+        for number in numbers {
+            if !Path::new(&format!("/sys/block/loop{}/loop/backing_file", number)).exists() {
+                continue;
+            }
+            // Held open it is not detached any more, and only now it is sure what it has.
+            let (path, fd) = open_device(number)?;
+            let mut info = libc::loop_info64::default();
+            let asked = check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::LOOP_GET_STATUS64, &mut info) });
+            if asked.is_ok() && info.lo_inode == status.ino() && info.lo_device as u32 == status.dev() as u32 {
+                return Ok(LoopDevice { number, path, fd: Some(fd) });
+            }
+        }
+        LoopDevice::attach(image)
     }
 
     pub fn path(&self) -> &str {

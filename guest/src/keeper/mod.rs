@@ -12,6 +12,7 @@ mod runtime;
 pub mod skeleton;
 mod start;
 mod supervise;
+mod volume;
 mod watchers;
 mod write_limit;
 

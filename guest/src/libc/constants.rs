@@ -193,6 +193,7 @@ pub const LOOP_CONFIGURE: c_ulong = 0x4c0a;
 pub const LOOP_CTL_GET_FREE: c_ulong = 0x4c82;
 pub const LOOP_SET_FD: c_ulong = 0x4c00;
 pub const LOOP_SET_STATUS64: c_ulong = 0x4c04;
+pub const LOOP_GET_STATUS64: c_ulong = 0x4c05;
 pub const LOOP_SET_DIRECT_IO: c_ulong = 0x4c08;
 pub const LO_FLAGS_AUTOCLEAR: u32 = 0x4;
 
@@ -267,7 +268,14 @@ pub use by_architecture::*;
 pub const SYS_CLOSE_RANGE: i64 = 436;
 pub const SYS_OPEN_TREE: i64 = 428;
 pub const SYS_MOVE_MOUNT: i64 = 429;
+pub const SYS_FSOPEN: i64 = 430;
+pub const SYS_FSCONFIG: i64 = 431;
+pub const SYS_FSMOUNT: i64 = 432;
 pub const SYS_MOUNT_SETATTR: i64 = 442;
+pub const MOVE_MOUNT_T_EMPTY_PATH: i64 = 0x40;
+pub const FSCONFIG_SET_STRING: i64 = 1;
+pub const FSCONFIG_CMD_CREATE: i64 = 6;
+pub const MOUNT_ATTR_NOATIME: u64 = 0x10;
 
 // Ending a machine.
 pub const RB_AUTOBOOT: c_int = 0x1234567;

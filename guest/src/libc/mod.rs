@@ -198,7 +198,9 @@ impl ifreq_flags {
 #[repr(C)]
 #[derive(Default)]
 pub struct loop_info64 {
-    before: [u64; 5],
+    pub lo_device: u64,
+    pub lo_inode: u64,
+    before: [u64; 3],
     numbers: [u32; 3],
     pub lo_flags: u32,
     names: [[u8; 32]; 5],
@@ -313,6 +315,8 @@ extern "C" {
     pub fn getrusage(who: c_int, usage: *mut rusage) -> c_int;
     pub fn setns(fd: c_int, kind: c_int) -> c_int;
     pub fn unshare(flags: c_int) -> c_int;
+    pub fn mkdirat(directory: c_int, name: *const c_char, mode: c_uint) -> c_int;
+    pub fn fchownat(directory: c_int, name: *const c_char, uid: c_uint, gid: c_uint, flags: c_int) -> c_int;
     pub fn mmap(
         address: *const c_void,
         length: usize,

@@ -15,6 +15,8 @@ export interface IsolationWanted {
   gpu?: boolean
   /** From layers of its own instead of what the host shows. */
   layers?: boolean
+  /** With volumes. */
+  volumes?: boolean
 }
 
 export interface Choice {
@@ -37,7 +39,7 @@ export function chooseDriver(probed: readonly ProbedDriver[], wanted: IsolationW
   const asked = wanted.driver ? `driver "${wanted.driver}"` : `isolation of at least "${wanted.min}"`
   throw new WarrenError(
     'unavailable',
-    `no runtime of this host offers ${asked}${wanted.gpu ? ' with a GPU' : ''}${wanted.layers ? ' for a template that has been built' : ''}`,
+    `no runtime of this host offers ${asked}${wanted.gpu ? ' with a GPU' : ''}${wanted.layers ? ' for a template that has been built' : ''}${wanted.volumes ? ' with volumes' : ''}`,
     {
       hint: 'run `warren doctor` on the host to see what each runtime lacks, or ask for less isolation',
       details: { passedOver },
@@ -51,6 +53,7 @@ function refusal(driver: Driver, fingerprint: Fingerprint, wanted: IsolationWant
   if (!isAtLeast(driver.isolation, wanted.min)) return `offers "${driver.isolation}", asked was "${wanted.min}"`
   if (!fingerprint.healthy) return fingerprint.reason
   if (fingerprint.emulated && !wantsEmulation(driver, wanted)) return `${fingerprint.reason}; must be asked for`
+  if (wanted.volumes && !driver.mountsVolumes) return 'mounts no volumes'
   const layers = wanted.layers ? refusalOfLayers(driver) : undefined
   if (layers || !wanted.gpu) return layers
   return driver.refuseGpu ? driver.refuseGpu() : 'gives a sandbox no GPU'

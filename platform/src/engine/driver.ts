@@ -56,8 +56,19 @@ export interface InstanceSpec {
   slot: number
   /** It gets the host's GPUs. */
   gpu?: true
+  /** Mounted for reading and writing. */
+  volumes?: VolumePlace[]
   /** The prepared network it is started in. Without one it has nothing but a loopback of its own. */
   network?: NetworkPlace
+}
+
+/** What outlives instances, and several may have at once. */
+export interface VolumePlace {
+  id: string
+  /** A disk image; the folder itself where this process is not root. */
+  source: string
+  /** Where it is inside; absolute. */
+  path: string
 }
 
 /** A network namespace with an interface, and its number. */
@@ -199,6 +210,8 @@ export interface Driver {
   holdsWritesBack?: true
   /** Whether the kernel of the host never reads what is on a sandbox's disk. */
   disksStayInside?: boolean
+  /** Whether its instances have the volumes of their specification. */
+  mountsVolumes?: boolean
   /** Why a sandbox gets no GPU here; undefined where it gets one. A driver without this gives none. */
   refuseGpu?(): string | undefined
   /** Why it cannot start from layers; undefined where it can. A driver without this cannot. */

@@ -3,72 +3,45 @@ import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { CaptureOptions } from './capture-layer.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
-import type { Capabilities, Driver, Fingerprint, Hold, InstanceSpec, Isolation, Limits, Rootfs } from './driver.ts'
+import type {
+  Capabilities,
+  Driver,
+  Fingerprint,
+  Hold,
+  InstanceSpec,
+  Isolation,
+  Limits,
+  Rootfs,
+  VolumePlace,
+} from './driver.ts'
+import type { EngineDeps } from './engine-deps.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { fingerprint } from './fingerprint.ts'
-import type { Cgroups } from './host/cgroups.ts'
 import { checkRoom } from './host/room.ts'
 import type { Image, Images } from './images/images.ts'
 import type { Layer } from './images/layer-store.ts'
 import { Instance } from './instance.ts'
 import { InstanceNetwork } from './instance-network.ts'
-import type { InstanceRecord, InstanceStore } from './instance-store.ts'
+import type { InstanceRecord } from './instance-store.ts'
 import { Ladder } from './ladder.ts'
-import type { Network } from './network/network.ts'
-import type { NetworkPolicy } from './network/rules.ts'
 import { measurePosture, type Posture } from './posture.ts'
 import { PreparedStarts } from './prepared-starts.ts'
 import { Remains, removeStrayGroups } from './remains.ts'
 import { type Runtime, runtimeOf } from './runtime.ts'
 import { SavedStates } from './saved-states.ts'
-import type { SnapshotStore } from './snapshot-store.ts'
 import { StartQueue } from './start-queue.ts'
+import type { StartRequest } from './start-request.ts'
+import type { VolumeFiles } from './volume-files.ts'
 import { WarmPool } from './warm-pool.ts'
 
 export type { InstanceExit } from './instance.ts'
 export { Instance }
-
-export interface StartRequest {
-  /** Whoever the instance is for; kept with it, so that nobody else's claim is honoured after a crash. */
-  owner: string
-  template: string
-  /** What it starts from instead of a template: a build that is still being made. */
-  image?: Image
-  limits: Limits
-  /** What every process in it starts with. */
-  env: Record<string, string>
-  /** What it may reach; nothing unless said. */
-  network?: NetworkPolicy
-  isolation?: Partial<IsolationWanted>
-  /** Start a new one even when a ready one waits. */
-  cold?: boolean
-}
 
 export interface DriverReport {
   driver: string
   isolation: Isolation
   fingerprint: Fingerprint
   capabilities: Capabilities
-}
-
-export interface EngineDeps {
-  /** Folder of everything that lasts. */
-  home: string
-  store: InstanceStore
-  drivers: readonly Driver[]
-  cgroups: Cgroups | undefined
-  /** The way out of sandboxes, or the reason why there is none here. */
-  network: Network | string
-  /** The files of templates. */
-  images: Images
-  /** Least isolation where a request names neither that nor a driver. */
-  isolation: Isolation
-  pool: { template: string; size: number; limits: Limits }
-  parallelStarts: number
-  snapshots: SnapshotStore
-  /** Where the agent's binary with this checksum would be. */
-  agent: (sha256: string) => string
-  log: { warn: (details: object, message: string) => void }
 }
 
 /** A boot may take this long before the runtime counts as broken, milliseconds. */
@@ -157,7 +130,8 @@ export class Engine {
   ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
     // Who names a driver accepts what it offers.
     const min = request.isolation?.driver === undefined ? this.#deps.isolation : 'none'
-    const wanted: IsolationWanted = { min, ...request.isolation }
+    const volumes = (request.volumes ?? []).length > 0
+    const wanted: IsolationWanted = { min, ...request.isolation, ...(volumes && { volumes }) }
     const rootfs = await this.#rootfs(request)
     const layers = rootfs.layers !== undefined
     const { driver, passedOver } = chooseDriver(await this.#ladder.probed(wanted), { ...wanted, layers })
@@ -179,6 +153,11 @@ export class Engine {
 
   get(id: string): Instance | undefined {
     return this.#instances.get(id)
+  }
+
+  /** What volumes are made of. */
+  get volumes(): VolumeFiles {
+    return this.#deps.volumes
   }
 
   /** How an instance is kept from this host. */
@@ -296,10 +275,11 @@ export class Engine {
     return instance
   }
 
-  #fitsPool({ template, image, limits, isolation }: StartRequest, driver: Driver): boolean {
+  #fitsPool({ template, image, limits, isolation, volumes = [] }: StartRequest, driver: Driver): boolean {
     const { pool, cgroups } = this.#deps
     return (
       pool.size > 0 &&
+      volumes.length === 0 &&
       !isolation?.gpu &&
       !image &&
       template === pool.template &&
@@ -313,16 +293,19 @@ export class Engine {
   async #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
     const { template, image, limits } = request
     const gpu = request.isolation?.gpu
+    const volumes = (request.volumes ?? []).map((volume) => this.#deps.volumes.place(volume))
+    // What is prepared for nobody has no volumes.
+    const alone = request.cold || volumes.length > 0
     await checkRoom(this.#deps.home, limits)
     const begin = async (signal: AbortSignal, hold?: Hold) =>
-      this.#create(await this.#newRecord(driver, { template, image, limits, gpu }), driver, signal, hold)
+      this.#create(await this.#newRecord(driver, { template, image, limits, gpu, volumes }), driver, signal, hold)
     const kind = `${driver.name} ${template} ${JSON.stringify({ ...limits, gpu })}`
     const instance = await this.#queue.run('urgent', signal, async () => {
-      const prepared = request.cold ? undefined : this.#prepared.take(kind, signal)
+      const prepared = alone ? undefined : this.#prepared.take(kind, signal)
       return prepared ? await prepared : await begin(signal)
     })
     this.#watch(instance)
-    if (!request.cold && !image && !this.#fitsPool(request, driver)) {
+    if (!alone && !image && !this.#fitsPool(request, driver)) {
       this.#prepared.prepare(kind, (hold, signal) => begin(signal, hold))
     }
     return instance
@@ -351,13 +334,20 @@ export class Engine {
 
   async #newRecord(
     driver: Driver,
-    of: { template: string; image?: Image | undefined; limits: Limits; gpu?: boolean | undefined },
+    of: {
+      template: string
+      image?: Image | undefined
+      limits: Limits
+      gpu?: boolean | undefined
+      volumes?: VolumePlace[]
+    },
   ): Promise<InstanceRecord> {
-    const { template, image, limits, gpu } = of
+    const { template, image, limits, gpu, volumes = [] } = of
     const rootfs = await this.#rootfs({ template, ...(image && { image }) })
     const network = await this.network.take(driver)
     const slot = this.#deps.store.takeSlot()
-    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot, ...network, ...(gpu && { gpu }) }
+    const more = { ...network, ...(gpu && { gpu }), ...(volumes.length > 0 && { volumes }) }
+    const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot, ...more }
     return { spec, driver: driver.name, createdAt: Date.now() }
   }
 

@@ -5,7 +5,8 @@ import { WarrenError } from '../errors.ts'
 import { step } from '../lib/step.ts'
 import type { Isolation, Limits } from './driver.ts'
 import { createDrivers } from './drivers.ts'
-import { Engine, type EngineDeps } from './engine.ts'
+import { Engine } from './engine.ts'
+import type { EngineDeps } from './engine-deps.ts'
 import { openHost } from './host/host.ts'
 import { agentPath, keepAgent } from './images/agent.ts'
 import { prepareBase } from './images/base.ts'
@@ -15,6 +16,7 @@ import { forgetTemplateDisks } from './images/template-disk.ts'
 import { InstanceStore } from './instance-store.ts'
 import { type EgressOptions, openNetwork } from './open-network.ts'
 import { SnapshotStore } from './snapshot-store.ts'
+import { VolumeFiles } from './volume-files.ts'
 
 export interface OpenEngineOptions {
   /** Absolute; the engine keeps `run` and `images` below it. */
@@ -59,6 +61,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
     store,
     snapshots: await SnapshotStore.open(join(options.home, 'snapshots')),
     agent: (sha256) => agentPath(imagesDir, sha256),
+    volumes: new VolumeFiles(join(options.home, 'volumes'), host),
     drivers: createDrivers(host, { ...options, tell: (message) => options.log.info({}, message) }),
     cgroups: host.cgroups,
     network: await openNetwork(host, store, { ...options, name: cgroupParent }),

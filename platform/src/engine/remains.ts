@@ -1,4 +1,4 @@
-import type { EngineDeps } from './engine.ts'
+import type { EngineDeps } from './engine-deps.ts'
 
 /** Pause before what could not be removed is tried again; doubles up to the longest, milliseconds. */
 const retryMs = { shortest: 500, longest: 30_000 }

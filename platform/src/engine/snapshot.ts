@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { WarrenError } from '../errors.ts'
 import type { Driver } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { checkRoomForMemory, orDiskFull } from './host/room.ts'
@@ -40,6 +41,8 @@ export async function saveDraft(
   const { spec, driver, limits } = instance
   const promise = driver.capabilities().snapshot
   if ('absent' in promise) throw cannot(driver, 'snapshot')
+  if (spec.volumes)
+    throw new WarrenError('invalid_request', 'a sandbox with volumes cannot be saved or forked: they are not its own')
   await checkRoomForMemory(home, await instance.usage())
   const path = await snapshots.draft(id)
   const { token, goesOn } = await instance.snapshot(path, { hold: false }, signal)

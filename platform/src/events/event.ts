@@ -13,6 +13,8 @@ export type Event =
   | TemplateBuilt
   | TemplateBuildFailed
   | TemplateDeleted
+  | VolumeCreated
+  | VolumeDeleted
 
 interface About {
   accountId: string
@@ -91,4 +93,14 @@ interface TemplateBuildFailed extends About {
 interface TemplateDeleted extends About {
   type: 'template.deleted'
   data: Record<string, never>
+}
+
+interface VolumeCreated extends About {
+  type: 'volume.created'
+  data: { name: string }
+}
+
+interface VolumeDeleted extends About {
+  type: 'volume.deleted'
+  data: { name: string }
 }

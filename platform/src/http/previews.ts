@@ -1,10 +1,13 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Duplex, pipeline } from 'node:stream'
+import tls from 'node:tls'
 import type { Authenticate } from '../accounts/authenticate.ts'
 import { WarrenError } from '../errors.ts'
+import { portPlaceholder } from '../sandboxes/port-rules.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import { clientGone } from './client-gone.ts'
 import { withoutCredentials } from './credentials.ts'
+import { cutOff } from './cut-off.ts'
 import { type PortRight, portRight } from './e2b/port-right.ts'
 import { portNotOpen, Refusal, refusalText, sendRefusal } from './e2b/refusal.ts'
 import type { SandboxTokens } from './e2b/tokens.ts'
@@ -27,17 +30,32 @@ export interface PreviewTarget {
   path: string
 }
 
-/** Reads `<port>-<id>.localhost` and `/v1/sandboxes/<id>/ports/<port>/…`. Undefined for what is meant for the platform itself. */
-export function previewTarget({ headers, url = '/' }: IncomingMessage): PreviewTarget | undefined {
-  const host = /^([^:]*)\.localhost\.?(?::\d+)?$/i.exec(headers.host ?? '')
-  if (host) {
-    const label = /^(\d{1,5})-([a-z0-9]+)$/i.exec(host[1]!)
-    return { needsKey: false, id: label?.[2]?.toLowerCase() ?? '', port: portNumber(label?.[1]), path: url }
+/**
+ * Reads `<port>-<id>` of localhost or `domain`, and `/v1/sandboxes/<id>/ports/<port>/…`. Undefined for what is meant for
+ * the platform itself.
+ */
+export function previewTarget({ headers, url = '/' }: IncomingMessage, domain?: string): PreviewTarget | undefined {
+  const label = labelOf(headers.host ?? '', domain)
+  if (label !== undefined) {
+    const [, port, id = ''] = /^(\d{1,5})-([a-z0-9]+)$/.exec(label) ?? []
+    return { needsKey: false, id, port: portNumber(port), path: url }
   }
   const path = /^\/v1\/sandboxes\/([^/?]+)\/ports\/([^/?]+)(.*)$/s.exec(url)
   if (!path) return undefined
   const rest = path[3]!
   return { needsKey: true, id: path[1]!, port: portNumber(path[2]), path: rest.startsWith('/') ? rest : `/${rest}` }
+}
+
+/** What stands before the domain in the name of a host, if it can be the name of a sandbox. */
+function labelOf(host: string, domain: string | undefined): string | undefined {
+  const label = (domain && labelBelow(host, domain)) || labelBelow(host, 'localhost')
+  return label === 'api' || label === 'sandbox' ? undefined : label
+}
+
+/** What stands before `.domain`; undefined for the name of the domain itself, and for others. */
+export function labelBelow(host: string, domain: string): string | undefined {
+  const name = host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '')
+  return name.endsWith(`.${domain}`) ? name.slice(0, -domain.length - 1) : undefined
 }
 
 /** Passes a request on to a port inside a sandbox and its answer back, both as streams. */
@@ -50,12 +68,12 @@ export async function proxyRequest(
   const gone = clientGone(response)
   response.on('error', () => {}) // the client went away while it was written to: `gone` tells
   try {
-    const { connection, by } = await dial(deps, target, request, gone)
+    const { connection, by, host } = await dial(deps, target, request, gone)
     const upstream = http.request({
       createConnection: () => connection,
       method: request.method,
       path: target.path,
-      headers: forwardedHeaders(request, by),
+      headers: forwardedHeaders(request, { by, host }),
       setHost: false,
       signal: gone,
     })
@@ -85,7 +103,7 @@ export async function proxyRequest(
   }
 
   function fail(error: unknown): void {
-    if (response.headersSent || gone.aborted) return void response.destroy()
+    if (response.headersSent || gone.aborted) return void cutOff(response)
     if (error instanceof Refusal) return void sendRefusal(response, error, requestId)
     const typed = error instanceof WarrenError ? error : broken(target, error)
     sendProblem(response, typed, requestId, typed.code === 'unavailable' ? 502 : undefined)
@@ -103,9 +121,9 @@ export async function proxyUpgrade(
   socket.on('error', () => socket.destroy())
   socket.once('close', () => gone.abort())
   try {
-    const { connection, by } = await dial(deps, target, request, gone.signal)
+    const { connection, by, host } = await dial(deps, target, request, gone.signal)
     connection.on('error', () => socket.destroy())
-    connection.write(requestHead(request, { target, by }), 'latin1')
+    connection.write(requestHead(request, { target, by, host }), 'latin1')
     if (head.length > 0) connection.write(head)
     pipeline(socket, connection, () => {})
     pipeline(connection, socket, () => socket.destroy())
@@ -116,21 +134,47 @@ export async function proxyUpgrade(
   }
 }
 
+interface Dialled {
+  connection: Duplex
+  by: PortRight['by']
+  /** What the program shall see as its Host, where that is another. */
+  host: string | undefined
+}
+
 async function dial(
   deps: PreviewDeps,
   target: PreviewTarget,
   request: IncomingMessage,
   signal: AbortSignal,
-): Promise<{ connection: Duplex; by: PortRight['by'] }> {
-  const { instance, by } = await portRight(deps, target, request.headers)
-  if (Number.isNaN(target.port))
-    throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
+): Promise<Dialled> {
+  const { instance, rules, by } = await portRight(deps, target, request.headers)
+  const { port } = target
+  if (Number.isNaN(port)) throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
+  const host = rules.host?.replaceAll(portPlaceholder, String(port))
   try {
-    return { connection: await instance.guest.dial(target.port, signal), by }
+    const connection = await instance.guest.dial(port, signal)
+    return { connection: rules.https.includes(port) ? await inTls(connection) : connection, by, host }
   } catch (error) {
     const closed = error instanceof WarrenError && error.code === 'unavailable' && by !== 'key'
-    throw closed ? portNotOpen(target.id, target.port) : error
+    throw closed ? portNotOpen(target.id, port) : error
   }
+}
+
+/** Whose certificate it is does not matter: the way there is ours. */
+function inTls(connection: Duplex): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const secure = tls.connect({ socket: connection, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
+    const failed = (cause: Error) => {
+      connection.destroy()
+      reject(new WarrenError('unavailable', 'the program behind the port does not speak TLS', { cause }))
+    }
+    secure.once('error', failed)
+    secure.once('secureConnect', () => {
+      secure.off('error', failed)
+      resolve(secure)
+    })
+    secure.once('close', () => connection.destroy())
+  })
 }
 
 /** Throws for what is no final status of HTTP. */
@@ -167,16 +211,25 @@ const hopByHop = new Set([
 ])
 
 /** Headers as they came, in their order, without what is about this connection and without our key. */
-function forwardedHeaders(request: IncomingMessage, by: PortRight['by']): string[] {
-  const kept = pairsOf(withoutOurs(request, by, withoutHopByHop(request.rawHeaders)))
+function forwardedHeaders(request: IncomingMessage, { by, host }: Pick<Dialled, 'by' | 'host'>): string[] {
+  const kept = withHost(pairsOf(withoutOurs(request, by, withoutHopByHop(request.rawHeaders))), host)
   const chunked = request.headers['transfer-encoding'] === undefined ? [] : ['transfer-encoding', 'chunked']
   return [...kept.flat(), ...forwardedFor(request), ...chunked]
 }
 
-function requestHead(request: IncomingMessage, { target, by }: { target: PreviewTarget; by: PortRight['by'] }): string {
-  const lines = pairsOf(withoutOurs(request, by, request.rawHeaders)).map(([name, value]) => `${name}: ${value}\r\n`)
+function requestHead(
+  request: IncomingMessage,
+  { target, by, host }: { target: PreviewTarget } & Pick<Dialled, 'by' | 'host'>,
+): string {
+  const pairs = withHost(pairsOf(withoutOurs(request, by, request.rawHeaders)), host)
+  const lines = pairs.map(([name, value]) => `${name}: ${value}\r\n`)
   const forwarded = pairsOf(forwardedFor(request)).map(([name, value]) => `${name}: ${value}\r\n`)
   return `${request.method} ${target.path} HTTP/1.1\r\n${lines.join('')}${forwarded.join('')}\r\n`
+}
+
+function withHost(pairs: [string, string][], host: string | undefined): [string, string][] {
+  if (host === undefined) return pairs
+  return pairs.map(([name, value]) => [name, name.toLowerCase() === 'host' ? host : value])
 }
 
 /** Without what gave the right to come here. Where no key did, a header that could carry one belongs to the program. */
@@ -190,9 +243,10 @@ function withoutOurs({ headers }: IncomingMessage, by: PortRight['by'], rawHeade
 const ourTokens = new Set(['x-access-token', 'e2b-traffic-access-token'])
 
 function forwardedFor({ headers, socket }: IncomingMessage): string[] {
+  const { encrypted } = socket as { encrypted?: boolean }
   const added = {
     'x-forwarded-host': headers.host ?? '',
-    'x-forwarded-proto': 'http',
+    'x-forwarded-proto': encrypted ? 'https' : 'http',
     'x-forwarded-for': socket.remoteAddress ?? '',
   }
   return Object.entries(added)

@@ -20,6 +20,7 @@ import { newId } from '../lib/id.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
+import type { Volumes } from '../volumes/volumes.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
@@ -31,17 +32,22 @@ import { processRoutes, processSchemas } from './api/processes.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
+import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
 import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
 import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
 import type { KeyDeps } from './e2b/keys.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
+import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
+import { places } from './places.ts'
 import { Problem, problemOf } from './problem.ts'
 import { hangUpAfter } from './refuse-upgrade.ts'
 import { Terminals } from './terminals.ts'
+import type { TlsCredentials } from './tls/credentials.ts'
+import { TlsEntrance } from './tls/tls-entrance.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
 declare module 'fastify' {
@@ -52,16 +58,19 @@ declare module 'fastify' {
 }
 
 export interface ServerDeps {
-  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits'>
+  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain'>
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
+  volumes: Volumes
   authenticate: Authenticate
   managesKeys: KeyDeps['managesKeys']
   keys: Keys
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
+  /** With it TLS is spoken too. */
+  tls?: TlsCredentials | undefined
   logger: Logger
 }
 
@@ -74,11 +83,13 @@ const patienceMs = 20_000
  * header and path, terminals by WebSocket.
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const { authenticate, sandboxes, engine, templates, config } = deps
+  const { authenticate, sandboxes, engine, templates, volumes, config } = deps
   const terminals = new Terminals(deps)
   const tokens = new SandboxTokens(deps.tokenSeed)
-  const edge = new Edge({ sandboxes, authenticate, tokens })
+  const edge = new Edge({ sandboxes, authenticate, tokens, domain: config.domain?.name })
   const upgraded = new Set<Duplex>()
+  const certified = await deps.tls?.current()
+  let entrance: TlsEntrance | undefined
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -87,7 +98,12 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     forceCloseConnections: true,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    serverFactory: (handle) => createServer({ edge, terminals, upgraded }, handle),
+    serverFactory: (handle) => {
+      const server = createServer({ edge, terminals, upgraded }, handle)
+      if (deps.tls && certified)
+        entrance = new TlsEntrance(server, certified, { credentials: deps.tls, patienceMs, logger: deps.logger })
+      return server
+    },
     clientErrorHandler,
     frameworkErrors: (error, request, reply) => {
       const problem = problemOf(error, request.id)
@@ -100,12 +116,19 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     schemaErrorFormatter: (errors, part) => describeViolation(errors as never, part),
   })
   const allowed = knownMethods(app)
-  const address = () => addressOf(app, config)
+  const at = places(() => portOf(app, config), config.domain)
 
   app.decorateRequest('account', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
   const schemas = [Problem, ...lives, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
-  for (const schema of [...schemas, ...contextSchemas, ...portSchemas, ...platformSchemas, ...templateSchemas])
+  for (const schema of [
+    ...schemas,
+    ...contextSchemas,
+    ...volumeSchemas,
+    ...portSchemas,
+    ...platformSchemas,
+    ...templateSchemas,
+  ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
 
@@ -114,6 +137,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.addHook('preParsing', async (request) => limitSlowBody(request))
   app.addHook('preClose', async () => {
     terminals.close()
+    entrance?.close()
     // Sockets that speak another protocol by now are not the server's any more, and it would wait for them.
     for (const socket of upgraded) (socket as Socket).destroySoon()
   })
@@ -142,14 +166,15 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       v1.addHook('onRequest', async (request) => {
         request.account = await authenticate(credentialsOf(request.headers))
       })
-      sandboxRoutes(v1, sandboxes, address)
+      sandboxRoutes(v1, sandboxes, at)
       executionRoutes(v1, sandboxes)
       contextRoutes(v1, sandboxes)
       await snapshotRoutes(v1, sandboxes)
       await processRoutes(v1, sandboxes)
       await fileRoutes(v1, sandboxes)
       logRoutes(v1, sandboxes)
-      portRoutes(v1, sandboxes, address)
+      portRoutes(v1, sandboxes, at)
+      volumeRoutes(v1, volumes)
       platformRoutes(v1, engine)
       await templateRoutes(v1, templates)
     },
@@ -158,11 +183,12 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(async (e2b) =>
     e2bDoor(e2b, {
       ...deps,
-      view: { tokens, address },
+      view: { tokens, domain: at.domain },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,
     }),
   )
+  await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, tokens }))
   return app
 }
 
@@ -224,14 +250,13 @@ async function limitSlowBody(request: FastifyRequest): Promise<undefined> {
 function closeIfUnread(request: FastifyRequest, response: ServerResponse): void {
   const { raw } = request
   if (raw.complete || raw.destroyed) return
-  if (!response.headersSent) response.setHeader('connection', 'close')
+  if (!response.headersSent && raw.httpVersionMajor < 2) response.setHeader('connection', 'close')
   raw.resume()
   const timer = setTimeout(() => raw.socket.destroy(), 2_000)
   raw.once('close', () => clearTimeout(timer))
 }
 
-/** Host and port as a client on this machine writes them. Before the server listens, as configured. */
-function addressOf(app: FastifyInstance, config: Pick<Config, 'host' | 'port'>): string {
-  const bound = app.server.address() as AddressInfo | null
-  return `${config.host}:${bound?.port ?? config.port}`
+/** Before the server listens, as configured. */
+function portOf(app: FastifyInstance, config: Pick<Config, 'port'>): number {
+  return (app.server.address() as AddressInfo | null)?.port ?? config.port
 }

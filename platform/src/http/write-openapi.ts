@@ -18,10 +18,17 @@ if (!process.argv.includes('--check')) {
 /** The routes are only described here, never called: what they would call is not needed. */
 async function document(): Promise<object> {
   const app = await buildServer({
-    config: { host: '127.0.0.1', port: 7070, corsOrigins: [], defaultLimits: readConfig({}).defaultLimits },
+    config: {
+      host: '127.0.0.1',
+      port: 7070,
+      corsOrigins: [],
+      domain: undefined,
+      defaultLimits: readConfig({}).defaultLimits,
+    },
     engine: { drivers: uncalled },
     sandboxes: {} as never,
     templates: {} as never,
+    volumes: {} as never,
     authenticate: uncalled,
     managesKeys: uncalled,
     keys: {} as never,

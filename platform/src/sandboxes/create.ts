@@ -7,6 +7,7 @@ import { getSnapshot } from './get-snapshot.ts'
 import { type CreateSandbox, newSandbox, type Runtime, type Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 import type { Snapshot } from './snapshot.ts'
+import { checkMountPaths, type MountedVolume } from './volumes.ts'
 import { watchExit } from './watch-exit.ts'
 
 /** How long the program of a template may take until it is ready, and how often it is asked, milliseconds. */
@@ -23,8 +24,10 @@ export async function createSandbox(
   const { engine, store, templates, config, now, busy, logger } = deps
   const snapshot = input.snapshot === undefined ? undefined : await snapshotOf(deps, account, input)
   const point = await templates.find(account, snapshot?.template ?? input.template ?? 'base', signal)
+  const volumes = await mountsOf(deps, account, input)
   const defaultLimits = snapshot?.limits ?? { ...config.defaultLimits, ...point.limits }
-  const starting = newSandbox(account, { ...input, template: point.name }, { ...config, defaultLimits }, now())
+  const recorded = newSandbox(account, { ...input, template: point.name }, { ...config, defaultLimits }, now())
+  const starting = { ...recorded, volumes }
   let instanceId: string | undefined
 
   busy.add(starting.id)
@@ -40,6 +43,7 @@ export async function createSandbox(
       warm,
       network: starting.network,
       lifecycle: starting.lifecycle,
+      volumes,
       ...(snapshot ? { from: { snapshot: snapshot.id } } : {}),
     })
     if (!running) throw new WarrenError('conflict', `sandbox ${starting.id} was deleted while it started`)
@@ -80,11 +84,19 @@ async function start(
   signal: AbortSignal,
 ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
   const { starting, input, snapshot, point } = given
-  const { id: owner, limits, network } = starting
+  const { id: owner, limits, network, volumes } = starting
   if (snapshot)
     return { ...(await engine.saved.restore(snapshot.id, { owner, env: input.env, network }, signal)), warm: false }
   const { isolation, env = {} } = input
-  const request = { owner, template: point.template, limits, env, network, ...(isolation ? { isolation } : {}) }
+  const request = {
+    owner,
+    template: point.template,
+    limits,
+    env,
+    network,
+    volumes,
+    ...(isolation ? { isolation } : {}),
+  }
   const started = await engine.start(request, signal)
   if (!point.start) return started
   try {
@@ -94,6 +106,19 @@ async function start(
     await engine.stop(started.instance.id)
     throw error
   }
+}
+
+/** The volumes that are asked for. */
+async function mountsOf(
+  { volumes }: SandboxDeps,
+  account: Account,
+  { volumes: asked = [], snapshot }: CreateSandbox,
+): Promise<MountedVolume[]> {
+  if (asked.length === 0) return []
+  if (snapshot !== undefined)
+    throw new WarrenError('invalid_request', 'volumes cannot be chosen together with a snapshot')
+  checkMountPaths(asked)
+  return volumes(account, asked)
 }
 
 /** The snapshot that is asked for, which brings what a request may not ask for otherwise. */

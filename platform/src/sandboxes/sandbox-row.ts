@@ -3,6 +3,7 @@ import type { NetworkPolicy } from '../engine/network/rules.ts'
 import type { SandboxesTable } from '../storage/tables.ts'
 import { recordedLifecycle } from './lifecycle.ts'
 import type { Limits, Runtime, Sandbox, State } from './sandbox.ts'
+import type { MountedVolume } from './volumes.ts'
 
 export type SandboxRow = Selectable<SandboxesTable>
 
@@ -16,6 +17,7 @@ export function sandboxOf(row: SandboxRow): Sandbox {
     limits: row.limits as Limits,
     metadata: row.metadata,
     network: row.network as NetworkPolicy,
+    volumes: row.volumes as MountedVolume[],
     createdAt: row.created_at,
     expiresAt: row.expires_at ?? row.created_at,
     runtime: (row.runtime as Runtime | null) ?? undefined,

@@ -7,6 +7,7 @@ import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { newId } from '../lib/id.ts'
 import { type Lifecycle, lifecycleInput, lifecycleOf, lifecycleView } from './lifecycle.ts'
 import { policyOf, type SetNetwork } from './network.ts'
+import { type MountedVolume, MountVolumes } from './volumes.ts'
 
 /*
  * The life of a sandbox. Every arrow is one conditional UPDATE in store.ts, so that of two that race one wins.
@@ -103,6 +104,7 @@ export const CreateSandbox = Type.Object(
     limits: Type.Optional(Type.Partial(LimitsView, { additionalProperties: false })),
     network: Type.Optional(Type.Unsafe<SetNetwork>({ $ref: 'SetNetwork#' })),
     ...lifecycleInput,
+    volumes: Type.Optional(MountVolumes),
     isolation: Type.Optional(
       Type.Object(
         {
@@ -218,6 +220,7 @@ export const SandboxView = Type.Object(
     runtime: Type.Optional(Runtime),
     limits: LimitsView,
     network: Type.Unsafe<NetworkPolicy>({ $ref: 'NetworkPolicy#' }),
+    volumes: Type.Optional(MountVolumes),
     metadata: Metadata,
     createdAt: Type.String({ format: 'date-time' }),
     expiresAt: Type.String({ format: 'date-time' }),
@@ -245,6 +248,7 @@ export interface Sandbox {
   template: string
   limits: Limits
   network: NetworkPolicy
+  volumes: MountedVolume[]
   metadata: Record<string, string>
   createdAt: Date
   expiresAt: Date
@@ -275,6 +279,7 @@ export function newSandbox(
     template: input.template ?? 'base',
     limits: { ...defaultLimits, ...input.limits },
     network: policyOf(input.network, egress),
+    volumes: [],
     metadata: input.metadata ?? {},
     createdAt: now,
     expiresAt: new Date(now.getTime() + (input.timeout ?? 300) * 1000),

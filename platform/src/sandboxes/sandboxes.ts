@@ -37,7 +37,7 @@ import { readMetrics, type SandboxMetrics } from './metrics.ts'
 import { MetricsHistory } from './metrics-history.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
 import { pauseSandbox } from './pause.ts'
-import { type PortAccess, portAccess } from './port-access.ts'
+import { type PortRules, portRules } from './port-rules.ts'
 import { readPosture, type SandboxPosture } from './posture.ts'
 import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
@@ -52,6 +52,7 @@ import { SnapshotRecords } from './snapshot-records.ts'
 import { startProcess } from './start-process.ts'
 import { type SandboxFilter, SandboxStore } from './store.ts'
 import { sweepSandboxes } from './sweep.ts'
+import type { MountedVolume, MountVolume } from './volumes.ts'
 import { connectSandbox, sleepingSandbox, wakeSandbox, wokenInstance } from './wake.ts'
 
 export interface SandboxDeps {
@@ -60,6 +61,8 @@ export interface SandboxDeps {
   snapshots: SnapshotRecords
   templates: Templates
   config: Pick<Config, 'defaultLimits' | 'egress'>
+  /** The volumes of an account by their names. */
+  volumes: (account: Account, asked: readonly MountVolume[]) => Promise<MountedVolume[]>
   now: () => Date
   logger: Logger
   /** Whose a sandbox is, for what is done to it without a request of its owner. */
@@ -83,7 +86,7 @@ export interface InContext extends Subject {
 }
 
 interface SandboxesOptions
-  extends Pick<SandboxDeps, 'engine' | 'templates' | 'config' | 'now' | 'logger' | 'accountOf'> {
+  extends Pick<SandboxDeps, 'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf'> {
   db: Database
 }
 
@@ -166,7 +169,10 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     wake: (sandbox: Sandbox): Promise<LiveSandbox> => wakeSandbox(deps, sandbox),
     /** Calls `cut` when a running sandbox is paused or ends. Answers with what takes that back. */
     onLeave: (id: string, cut: () => void): (() => void) => deps.live.onLeave(id, cut),
-    portAccess: (of: LiveSandbox | Sandbox): Promise<PortAccess> => portAccess(deps, of),
+    portRules: (of: LiveSandbox | Sandbox): Promise<PortRules> => portRules(deps, of),
+
+    /** Ids of the sandboxes that have a volume, whoever owns them. */
+    withVolume: (volumeId: string): Promise<string[]> => deps.store.withVolume(volumeId),
 
     /** At start, before anything else is asked for. */
     recover: async (): Promise<void> => {

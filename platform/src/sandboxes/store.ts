@@ -9,6 +9,7 @@ import type { Database } from '../storage/database.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { EndReason, Runtime, Sandbox, State } from './sandbox.ts'
 import { type SandboxRow, sandboxOf } from './sandbox-row.ts'
+import type { MountedVolume } from './volumes.ts'
 
 /** The records of sandboxes: the one writer of their table. Every change is conditional on the state it starts from. */
 export class SandboxStore {
@@ -58,16 +59,24 @@ export class SandboxStore {
       warm: boolean
       network: NetworkPolicy
       lifecycle: Lifecycle
+      volumes: MountedVolume[]
       from?: { snapshot: string }
     },
   ): Promise<Sandbox | undefined> {
-    const { instanceId, runtime, warm, network, lifecycle, from } = started
+    const { instanceId, runtime, warm, network, lifecycle, volumes, from } = started
     const { id, template } = starting
     return this.#change({
       name: 'run',
-      set: "state = 'running', instance_id = $4, runtime = $5, warm = $6, network = $7, lifecycle = $8",
+      set: "state = 'running', instance_id = $4, runtime = $5, warm = $6, network = $7, lifecycle = $8, volumes = $9",
       where: "state = 'starting'",
-      values: [instanceId, JSON.stringify(runtime), warm, JSON.stringify(network), JSON.stringify(lifecycle)],
+      values: [
+        instanceId,
+        JSON.stringify(runtime),
+        warm,
+        JSON.stringify(network),
+        JSON.stringify(lifecycle),
+        JSON.stringify(volumes),
+      ],
       id,
       event: {
         type: 'sandbox.created',
@@ -288,6 +297,13 @@ export class SandboxStore {
     if (Object.keys(metadata).length > 0)
       query = query.where(sql<boolean>`metadata @> ${JSON.stringify(metadata)}::jsonb`)
     return query
+  }
+
+  /** Ids of those that have a volume, of all accounts. */
+  async withVolume(id: string): Promise<string[]> {
+    const text = 'select id from sandboxes where ended_at is null and volumes @> $1::jsonb'
+    const { rows } = await this.#db.pool.query<{ id: string }>(text, [JSON.stringify([{ id }])])
+    return rows.map((row) => row.id)
   }
 
   /** Everything that has not ended, of all accounts. */

@@ -5,6 +5,7 @@ export interface Tables {
   sandboxes: SandboxesTable
   snapshots: SnapshotsTable
   keys: KeysTable
+  volumes: VolumesTable
   events: EventsTable
   templates: TemplatesTable
   template_builds: TemplateBuildsTable
@@ -27,6 +28,7 @@ export interface SandboxesTable {
   env: Json<Record<string, string>>
   metadata: Json<Record<string, string>>
   network: ColumnType<unknown, string | undefined, string>
+  volumes: ColumnType<unknown, string | undefined, string>
   warm: boolean | null
   created_at: Generated<Date>
   expires_at: Date | null
@@ -62,6 +64,15 @@ export interface KeysTable {
   mask: Json<unknown>
   created_at: Date
   last_used_at: Date | null
+}
+
+export interface VolumesTable {
+  id: string
+  account_id: string
+  name: string
+  state: 'creating' | 'ready' | 'deleting'
+  size_mb: number | null
+  created_at: Date
 }
 
 export interface EventsTable {

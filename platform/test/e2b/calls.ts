@@ -25,8 +25,8 @@ export const calls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: 'Template, timeout (at most 24 hours), metadata, envs and `allowPublicTraffic` are honoured. Refused by name: `secure: false`, `mcp`, `iam`, volumes, `rules`, `egressProxy`, `maskRequestHost`, `httpsPorts`. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
-      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量和 `allowPublicTraffic`。按名称拒绝：`secure: false`、`mcp`、`iam`、卷、`rules`、`egressProxy`、`maskRequestHost`、`httpsPorts`。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
+      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost` and `httpsPorts` are honoured. Refused by name: `secure: false`, `mcp`, `iam`, `rules`, `egressProxy`. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
+      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost` 和 `httpsPorts`。按名称拒绝：`secure: false`、`mcp`、`iam`、`rules`、`egressProxy`。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
     },
   },
   { name: 'Sandbox.connect', status: 'works' },
@@ -47,8 +47,8 @@ export const calls: readonly Call[] = [
     name: 'sandbox.getHost',
     status: 'works',
     note: {
-      en: 'Names end in `.localhost`: browsers and curl find them by themselves, Node and Python need `libnss-myhostname` or the like.',
-      zh: '主机名以 `.localhost` 结尾：浏览器和 curl 可直接解析，Node 与 Python 需要 `libnss-myhostname` 等。',
+      en: 'Without a domain, names end in `.localhost`: browsers and curl find them by themselves, Node and Python need `libnss-myhostname` or the like.',
+      zh: '未设域名时主机名以 `.localhost` 结尾：浏览器和 curl 可直接解析，Node 与 Python 需要 `libnss-myhostname` 等。',
     },
   },
   { name: 'sandbox.downloadUrl', status: 'works' },
@@ -149,7 +149,14 @@ export const calls: readonly Call[] = [
   },
   { name: 'Template.build', status: 'differs', note: builds },
   { name: 'Template.exists', status: 'works' },
-  { name: 'Volume.*', status: 'absent', note: { en: 'There are no volumes yet: 501.', zh: '尚无卷：返回 501。' } },
+  {
+    name: 'Volume.*',
+    status: 'works',
+    note: {
+      en: 'Outside of a domain, `E2B_VOLUME_API_URL` is needed too, with the same address. Volumes have 1 GiB; [Warren’s own API](volumes.md) makes others.',
+      zh: '不使用域名时还需设置 `E2B_VOLUME_API_URL`，地址相同。卷的大小为 1 GiB；其他大小由 [Warren 自己的 API](volumes.zh-CN.md) 创建。',
+    },
+  },
   { name: 'Secret.*', status: 'absent', note: { en: 'No secrets are kept yet: 501.', zh: '尚不保存密钥：返回 501。' } },
 ]
 

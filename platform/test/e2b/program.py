@@ -1,6 +1,8 @@
 """What a Python program does with E2B's client, both kinds of it. Prints the name of each step that went well."""
 
 import asyncio
+import os
+import sys
 
 from e2b import AsyncSandbox, CommandExitException, NotFoundException, PtySize, Sandbox, TimeoutException
 
@@ -94,3 +96,6 @@ async def asynchronous():
 
 sync()
 asyncio.run(asynchronous())
+sys.stdout.flush()
+# The HTTP library of some releases crashes now and then when the interpreter ends in the usual way.
+os._exit(0)

@@ -1,20 +1,31 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import http from 'node:http'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import tls from 'node:tls'
 import { type Answer, lacksOf, startPlatform, until } from '../platform.ts'
 import { calls } from './calls.ts'
+import { nameHere } from './names.ts'
 
-const platform = await startPlatform()
+const domain = 'box.example'
+const platform = await startPlatform({ WARREN_DOMAIN: domain })
 const lacks = await lacksOf(platform)
-/** Zero-config mode: two addresses, which are one, and the key. */
-const options = { apiKey: platform.key, apiUrl: platform.url, sandboxUrl: platform.url }
+after(nameHere(domain))
+tls.setDefaultCACertificates([await readFile(join(platform.home, 'tls', `${domain}.pem`), 'utf8')])
+/** Two addresses, which are one; or a domain with TLS; and the key. */
+const modes = {
+  'zero-config': { apiKey: platform.key, apiUrl: platform.url, sandboxUrl: platform.url },
+  domain: { apiKey: platform.key, domain: `${domain}:${platform.port}` },
+}
 const proven = new Set<string>()
 
 // Released clients, unmodified: the newer generation speaks to /v2 of the control plane, the older one does not.
 const generations = { 'e2b 2.51': () => import('e2b'), 'e2b 2.45': () => import('e2b-2-45') }
 for (const [generation, load] of Object.entries(generations)) {
-  describe(generation, () => prove(generation, load))
+  for (const [mode, options] of Object.entries(modes))
+    describe(`${generation}, ${mode}`, () => prove(`${generation} ${mode}`, load, options))
 }
 
 test('every call that is said to work has been run', () => {
@@ -25,7 +36,7 @@ test('every call that is said to work has been run', () => {
   )
 })
 
-function prove(clientName: string, load: () => Promise<object>): void {
+function prove(clientName: string, load: () => Promise<object>, options: object): void {
   // biome-ignore lint/suspicious/noExplicitAny: two releases of one client, driven as plain programs drive them
   let client: any
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -412,6 +423,25 @@ function prove(clientName: string, load: () => Promise<object>): void {
     assert.deepEqual((await closed.getInfo()).network.denyOut, ['0.0.0.0/0'])
     await assert.rejects(closed.updateNetwork({ allowOut: ['example.com'] }), /ALL_TRAFFIC/)
     await closed.kill()
+  })
+
+  proof(['Volume.*'], 'made, filled from outside and inside, listed and destroyed', async () => {
+    if (!client.Volume) return
+    const name = `volume-${clientName.replaceAll(/[^a-z0-9]/g, '-')}`
+    const volume = await client.Volume.create(name, options)
+    const content = 'apiUrl' in options ? { apiUrl: platform.url } : {}
+    await volume.writeFile('/in/a.txt', 'from outside', content)
+    const holder = await client.Sandbox.create({ ...options, volumeMounts: { '/data': name } })
+    assert.equal((await holder.commands.run('cat /data/in/a.txt; echo inside > /data/b')).stdout, 'from outside')
+    assert.equal(await volume.readFile('/b', content), 'inside\n')
+    assert.deepEqual((await volume.list('/', content)).map(({ path }: Answer) => path).sort(), ['/b', '/in'])
+    assert.equal(await volume.exists('/none', content), false)
+    await volume.remove('/in', content)
+    assert.equal(await volume.exists('/in', content), false)
+    await holder.kill()
+    assert.ok((await client.Volume.list(options)).some(({ volumeId }: Answer) => volumeId === volume.volumeId))
+    assert.equal(await client.Volume.destroy(volume.volumeId, options), true)
+    assert.equal(await client.Volume.destroy(volume.volumeId, options), false)
   })
 }
 

@@ -84,8 +84,7 @@ test('what cannot be honoured is refused by its name', async () => {
     autoPauseMemory: false,
     mcp: { x: {} },
     iam: { tokens: {} },
-    volumeMounts: [{ name: 'v', path: '/v' }],
-    network: { maskRequestHost: 'x' },
+    network: { rules: { 'example.com': [{}] } },
     unheardOf: 1,
   })) {
     const answer = await platform.call('POST', '/v2/sandboxes', { templateID: 'base', [field]: value })

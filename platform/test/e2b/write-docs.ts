@@ -36,10 +36,33 @@ console.log((await sandbox.commands.run('echo hello')).stdout)
 await sandbox.kill()
 \`\`\`
 
-There is one port, no DNS and no TLS. A mode with a domain of your own, \`E2B_DOMAIN\`, is not there yet. Tested are the npm package \`e2b\` in
-the releases 2.51 and 2.45, and PyPI \`e2b\`; \`@e2b/code-interpreter\` 2.8 and 2.7, and PyPI \`e2b-code-interpreter\`.
+There is one port, no DNS and no TLS. Tested are the npm package \`e2b\` in the releases 2.51 and 2.45, and PyPI \`e2b\`, in this mode and
+in the next; \`@e2b/code-interpreter\` 2.8 and 2.7, and PyPI \`e2b-code-interpreter\`, in this one.
 
-**Ports of such a sandbox are open to everybody who knows their address**, as E2B has it: \`http://PORT-ID.localhost:7070/\`, where the id
+## By a domain, with TLS
+
+Programs that call \`https://\` and what \`getHost(port)\` answers need names and TLS. Both are on the same port, beside plain HTTP.
+
+\`\`\`sh
+WARREN_DOMAIN=box.example.com:7070 npm start      # api.box.example.com and *.box.example.com must lead here
+export E2B_DOMAIN=box.example.com:7070 E2B_API_KEY=…
+export NODE_EXTRA_CA_CERTS=$WARREN_HOME/tls/box.example.com.pem SSL_CERT_FILE=$WARREN_HOME/tls/box.example.com.bundle.pem
+\`\`\`
+
+\`npm start\` prints these lines as they fit. The last one is not needed with a certificate that is trusted anyway, for the domain and
+\`*.\` the domain: \`WARREN_TLS_CERT\` and \`WARREN_TLS_KEY\`; a renewed file is taken within the hour. Otherwise an authority of this
+installation signs; it is minted once, kept in \`WARREN_HOME\`, and good for nothing outside of the domain: who trusts it has nothing else to fear.
+
+- The names need a wildcard record in a DNS that clients ask. On one machine, \`box.localhost\` with \`libnss-myhostname\` does. The domain needs
+  two labels, because clients accept no certificate for \`*.localhost\`.
+- HTTP/1.1 and HTTP/2 are spoken over TLS, as the client chooses; WebSockets over HTTP/1.1, as all clients do it. Programs inside are spoken
+  to in HTTP/1.1 either way. So gRPC servers inside are not reached by this way.
+- A host name that names a sandbox says it all. The headers \`E2b-Sandbox-Id\` and \`E2b-Sandbox-Port\` count at \`sandbox.\` the domain, at
+  \`localhost\` and at an address.
+
+## Ports and files
+
+**Ports of such a sandbox are open to everybody who knows their address**, as E2B has it: \`http://PORT-ID.localhost:7070/\` or \`https://PORT-ID.DOMAIN/\`, where the id
 cannot be guessed. With \`network: { allowPublicTraffic: false }\` they need the header \`e2b-traffic-access-token\`. Sandboxes that were made by the
 native door need the key, unless they carry the label \`warren.ports\` with the value \`public\` or \`token\`.
 
@@ -63,7 +86,7 @@ ${interpreterCalls.map((call) => row(call, 'en')).join('\n')}
 What contexts and results are: [code interpreters](interpreter.md). Port 49999 of every sandbox is answered by the platform; a program of your own that
 listens there is not reached. To run code needs the token of the sandbox, which the clients send by themselves.
 
-Of what the wire offers beyond the clients: procedures in JSON and in binary protobuf over HTTP/1.1; no gRPC. Watchers that are asked for
+Of what the wire offers beyond the clients: procedures in JSON and in binary protobuf over HTTP/1.1 and HTTP/2; no gRPC. Watchers that are asked for
 their events (\`CreateWatcher\`) end when Warren restarts; commands, tokens and tags do not.
 
 ## Addresses that answer 501
@@ -94,10 +117,31 @@ console.log((await sandbox.commands.run('echo hello')).stdout)
 await sandbox.kill()
 \`\`\`
 
-只有一个端口，无需 DNS 和 TLS。使用自有域名的模式（\`E2B_DOMAIN\`）尚未提供。已测试 npm 包 \`e2b\` 的 2.51 和 2.45 版，以及 PyPI 的 \`e2b\`；\`@e2b/code-interpreter\` 的 2.8 和 2.7 版，
-以及 PyPI 的 \`e2b-code-interpreter\`。
+只有一个端口，无需 DNS 和 TLS。已测试 npm 包 \`e2b\` 的 2.51 和 2.45 版以及 PyPI 的 \`e2b\`，两种模式均已测试；\`@e2b/code-interpreter\` 的 2.8 和 2.7 版以及
+PyPI 的 \`e2b-code-interpreter\` 在此模式下测试。
 
-**此类沙箱的端口对所有知道地址的人开放**，与 E2B 一致：\`http://端口-ID.localhost:7070/\`，其中 ID 无法猜测。设置
+## 使用域名与 TLS
+
+使用 \`https://\` 加 \`getHost(port)\` 的程序需要域名和 TLS。二者与普通 HTTP 共用同一端口。
+
+\`\`\`sh
+WARREN_DOMAIN=box.example.com:7070 npm start      # api.box.example.com 与 *.box.example.com 须指向本机
+export E2B_DOMAIN=box.example.com:7070 E2B_API_KEY=…
+export NODE_EXTRA_CA_CERTS=$WARREN_HOME/tls/box.example.com.pem SSL_CERT_FILE=$WARREN_HOME/tls/box.example.com.bundle.pem
+\`\`\`
+
+\`npm start\` 会打印适合当前安装的这些命令。若使用本已受信任的证书（须含域名及 \`*.\` 域名），则不需要最后一行：
+\`WARREN_TLS_CERT\` 与 \`WARREN_TLS_KEY\`；更新后的文件一小时内生效。否则由本安装自有的 CA 签发：它只生成一次，保存在 \`WARREN_HOME\`，
+且对该域名之外无效，因此信任它没有其他风险。
+
+- 客户端所用的 DNS 中需要一条通配记录。单机可用 \`box.localhost\` 加 \`libnss-myhostname\`。域名至少两级，因为客户端不接受 \`*.localhost\` 的证书。
+- TLS 之上支持 HTTP/1.1 与 HTTP/2，由客户端选择；WebSocket 走 HTTP/1.1，所有客户端都如此。与沙箱内程序之间始终是 HTTP/1.1，
+  因此无法由此访问沙箱内的 gRPC 服务。
+- 若主机名已指明沙箱，则以主机名为准。请求头 \`E2b-Sandbox-Id\` 与 \`E2b-Sandbox-Port\` 只在 \`sandbox.\` 域名、\`localhost\` 和 IP 地址上有效。
+
+## 端口与文件
+
+**此类沙箱的端口对所有知道地址的人开放**，与 E2B 一致：\`http://端口-ID.localhost:7070/\` 或 \`https://端口-ID.域名/\`，其中 ID 无法猜测。设置
 \`network: { allowPublicTraffic: false }\` 后需要请求头 \`e2b-traffic-access-token\`。通过原生接口创建的沙箱需要密钥，除非带有标签
 \`warren.ports\`，其值为 \`public\` 或 \`token\`。
 
@@ -121,7 +165,7 @@ ${interpreterCalls.map((call) => row(call, 'zh')).join('\n')}
 上下文与结果的说明见[代码解释器](interpreter.zh-CN.md)。每个沙箱的端口 49999 由平台应答；在该端口监听的自有程序无法访问。运行代码需要沙箱的令牌，
 客户端会自动发送。
 
-客户端之外的线上协议：过程调用支持 JSON 与二进制 protobuf（HTTP/1.1），不支持 gRPC。轮询式监视器（\`CreateWatcher\`）在 Warren 重启后失效；
+客户端之外的线上协议：过程调用支持 JSON 与二进制 protobuf（HTTP/1.1 与 HTTP/2），不支持 gRPC。轮询式监视器（\`CreateWatcher\`）在 Warren 重启后失效；
 命令、令牌和标签不受影响。
 
 ## 返回 501 的地址

@@ -41,4 +41,5 @@ export type {
 } from './templates.ts'
 export type { Terminal, TerminalOptions } from './terminal.ts'
 export type { Content } from './transport.ts'
+export type { VolumeInfo, Volumes } from './volumes.ts'
 export { type RuntimeReport, Warren, type WarrenOptions } from './warren.ts'

@@ -34,6 +34,7 @@ export interface SandboxInfo {
   limits: Limits
   /** What it may reach. */
   network: NetworkReport['policy']
+  volumes?: { name: string; path: string }[]
   metadata: Record<string, string>
   createdAt: string
   expiresAt: string

@@ -3,6 +3,7 @@ import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Snapshots } from './snapshots.ts'
 import { Templates } from './templates.ts'
 import { Transport } from './transport.ts'
+import { Volumes } from './volumes.ts'
 
 export interface WarrenOptions {
   /** Address of the server. Default: the variable WARREN_URL where there is an environment, else http://127.0.0.1:7070. */
@@ -30,6 +31,7 @@ export class Warren {
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
   readonly templates: Templates
+  readonly volumes: Volumes
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -39,6 +41,7 @@ export class Warren {
     this.sandboxes = new Sandboxes(this.#transport)
     this.snapshots = new Snapshots(this.#transport)
     this.templates = new Templates(this.#transport)
+    this.volumes = new Volumes(this.#transport)
   }
 
   get baseUrl(): string {

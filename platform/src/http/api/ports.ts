@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { Places } from '../places.ts'
 import { json, named, problems, SandboxParams } from './schema.ts'
 
 const Port = Type.Object({ port: Type.Integer(), address: Type.String(), url: Type.String() }, { $id: 'Port' })
@@ -9,7 +10,7 @@ const PortList = Type.Object({ ports: Type.Array(named(Port)) }, { $id: 'PortLis
 export const portSchemas = [Port, PortList]
 
 /** /v1/sandboxes/:id/ports: what listens inside. Requests to a port itself are in previews.ts. */
-export function portRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: () => string): void {
+export function portRoutes(app: FastifyInstance, sandboxes: Sandboxes, places: Places): void {
   app.get<{ Params: Static<typeof SandboxParams> }>(
     '/sandboxes/:id/ports',
     {
@@ -26,9 +27,8 @@ export function portRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: 
     },
     async ({ account, params: { id } }) => {
       const { guest } = await sandboxes.running({ account, id })
-      const ownPort = address().slice(address().lastIndexOf(':'))
       const ports = await guest.ports()
-      return { ports: ports.map((found) => ({ ...found, url: `http://${found.port}-${id}.localhost${ownPort}/` })) }
+      return { ports: ports.map((found) => ({ ...found, url: places.ofPort(id, found.port) })) }
     },
   )
 }

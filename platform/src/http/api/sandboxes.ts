@@ -17,6 +17,7 @@ import {
 } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
+import type { Places } from '../places.ts'
 import { json, Nothing, named, problems, SandboxParams } from './schema.ts'
 
 type ById = { Params: Static<typeof SandboxParams> }
@@ -56,9 +57,9 @@ export const sandboxSchemas = [
   ...[SandboxView, SandboxList, Copies, SandboxMetrics, SandboxPosture],
 ]
 
-/** /v1/sandboxes: their life. `address` is where ports are reached, as host and port. */
-export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, address: () => string): void {
-  const view = (sandbox: Sandbox) => viewOf(sandbox, address())
+/** /v1/sandboxes: their life. */
+export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places: Places): void {
+  const view = (sandbox: Sandbox) => viewOf(sandbox, places)
 
   app.post<{ Body: CreateSandbox }>(
     '/sandboxes',
@@ -291,16 +292,16 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, addres
   )
 }
 
-function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
-  const { id, state, template, limits, network, metadata, warm, runtime, memory, endReason } = sandbox
+function viewOf(sandbox: Sandbox, places: Places): Static<typeof SandboxView> {
+  const { id, state, template, limits, network, volumes, metadata, warm, runtime, memory, endReason } = sandbox
   const { onTimeout, keepMemory, autoResume } = sandbox.lifecycle
-  const port = address.slice(address.lastIndexOf(':'))
   return {
     id,
     state,
     template,
     limits,
     network,
+    ...(volumes.length > 0 ? { volumes: volumes.map(({ name, path }) => ({ name, path })) } : {}),
     metadata,
     onTimeout,
     keepMemory,
@@ -312,7 +313,7 @@ function viewOf(sandbox: Sandbox, address: string): Static<typeof SandboxView> {
     createdAt: sandbox.createdAt.toISOString(),
     expiresAt: sandbox.expiresAt.toISOString(),
     ports: {
-      urlTemplate: `http://{port}-${id}.localhost${port}/`,
+      urlTemplate: places.ofPort(id, '{port}'),
       pathTemplate: `/v1/sandboxes/${id}/ports/{port}/`,
     },
   }

@@ -4,7 +4,6 @@ import { Refusal } from './refusal.ts'
 import { type ById, visible } from './sandboxes.ts'
 
 const templates = 'templates are built by POST /v3/templates, as clients of today do'
-const volumes = 'this server has no volumes yet'
 const secrets = 'this server keeps no secrets yet'
 
 /** What the contract has and this server does not, each with the reason that the caller gets. */
@@ -15,10 +14,6 @@ export const absent: readonly (readonly [
 ])[] = [
   ['POST', '/templates', templates],
   ['POST', '/templates/:templateID', templates],
-  ['GET', '/volumes', volumes],
-  ['POST', '/volumes', volumes],
-  ['GET', '/volumes/:volumeID', volumes],
-  ['DELETE', '/volumes/:volumeID', volumes],
   ['GET', '/secrets', secrets],
   ['POST', '/secrets', secrets],
   ['GET', '/secrets/:secretID', secrets],

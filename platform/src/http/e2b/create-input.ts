@@ -1,7 +1,9 @@
 import { type Static, Type } from 'typebox'
 import type { SetNetwork } from '../../sandboxes/network.ts'
 import { portAccessLabel } from '../../sandboxes/port-access.ts'
+import { httpsPortsLabel, maskHostLabel, portPlaceholder } from '../../sandboxes/port-rules.ts'
 import { type CreateSandbox, Environment, Metadata, maxTimeoutSeconds } from '../../sandboxes/sandbox.ts'
+import { envdPort } from './edge-target.ts'
 import { Refusal } from './refusal.ts'
 
 const strict = { additionalProperties: false }
@@ -41,7 +43,7 @@ export const NewSandbox = Type.Object(
     network: Type.Optional(OrNull(Network)),
     mcp: Type.Optional(OrNull(Type.Object({}))),
     iam: Type.Optional(OrNull(Type.Object({}))),
-    volumeMounts: Type.Optional(OrNull(Type.Array(Type.Object({})))),
+    volumeMounts: Type.Optional(OrNull(Type.Array(Type.Object({ name: Text, path: Text }, strict)))),
   },
   strict,
 )
@@ -63,10 +65,11 @@ export function createInput(
     ...(snapshot === undefined ? { template: body.templateID } : { snapshot }),
     ...lifecycleInput(body),
     timeout: checkedTimeout(timeout),
-    metadata: { ...metadata, [portAccessLabel]: network.allowPublicTraffic === false ? 'token' : 'public' },
+    metadata: { ...metadata, ...portLabels(network) },
     // Clients send none as an empty object: what a snapshot was taken with stays.
     ...(hasKeys(envVars) ? { env: envVars } : {}),
     ...networkInput(network, body.allow_internet_access),
+    ...(body.volumeMounts ? { volumes: body.volumeMounts as CreateSandbox['volumes'] & {} } : {}),
   }
 }
 
@@ -104,8 +107,22 @@ export function isInterpreter(templateId: string): boolean {
   return interpreterTemplates.includes(templateId.replace(/^[^/]*\//, '').replace(/:default$/, ''))
 }
 
+function portLabels({ allowPublicTraffic, maskRequestHost, httpsPorts }: Network): Record<string, string> {
+  const host = (maskRequestHost ?? '') as string
+  const ports = [...new Set((httpsPorts ?? []) as number[])]
+  if (host && !/^[A-Za-z0-9.-]+(:\d{1,5})?$/.test(host.replaceAll(portPlaceholder, '80')))
+    throw new Refusal(400, `"maskRequestHost" must be a host name, with a port if need be, not "${host.slice(0, 100)}"`)
+  const wrong = ports.find((port) => port < 1 || port > 65_535 || port === envdPort)
+  if (wrong !== undefined || ports.length > 64)
+    throw new Refusal(400, `"httpsPorts" takes up to 64 ports from 1 to 65535, and not ${wrong ?? ports.length}`)
+  return {
+    [portAccessLabel]: allowPublicTraffic === false ? 'token' : 'public',
+    ...(host ? { [maskHostLabel]: host } : {}),
+    ...(ports.length > 0 ? { [httpsPortsLabel]: ports.join(',') } : {}),
+  }
+}
+
 function notOffered(body: NewSandbox, network: Network): Record<string, { asked: boolean; missing: string }> {
-  const some = (list: unknown) => Array.isArray(list) && list.length > 0
   return {
     secure: { asked: body.secure === false, missing: 'every sandbox is protected by its access token' },
     'network.rules': {
@@ -116,14 +133,8 @@ function notOffered(body: NewSandbox, network: Network): Record<string, { asked:
       asked: hasKeys(network.egressProxy),
       missing: 'requests on their way out are not changed or relayed by rules',
     },
-    'network.maskRequestHost': {
-      asked: Boolean(network.maskRequestHost),
-      missing: 'the Host header is passed on as it is',
-    },
-    'network.httpsPorts': { asked: some(network.httpsPorts), missing: 'ports inside are spoken to in plain HTTP' },
     mcp: { asked: hasKeys(body.mcp), missing: 'there is no template with an MCP gateway' },
     iam: { asked: hasKeys(body.iam), missing: 'no identity tokens are issued' },
-    volumeMounts: { asked: some(body.volumeMounts), missing: 'there are no volumes' },
   }
 }
 

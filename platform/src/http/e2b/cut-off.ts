@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { cutOff } from '../cut-off.ts'
 
 /**
  * Breaks an answer off when its sandbox is paused or ends: an orderly end would be taken for the end of what was asked for, and
@@ -15,7 +16,7 @@ export function cutOffWith(
 ): void {
   const forget = sandboxes.onLeave(id, () => {
     // The connection of HTTP/2 carries other answers too.
-    if (request.httpVersionMajor > 1) response.destroy()
+    if (request.httpVersionMajor > 1) cutOff(response)
     else reset(request.socket)
   })
   response.once('close', forget)

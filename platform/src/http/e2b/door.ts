@@ -4,6 +4,7 @@ import type { Authenticate } from '../../accounts/authenticate.ts'
 import type { Config } from '../../config.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Templates } from '../../templates/templates.ts'
+import type { Volumes } from '../../volumes/volumes.ts'
 import { credentialsOf } from '../credentials.ts'
 import { e2bAbsentRoutes } from './absent.ts'
 import { e2bForkRoutes } from './fork.ts'
@@ -18,10 +19,12 @@ import { e2bSnapshotRoutes } from './snapshots.ts'
 import { e2bTeamRoutes } from './teams.ts'
 import { e2bTemplateRoutes } from './templates.ts'
 import type { ViewDeps } from './view.ts'
+import { e2bVolumeRoutes } from './volumes.ts'
 
 interface DoorDeps extends KeyDeps {
   sandboxes: Sandboxes
   templates: Templates
+  volumes: Volumes
   authenticate: Authenticate
   view: ViewDeps
   /** Of sandboxes whose template says nothing. */
@@ -32,7 +35,7 @@ interface DoorDeps extends KeyDeps {
 
 /** The control plane of E2B at the root of the server: shapes are translated, the work is that of the door at /v1. */
 export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<void> {
-  const { sandboxes, templates, authenticate, view, defaultLimits, onRefused } = deps
+  const { sandboxes, templates, volumes, authenticate, view, defaultLimits, onRefused } = deps
   app.addHook('onRoute', (route) => {
     // The OpenAPI document is that of /v1.
     route.schema = { ...route.schema, hide: true }
@@ -58,5 +61,6 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
   e2bTeamRoutes(app, sandboxes)
   e2bKeyRoutes(app, deps)
   await e2bTemplateRoutes(app, { templates, sandboxes, tokens: view.tokens, limits: defaultLimits })
+  e2bVolumeRoutes(app, volumes, view.tokens)
   e2bAbsentRoutes(app, sandboxes)
 }

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import { type PreviewTarget, previewTarget } from '../previews.ts'
+import { labelBelow, type PreviewTarget, previewTarget } from '../previews.ts'
 import { Refusal } from './refusal.ts'
 
 /** The port at which a sandbox is told what to do. It is answered here: inside, nothing listens there. */
-const envdPort = 49_983
+export const envdPort = 49_983
 /** The port at which it is told to run code in contexts. It is answered here, too. */
 const interpreterPort = 49_999
 
@@ -19,8 +19,8 @@ type EdgeTarget =
  * Where a request goes, in this order: by the two routing headers where the host name names no sandbox; by host name or
  * path; by the signature of its address. Undefined for what is meant for the platform itself.
  */
-export function edgeTarget(request: IncomingMessage): EdgeTarget | undefined {
-  return byHeaders(request) ?? byName(request) ?? bySignature(request)
+export function edgeTarget(request: IncomingMessage, domain?: string): EdgeTarget | undefined {
+  return byHeaders(request) ?? byName(request, domain) ?? bySignature(request)
 }
 
 function byHeaders({ headers, url = '/' }: IncomingMessage): EdgeTarget | undefined {
@@ -38,8 +38,11 @@ function byHeaders({ headers, url = '/' }: IncomingMessage): EdgeTarget | undefi
   return byPort({ needsKey: false, id: String(id), port: number, path: url })
 }
 
-function byName(request: IncomingMessage): EdgeTarget | undefined {
-  const target = previewTarget(request)
+function byName(request: IncomingMessage, domain: string | undefined): EdgeTarget | undefined {
+  const target = previewTarget(request, domain)
+  const isBelow = domain !== undefined && labelBelow(request.headers.host ?? '', domain) !== undefined
+  if (target && isBelow && !target.needsKey && !(target.port > 0))
+    return { kind: 'refused', refusal: new Refusal(400, 'the host name names no port from 1 to 65535 of a sandbox') }
   return target && byPort(target)
 }
 

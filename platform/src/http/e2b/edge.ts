@@ -18,6 +18,8 @@ interface EdgeDeps {
   sandboxes: Sandboxes
   authenticate: Authenticate
   tokens: SandboxTokens
+  /** Below which sandboxes have names, beside localhost. */
+  domain?: string | undefined
 }
 
 /** Takes the requests that are for a sandbox: its ports are passed on, its inside is served here. */
@@ -34,7 +36,7 @@ export class Edge {
 
   /** False for what is meant for the platform itself. */
   serve(request: IncomingMessage, response: ServerResponse): boolean {
-    const found = edgeTarget(request)
+    const found = edgeTarget(request, this.#deps.domain)
     if (!found) return false
     const exchange = { request, response, requestId: newId('r') }
     if (found.kind === 'refused') sendRefusal(response, found.refusal, exchange.requestId)
@@ -48,7 +50,7 @@ export class Edge {
 
   /** As `serve`, for a client that wants another protocol. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
-    const found = edgeTarget(request)
+    const found = edgeTarget(request, this.#deps.domain)
     if (!found) return false
     if (found.kind === 'port') {
       cutOffUpgraded(this.#deps.sandboxes, found.target.id, socket)

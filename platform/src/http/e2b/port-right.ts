@@ -5,6 +5,7 @@ import type { Instance } from '../../engine/engine.ts'
 import { WarrenError } from '../../errors.ts'
 import type { LiveSandbox } from '../../sandboxes/live.ts'
 import type { PortAccess } from '../../sandboxes/port-access.ts'
+import type { PortRules } from '../../sandboxes/port-rules.ts'
 import type { Sandbox } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { credentialsOf } from '../credentials.ts'
@@ -13,6 +14,7 @@ import type { SandboxTokens } from './tokens.ts'
 
 export interface PortRight {
   instance: Instance
+  rules: PortRules
   /** By what the request came in: with a key, it is kept from the program, and failures are told as the platform tells them. */
   by: 'key' | 'token' | 'public'
 }
@@ -34,16 +36,21 @@ export async function portRight(
 ): Promise<PortRight> {
   const { sandboxes, tokens } = deps
   const asked = await accountOf(deps, headers)
-  if ('account' in asked) return { instance: await sandboxes.running({ account: asked.account, id }), by: 'key' }
+  if ('account' in asked) {
+    const instance = await sandboxes.running({ account: asked.account, id })
+    const rules = await sandboxes.portRules({ id, accountId: asked.account.id, instance })
+    return { instance, rules, by: 'key' }
+  }
 
   if (needsKey) throw asked.refusal
 
   const found = sandboxes.live(id) ?? (await sandboxes.sleeping(id))
   if (!found) throw credentialsOf(headers).key === undefined ? sandboxNotFound(id) : asked.refusal
-  const by = rightWithoutKey(tokens, { id, access: await sandboxes.portAccess(found), refusal: asked.refusal }, headers)
+  const rules = await sandboxes.portRules(found)
+  const by = rightWithoutKey(tokens, { id, access: rules.access, refusal: asked.refusal }, headers)
   // Only whoever has a right to it wakes a sandbox.
   const { instance } = 'instance' in found ? found : await wokenFor(sandboxes, found)
-  return { instance, by }
+  return { instance, rules, by }
 }
 
 function rightWithoutKey(

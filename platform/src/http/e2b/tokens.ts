@@ -30,6 +30,15 @@ export class SandboxTokens {
     return shown !== undefined && equal(this.upload(text), shown)
   }
 
+  /** Lets its bearer read and write what is in a volume. */
+  volume(id: string): string {
+    return this.#mac(`volume-${id}`)
+  }
+
+  isVolume(id: string, shown: string | undefined): boolean {
+    return shown !== undefined && equal(this.volume(id), shown)
+  }
+
   isAccess(id: string, shown: string | undefined): boolean {
     return shown !== undefined && equal(this.access(id), shown)
   }

@@ -1,4 +1,5 @@
 import { portAccessLabel } from '../../sandboxes/port-access.ts'
+import { httpsPortsOf, maskHostLabel } from '../../sandboxes/port-rules.ts'
 import type { Sandbox, State } from '../../sandboxes/sandbox.ts'
 import type { SandboxTokens } from './tokens.ts'
 
@@ -15,12 +16,12 @@ export const pausedStates: readonly State[] = ['paused', 'pausing']
 
 export interface ViewDeps {
   tokens: SandboxTokens
-  /** Where this server is reached, as host and port. */
-  address: () => string
+  /** Below which the ports of sandboxes have their names. */
+  domain: () => string
 }
 
 /** The answer to a create and a connect. */
-export function startedView({ tokens, address }: ViewDeps, sandbox: Sandbox): object {
+export function startedView({ tokens, domain }: ViewDeps, sandbox: Sandbox): object {
   const { id, template, metadata } = sandbox
   const isPrivate = metadata[portAccessLabel] !== 'public'
   return {
@@ -31,7 +32,7 @@ export function startedView({ tokens, address }: ViewDeps, sandbox: Sandbox): ob
     envdVersion,
     envdAccessToken: tokens.access(id),
     trafficAccessToken: isPrivate ? tokens.traffic(id) : null,
-    domain: domainOf(address()),
+    domain: domain(),
   }
 }
 
@@ -51,19 +52,22 @@ export function listedView(sandbox: Sandbox): object {
     metadata: ownMetadata(sandbox),
     state: pausedStates.includes(sandbox.state) ? 'paused' : 'running',
     envdVersion,
-    volumeMounts: [],
+    volumeMounts: sandbox.volumes.map(({ name, path }) => ({ name, path })),
   }
 }
 
 export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
+  const https = httpsPortsOf(sandbox.metadata)
   return {
     ...listedView(sandbox),
     envdAccessToken: deps.tokens.access(sandbox.id),
-    domain: domainOf(deps.address()),
+    domain: deps.domain(),
     allowInternetAccess: sandbox.network.internet,
     network: {
       allowPublicTraffic: sandbox.metadata[portAccessLabel] === 'public',
       allowOut: sandbox.network.allow,
+      ...(sandbox.metadata[maskHostLabel] ? { maskRequestHost: sandbox.metadata[maskHostLabel] } : {}),
+      ...(https.length > 0 ? { httpsPorts: https } : {}),
       denyOut: [...(sandbox.network.internet ? [] : ['0.0.0.0/0']), ...sandbox.network.deny],
     },
     lifecycle: { autoResume: sandbox.lifecycle.autoResume, onTimeout: sandbox.lifecycle.onTimeout },
@@ -72,9 +76,4 @@ export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
 
 function ownMetadata({ metadata }: Sandbox): Record<string, string> {
   return Object.fromEntries(Object.entries(metadata).filter(([name]) => !name.startsWith(ownLabels)))
-}
-
-/** Names below localhost lead to this machine in browsers and curl; names below an address lead nowhere. */
-function domainOf(address: string): string {
-  return `localhost${address.slice(address.lastIndexOf(':'))}`
 }

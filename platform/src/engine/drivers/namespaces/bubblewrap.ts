@@ -36,6 +36,8 @@ export const bubblewrap: NamespaceTool = {
       ...['--seccomp', String(seccompFd), '--block-fd', String(gateFd)],
       ...options,
       ...(root.prepared ? [] : spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path])),
+      // In a prepared root they are already.
+      ...(root.prepared ? [] : (spec.volumes ?? []).flatMap(({ source, path }) => ['--bind', source, path])),
       // The settings of its own namespaces would be writable: whoever is inside owns those.
       ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', ...keyringsHidden()],
       // The kernel is the host's; what boots here has an id of its own.

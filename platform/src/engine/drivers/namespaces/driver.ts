@@ -54,6 +54,9 @@ export function namespacesDriver(host: Host, tools: readonly NamespaceTool[] = [
     isolation: 'namespaces',
     idleMemoryMb: 1,
     joinsNetwork: true,
+    get mountsVolumes() {
+      return host.root || chosen === bubblewrap
+    },
 
     async examine(): Promise<Examined> {
       const examined = await examineTools(tools, host)

@@ -42,6 +42,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     idleMemoryMb: runtime.idleMemoryMb,
     limitsAreFixed: groupLimits !== undefined,
     joinsNetwork: true,
+    mountsVolumes: true,
 
     ...(runtime.checkpoint && { holdsWritesBack: true as const }),
     ...(runtime.takesDevices && { refuseGpu: () => ('missing' in host.gpu ? host.gpu.missing : undefined) }),
@@ -98,7 +99,7 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
       hostUid: hostUid(spec.slot),
       cgroupsPath: cgroups.path(spec.id),
       agent: runtime.agent(spec),
-      ownFolders: runtime.ownFolders,
+      ownFolders: [...runtime.ownFolders, ...(spec.volumes ?? []).map(({ path }) => path)],
       shownFolders: runtime.shownFolders,
       sysfsIsThere: spec.network !== undefined && !runtime.ownSysfs,
       needsBootId: runtime.isolation === 'container',

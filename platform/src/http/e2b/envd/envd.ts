@@ -41,7 +41,7 @@ export class Envd {
       if (request.method === 'OPTIONS') return void response.writeHead(204).end()
       await this.#answer(id ?? this.#signedFor(exchange), exchange)
     } catch (error) {
-      if (!request.complete) response.setHeader('connection', 'close')
+      if (!request.complete && request.httpVersionMajor < 2) response.setHeader('connection', 'close')
       request.resume()
       sendRefusal(response, error, requestId)
     }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gunzipSync } from 'node:zlib'
 import { clientGone } from '../../../client-gone.ts'
+import { cutOff } from '../../../cut-off.ts'
 import type { Call } from '../call.ts'
 import { fromBinary, toBinary } from './binary.ts'
 import { fromJson, toJson } from './json.ts'
@@ -142,7 +143,7 @@ async function serveStream(
   } catch (error) {
     if (response.destroyed) return
     const { code, message } = late.signal.aborted ? tooLate() : rpcErrorOf(error)
-    if (code === 'unavailable' && (await isGone())) return void response.socket?.resetAndDestroy()
+    if (code === 'unavailable' && (await isGone())) return void cutOff(response)
     response.end(envelope(endOfStream, Buffer.from(JSON.stringify({ error: { code, message } }))))
   } finally {
     void answers?.return?.()?.catch(() => {})
