@@ -8,7 +8,9 @@ const lacks = await lacksOf(platform)
 const archive = await runCommand(['apt-get', 'indextargets', '--format', '$(URI)'], { timeoutMs: 10_000 })
 const skip = lacks.root || (archive.ok ? false : `this host has no apt: ${archive.failure}`)
 
-test('the template debian is built when somebody asks for it, and its user finds what clients expect', { skip }, async () => {
+test('the template debian is built when somebody asks for it, and its user finds what clients expect', {
+  skip,
+}, async () => {
   const answer = await platform.call('POST', '/v1/sandboxes', { template: 'debian' })
   const sandbox = await answer.json()
   assert.equal(answer.status, 201, JSON.stringify(sandbox))
@@ -17,6 +19,10 @@ test('the template debian is built when somebody asks for it, and its user finds
     'ls /etc/ssl/certs/ca-certificates.crt; sudo id -un; sudo touch /usr/local/mark && echo marked; dpkg --audit',
   ].join('; ')
   const { stdout, stderr } = await platform.json('POST', `/v1/sandboxes/${sandbox.id}/execute`, { command })
-  assert.match(stdout, /^user\n\/home\/user\nPython 3\..*git version.*curl.*\n80\n.*ss\n.*crt\nroot\nmarked\n$/s, stderr)
+  assert.match(
+    stdout,
+    /^user\n\/home\/user\nPython 3\..*git version.*curl.*\n80\n.*ss\n.*crt\nroot\nmarked\n$/s,
+    stderr,
+  )
   await platform.call('DELETE', `/v1/sandboxes/${sandbox.id}`)
 })

@@ -1,15 +1,14 @@
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
-import type { CaptureOptions } from './capture-layer.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
 import type { Capabilities, Driver, Fingerprint, Hold, InstanceSpec, Isolation, Limits, Rootfs } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { fingerprint } from './fingerprint.ts'
+import { fitsPool, sameLimits } from './fits-pool.ts'
 import type { Cgroups } from './host/cgroups.ts'
 import { checkRoom } from './host/room.ts'
 import type { Image, Images } from './images/images.ts'
-import type { Layer } from './images/layer-store.ts'
 import { Instance } from './instance.ts'
 import { InstanceNetwork } from './instance-network.ts'
 import type { InstanceRecord, InstanceStore } from './instance-store.ts'
@@ -23,26 +22,11 @@ import { type Runtime, runtimeOf } from './runtime.ts'
 import { SavedStates } from './saved-states.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 import { StartQueue } from './start-queue.ts'
+import type { StartRequest } from './start-request.ts'
 import { WarmPool } from './warm-pool.ts'
 
 export type { InstanceExit } from './instance.ts'
 export { Instance }
-
-export interface StartRequest {
-  /** Whoever the instance is for; kept with it, so that nobody else's claim is honoured after a crash. */
-  owner: string
-  template: string
-  /** What it starts from instead of a template: a build that is still being made. */
-  image?: Image
-  limits: Limits
-  /** What every process in it starts with. */
-  env: Record<string, string>
-  /** What it may reach; nothing unless said. */
-  network?: NetworkPolicy
-  isolation?: Partial<IsolationWanted>
-  /** Start a new one even when a ready one waits. */
-  cold?: boolean
-}
 
 export interface DriverReport {
   driver: string
@@ -250,11 +234,6 @@ export class Engine {
     }
   }
 
-  /** As `snapshot`: what it has written becomes a layer, or nothing where it has written nothing. It ends with it. */
-  captureLayer(id: string, options: CaptureOptions, signal: AbortSignal): Promise<Layer | undefined> {
-    return this.saved.captureLayer(id, options, signal)
-  }
-
   /** Templates that something starts from, lives on, stands still on or was saved of. */
   async templatesInUse(): Promise<Set<string>> {
     const live = [...this.#instances.values()].map(({ spec }) => spec.template)
@@ -282,7 +261,7 @@ export class Engine {
 
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
     const { store } = this.#deps
-    if (request.cold || !this.#fitsPool(request, driver)) return undefined
+    if (request.cold || !fitsPool(this.#deps, request, driver)) return undefined
     const instance = await this.#pool.claim(driver.name)
     if (!instance) return undefined
     try {
@@ -294,20 +273,6 @@ export class Engine {
     }
     this.#watch(instance)
     return instance
-  }
-
-  #fitsPool({ template, image, limits, isolation }: StartRequest, driver: Driver): boolean {
-    const { pool, cgroups } = this.#deps
-    return (
-      pool.size > 0 &&
-      !isolation?.gpu &&
-      !image &&
-      template === pool.template &&
-      limits.diskMb === pool.limits.diskMb &&
-      limits.maxOpenFiles === pool.limits.maxOpenFiles &&
-      // Without control groups too a limit is set at the start, for good.
-      ((cgroups !== undefined && !driver.limitsAreFixed) || sameLimits(limits, pool.limits))
-    )
   }
 
   async #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
@@ -322,7 +287,7 @@ export class Engine {
       return prepared ? await prepared : await begin(signal)
     })
     this.#watch(instance)
-    if (!request.cold && !image && !this.#fitsPool(request, driver)) {
+    if (!request.cold && !image && !fitsPool(this.#deps, request, driver)) {
       this.#prepared.prepare(kind, (hold, signal) => begin(signal, hold))
     }
     return instance
@@ -422,8 +387,4 @@ export class Engine {
       if (instance) this.#recovered.set(record.spec.id, { record, instance })
     }
   }
-}
-
-function sameLimits(a: Limits, b: Limits): boolean {
-  return a.cpuCores === b.cpuCores && a.memoryMb === b.memoryMb && a.maxProcesses === b.maxProcesses
 }

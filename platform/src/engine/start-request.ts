@@ -1,0 +1,20 @@
+import type { IsolationWanted } from './choose-driver.ts'
+import type { Limits } from './driver.ts'
+import type { Image } from './images/images.ts'
+import type { NetworkPolicy } from './network/rules.ts'
+
+export interface StartRequest {
+  /** Whoever the instance is for; kept with it, so that nobody else's claim is honoured after a crash. */
+  owner: string
+  template: string
+  /** What it starts from instead of a template: a build that is still being made. */
+  image?: Image
+  limits: Limits
+  /** What every process in it starts with. */
+  env: Record<string, string>
+  /** What it may reach; nothing unless said. */
+  network?: NetworkPolicy
+  isolation?: Partial<IsolationWanted>
+  /** Start a new one even when a ready one waits. */
+  cold?: boolean
+}
