@@ -1,3 +1,4 @@
+import { measureInterpreter } from './interpreter/interpreter.ts'
 import { measureColdGvisor } from './ladder/cold-gvisor.ts'
 import { measureFork } from './ladder/fork.ts'
 import type { LadderRuntime, Measurement } from './ladder/measurement.ts'
@@ -10,30 +11,27 @@ import { existingPlatform, startPlatform, withTools } from './measure/platform.t
 import type { Series } from './measure/series.ts'
 
 /** In the order in which they are taken. */
-const measurements: Measurement[] = [
-  measureColdGvisor,
-  measureZygote,
-  measurePause,
-  measureFork,
-  measureMicrovmRestore,
-  measureNetwork,
-]
+const measurements = {
+  ladder: [measureColdGvisor, measureZygote, measurePause, measureFork, measureMicrovmRestore, measureNetwork],
+  interpreter: [measureInterpreter, measureZygote],
+} satisfies Record<string, Measurement[]>
 
 export interface LadderReport {
-  bench: 'ladder'
+  bench: keyof typeof measurements
   at: string
   series: Series[]
   /** What was left out, and why. */
   skipped: string[]
 }
 
-/** Measures what the runtimes can beside running, of a server with the runtimes that set-up fetched for tests. */
+/** Measures what the runtimes can beside running, or what interpreters can in each of them, of a server with the runtimes that set-up fetched for tests. */
 export async function benchLadder(options: {
+  bench: LadderReport['bench']
   url?: string | undefined
   quick: boolean
   tell: (line: string) => void
 }): Promise<LadderReport> {
-  const { url, quick, tell } = options
+  const { bench, url, quick, tell } = options
   tell('starting')
   const platform = url ? existingPlatform(url) : await startPlatform({ WARREN_POOL_SIZE: '0' }, withTools)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -41,8 +39,8 @@ export async function benchLadder(options: {
   try {
     const client = await Client.open(platform)
     const runtimes = await client.runtimes<LadderRuntime>()
-    const report: LadderReport = { bench: 'ladder', at: new Date().toISOString(), series: [], skipped: [] }
-    for (const measurement of measurements) {
+    const report: LadderReport = { bench, at: new Date().toISOString(), series: [], skipped: [] }
+    for (const measurement of measurements[bench]) {
       tell(measurement.name)
       const { series, skipped } = await measurement({ client, quick, runtimes, tell })
       report.series.push(...series)

@@ -11,12 +11,13 @@ import { benchSoak } from './soak.ts'
 
 const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] [--driver NAME] [--url URL]
        npm run bench -- ladder [--quick] [--json] [--url URL]
+       npm run bench -- interpreter [--quick] [--json] [--url URL]
        npm run bench -- soak [--minutes N] [--json]
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
 
 Starts a platform of its own in a temporary folder and measures it from outside its process.
-sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, soak whether
-anything grows while they come and go, capacity how many can be there at once.
+sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, interpreter
+how fast code interpreters are, soak whether anything grows while they come and go, capacity how many can be there at once.
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
   --density N  how many idle sandboxes to weigh (default 100)
@@ -46,7 +47,7 @@ const [bench] = positionals
 const wanted = Number(values.density ?? (values.quick ? 20 : 100))
 const minutes = Number(values.minutes)
 const [paused, live] = [Number(values.paused), Number(values.live)]
-const isKnown = positionals.length === 1 && ['sandbox', 'ladder', 'soak', 'capacity'].includes(bench!)
+const isKnown = positionals.length === 1 && ['sandbox', 'ladder', 'interpreter', 'soak', 'capacity'].includes(bench!)
 if (values.help || !isKnown || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
   process.stderr.write(usage)
   process.exit(values.help ? 0 : 2)
@@ -55,8 +56,8 @@ if (values.help || !isKnown || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1
 const before = machine()
 const { quick, driver, url } = values
 const tell = (line: string) => void process.stderr.write(`bench: ${line}\n`)
-if (bench === 'ladder') {
-  const report = await benchLadder({ quick, url, tell })
+if (bench === 'ladder' || bench === 'interpreter') {
+  const report = await benchLadder({ bench, quick, url, tell })
   const after = machine()
   show(report, () => printLadder(report, before, after), after)
   process.exit()

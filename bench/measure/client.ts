@@ -50,16 +50,25 @@ export class Client {
     if (output !== 'hello\n') throw new Error(`echo answered ${JSON.stringify(output)}`)
   }
 
-  async createContext(id: string): Promise<string> {
-    return (await this.#json<{ id: string }>('POST', `/v1/sandboxes/${id}/contexts`, {})).id
+  async createContext(id: string, language = 'python'): Promise<string> {
+    return (await this.#json<{ id: string }>('POST', `/v1/sandboxes/${id}/contexts`, { language })).id
   }
 
-  executeInContext(id: string, contextId: string, code: string): Promise<{ result?: string }> {
+  executeInContext(
+    id: string,
+    contextId: string,
+    code: string,
+  ): Promise<{ result?: string; results: { png?: string }[] }> {
     return this.#json('POST', `/v1/sandboxes/${id}/contexts/${contextId}/execute`, { code })
   }
 
   async removeContext(id: string, contextId: string): Promise<void> {
     await this.#connection.request('DELETE', `/v1/sandboxes/${id}/contexts/${contextId}`)
+  }
+
+  /** As the host counts it; undefined where nothing counts. */
+  async memoryBytes(id: string): Promise<number | undefined> {
+    return (await this.#json<{ memoryBytes?: number }>('GET', `/v1/sandboxes/${id}/metrics`)).memoryBytes
   }
 
   async start(id: string, command: string): Promise<void> {

@@ -4,7 +4,8 @@ import { allEvents } from './events.ts'
 import { type Answer, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform()
-const path = await platform.sandbox()
+// Each context takes some 70 MiB where the kernel of the sandbox copies memory in large pieces, as gVisor does.
+const path = await platform.sandbox({ limits: { memoryMb: 1536 } })
 const python = (
   await platform.json('POST', `${path}/execute`, { command: 'python3 -c "import sys; print(sys.version)"' })
 ).exitCode
@@ -16,6 +17,11 @@ async function newContext(sandbox = path): Promise<string> {
 
 function run(context: string, code: string, more: object = {}): Promise<Answer> {
   return platform.json('POST', `${context}/execute`, { code, ...more })
+}
+
+async function isBusy(context: string): Promise<boolean> {
+  const { contexts } = await platform.json('GET', `${path}/contexts`)
+  return contexts.some(({ id, state }: { id: string; state: string }) => context.endsWith(id) && state === 'busy')
 }
 
 test('a context keeps what it has been told, and answers with the last expression', { skip }, async () => {
@@ -73,10 +79,7 @@ test('code that takes too long is interrupted and its context stays; what does n
 test('a context runs one thing at a time', { skip }, async () => {
   const context = await newContext()
   const slow = run(context, 'import time; time.sleep(1); 5')
-  await until('it is busy', async () => {
-    const { contexts } = await platform.json('GET', `${path}/contexts`)
-    return contexts.some(({ id, state }: { id: string; state: string }) => context.endsWith(id) && state === 'busy')
-  })
+  await until('it is busy', () => isBusy(context))
   assert.equal((await platform.call('POST', `${context}/execute`, { code: '1' })).status, 409)
   assert.equal((await slow).result, '5')
 })
@@ -126,6 +129,66 @@ test('what meddles with the service harms its own sandbox alone, and the next co
   assert.equal(killed.status, 503)
   assert.equal((await run(await newContext(own), '1 + 1')).result, '2')
   await platform.call('DELETE', own)
+})
+
+test('other languages: state, values, an environment for one call; what the sandbox lacks is said', {
+  skip,
+}, async () => {
+  const contextOf = async (language: string) => {
+    const reply = await platform.call('POST', `${path}/contexts`, { language })
+    const body = await reply.json()
+    return reply.status === 201 ? `${path}/contexts/${body.id}` : body
+  }
+  const bash = await contextOf('bash')
+  await run(bash, 'x=5')
+  assert.equal((await run(bash, 'echo $x $ONE', { env: { ONE: '1' } })).stdout, '5 1\n')
+  assert.deepEqual((await run(bash, 'exit_() { return 3; }; exit_')).error, {
+    ...{ name: 'ExitStatus', message: '3', traceback: 'exit status 3\n' },
+  })
+  assert.deepEqual((await run(bash, 'exit 4')).exitCode, 4)
+  assert.equal((await platform.call('POST', `${bash}/execute`, { code: '1' })).status, 404)
+  const hasNode = (await platform.json('POST', `${path}/execute`, { command: 'command -v node' })).exitCode === 0
+  const found = await contextOf('javascript')
+  if (hasNode) assert.equal((await run(found, 'const a = await 41; a + 1')).result, '42')
+  else assert.match(found.message, /there is no node in this sandbox/)
+})
+
+test('a context forgets what it has been told, and what it runs is over', { skip }, async () => {
+  const context = await newContext()
+  await run(context, 'x = 1')
+  const busy = run(context, 'import time; time.sleep(60)')
+  await until('it is busy', () => isBusy(context))
+  assert.equal((await platform.call('POST', `${context}/restart`)).status, 204)
+  assert.deepEqual([(await busy).reason, (await run(context, 'x')).error.name], ['died', 'NameError'])
+})
+
+test('results have all their forms; what is too large, endless or no result harms nobody', { skip }, async () => {
+  const context = await newContext()
+  const own = 'class A:\n  def _repr_html_(self): return html\n  def _repr_png_(self): return b"png"\n'
+  const { results } = await run(context, `html = "<b>ü</b>"\n${own}A.__repr__ = lambda self: "a"\ndisplay(A())\nA()`)
+  const forms = { text: 'a', html: '<b>ü</b>', png: 'cG5n', extra: {} }
+  assert.deepEqual(results, [
+    { main: false, ...forms },
+    { main: true, ...forms },
+  ])
+  const large = await run(context, 'html = "x" * 20_000_000\nA()')
+  assert.equal(large.results[0].html, undefined)
+  assert.match(large.result, /left out, for a result is 8388608 bytes at most: text\/html of 20000002 bytes/)
+  const many = await run(context, 'html = "x" * 4_000_000\nfor i in range(10): display(A())')
+  assert.deepEqual([many.truncated, many.results.length], [true, 4])
+  const circle = await run(
+    context,
+    'a = []; a.append(a); d = {"__proto__": 1, (1, 2): {3}, "n": float("inf")}; display(d); a',
+  )
+  assert.deepEqual(circle.results[0].json, JSON.parse('{"__proto__": 1, "(1, 2)": [3], "n": null}'))
+  // Frames of its own making, over the connection of its interpreter: no JSON, then far too much of it.
+  const forge =
+    'import socket, struct, os\nfor fd in range(3, 200):\n  try: s = socket.socket(fileno=os.dup(fd))\n  except OSError: continue\n' +
+    '  def send(kind, data): s.sendall(struct.pack(">IB", len(data) + 1, kind) + data)\n' +
+    '  send(0x6e, b"\\0{not json")\n  send(0x6e, b"\\0" + b"[" * 900_000)\n' +
+    '  for _ in range(30): send(0x6e, b"\\1" + b"y" * 900_000)\n  send(0x6e, b"\\0{}")'
+  const forged = await run(context, forge)
+  assert.deepEqual([forged.reason, forged.results], ['completed', []])
 })
 
 test('bad requests are refused with the reason', { skip }, async () => {

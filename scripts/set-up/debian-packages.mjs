@@ -45,6 +45,20 @@ const wanted = [
     isWanted: process.arch === 'x64',
   },
   {
+    name: 'IPython, matplotlib, pandas and PIL for python3',
+    packages: ['python3-numpy', 'python3-pandas', 'python3-matplotlib', 'python3-ipython', 'python3-pil'],
+    cost: 'code in the contexts of a sandbox has no plots, tables and magics',
+    rootOnly: true,
+    isThere: hasPythonLibraries,
+  },
+  {
+    name: 'node below /usr',
+    package: 'nodejs',
+    cost: "no contexts of JavaScript and TypeScript: sandboxes have the host's programs",
+    rootOnly: true,
+    isThere: () => ['/usr/bin/node', '/usr/local/bin/node'].some(isExecutable),
+  },
+  {
     name: 'cargo',
     package: 'cargo',
     cost: 'the guest agent cannot be built, and without it no sandbox starts',
@@ -69,11 +83,12 @@ export async function installDebianPackages() {
   const missing = await missingOf(wantedHere.filter((row) => isRoot || !row.rootOnly))
   if (missing.length === 0) return
   const hasApt = findCommand('apt-get') !== undefined
-  if (isRoot && hasApt) await install(missing.map((row) => row.package))
+  const packagesOf = (rows) => rows.flatMap((row) => row.packages ?? [row.package])
+  if (isRoot && hasApt) await install(packagesOf(missing))
   const left = await missingOf(missing)
   if (left.length === 0) return
   for (const { name, cost } of left) tell(`missing: ${name}. Without it: ${cost}`)
-  const names = left.map((row) => row.package).join(' ')
+  const names = packagesOf(left).join(' ')
   if (!hasApt) tell(`install them in this system's own way (Debian calls the packages ${names})`)
   else if (isRoot) tell(`to try again by hand: apt-get install --no-install-recommends ${names}`)
   else
@@ -92,6 +107,14 @@ async function hasStaticLibc() {
   if (!compiler) return false
   const { ok, output } = await run(compiler, ['-print-file-name=libc.a'])
   return ok && output.trim() !== 'libc.a'
+}
+
+/** The python3 that sandboxes see, whatever the PATH of this one finds first. */
+async function hasPythonLibraries() {
+  const names = '"IPython", "matplotlib", "numpy", "pandas", "PIL"'
+  // Not imported: that takes a second.
+  const ask = `import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, [${names}])))`
+  return (await run('/usr/bin/python3', ['-c', ask])).ok
 }
 
 /** Full path of a command, also looked for where an ordinary user's PATH does not lead; undefined if it is not there. */

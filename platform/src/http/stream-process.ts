@@ -16,7 +16,7 @@ export function streamProcess(request: FastifyRequest, reply: FastifyReply, proc
 }
 
 /** Sends what is printed, as text wherever it is. */
-export async function sendOutput(send: EventStream['send'], output: AsyncIterable<OutputChunk>): Promise<void> {
+async function sendOutput(send: EventStream['send'], output: AsyncIterable<OutputChunk>): Promise<void> {
   const text = { stdout: new Utf8Chunks(), stderr: new Utf8Chunks() }
   for await (const { stream, offset, data } of output) {
     for (const chunk of text[stream].push(offset, data)) await send(stream, chunk)

@@ -14,6 +14,7 @@ import { createContext } from './contexts/create.ts'
 import { type ContextExecution, executeInContext, startInContext } from './contexts/execute.ts'
 import { listContexts } from './contexts/list.ts'
 import { removeContext } from './contexts/remove.ts'
+import { restartContext } from './contexts/restart.ts'
 import { countSandboxes } from './count.ts'
 import { createSandbox } from './create.ts'
 import { createSnapshot } from './create-snapshot.ts'
@@ -144,6 +145,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
         executeInContext(deps, subject, input, signal),
       start: (subject: InContext, input: ExecuteInContext, signal: AbortSignal): Promise<GuestExecution> =>
         startInContext(deps, subject, input, signal),
+      restart: (subject: InContext): Promise<void> => restartContext(deps, subject),
       remove: (subject: InContext): Promise<void> => removeContext(deps, subject),
     },
     metrics: (subject: Subject): Promise<SandboxMetrics> => readMetrics(deps, subject),

@@ -1,6 +1,7 @@
 /**
  * What a client of E2B can call, and how that fares here. docs/e2b.md and its Chinese twin are generated from this table
- * (write-docs.ts); sdk.test.ts runs every call that is said to work or to differ, with both generations of the client.
+ * (write-docs.ts); sdk.test.ts runs every call that is said to work or to differ, with both generations of the client, and
+ * interpreter.test.ts those of the code interpreter.
  */
 export interface Call {
   /** As the JavaScript client spells it. */
@@ -150,4 +151,35 @@ export const calls: readonly Call[] = [
   { name: 'Template.exists', status: 'works' },
   { name: 'Volume.*', status: 'absent', note: { en: 'There are no volumes yet: 501.', zh: '尚无卷：返回 501。' } },
   { name: 'Secret.*', status: 'absent', note: { en: 'No secrets are kept yet: 501.', zh: '尚不保存密钥：返回 501。' } },
+]
+
+/** Those of `@e2b/code-interpreter`. */
+export const interpreterCalls: readonly Call[] = [
+  {
+    name: 'Sandbox.create',
+    status: 'differs',
+    note: {
+      en: '`code-interpreter-v1` and `code-interpreter` are `base`, the host’s own programs: it needs `python3` with IPython, matplotlib and pandas, and `node`.',
+      zh: '`code-interpreter-v1` 与 `code-interpreter` 即 `base`（宿主机自身程序）：需要带有 IPython、matplotlib、pandas 的 `python3`，以及 `node`。',
+    },
+  },
+  {
+    name: 'sandbox.runCode',
+    status: 'differs',
+    note: {
+      en: 'Python, JavaScript, TypeScript, Bash; R and Java are answered with 500. Standard output comes as it is read, not line by line. An interpreter that dies is an error named `InterpreterDied` or `OutOfMemory`, and the context gets a new one.',
+      zh: '支持 Python、JavaScript、TypeScript、Bash；R 与 Java 以 500 应答。标准输出按读取到的片段送出，不按行。解释器死亡表现为名为 `InterpreterDied` 或 `OutOfMemory` 的错误，随后上下文得到新的解释器。',
+    },
+  },
+  { name: 'sandbox.createCodeContext', status: 'works' },
+  {
+    name: 'sandbox.listCodeContexts',
+    status: 'works',
+    note: {
+      en: 'The default context of a language has the name of the language as its id.',
+      zh: '每种语言的默认上下文以语言名作为编号。',
+    },
+  },
+  { name: 'sandbox.restartCodeContext', status: 'works' },
+  { name: 'sandbox.removeCodeContext', status: 'works' },
 ]

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { runCommand } from '../../src/lib/run-command.ts'
 import { startPlatform } from '../platform.ts'
+import { pythonWith } from './python-with.ts'
 
 const program = join(import.meta.dirname, 'program.py')
-const cache = join(import.meta.dirname, '../../../.cache')
 
 // One of each generation, as they were released.
 const clients = await Promise.all(
-  ['2.63.0', '2.45.1'].map(async (version) => ({ version, ...(await clientOf(version)) })),
+  ['2.63.0', '2.45.1'].map(async (version) => ({ version, ...(await pythonWith(`e2b==${version}`)) })),
 )
 const platform = clients.some(({ python }) => python) ? await startPlatform() : undefined
 
@@ -24,31 +22,4 @@ for (const { version, python, reason } of clients) {
     assert.ok(ok, `after "${stdout.trim().split('\n').at(-1)}":\n${stderr}`)
     assert.match(stdout, /^end$[\s\S]*^async end$/m)
   })
-}
-
-/** A Python with this release of the client, made once; or the reason why there is none. */
-async function clientOf(version: string): Promise<{ python?: string; reason?: string }> {
-  const folder = join(cache, `e2b-python-${version}`)
-  const python = join(folder, 'bin/python')
-  const done = join(folder, 'installed')
-  if (existsSync(done)) return { python }
-  await rm(folder, { recursive: true, force: true })
-  for (const argv of [
-    ['python3', '-m', 'venv', folder],
-    [
-      python,
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      '--only-binary=:all:',
-      `e2b==${version}`,
-    ],
-    ['touch', done],
-  ] as [string, ...string[]][]) {
-    const { ok, failure, stderr } = await runCommand(argv, { timeoutMs: 120_000 })
-    if (!ok) return { reason: `${argv.slice(0, 3).join(' ')} ${failure}: ${stderr.trim().split('\n').at(-1)}` }
-  }
-  return { python }
 }

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { absent } from '../../src/http/e2b/absent.ts'
-import { type Call, calls } from './calls.ts'
+import { type Call, calls, interpreterCalls } from './calls.ts'
 
 /** Writes docs/e2b.md and docs/e2b.zh-CN.md from the table of calls; with --check it only says whether they are current. */
 const documents = { 'e2b.md': english(), 'e2b.zh-CN.md': chinese() }
@@ -37,7 +37,7 @@ await sandbox.kill()
 \`\`\`
 
 There is one port, no DNS and no TLS. A mode with a domain of your own, \`E2B_DOMAIN\`, is not there yet. Tested are the npm package \`e2b\` in
-the releases 2.51 and 2.45, and PyPI \`e2b\`.
+the releases 2.51 and 2.45, and PyPI \`e2b\`; \`@e2b/code-interpreter\` 2.8 and 2.7, and PyPI \`e2b-code-interpreter\`.
 
 **Ports of such a sandbox are open to everybody who knows their address**, as E2B has it: \`http://PORT-ID.localhost:7070/\`, where the id
 cannot be guessed. With \`network: { allowPublicTraffic: false }\` they need the header \`e2b-traffic-access-token\`. Sandboxes that were made by the
@@ -53,6 +53,15 @@ access token; a key that was made cannot make others. Logs are those of the runn
 | Call | | |
 |---|---|---|
 ${calls.map((call) => row(call, 'en')).join('\n')}
+
+### \`@e2b/code-interpreter\`
+
+| Call | | |
+|---|---|---|
+${interpreterCalls.map((call) => row(call, 'en')).join('\n')}
+
+What contexts and results are: [code interpreters](interpreter.md). Port 49999 of every sandbox is answered by the platform; a program of your own that
+listens there is not reached. To run code needs the token of the sandbox, which the clients send by themselves.
 
 Of what the wire offers beyond the clients: procedures in JSON and in binary protobuf over HTTP/1.1; no gRPC. Watchers that are asked for
 their events (\`CreateWatcher\`) end when Warren restarts; commands, tokens and tags do not.
@@ -85,7 +94,8 @@ console.log((await sandbox.commands.run('echo hello')).stdout)
 await sandbox.kill()
 \`\`\`
 
-只有一个端口，无需 DNS 和 TLS。使用自有域名的模式（\`E2B_DOMAIN\`）尚未提供。已测试 npm 包 \`e2b\` 的 2.51 和 2.45 版，以及 PyPI 的 \`e2b\`。
+只有一个端口，无需 DNS 和 TLS。使用自有域名的模式（\`E2B_DOMAIN\`）尚未提供。已测试 npm 包 \`e2b\` 的 2.51 和 2.45 版，以及 PyPI 的 \`e2b\`；\`@e2b/code-interpreter\` 的 2.8 和 2.7 版，
+以及 PyPI 的 \`e2b-code-interpreter\`。
 
 **此类沙箱的端口对所有知道地址的人开放**，与 E2B 一致：\`http://端口-ID.localhost:7070/\`，其中 ID 无法猜测。设置
 \`network: { allowPublicTraffic: false }\` 后需要请求头 \`e2b-traffic-access-token\`。通过原生接口创建的沙箱需要密钥，除非带有标签
@@ -101,6 +111,15 @@ await sandbox.kill()
 | 调用 | | |
 |---|---|---|
 ${calls.map((call) => row(call, 'zh')).join('\n')}
+
+### \`@e2b/code-interpreter\`
+
+| 调用 | | |
+|---|---|---|
+${interpreterCalls.map((call) => row(call, 'zh')).join('\n')}
+
+上下文与结果的说明见[代码解释器](interpreter.zh-CN.md)。每个沙箱的端口 49999 由平台应答；在该端口监听的自有程序无法访问。运行代码需要沙箱的令牌，
+客户端会自动发送。
 
 客户端之外的线上协议：过程调用支持 JSON 与二进制 protobuf（HTTP/1.1），不支持 gRPC。轮询式监视器（\`CreateWatcher\`）在 Warren 重启后失效；
 命令、令牌和标签不受影响。

@@ -3,7 +3,9 @@ export type {
   Context,
   ContextExecuteOptions,
   ContextInfo,
+  ContextLanguage,
   ContextOutcome,
+  ContextOutput,
   ContextResult,
   Contexts,
 } from './contexts.ts'

@@ -1,15 +1,17 @@
-import { WarrenError } from '@warren/sdk'
-import type { Command } from 'commander'
+import { type ContextLanguage, type ContextOutput, WarrenError } from '@warren/sdk'
+import { type Command, Option } from 'commander'
 import { interruption } from '../../interruption.ts'
 import { text } from '../../messages.ts'
-import { duration } from '../../options.ts'
+import { duration, pair } from '../../options.ts'
 import { printJson, writeAll } from '../../output/print.ts'
 import { withProgress } from '../../output/progress.ts'
 import { table } from '../../output/table.ts'
 import { orSandboxGone } from '../../sandbox-gone.ts'
 import { server } from '../../server.ts'
 
-/** Interpreters that keep what they have been told: create, list, execute, remove. */
+const languages: ContextLanguage[] = ['python', 'javascript', 'typescript', 'bash']
+
+/** Interpreters that keep what they have been told: create, list, execute, restart, remove. */
 export function addContext(parent: Command): void {
   const context = parent.command('context').description(text.context)
   context.helpCommand('help [command]', text.helpCommand)
@@ -17,6 +19,7 @@ export function addContext(parent: Command): void {
     .command('create')
     .description(text.contextCreate)
     .argument('<id>', text.argumentId)
+    .addOption(new Option('-l, --language <name>', text.optionLanguage).choices(languages))
     .option('-w, --cwd <path>', text.optionCwd)
     .option('--json', text.optionJson)
     .action(create)
@@ -33,9 +36,16 @@ export function addContext(parent: Command): void {
     .argument('<id>', text.argumentId)
     .argument('<context>', text.argumentContext)
     .argument('[code]', text.argumentCode)
+    .option('-e, --env <NAME=value>', text.optionEnv, pair)
     .option('--timeout <time>', text.optionExecTimeout, duration)
     .option('--json', text.optionJson)
     .action(execute)
+  context
+    .command('restart')
+    .description(text.contextRestart)
+    .argument('<id>', text.argumentId)
+    .argument('<context>', text.argumentContext)
+    .action(restart)
   context
     .command('remove')
     .alias('rm')
@@ -45,9 +55,12 @@ export function addContext(parent: Command): void {
     .action(remove)
 }
 
-async function create(id: string, { cwd, json }: { cwd?: string; json?: boolean }): Promise<void> {
+async function create(
+  id: string,
+  { cwd, language, json }: { cwd?: string; language?: ContextLanguage; json?: boolean },
+): Promise<void> {
   const sandbox = await server().sandboxes.get(id)
-  const context = await withProgress(text.creating, () => sandbox.contexts.create({ cwd }))
+  const context = await withProgress(text.creating, () => sandbox.contexts.create({ cwd, language }))
   if (json) printJson({ id: context.id })
   else process.stdout.write(`${context.id}\n`)
 }
@@ -64,7 +77,7 @@ async function execute(
   id: string,
   contextId: string,
   code: string | undefined,
-  { timeout, json }: { timeout?: number; json?: boolean },
+  { timeout, env, json }: { timeout?: number; env?: Record<string, string>; json?: boolean },
 ): Promise<void> {
   const { signal, exitCode } = interruption()
   try {
@@ -73,8 +86,11 @@ async function execute(
     const live = {
       onStdout: (_: string, { bytes }: { bytes: Uint8Array }) => writeAll(process.stdout, bytes),
       onStderr: (_: string, { bytes }: { bytes: Uint8Array }) => writeAll(process.stderr, bytes),
+      onResult: ({ main, text }: ContextOutput) => {
+        if (!main && text !== undefined) process.stdout.write(`${text}\n`)
+      },
     }
-    const outcome = await context.execute(source, { timeout, signal, ...(json ? {} : live) })
+    const outcome = await context.execute(source, { timeout, env, signal, ...(json ? {} : live) })
     if (outcome.reason !== 'completed') process.exitCode = outcome.reason === 'timeout' ? 124 : 1
     if (json) return printJson(outcome)
     if (outcome.result !== undefined) process.stdout.write(`${outcome.result}\n`)
@@ -86,6 +102,10 @@ async function execute(
     if (!signal.aborted) throw await orSandboxGone(id, error)
     process.exitCode = exitCode() ?? 1
   }
+}
+
+async function restart(id: string, contextId: string): Promise<void> {
+  await (await server().sandboxes.get(id)).contexts.get(contextId).restart()
 }
 
 async function remove(id: string, contextId: string): Promise<void> {

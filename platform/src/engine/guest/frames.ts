@@ -56,12 +56,15 @@ export const kind = {
   vmResume: 0x72,
   vmSave: 0x73,
   vmConsole: 0x74,
+  contextStore: 0x67,
   contextCreate: 0x68,
   contextExecute: 0x69,
   contexts: 0x6a,
   contextRemove: 0x6b,
   contextInterrupt: 0x6c,
   contextResult: 0x6d,
+  contextDisplay: 0x6e,
+  contextRestart: 0x6f,
   error: 0x7f,
 } as const
 

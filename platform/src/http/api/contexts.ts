@@ -6,7 +6,7 @@ import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { signalName } from '../../sandboxes/signal.ts'
 import { clientGone } from '../client-gone.ts'
 import { streamEvents } from '../sse.ts'
-import { sendOutput } from '../stream-process.ts'
+import { sendContextEvents } from '../stream-context.ts'
 import { OutputText } from './executions.ts'
 import { event, eventStream, failureEvent, json, Nothing, named, problems, SandboxParams } from './schema.ts'
 
@@ -28,6 +28,40 @@ const ContextView = Type.Object(
 
 const ContextList = Type.Object({ contexts: Type.Array(named(ContextView)) }, { $id: 'ContextList' })
 
+const Form = (description: string) => Type.Optional(Type.String({ description }))
+
+const ContextResultView = Type.Object(
+  {
+    main: Type.Boolean({
+      description: 'Whether it is what the last expression was worth; else it was shown on the way.',
+    }),
+    text: Form('As the language writes it.'),
+    html: Form('text/html'),
+    markdown: Form('text/markdown'),
+    svg: Form('image/svg+xml'),
+    png: Form('image/png in base64'),
+    jpeg: Form('image/jpeg in base64'),
+    pdf: Form('application/pdf in base64'),
+    latex: Form('text/latex'),
+    javascript: Form('application/javascript'),
+    json: Type.Optional(Type.Unknown({ description: 'Of lists and objects.' })),
+    data: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), { description: 'The columns of a table of pandas.' }),
+    ),
+    chart: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description:
+          'What a figure of matplotlib shows, as numbers; its `type` is line, scatter, bar, pie, box_and_whisker, superchart or unknown.',
+      }),
+    ),
+    extra: Type.Record(Type.String(), Type.Unknown(), { description: 'Forms of other types, by MIME type.' }),
+  },
+  {
+    $id: 'ContextResult',
+    description: 'Something that code has shown, in all the forms it has. It comes from the sandbox.',
+  },
+)
+
 const outcomeSchemas = {
   reason: Type.Enum(['completed', 'raised', 'timeout', 'died', 'out_of_memory'], {
     description: 'After died and out_of_memory the context is gone.',
@@ -47,6 +81,9 @@ const ContextExecutionView = Type.Object(
   {
     stdout: Type.String(),
     stderr: Type.String(),
+    results: Type.Array(named(ContextResultView), {
+      description: 'What was shown, in its order. Up to 16 MiB are kept.',
+    }),
     ...outcomeSchemas,
     ms: Type.Number({ description: 'Run time in milliseconds.' }),
     truncated: Type.Boolean({ description: 'Some output is missing.' }),
@@ -58,6 +95,7 @@ const ContextEvent = Type.Union(
   [
     event('stdout', named(OutputText), 'A piece of standard output.'),
     event('stderr', named(OutputText), 'A piece of standard error.'),
+    event('result', named(ContextResultView), 'Something that was shown.'),
     event('outcome', named(ContextOutcomeView), 'The last, after all output.'),
     failureEvent,
   ],
@@ -69,7 +107,7 @@ const ContextEvent = Type.Union(
 
 export const contextSchemas = [
   ...[CreateContext, ExecuteInContext, ContextView, ContextList],
-  ...[ContextOutcomeView, ContextExecutionView, ContextEvent],
+  ...[ContextResultView, ContextOutcomeView, ContextExecutionView, ContextEvent],
 ]
 
 /** /v1/sandboxes/:id/contexts: interpreters that keep what they have been told. */
@@ -81,8 +119,8 @@ export function contextRoutes(app: FastifyInstance, { contexts }: Sandboxes): vo
         operationId: 'createContext',
         summary: 'Start an interpreter that keeps its state between executions',
         description:
-          'It is forked from one that has numpy, pandas and matplotlib loaded, where the sandbox has them. The first context ' +
-          'of a sandbox waits until that one is there.',
+          'One of Python is forked from one that has numpy, pandas, matplotlib and IPython loaded, where the sandbox has them. ' +
+          'The first context of a sandbox waits until that one is there. 503 where nothing in the sandbox runs the language.',
         tags: ['contexts'],
         params: SandboxParams,
         body: named(CreateContext),
@@ -138,14 +176,31 @@ export function contextRoutes(app: FastifyInstance, { contexts }: Sandboxes): vo
       if (body.stream || request.headers.accept?.includes('text/event-stream')) {
         const execution = await contexts.start(subject, body, gone)
         return streamEvents(request, reply, async ({ send }) => {
-          await sendOutput(send, execution.output())
+          await sendContextEvents(send, execution.events())
           await send('outcome', outcomeView(await execution.outcome))
         })
       }
       const startedAt = performance.now()
-      const { stdout, stderr, truncated, ...outcome } = await contexts.execute(subject, body, gone)
+      const { stdout, stderr, results, truncated, ...outcome } = await contexts.execute(subject, body, gone)
       const ms = Math.round((performance.now() - startedAt) * 10) / 10
-      return { stdout, stderr, ...outcomeView(outcome), ms, truncated }
+      return { stdout, stderr, results, ...outcomeView(outcome), ms, truncated }
+    },
+  )
+
+  app.post<ByContext>(
+    '/sandboxes/:id/contexts/:contextId/restart',
+    {
+      schema: {
+        operationId: 'restartContext',
+        summary: 'Let a context forget what it has been told; what it runs is ended',
+        tags: ['contexts'],
+        params: ContextParams,
+        response: { 204: Nothing, ...problems },
+      },
+    },
+    async ({ account, params }, reply) => {
+      await contexts.restart({ account, ...params })
+      return reply.code(204).send()
     },
   )
 

@@ -97,6 +97,13 @@ export function checkedTimeout(seconds: number): number {
   return seconds
 }
 
+const interpreterTemplates = ['code-interpreter-v1', 'code-interpreter']
+
+/** Whether a sandbox is made to run code in contexts, by the name of its template. */
+export function isInterpreter(templateId: string): boolean {
+  return interpreterTemplates.includes(templateId.replace(/^[^/]*\//, '').replace(/:default$/, ''))
+}
+
 function notOffered(body: NewSandbox, network: Network): Record<string, { asked: boolean; missing: string }> {
   const some = (list: unknown) => Array.isArray(list) && list.length > 0
   return {

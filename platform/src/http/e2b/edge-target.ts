@@ -5,11 +5,14 @@ import { Refusal } from './refusal.ts'
 
 /** The port at which a sandbox is told what to do. It is answered here: inside, nothing listens there. */
 const envdPort = 49_983
+/** The port at which it is told to run code in contexts. It is answered here, too. */
+const interpreterPort = 49_999
 
 /** What a request is for, when it is for a sandbox: one of its ports, or its inside. */
 type EdgeTarget =
   | { kind: 'port'; target: PreviewTarget }
   | { kind: 'envd'; id: string | undefined }
+  | { kind: 'interpreter'; id: string }
   | { kind: 'refused'; refusal: Refusal }
 
 /**
@@ -46,7 +49,9 @@ function bySignature({ url = '/' }: IncomingMessage): EdgeTarget | undefined {
 }
 
 function byPort(target: PreviewTarget): EdgeTarget {
-  return target.port === envdPort && !target.needsKey ? { kind: 'envd', id: target.id } : { kind: 'port', target }
+  if (target.needsKey) return { kind: 'port', target }
+  if (target.port === envdPort) return { kind: 'envd', id: target.id }
+  return target.port === interpreterPort ? { kind: 'interpreter', id: target.id } : { kind: 'port', target }
 }
 
 /** Whether a host stands for the platform as a whole: `localhost`, an address, `sandbox.<domain>`. */

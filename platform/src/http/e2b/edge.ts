@@ -10,6 +10,7 @@ import { edgeTarget } from './edge-target.ts'
 import { addressOf } from './envd/call.ts'
 import { Envd } from './envd/envd.ts'
 import { Watchers } from './envd/watchers.ts'
+import { Interpreter } from './interpreter/interpreter.ts'
 import { Refusal, refusalText, sendRefusal } from './refusal.ts'
 import type { SandboxTokens } from './tokens.ts'
 
@@ -23,10 +24,12 @@ interface EdgeDeps {
 export class Edge {
   readonly #deps: EdgeDeps
   readonly #envd: Envd
+  readonly #interpreter: Interpreter
 
   constructor(deps: EdgeDeps) {
     this.#deps = deps
     this.#envd = new Envd({ ...deps, watchers: new Watchers() })
+    this.#interpreter = new Interpreter(deps)
   }
 
   /** False for what is meant for the platform itself. */
@@ -38,7 +41,8 @@ export class Edge {
     else if (found.kind === 'port') {
       cutOffWith(this.#deps.sandboxes, found.target.id, exchange)
       void proxyRequest(this.#deps, found.target, exchange)
-    } else void this.#envd.serve(found.id, { ...exchange, url: addressOf(request) })
+    } else if (found.kind === 'envd') void this.#envd.serve(found.id, { ...exchange, url: addressOf(request) })
+    else void this.#interpreter.serve(found.id, { ...exchange, url: addressOf(request) })
     return true
   }
 

@@ -4,7 +4,16 @@ import { WarrenError } from '../../errors.ts'
 import type { Sandbox } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
-import { checkedTimeout, createInput, NewSandbox, Timeout, UpdateNetwork, updateInput } from './create-input.ts'
+import {
+  checkedTimeout,
+  createInput,
+  isInterpreter,
+  NewSandbox,
+  Timeout,
+  UpdateNetwork,
+  updateInput,
+} from './create-input.ts'
+import { prepareContexts } from './interpreter/contexts.ts'
 import { Refusal } from './refusal.ts'
 import { findSnapshot } from './snapshot-names.ts'
 import { detailView, pausedStates, runningStates, startedView, type ViewDeps } from './view.ts'
@@ -36,6 +45,8 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
       const snapshot = templateID === 'base' ? undefined : await findSnapshot(sandboxes, request.account, templateID)
       const input = createInput(request.body, { defaultTimeout: defaultTimeout[version], snapshot: snapshot?.id })
       const created = await sandboxes.create(request.account, input, clientGone(reply.raw))
+      const live = isInterpreter(request.body.templateID) && sandboxes.live(created.id)
+      if (live) prepareContexts(live)
       reply.code(201)
       return startedView(view, created)
     })

@@ -1,8 +1,9 @@
 import { type Static, Type } from 'typebox'
-import { maxTimeoutSeconds, plainText } from '../sandbox.ts'
+import { Environment, maxTimeoutSeconds, plainText } from '../sandbox.ts'
 
-/** An interpreter inside a sandbox that keeps what it has been told. It ends with its sandbox, or before. */
-export const contextLanguages = ['python'] as const
+/** What a sandbox has to bring: python3 for all of them, node for the second and the third, bash. */
+export const contextLanguages = ['python', 'javascript', 'typescript', 'bash'] as const
+export type ContextLanguage = (typeof contextLanguages)[number]
 
 export const CreateContext = Type.Object(
   {
@@ -16,6 +17,7 @@ export type CreateContext = Static<typeof CreateContext>
 export const ExecuteInContext = Type.Object(
   {
     code: Type.String({ ...plainText, description: 'Source code. Its definitions stay for the next execution.' }),
+    env: Type.Optional(Environment),
     timeout: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
@@ -31,9 +33,10 @@ export const ExecuteInContext = Type.Object(
 )
 export type ExecuteInContext = Static<typeof ExecuteInContext>
 
+/** An interpreter inside a sandbox that keeps what it has been told. It ends with its sandbox, or before. */
 export interface Context {
   id: string
-  language: (typeof contextLanguages)[number]
+  language: ContextLanguage
   state: 'idle' | 'busy'
   cwd: string
   createdAt: Date

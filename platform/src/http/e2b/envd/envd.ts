@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../../../errors.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import { measure } from '../../../sandboxes/measure.ts'
 import { clientGone } from '../../client-gone.ts'
 import { cutOffWith } from '../cut-off.ts'
+import { allowEveryOrigin } from '../every-origin.ts'
+import { isGone } from '../is-gone.ts'
 import { wokenFor } from '../port-right.ts'
 import { Refusal, sandboxNotFound, sendRefusal } from '../refusal.ts'
 import type { Address, Call, EnvdDeps, Exchange } from './call.ts'
@@ -18,9 +19,6 @@ import { sandboxOfSignature, signatureFault, signedRequest } from './signature.t
 import { upload } from './upload.ts'
 
 const mebibyte = 1024 * 1024
-/** How long a sandbox whose agent has just been lost may take until it is known to have ended, milliseconds. */
-const endingMs = 2_000
-
 /** What answers at port 49983 of every sandbox: commands and files, served here over the guest protocol. */
 export class Envd {
   readonly #deps: EnvdDeps
@@ -38,7 +36,7 @@ export class Envd {
   async serve(id: string | undefined, exchange: Exchange): Promise<void> {
     const { request, response, requestId } = exchange
     response.on('error', () => {}) // the client went away while it was written to: the signal of the call tells
-    allowEveryOrigin(exchange)
+    allowEveryOrigin(request, response, 'GET, HEAD, POST')
     try {
       if (request.method === 'OPTIONS') return void response.writeHead(204).end()
       await this.#answer(id ?? this.#signedFor(exchange), exchange)
@@ -99,7 +97,7 @@ export class Envd {
       request,
       response,
       admit: () => knownUser(caller, (user) => new RpcError('unauthenticated', `invalid username: '${user}'`)),
-      isGone: () => this.#isGone(live),
+      isGone: () => isGone(this.#deps.sandboxes, live),
     })
   }
 
@@ -126,14 +124,6 @@ export class Envd {
 
   #userOfQuery(url: Address): { user: string | undefined } {
     return { user: url.searchParams.get('username') || undefined }
-  }
-
-  /** Whether the sandbox ended, or is about to be seen to have ended. */
-  async #isGone({ id, instance }: LiveSandbox): Promise<boolean> {
-    for (const deadline = performance.now() + endingMs; performance.now() < deadline; await sleep(20)) {
-      if (this.#deps.sandboxes.live(id)?.instance !== instance) return true
-    }
-    return false
   }
 }
 
@@ -180,16 +170,4 @@ function sendJson({ response }: Pick<Exchange, 'response'>, body: object): void 
   const text = JSON.stringify(body)
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
   response.end(text)
-}
-
-/** Web pages may call from anywhere: it is the token that gives the right. */
-function allowEveryOrigin({ request, response }: Exchange): void {
-  if (request.headers.origin === undefined) return
-  response.setHeader('access-control-allow-origin', '*')
-  response.setHeader('access-control-expose-headers', '*')
-  if (request.method !== 'OPTIONS') return
-  response.setHeader('access-control-allow-methods', 'GET, HEAD, POST')
-  // A star does not stand for `authorization`.
-  response.setHeader('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '*')
-  response.setHeader('access-control-max-age', '7200')
 }

@@ -1,0 +1,107 @@
+import type { IncomingMessage } from 'node:http'
+import type { Authenticate } from '../../../accounts/authenticate.ts'
+import type { LiveSandbox } from '../../../sandboxes/live.ts'
+import type { Sandboxes } from '../../../sandboxes/sandboxes.ts'
+import { clientGone } from '../../client-gone.ts'
+import { cutOffWith } from '../cut-off.ts'
+import type { Exchange } from '../envd/call.ts'
+import { allowEveryOrigin } from '../every-origin.ts'
+import { isGone } from '../is-gone.ts'
+import { portRight } from '../port-right.ts'
+import { Refusal, refusalOf, sandboxNotFound, sendRefusal } from '../refusal.ts'
+import type { SandboxTokens } from '../tokens.ts'
+import { created, listed, removed, restarted } from './contexts.ts'
+import { execute } from './execute.ts'
+
+interface InterpreterDeps {
+  sandboxes: Sandboxes
+  authenticate: Authenticate
+  tokens: SandboxTokens
+}
+
+/** Code of a megabyte, in JSON that may write a character in six. */
+const mostBytes = 8 * 1024 * 1024
+
+/** What answers at port 49999 of every sandbox: code in contexts, served here over the guest protocol. */
+export class Interpreter {
+  readonly #deps: InterpreterDeps
+
+  constructor(deps: InterpreterDeps) {
+    this.#deps = deps
+  }
+
+  async serve(id: string, exchange: Exchange): Promise<void> {
+    const { request, response, requestId } = exchange
+    response.on('error', () => {}) // the client went away while it was written to: `clientGone` tells
+    allowEveryOrigin(request, response, 'GET, POST, DELETE')
+    try {
+      if (request.method === 'OPTIONS') return void response.writeHead(204).end()
+      await this.#answer(await this.#admitted(id, exchange), exchange)
+    } catch (error) {
+      if (!request.complete) response.setHeader('connection', 'close')
+      request.resume()
+      const refusal = refusalOf(error, requestId)
+      // Clients read the end of a sandbox out of JSON, and everything else as text.
+      if (refusal.status === 502 || response.headersSent) sendRefusal(response, refusal, requestId)
+      else sendText(exchange, refusal.status, refusal.message)
+    }
+  }
+
+  /**
+   * The sandbox, for whoever may reach its port. To run code takes more than that the port is open to everybody; the clients
+   * show their token for nothing else.
+   */
+  async #admitted(id: string, exchange: Exchange): Promise<LiveSandbox> {
+    const { sandboxes } = this.#deps
+    const { request, url } = exchange
+    cutOffWith(sandboxes, id, exchange)
+    const { by } = await portRight(this.#deps, { id, needsKey: false }, request.headers)
+    const live = sandboxes.live(id)
+    if (!live) throw sandboxNotFound(id)
+    if (by === 'public' && url.pathname === '/execute')
+      throw new Refusal(401, 'unauthorized access, please provide a valid access token')
+    return live
+  }
+
+  async #answer(live: LiveSandbox, exchange: Exchange): Promise<void> {
+    const { request, response, url } = exchange
+    const signal = clientGone(response)
+    const asked = `${request.method} ${url.pathname}`
+    if (asked === 'GET /health') return sendText(exchange, 200, 'OK')
+    if (asked === 'GET /contexts') return sendJson(exchange, await listed(live))
+    if (asked === 'POST /contexts') return sendJson(exchange, await created(live, await readJson(request), signal))
+    if (asked === 'POST /execute')
+      return execute(live, await readJson(request), exchange, () => isGone(this.#deps.sandboxes, live))
+    const [, id, verb] = /^\/contexts\/([\w-]{1,64})(\/restart)?$/.exec(url.pathname) ?? []
+    if (id && request.method === 'DELETE' && !verb) return sendJson(exchange, await removed(live, id))
+    if (id && request.method === 'POST' && verb) return sendJson(exchange, await restarted(live, id))
+    throw new Refusal(404, `nothing is served at ${asked.slice(0, 200)}`)
+  }
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    bytes += chunk.length
+    if (bytes > mostBytes) throw new Refusal(413, `the body may have ${mostBytes} bytes at most`)
+    chunks.push(chunk)
+  }
+  if (bytes === 0) return {}
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString())
+  } catch {
+    throw new Refusal(400, 'the body is no JSON')
+  }
+}
+
+function sendJson({ response }: Exchange, body: unknown): void {
+  const text = JSON.stringify(body ?? null)
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+  response.end(text)
+}
+
+function sendText({ response }: Exchange, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(text) })
+  response.end(text)
+}
