@@ -1,7 +1,6 @@
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
-import type { CaptureOptions } from './capture-layer.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
 import type {
   Capabilities,
@@ -17,9 +16,9 @@ import type {
 import type { EngineDeps } from './engine-deps.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { fingerprint } from './fingerprint.ts'
+import { fitsPool, sameLimits } from './fits-pool.ts'
 import { checkRoom } from './host/room.ts'
 import type { Image, Images } from './images/images.ts'
-import type { Layer } from './images/layer-store.ts'
 import { Instance } from './instance.ts'
 import { InstanceNetwork } from './instance-network.ts'
 import type { InstanceRecord } from './instance-store.ts'
@@ -229,11 +228,6 @@ export class Engine {
     }
   }
 
-  /** As `snapshot`: what it has written becomes a layer, or nothing where it has written nothing. It ends with it. */
-  captureLayer(id: string, options: CaptureOptions, signal: AbortSignal): Promise<Layer | undefined> {
-    return this.saved.captureLayer(id, options, signal)
-  }
-
   /** Templates that something starts from, lives on, stands still on or was saved of. */
   async templatesInUse(): Promise<Set<string>> {
     const live = [...this.#instances.values()].map(({ spec }) => spec.template)
@@ -261,7 +255,7 @@ export class Engine {
 
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
     const { store } = this.#deps
-    if (request.cold || !this.#fitsPool(request, driver)) return undefined
+    if (request.cold || !fitsPool(this.#deps, request, driver)) return undefined
     const instance = await this.#pool.claim(driver.name)
     if (!instance) return undefined
     try {
@@ -273,21 +267,6 @@ export class Engine {
     }
     this.#watch(instance)
     return instance
-  }
-
-  #fitsPool({ template, image, limits, isolation, volumes = [] }: StartRequest, driver: Driver): boolean {
-    const { pool, cgroups } = this.#deps
-    return (
-      pool.size > 0 &&
-      volumes.length === 0 &&
-      !isolation?.gpu &&
-      !image &&
-      template === pool.template &&
-      limits.diskMb === pool.limits.diskMb &&
-      limits.maxOpenFiles === pool.limits.maxOpenFiles &&
-      // Without control groups too a limit is set at the start, for good.
-      ((cgroups !== undefined && !driver.limitsAreFixed) || sameLimits(limits, pool.limits))
-    )
   }
 
   async #startCold(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance> {
@@ -305,7 +284,7 @@ export class Engine {
       return prepared ? await prepared : await begin(signal)
     })
     this.#watch(instance)
-    if (!alone && !image && !this.#fitsPool(request, driver)) {
+    if (!alone && !image && !fitsPool(this.#deps, request, driver)) {
       this.#prepared.prepare(kind, (hold, signal) => begin(signal, hold))
     }
     return instance
@@ -412,8 +391,4 @@ export class Engine {
       if (instance) this.#recovered.set(record.spec.id, { record, instance })
     }
   }
-}
-
-function sameLimits(a: Limits, b: Limits): boolean {
-  return a.cpuCores === b.cpuCores && a.memoryMb === b.memoryMb && a.maxProcesses === b.maxProcesses
 }

@@ -149,17 +149,6 @@ export class TemplateRecords {
     return rows.find((row) => row.account_id === accountId) ?? rows[0]
   }
 
-  /** Whether somebody else has one of this name. */
-  async isElsewhere(name: string): Promise<boolean> {
-    const row = await this.#db.kysely
-      .selectFrom('templates')
-      .select('id')
-      .where('deleted_at', 'is', null)
-      .where('name', '=', name)
-      .executeTakeFirst()
-    return row !== undefined
-  }
-
   list(accountId: string): Promise<TemplateRow[]> {
     return this.#db.kysely
       .selectFrom('templates')

@@ -106,9 +106,12 @@ export interface Build {
   finishedAt: Date | undefined
 }
 
+/** The least important first. */
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+
 export interface BuildLogEntry {
   at: Date
-  level: 'debug' | 'info' | 'warn' | 'error'
+  level: (typeof logLevels)[number]
   step: string | undefined
   message: string
 }

@@ -11,6 +11,7 @@ import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { base, baseImage } from './base.ts'
 import { preferredBase } from './build/base-image.ts'
 import type { PullImage } from './build/pull-image.ts'
 import { Builder } from './builder.ts'
@@ -25,6 +26,7 @@ import {
   checkTag,
   defaultTag,
   isBuildId,
+  logLevels,
   parseReference,
   type RegistryCredentials,
   type Template,
@@ -32,18 +34,6 @@ import {
 } from './template.ts'
 import { TemplateRecords, type TemplateRow } from './template-records.ts'
 import { Uploads } from './uploads.ts'
-
-/** What sandboxes can start from without anything being built. */
-const base: Template = {
-  id: 'base',
-  name: 'base',
-  description:
-    "The host's own /usr, read-only, with a fresh /etc, /home/user, /tmp and /var; users `user` (1000) and root.",
-  state: 'ready',
-  tags: [defaultTag],
-}
-
-const baseImage: Image = { layers: [], onBase: true, user: 'user', workdir: '/home/user', env: {} }
 
 /** What a sandbox of a template starts with. */
 export interface StartingPoint {
@@ -181,11 +171,6 @@ export class Templates {
     return this.#view(row, await this.#records.builds([row.id]))
   }
 
-  /** Whether there is one of this name that belongs to somebody else. */
-  isElsewhere(name: string): Promise<boolean> {
-    return this.#records.isElsewhere(name)
-  }
-
   /** What a sandbox starts from; waits for a build that is being made. Throws `not_found`. */
   async find(account: Account, reference: string, signal: AbortSignal): Promise<StartingPoint> {
     return this.#startingPoint(account.id, reference, signal)
@@ -236,8 +221,8 @@ export class Templates {
 
   async #logs(account: Account, ids: { template: string; build: string }, { offset, limit, level }: LogPage) {
     const { build } = await this.#own(account, ids)
-    const from = levels.indexOf(level ?? 'debug')
-    return this.#records.logs(build.id, { offset, limit, levels: levels.slice(from) })
+    const from = logLevels.indexOf(level ?? 'debug')
+    return this.#records.logs(build.id, { offset, limit, levels: logLevels.slice(from) })
   }
 
   async remove(account: Account, idOrName: string): Promise<void> {
@@ -401,8 +386,6 @@ export class Templates {
     await collectGarbage(parts, this.#now()).catch((err) => this.#logger.warn({ err }, 'old layers were not removed'))
   }
 }
-
-const levels: BuildLogEntry['level'][] = ['debug', 'info', 'warn', 'error']
 
 function nameOf(reference: string): { name: string } {
   const name = reference.toLowerCase().replace(/^[^/]*\//, '')

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { runCommand } from '../../lib/run-command.ts'
 import { step } from '../../lib/step.ts'
-import { systemPath } from '../../lib/system-path.ts'
 import type { LayerStore } from './layer-store.ts'
 
 /** The folder of the layer that holds the packages. */
@@ -35,17 +34,14 @@ export async function fetchDebianPackages(
       `Dir::State=${folder}/state`,
       `Dir::State::status=${folder}/status`,
       `Dir::Cache=${folder}/cache`,
-      // Nothing of the host's set-up may run here.
-      'Dir::Etc::parts=/dev/null',
       'APT::Sandbox::User=root',
       'APT::Install-Recommends=false',
       'Acquire::Languages=none',
       'Acquire::Retries=3',
     ]
     const options = settings.flatMap((setting) => ['-o', setting])
-    const env = { PATH: systemPath, LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive', ...proxies() }
     const ran = await step('packages.fetch', argv[0]!, () =>
-      runCommand(['apt-get', '-q', '-y', ...options, ...argv], { timeoutMs: fetchMs, env, signal }),
+      runCommand(['apt-get', '-q', '-y', ...options, ...argv], { timeoutMs: fetchMs, signal }),
     )
     signal.throwIfAborted()
     if (!ran.ok)
@@ -58,12 +54,6 @@ export async function fetchDebianPackages(
   onProgress(`Fetching ${packages.length} packages and what they need`)
   await apt('install', '--download-only', '?essential', ...packages)
   return layerOf(layers, join(folder, 'cache/archives'))
-}
-
-/** As apt reads them. */
-function proxies(): Record<string, string> {
-  const names = ['http_proxy', 'https_proxy', 'no_proxy']
-  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
 }
 
 async function layerOf(layers: LayerStore, archives: string): Promise<string> {

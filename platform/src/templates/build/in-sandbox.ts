@@ -43,7 +43,7 @@ export async function changeInSandbox(
     await engine.stop(instance.id)
     throw error
   }
-  const layer = await engine.captureLayer(instance.id, { below }, signal)
+  const layer = await engine.saved.captureLayer(instance.id, { below }, signal)
   return layer ? { ...image, layers: [layer.digest, ...image.layers] } : image
 }
 
