@@ -17,6 +17,7 @@ import type { PullImage } from './build/pull-image.ts'
 import { Builder } from './builder.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { isPlatformTemplate, platformAliases, platformTemplates } from './platform-templates.ts'
+import { standsIn } from './stand-in.ts'
 import {
   type Build,
   type BuildLogEntry,
@@ -171,9 +172,16 @@ export class Templates {
     return this.#view(row, await this.#records.builds([row.id]))
   }
 
-  /** What a sandbox starts from; waits for a build that is being made. Throws `not_found`. */
+  /** What a sandbox starts from; waits for a build that is being made, unless `base` stands in for it. Throws `not_found`. */
   async find(account: Account, reference: string, signal: AbortSignal): Promise<StartingPoint> {
-    return this.#startingPoint(account.id, reference, signal)
+    const from = (await standsIn(this.#records, account.id, reference)) ? base.name : reference
+    if (from === base.name) return { name: base.name, template: base.name, limits: {} }
+    const { name, build } = await this.#usableBuild(account.id, from, signal)
+    if (!build) return { name, template: base.name, limits: {} }
+    const { startCommand, readyCommand: ready } = build.plan ?? {}
+    const command = startCommand ?? (await this.#engine.images.read(build.id)).startCommand
+    const start = command ? { command, ...(ready ? { ready } : {}) } : undefined
+    return { name, template: build.id, limits: build.limits, ...(start ? { start } : {}) }
   }
 
   /** A template of this name, made where there is none, with a build that waits for `build`. */
@@ -264,16 +272,6 @@ export class Templates {
 
   receiveUpload(accountId: string, hash: string, content: Readable): Promise<void> {
     return this.#uploads.receive(accountId, hash, content)
-  }
-
-  async #startingPoint(accountId: string, reference: string, signal: AbortSignal): Promise<StartingPoint> {
-    if (reference === base.name) return { name: base.name, template: base.name, limits: {} }
-    const { name, build } = await this.#usableBuild(accountId, reference, signal)
-    if (!build) return { name, template: base.name, limits: {} }
-    const { startCommand, readyCommand: ready } = build.plan ?? {}
-    const command = startCommand ?? (await this.#engine.images.read(build.id)).startCommand
-    const start = command ? { command, ...(ready ? { ready } : {}) } : undefined
-    return { name, template: build.id, limits: build.limits, ...(start ? { start } : {}) }
   }
 
   async #imageOf(accountId: string, template: string, signal: AbortSignal): Promise<Image> {

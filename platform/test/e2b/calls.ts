@@ -166,8 +166,8 @@ export const interpreterCalls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: '`code-interpreter-v1` is `code-interpreter`, which is built here of Debian’s packages. `base`, the host’s own programs, serves too where it has `python3` with IPython, matplotlib and pandas, and `node`: that is what the tests use.',
-      zh: '`code-interpreter-v1` 即 `code-interpreter`，由 Debian 软件包在本机构建。若宿主机有带 IPython、matplotlib、pandas 的 `python3` 以及 `node`，也可使用 `base`（测试即如此）。',
+      en: '`code-interpreter-v1` is `code-interpreter`, which is built here of Debian’s packages. Until it is there, `base`, the host’s own programs, stands in for it on a host that has `python3` with IPython, matplotlib and pandas: set-up brings them.',
+      zh: '`code-interpreter-v1` 即 `code-interpreter`，由 Debian 软件包在本机构建。构建完成之前，若宿主机的 `python3` 带有 IPython、matplotlib、pandas（安装步骤会带来），则由 `base`（宿主机自身程序）代替。',
     },
   },
   {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, startPlatform, until } from '../platform.ts'
 
 const platform = await startPlatform()
-const made = await create('base')
+const made = await create('code-interpreter-v1')
 const hasPython = await platform.json('POST', `/v1/sandboxes/${made.sandboxID}/execute`, {
   command: 'command -v python3',
 })
@@ -99,7 +99,7 @@ test('what is wrong is answered with its status and a text', { skip }, async () 
 })
 
 test('to run code needs the token of this sandbox, and private ports need one for everything', { skip }, async () => {
-  const other = await create('base', { network: { allowPublicTraffic: false } })
+  const other = await create('code-interpreter', { network: { allowPublicTraffic: false } })
   const status = async (method: string, path: string, headers: object, of = made) =>
     (await call(method, path, method === 'POST' ? { code: '1' } : undefined, { of, headers })).status
   assert.equal(await status('POST', '/execute', {}), 401)
@@ -126,7 +126,7 @@ test('endless output waits for its reader, and ends with it', { skip }, async ()
 })
 
 test('a fork bomb and a killed service harm their own sandbox, which goes on', { skip }, async () => {
-  const own = await create('base')
+  const own = await create('code-interpreter-v1')
   const run = async (code: string) => lines(await call('POST', '/execute', { code }, { of: own }))
   const bomb =
     'import subprocess\nn = 0\ntry:\n  while True: subprocess.Popen(["sleep", "30"]); n += 1\nexcept OSError: print(n)'
@@ -147,7 +147,7 @@ test('a fork bomb and a killed service harm their own sandbox, which goes on', {
 })
 
 test('a sandbox that is killed cuts the connection, and its health is 502', { skip }, async () => {
-  const own = await create('base')
+  const own = await create('code-interpreter-v1')
   const reply = await call('POST', '/execute', { code: 'print(1)\nimport time; time.sleep(60)' }, { of: own })
   const cut = assert.rejects(reply.text())
   await platform.call('DELETE', `/v1/sandboxes/${own.sandboxID}`)

@@ -20,7 +20,7 @@ plt.show()
 
 
 def sync():
-    sandbox = Sandbox.create(template="base", envs={"FROM": "sandbox"})
+    sandbox = Sandbox.create(envs={"FROM": "sandbox"})
     heard = []
     told = sandbox.run_code("x = 41\nprint('out ü')\nx + 1", on_stdout=lambda message: heard.append(message.line))
     step("run", told.text == "42" and "".join(heard) == "out ü\n" and told.execution_count == 1)
@@ -41,7 +41,7 @@ def sync():
 
 
 async def asynchronous():
-    sandbox = await AsyncSandbox.create(template="base")
+    sandbox = await AsyncSandbox.create()
     step("async run", (await sandbox.run_code("await __import__('asyncio').sleep(0, 'x')")).text == "x")
     step("async end", await sandbox.kill())
 

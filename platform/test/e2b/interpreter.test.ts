@@ -21,7 +21,7 @@ function prove(load: () => Promise<object>): void {
   let sandbox: any
   before(async () => {
     client = await load()
-    sandbox = await client.Sandbox.create('base', { ...options, envs: { FROM: 'sandbox' } })
+    sandbox = await client.Sandbox.create('code-interpreter-v1', { ...options, envs: { FROM: 'sandbox' } })
   })
   after(() => sandbox?.kill())
   const run = (code: string, more: object = {}): Promise<Answer> => sandbox.runCode(code, more)
@@ -210,7 +210,7 @@ function prove(load: () => Promise<object>): void {
   })
 
   test('a sandbox that is killed breaks the execution off', python, async () => {
-    const doomed = await client.Sandbox.create('base', options)
+    const doomed = await client.Sandbox.create('code-interpreter-v1', options)
     const broken = assert.rejects(doomed.runCode('import time; time.sleep(60)'), { name: /Error/ })
     await sleep(500)
     await doomed.kill()
