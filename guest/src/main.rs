@@ -1,4 +1,5 @@
 mod agent;
+mod boot_id;
 mod descendants;
 mod directory;
 mod failure;
@@ -27,6 +28,7 @@ fn main() {
     let code = match arguments.split_first() {
         _ if called_sudo() => sudo::main(&arguments),
         Some((command, rest)) if command == "agent" => agent::main(rest),
+        Some((command, rest)) if command == "boot-id" => boot_id::main(rest),
         Some((command, rest)) if command == "hold" => memory_holder::main(rest),
         Some((command, rest)) if command == "hold-network" => network_holder::main(rest),
         Some((command, _)) if command == "init" => init::main(),
@@ -43,8 +45,8 @@ fn main() {
         }
         _ => {
             eprintln!(
-                "usage: warren-guest agent | gateway | hold | hold-network | init | keep | launch | layer | layer-marks | probe-kvm \
-                 | version | vm"
+                "usage: warren-guest agent | boot-id | gateway | hold | hold-network | init | keep | launch | layer | layer-marks \
+                 | probe-kvm | version | vm"
             );
             2
         }

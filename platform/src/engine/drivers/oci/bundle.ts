@@ -168,18 +168,10 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
   }
 }
 
-/** sh -euc SCRIPT NAME ROOT. The runtime shows no files of ours below /proc, but lets a hook do so before it closes the root. */
-const bootIdScript = `
-read -r id < /proc/sys/kernel/random/uuid
-echo "$id" > "$1/dev/.boot_id"
-mount -n -o bind,ro,nosuid,nodev,noexec "$1/dev/.boot_id" "$1/proc/sys/kernel/random/boot_id"
-rm "$1/dev/.boot_id"
-`
-
 function hooksOf({ gpu, needsBootId, rootPath }: BundlePlace): GpuEdits['hooks'] {
   const { createContainer = [], ...others } = gpu?.hooks ?? {}
   if (!needsBootId) return gpu?.hooks ?? {}
-  const args = ['sh', '-euc', bootIdScript, 'boot-id', rootPath]
-  const bootId = { path: '/bin/sh', args, env: [`PATH=${systemPath}`] }
+  // Its program is in the root: where the platform has it, whoever is root inside may not be let through.
+  const bootId = { path: `${rootPath}/.warren/guest`, args: ['warren-guest', 'boot-id', rootPath] }
   return { ...others, createContainer: [...createContainer, bootId] }
 }
