@@ -22,7 +22,7 @@ if (chosen.length === 0) {
 const files = chosen.length > 0 ? chosen : testFiles()
 if (full) process.env.WARREN_TEST_FULL = 'yes'
 const testing = [node, '--test', `--test-timeout=${5 * minute}`, ...files]
-await run('platform, SDK, command line', testing, (full ? 480 : 60) * minute)
+await run('platform, SDK, command line', testing, (full ? 480 : 80) * minute)
 
 if (failed.length > 0) console.error(`test: failed: ${failed.join(', ')}`)
 process.exitCode = failed.length > 0 ? 1 : 0
