@@ -44,7 +44,13 @@ except OSError as error: print(type(error).__name__)`
   return (await platform.json('POST', `${path}/execute`, { command: ['/usr/bin/python3', '-c', code] })).stdout.trim()
 }
 
-const commandLine = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return '' // gone in the meantime
+  }
+}
 
 const holders = () => processesOf(platform.home).filter((pid) => commandLine(pid).includes('hold-network'))
 

@@ -41,10 +41,13 @@ export async function connectSandbox(
   throw await notRunning(deps, account, id)
 }
 
-/** Whether whatever comes in for a sandbox resumes it: files alone are not woken. */
+/**
+ * Whether whatever comes in for a sandbox resumes it: files alone are not woken. One that runs may have been resumed a moment ago,
+ * and be there for us in the next.
+ */
 export function isWokenByTraffic({ state, memory, lifecycle }: Sandbox): boolean {
   if (!lifecycle.autoResume) return false
-  return state === 'resuming' || state === 'pausing' || (state === 'paused' && memory !== 'none')
+  return state === 'running' || state === 'resuming' || state === 'pausing' || (state === 'paused' && memory !== 'none')
 }
 
 /** As `runningInstance`, for work inside: a paused sandbox that resumes by itself is woken for it. */
@@ -79,7 +82,7 @@ async function wake(deps: SandboxDeps, { id, accountId, lifecycle }: Sandbox): P
   // What is being paused may turn out to keep its files alone.
   for (;;) {
     const sandbox = await getSandbox(deps, subject.account, id)
-    if (sandbox.state !== 'running' && !isWokenByTraffic(sandbox)) throw await notRunning(deps, subject.account, id)
+    if (!isWokenByTraffic(sandbox)) throw await notRunning(deps, subject.account, id)
     if (sandbox.state !== 'pausing') break
     await sleep(pollMs)
   }

@@ -386,7 +386,7 @@ export class Templates {
 }
 
 function nameOf(reference: string): { name: string } {
-  const name = reference.toLowerCase().replace(/^[^/]*\//, '')
+  const name = reference.toLowerCase().replace(/^[^/]*\/|:default$/g, '')
   checkName(name)
   return { name: platformAliases[name] ?? name }
 }
