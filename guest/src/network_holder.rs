@@ -3,7 +3,7 @@
 
 use crate::descendants::stat_field;
 use crate::libc;
-use crate::syscalls::{check, close_from, describe, errno, mount, Errno};
+use crate::syscalls::{check, close_from, errno, failed, mount, Errno};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -83,8 +83,4 @@ fn make_namespaces() -> Result<(), Errno> {
 fn mount_empty(path: &str) -> Result<(), String> {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     mount("tmpfs", path, "tmpfs", flags, "mode=0755").map_err(|errno| failed(&format!("mount over {}", path), errno))
-}
-
-fn failed(what: &str, errno: Errno) -> String {
-    format!("cannot {}: {}", what, describe(errno))
 }

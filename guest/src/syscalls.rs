@@ -23,6 +23,11 @@ pub fn describe(errno: Errno) -> String {
     String::from_utf8_lossy(&buffer[..length]).into_owned()
 }
 
+/// What could not be done, and why.
+pub fn failed(what: &str, errno: Errno) -> String {
+    format!("cannot {}: {}", what, describe(errno))
+}
+
 pub fn check(result: c_int) -> Result<c_int, Errno> {
     if result < 0 {
         Err(errno())

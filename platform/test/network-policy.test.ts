@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addresses, fakeInternetLacks, openFakeInternet } from './network/fake-internet.ts'
 import { ordinaryUser, startNetworked } from './network/networked.ts'
-import { processesOf, until } from './platform.ts'
+import { commandLine, processesOf, until } from './platform.ts'
 
 const skip = (await fakeInternetLacks()) ?? false
 const internet = skip ? (undefined as never) : await openFakeInternet()
@@ -42,14 +42,6 @@ try:
     s = socket.create_connection(("${address}", ${port}), 2); s.settimeout(2); s.sendall(b"hello"); print(s.recv(100) == b"hello")
 except OSError as error: print(type(error).__name__)`
   return (await platform.json('POST', `${path}/execute`, { command: ['/usr/bin/python3', '-c', code] })).stdout.trim()
-}
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return '' // gone in the meantime
-  }
 }
 
 const holders = () => processesOf(platform.home).filter((pid) => commandLine(pid).includes('hold-network'))

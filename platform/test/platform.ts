@@ -160,7 +160,7 @@ export async function startPlatform(
       await removeSandboxes(platform)
       await platform.kill('SIGTERM')
       await until('its processes are gone', () => processesOf(home).length === 0).catch((error) => {
-        throw new Error(`left behind: ${processesOf(home).map((pid) => commandLine(String(pid)))}`, { cause: error })
+        throw new Error(`left behind: ${processesOf(home).map((pid) => commandLine(pid))}`, { cause: error })
       })
     } finally {
       door?.close()
@@ -171,7 +171,7 @@ export async function startPlatform(
   const killAll = () => {
     child.kill('SIGKILL')
     // A keeper takes its sandbox along when it is asked to end.
-    for (const pid of processesOf(home)) end(pid, commandLine(String(pid)).includes('\0keep\0') ? 'SIGTERM' : 'SIGKILL')
+    for (const pid of processesOf(home)) end(pid, commandLine(pid).includes('\0keep\0') ? 'SIGTERM' : 'SIGKILL')
   }
   // Also when a test file breaks off before its end, or the runner gives up on it.
   process.once('exit', killAll)
@@ -223,12 +223,13 @@ export function processesOf(home: string): number[] {
 /** Folders of the instances whose keepers wait for the word to start them. */
 export function held(home: string): string[] {
   return processesOf(home).flatMap((pid) => {
-    const [, verb, , folder, option] = commandLine(String(pid)).split('\0')
+    const [, verb, , folder, option] = commandLine(pid).split('\0')
     return verb === 'keep' && option === '--hold' && !existsSync(join(folder!, 'state.json')) ? [folder!] : []
   })
 }
 
-function commandLine(pid: string): string {
+/** Its words, each ended by a zero byte; nothing of one that has gone. */
+export function commandLine(pid: number | string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
   } catch {

@@ -12,7 +12,7 @@ pub use limits::LimitGroup;
 use crate::agent;
 use crate::keeper::skeleton::take_over;
 use crate::libc;
-use crate::syscalls::{c_string, check, describe, mount, Errno};
+use crate::syscalls::{c_string, check, failed, mount, Errno};
 use std::fs::create_dir_all;
 use std::path::Path;
 use std::thread::sleep;
@@ -115,8 +115,4 @@ fn enter(root: &str) -> Result<(), Errno> {
         check(libc::chroot(b".\0".as_ptr().cast()))?;
         check(libc::chdir(b"/\0".as_ptr().cast())).map(drop)
     }
-}
-
-fn failed(what: &str, errno: Errno) -> String {
-    format!("cannot {}: {}", what, describe(errno))
 }

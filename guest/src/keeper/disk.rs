@@ -6,7 +6,7 @@ use super::volume::mount_volume;
 use super::write_limit::WriteLimit;
 use crate::libc;
 use crate::sparse_copy::copy_sparse;
-use crate::syscalls::{c_string, check, describe, mount, open, open_at, Errno};
+use crate::syscalls::{c_string, check, failed, mount, open, open_at, Errno};
 use std::fs::{create_dir, remove_dir, File};
 use std::io::ErrorKind;
 use std::os::unix::io::{AsRawFd, OwnedFd, RawFd};
@@ -228,8 +228,4 @@ impl MountedDisk {
             device.wait_until_free();
         }
     }
-}
-
-fn failed(what: &str, errno: Errno) -> String {
-    format!("cannot {}: {}", what, describe(errno))
 }

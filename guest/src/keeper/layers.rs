@@ -1,5 +1,5 @@
 use crate::libc::{self, c_int, c_void, AT_FDCWD};
-use crate::syscalls::{c_string, check, describe, kill, mount, open, owned, pipe, Errno};
+use crate::syscalls::{c_string, check, describe, failed, kill, mount, open, owned, pipe, Errno};
 use std::fs::create_dir_all;
 use std::os::unix::io::{AsRawFd, OwnedFd};
 
@@ -92,8 +92,4 @@ extern "C" fn wait_for_end(ends: *mut c_void) -> c_int {
         libc::read(*ends, [0u8; 1].as_mut_ptr().cast(), 1);
         libc::_exit(0)
     }
-}
-
-fn failed(what: &str, errno: Errno) -> String {
-    format!("cannot {}: {}", what, describe(errno))
 }

@@ -6,7 +6,7 @@ use super::tap::open_tap;
 use crate::libc;
 use crate::signals::Signals;
 use crate::sparse_copy::copy_sparse;
-use crate::syscalls::{c_string, check, close_from, describe, memory_file, open, set_nonblocking, Errno};
+use crate::syscalls::{c_string, check, close_from, describe, failed, memory_file, open, set_nonblocking, Errno};
 use std::fs::{File, OpenOptions};
 use std::io::Error;
 use std::os::unix::fs::OpenOptionsExt;
@@ -156,8 +156,4 @@ fn spawn(command: &[String], files: Vec<(RawFd, OwnedFd)>) -> Result<i32, String
     };
     let started = child.spawn().map_err(|error| format!("cannot start {}: {}", program, error))?;
     Ok(started.id() as i32)
-}
-
-fn failed(what: &str, errno: Errno) -> String {
-    format!("cannot {}: {}", what, describe(errno))
 }

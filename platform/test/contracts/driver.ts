@@ -7,7 +7,7 @@ import { fingerprint } from '../../src/engine/fingerprint.ts'
 import type { GuestClient } from '../../src/engine/guest/client.ts'
 import type { Host } from '../../src/engine/host/host.ts'
 import { InstanceStore } from '../../src/engine/instance-store.ts'
-import { clientOf, eventually, runIn } from './driver-instance.ts'
+import { clientOf, eventually, firstInstance, runIn } from './driver-instance.ts'
 import { type Bench, openBench } from './engine-bench.ts'
 import { testSnapshots } from './snapshots.ts'
 
@@ -41,16 +41,9 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
     before(async () => {
       bench = await openBench()
       driver = variant?.make(bench.host) ?? bench.driver(name)
-      const examined = await driver.examine()
-      if (!examined.usable) {
-        skip = examined.reason
-        return
-      }
-      spec = await bench.newSpec(driver)
-      await driver.prepare?.(spec)
-      const first = AbortSignal.timeout(driver.bootDeadlineMs ?? 20_000)
-      instance = await driver.create(spec, bench.store.dir(spec.id), first)
-      guest = clientOf(instance)
+      const first = await firstInstance(bench, driver)
+      if ('reason' in first) skip = first.reason
+      else ({ spec, instance, guest } = first)
     })
     after(() => bench.close())
 

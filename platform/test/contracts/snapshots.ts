@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Driver, DriverInstance, InstanceSpec, SnapshotSource } from '../../src/engine/driver.ts'
 import { snapshotParts } from '../../src/engine/driver.ts'
 import type { GuestClient } from '../../src/engine/guest/client.ts'
-import { clientOf, eventually, runIn } from './driver-instance.ts'
+import { clientOf, eventually, firstInstance, runIn } from './driver-instance.ts'
 import { type Bench, openBench } from './engine-bench.ts'
 
 const start = () => AbortSignal.timeout(20_000)
@@ -57,16 +57,9 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
     before(async () => {
       bench = await openBench()
       driver = driverOf(bench)
-      const examined = await driver.examine()
-      if (!examined.usable) {
-        unusable = examined.reason
-        return
-      }
-      spec = await bench.newSpec(driver)
-      await driver.prepare?.(spec)
-      const first = AbortSignal.timeout(driver.bootDeadlineMs ?? 20_000)
-      instance = await driver.create(spec, bench.store.dir(spec.id), first)
-      guest = clientOf(instance)
+      const first = await firstInstance(bench, driver)
+      if ('reason' in first) unusable = first.reason
+      else ({ spec, instance, guest } = first)
     })
     after(() => bench.close())
 

@@ -73,9 +73,9 @@ export async function openCgroups(parent: string): Promise<Cgroups | undefined> 
 /** Of devices that nobody uses: a keeper that was killed could not take its limit back. */
 async function forgetWriteLimits(): Promise<void> {
   for (const line of (await read(writeLimitsV1))?.split('\n') ?? []) {
-    const [device = '', loopNumber] = /^7:(\d+) \d+/.exec(line) ?? []
+    const loopNumber = /^7:(\d+) /.exec(line)?.[1]
     if (!loopNumber || existsSync(`/sys/block/loop${loopNumber}/loop/backing_file`)) continue
-    await writeFile(writeLimitsV1, `${device.split(' ')[0]} 0`).catch(() => {})
+    await writeFile(writeLimitsV1, `7:${loopNumber} 0`).catch(() => {})
   }
 }
 

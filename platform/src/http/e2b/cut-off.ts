@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
-import { cutOff } from '../cut-off.ts'
+import { cutOff, reset } from '../cut-off.ts'
 
 /**
  * Breaks an answer off when its sandbox is paused or ends: an orderly end would be taken for the end of what was asked for, and
@@ -28,9 +27,4 @@ export function cutOffUpgraded(sandboxes: Pick<Sandboxes, 'onLeave'>, id: string
     'close',
     sandboxes.onLeave(id, () => reset(socket as Socket)),
   )
-}
-
-function reset(socket: Socket): void {
-  if (socket instanceof TLSSocket || typeof socket.resetAndDestroy !== 'function') socket.destroy()
-  else socket.resetAndDestroy()
 }
