@@ -15,7 +15,7 @@ const layers = [
   { name: 'host', folders: ['engine/host', 'engine/guest', 'engine/images', 'engine/network', 'models/wire'] },
   // What a driver and a model are: mechanism, drivers and host all speak of it.
   { name: 'interface', folders: ['engine/driver.ts', 'models/model.ts', 'models/message.ts'] },
-  { name: 'base', folders: ['lib', 'storage', 'events', 'telemetry', 'errors.ts', 'config.ts'] },
+  { name: 'base', folders: ['lib', 'storage', 'events', 'telemetry', 'errors.ts', 'config.ts', 'config'] },
 ]
 
 /** They only listen: nobody knows them. */
