@@ -6,7 +6,21 @@ const layers = [
   { name: 'edge', folders: ['http', 'mcp'] },
   {
     name: 'policy',
-    folders: ['accounts', 'templates', 'sandboxes', 'volumes', 'functions', 'agents', 'codebase', 'desktop', 'billing'],
+    folders: [
+      'accounts',
+      'templates',
+      'sandboxes',
+      'volumes',
+      'secrets',
+      'metering',
+      'webhooks',
+      'buckets',
+      'functions',
+      'agents',
+      'codebase',
+      'desktop',
+      'billing',
+    ],
   },
   { name: 'mechanism', folders: ['engine', 'kernel', 'models'] },
   // One folder for each runtime and for each model API: they do not know each other.

@@ -6,6 +6,7 @@ export interface Tables {
   snapshots: SnapshotsTable
   keys: KeysTable
   volumes: VolumesTable
+  usage_facts: UsageFactsTable
   events: EventsTable
   templates: TemplatesTable
   template_builds: TemplateBuildsTable
@@ -122,4 +123,21 @@ export interface TemplateLogsTable {
   level: string
   step: string | null
   message: string
+}
+
+export interface UsageFactsTable {
+  seq: Generated<number>
+  key: string
+  account_id: string
+  kind: string
+  subject: string
+  started_at: Date
+  ended_at: Date
+  cpu_ms: Generated<number>
+  memory_mb_ms: Generated<number>
+  disk_mb_ms: Generated<number>
+  network_in_bytes: Generated<number>
+  network_out_bytes: Generated<number>
+  gpu_ms: Generated<number>
+  attributes: Json<Record<string, string>>
 }

@@ -1,0 +1,25 @@
+import type { Queries } from '../storage/database.ts'
+
+/** One closed interval of use: a fact, from which prices and invoices are computed, and which never changes. */
+export interface UsageFact {
+  /** Says which interval this is, such as `<sandbox>/<number>`: a fact that is told again under its key is there once. */
+  key: string
+  accountId: string
+  kind: 'sandbox' | 'function' | 'agent' | 'storage' | 'egress' | 'gpu'
+  /** Id of what used it. */
+  subject: string
+  startedAt: Date
+  endedAt: Date
+  cpuMs?: number
+  /** Megabytes (2^20 bytes) times milliseconds. */
+  memoryMbMs?: number
+  diskMbMs?: number
+  networkInBytes?: number
+  networkOutBytes?: number
+  gpuMs?: number
+  /** Such as its template or driver; for people and reports, not for prices. */
+  attributes?: Record<string, string>
+}
+
+/** Records facts, in the transaction of the change that makes them true where there is one. */
+export type RecordUsage = (queries: Queries, facts: readonly UsageFact[]) => Promise<void>
