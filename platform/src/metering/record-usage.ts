@@ -1,13 +1,12 @@
 import { type RawBuilder, sql } from 'kysely'
 import { step } from '../lib/step.ts'
-import type { Queries } from '../storage/database.ts'
-import type { UsageFact } from './usage-fact.ts'
+import type { RecordUsage, UsageFact } from './usage-fact.ts'
 
 /** As many as one statement records at once. */
 const mostAtOnce = 5000
 
 /** Records each fact once, however often it is told. Throws where a fact breaks a rule of the table: then none of the call's last. */
-export async function recordUsage(queries: Queries, facts: readonly UsageFact[]): Promise<void> {
+export const recordUsage: RecordUsage = async (queries, facts) => {
   for (let from = 0; from < facts.length; from += mostAtOnce) {
     const some = facts.slice(from, from + mostAtOnce)
     await step('usage.record', some[0]!.key, () => insertion(some).execute(queries))
