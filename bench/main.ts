@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { benchCapacity } from './capacity.ts'
+import { benchForecasts, forecastBenches, printForecasts } from './forecasts.ts'
 import { benchLadder } from './ladder.ts'
 import { type Machine, machine } from './measure/machine.ts'
 import { printCapacity } from './print-capacity.ts'
@@ -14,10 +15,12 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- interpreter [--quick] [--json] [--url URL]
        npm run bench -- soak [--minutes N] [--json]
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
+       npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
 
 Starts a platform of its own in a temporary folder and measures it from outside its process.
 sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, interpreter
 how fast code interpreters are, soak whether anything grows while they come and go, capacity how many can be there at once.
+forecast, keepalive and autoscale start nothing: they score how calls of functions are foreseen, on recorded ones.
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
   --density N  how many idle sandboxes to weigh (default 100)
@@ -26,6 +29,7 @@ how fast code interpreters are, soak whether anything grows while they come and 
   --minutes N  how long to soak (default 10)
   --paused N   how many to pause (default 1000)
   --live N     how many to let run beside them (default 500)
+  --traces DIR the folder of the recorded calls (.csv, .csv.gz)
 `
 
 const { positionals, values } = parseArgs({
@@ -39,6 +43,7 @@ const { positionals, values } = parseArgs({
     paused: { type: 'string', default: '1000' },
     live: { type: 'string', default: '500' },
     minutes: { type: 'string', default: '10' },
+    traces: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -47,8 +52,10 @@ const [bench] = positionals
 const wanted = Number(values.density ?? (values.quick ? 20 : 100))
 const minutes = Number(values.minutes)
 const [paused, live] = [Number(values.paused), Number(values.live)]
-const isKnown = positionals.length === 1 && ['sandbox', 'ladder', 'interpreter', 'soak', 'capacity'].includes(bench!)
-if (values.help || !isKnown || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
+const foreseen = forecastBenches.find((name) => name === bench)
+const isKnown = ['sandbox', 'ladder', 'interpreter', 'soak', 'capacity', ...forecastBenches].includes(bench ?? '')
+const isWhole = positionals.length === 1 && isKnown && (foreseen === undefined || values.traces !== undefined)
+if (values.help || !isWhole || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
   process.stderr.write(usage)
   process.exit(values.help ? 0 : 2)
 }
@@ -56,6 +63,11 @@ if (values.help || !isKnown || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1
 const before = machine()
 const { quick, driver, url } = values
 const tell = (line: string) => void process.stderr.write(`bench: ${line}\n`)
+if (foreseen) {
+  const report = benchForecasts(foreseen, { traces: values.traces!, tell })
+  show(report, () => printForecasts(report), machine())
+  process.exit()
+}
 if (bench === 'ladder' || bench === 'interpreter') {
   const report = await benchLadder({ bench, quick, url, tell })
   const after = machine()
