@@ -12,6 +12,7 @@ const checks = [
   { name: 'types', command: ['tsc', '--noEmit'] },
   { name: 'layers', command: ['node', '--test', '--test-reporter=dot', 'platform/test/layers.test.ts'] },
   { name: 'unused files, exports and dependencies', command: ['knip', '--no-progress'] },
+  { name: 'compiled kernels are current', command: ['node', 'scripts/compile-kernels.mjs', '--check'] },
   { name: 'generated spec is current', command: ['node', writeOpenapi, '--check'], file: writeOpenapi },
   { name: 'generated table of E2B calls is current', command: ['node', writeE2b, '--check'], file: writeE2b },
 ]
