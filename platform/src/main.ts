@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { adminKey } from './accounts/admin-key.ts'
 import { authenticator } from './accounts/authenticate.ts'
 import { Keys } from './accounts/keys.ts'
+import { Organisations, operatorsId } from './accounts/organisations.ts'
 import { tokenSeed } from './accounts/token-seed.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
@@ -48,7 +49,6 @@ async function start(): Promise<void> {
   await step('home.make', config.home, () => mkdir(config.home, { recursive: true, mode: 0o700 }))
   const key = await adminKey(config.home)
   const seed = await tokenSeed(config.home)
-  const account = { id: 'org0', name: 'operator', maxSandboxes: config.maxSandboxes }
   // Two platforms that take up the same sandboxes would destroy them.
   const release = await step('home.claim', config.home, async () => claimFolder(config.home))
   opened.defer(() => step('home.release', config.home, async () => release()))
@@ -68,6 +68,7 @@ async function start(): Promise<void> {
   const pull = imagePuller(config.registry, guestBinary)
   const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
   opened.defer(() => templates.close())
+  const organisations = new Organisations({ db, now, maxSandboxes: config.maxSandboxes })
   const keys = new Keys({ db, now })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const sandboxes = createSandboxes({
@@ -78,7 +79,7 @@ async function start(): Promise<void> {
     config,
     now,
     logger,
-    accountOf: () => account,
+    accountOf: (id) => organisations.get(id),
   })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
@@ -95,7 +96,7 @@ async function start(): Promise<void> {
     sandboxes,
     templates,
     volumes,
-    ...authenticator({ adminKey: key, account, keys }),
+    authenticate: authenticator({ adminKey: key, organisations, keys, now }),
     keys,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
@@ -109,7 +110,7 @@ async function start(): Promise<void> {
   await greet({
     engine,
     sandboxes,
-    account,
+    account: await organisations.get(operatorsId),
     address,
     config,
     trust: tls?.trust,

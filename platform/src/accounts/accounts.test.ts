@@ -3,12 +3,12 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openTestDatabase } from '../../test/test-database.ts'
 import { adminKey } from './admin-key.ts'
 import { authenticator } from './authenticate.ts'
 import { Keys } from './keys.ts'
-
-const account = { id: 'a1', name: 'operator', maxSandboxes: 10 }
+import { Organisations } from './organisations.ts'
 
 test('the admin key is minted once, readable by its owner only, and has the form E2B clients accept', async (t) => {
   const home = await mkdtemp(join(tmpdir(), 'warren-key-'))
@@ -28,19 +28,31 @@ test('a key file with something else in it is refused, not overwritten', async (
   await assert.rejects(adminKey(home), /does not hold a key/)
 })
 
-test('the admin key authenticates its account, so do keys that were made, and nothing else does', async (t) => {
+test('the admin key acts for any organisation, keys that were made for their own, and nothing else for any', async (t) => {
   const db = await openTestDatabase(t)
-  const keys = new Keys({ db, now: () => new Date() })
-  const { authenticate, managesKeys } = authenticator({ adminKey: 'e2b_00', account, keys })
-  const shows = (key: string | undefined) => authenticate({ key })
-  assert.equal(await shows('e2b_00'), account)
+  let at = new Date()
+  const now = () => at
+  const keys = new Keys({ db, now })
+  const organisations = new Organisations({ db, now, maxSandboxes: 10 })
+  const other = await organisations.create({ name: 'other', maxSandboxes: 3 })
+  const authenticate = authenticator({ adminKey: 'e2b_00', organisations, keys, now })
+  const shows = async (key: string | undefined, organisation?: string) => authenticate({ key, organisation })
+
+  const admin = await shows('e2b_00')
+  assert.deepEqual([admin.account.id, admin.account.maxSandboxes, admin.principal.kind], ['org0', 10, 'admin'])
+  assert.deepEqual((await shows('e2b_00', other.id)).account.maxSandboxes, 3)
+  await assert.rejects(shows('e2b_00', 'none'), { code: 'not_found' })
   for (const key of [undefined, '', 'e2b_01', 'sk_e2b_01', 'x'.repeat(5000)])
     await assert.rejects(shows(key), { code: 'unauthenticated' })
-  assert.deepEqual([await managesKeys({ key: 'e2b_00' }), await managesKeys({ key: 'e2b_01' })], [true, false])
 
-  const made = await keys.create('a1', { kind: 'key', name: 'ci' })
-  const token = await keys.create('a1', { kind: 'token', name: 'cli' })
-  const others = await keys.create('a2', { kind: 'key', name: 'not ours' })
+  const made = await keys.create('org0', { kind: 'key', name: 'ci' })
+  const token = await keys.create('org0', { kind: 'token', name: 'cli' })
+  const others = await keys.create(other.id, {
+    kind: 'key',
+    name: 'not ours',
+    role: 'viewer',
+    scopes: ['sandboxes:read'],
+  })
   assert.match(made.secret, /^e2b_[0-9a-f]{40}$/)
   assert.deepEqual(made.key.mask, {
     prefix: 'e2b_',
@@ -48,22 +60,66 @@ test('the admin key authenticates its account, so do keys that were made, and no
     maskedValuePrefix: made.secret.slice(4, 6),
     maskedValueSuffix: made.secret.slice(-4),
   })
-  assert.equal(await shows(made.secret), account)
-  assert.equal(await shows(token.secret), account)
-  await assert.rejects(shows(others.secret), { code: 'unauthenticated' })
-  assert.deepEqual([await managesKeys({ key: made.secret }), await managesKeys({ key: token.secret })], [false, true])
-  assert.ok((await keys.list('a1', 'key'))[0]!.lastUsedAt)
+  assert.deepEqual((await shows(made.secret)).principal, {
+    kind: 'key',
+    id: made.key.id,
+    accountId: 'org0',
+    role: 'developer',
+    scopes: undefined,
+  })
+  assert.equal((await shows(token.secret)).principal.role, 'admin')
+  const { account, principal } = await shows(others.secret)
+  assert.deepEqual([account.id, principal.role, principal.scopes], [other.id, 'viewer', ['sandboxes:read']])
+  assert.equal((await shows(others.secret, other.id)).account.id, other.id)
+  await assert.rejects(shows(others.secret, 'org0'), { code: 'not_found' })
+  assert.ok((await keys.list('org0', 'key'))[0]!.lastUsedAt)
   assert.deepEqual(
-    (await keys.list('a1', 'key')).map(({ name }) => name),
+    (await keys.list('org0', 'key')).map(({ name }) => name),
     ['ci'],
   )
   const { rows } = await db.pool.query('select hash, mask::text from keys')
   assert.ok(!JSON.stringify(rows).includes(made.secret.slice(8, 30)), 'a key is not kept in clear')
 
-  assert.equal(await keys.rename('a1', others.key.id, 'ours'), false)
-  assert.equal(await keys.remove('a1', others.key), false)
-  assert.equal(await keys.remove('a1', { id: made.key.id, kind: 'token' }), false)
-  assert.equal(await keys.remove('a1', made.key), true)
-  assert.equal(await keys.remove('a1', made.key), false)
+  const brief = await keys.create('org0', { kind: 'key', name: 'brief', expiresAt: new Date(at.getTime() + 1000) })
+  await shows(brief.secret)
+  at = new Date(at.getTime() + 1000)
+  await assert.rejects(shows(brief.secret), /expired at/)
+
+  assert.equal(await keys.rename('org0', others.key.id, 'ours'), false)
+  assert.equal(await keys.remove('org0', others.key), false)
+  assert.equal(await keys.remove('org0', { id: made.key.id, kind: 'token' }), false)
+  assert.equal(await keys.remove('org0', made.key), true)
+  assert.equal(await keys.remove('org0', made.key), false)
   await assert.rejects(shows(made.secret), { code: 'unauthenticated' })
+})
+
+test('a key that another process takes away is refused within a second', async (t) => {
+  const db = await openTestDatabase(t)
+  const now = () => new Date()
+  const [here, there] = [new Keys({ db, now }), new Keys({ db, now })]
+  const { key, secret } = await here.create('org0', { kind: 'key', name: 'ci' })
+  assert.ok(await here.find(secret))
+  await there.remove('org0', key)
+  const removedAt = performance.now()
+  while (await here.find(secret)) {
+    assert.ok(performance.now() - removedAt < 5000, 'what is remembered is good for a second')
+    await sleep(20)
+  }
+})
+
+test('organisations have names of their own', async (t) => {
+  const db = await openTestDatabase(t)
+  const organisations = new Organisations({ db, now: () => new Date(), maxSandboxes: 10 })
+  const made = await organisations.create({ name: 'team' })
+  assert.equal(made.maxSandboxes, 10)
+  await assert.rejects(organisations.create({ name: 'team' }), { code: 'conflict' })
+  await assert.rejects(organisations.change(made.id, { name: 'operator' }), { code: 'conflict' })
+  assert.equal((await organisations.change(made.id, { name: 'crew', maxSandboxes: 2 })).maxSandboxes, 2)
+  assert.equal((await organisations.get(made.id)).name, 'crew')
+  assert.equal((await organisations.change(made.id, { maxSandboxes: null })).maxSandboxes, 10)
+  await assert.rejects(organisations.change('none', { name: 'x' }), { code: 'not_found' })
+  assert.deepEqual(
+    (await organisations.list()).map(({ name }) => name),
+    ['operator', 'crew'],
+  )
 })

@@ -1,38 +1,52 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { WarrenError } from '../errors.ts'
-import type { Account } from './account.ts'
 import type { Keys } from './keys.ts'
+import { noOrganisation, type Organisations, operatorsId } from './organisations.ts'
+import type { Caller } from './principal.ts'
 
 /** What a caller showed to say who it is. */
 export interface Credentials {
   key: string | undefined
+  /** Id of the organisation it wants to act for, where it may for several. */
+  organisation?: string | undefined
 }
 
-/** Answers whose credentials these are. Throws `unauthenticated` when they are missing or unknown. */
-export type Authenticate = (credentials: Credentials) => Promise<Account>
+/**
+ * Answers whose credentials these are. Throws `unauthenticated` when they are missing, unknown or have expired, and `not_found`
+ * for an organisation that they are not for.
+ */
+export type Authenticate = (credentials: Credentials) => Promise<Caller>
 
-/** Who may act for an installation with one organisation: whoever has the admin key, or a key that was made with it. */
-export function authenticator({ adminKey, account, keys }: { adminKey: string; account: Account; keys: Keys }): {
-  authenticate: Authenticate
-  /** Whether these credentials may make and take away keys: the admin key may, and the tokens made for that. */
-  managesKeys: (credentials: Credentials) => Promise<boolean>
-} {
+interface AuthenticatorDeps {
+  adminKey: string
+  organisations: Organisations
+  keys: Keys
+  now: () => Date
+}
+
+/** Who may act: whoever has the admin key, for any organisation, and a key that was made, for its own. */
+export function authenticator({ adminKey, organisations, keys, now }: AuthenticatorDeps): Authenticate {
   const expected = digest(adminKey)
-  // Digests have one length, so that the comparison takes the same time whatever was sent.
-  const isAdmin = (key: string) => timingSafeEqual(digest(key), expected)
-  return {
-    async authenticate({ key }) {
-      if (!key) {
-        throw new WarrenError('unauthenticated', 'the request carries no key', {
-          hint: 'Send it as "Authorization: Bearer KEY" or "X-API-Key: KEY". The admin key is in admin.key in WARREN_HOME.',
-        })
-      }
-      if (isAdmin(key) || (await keys.find(key))?.accountId === account.id) return account
-      throw new WarrenError('unauthenticated', 'the key is not known')
-    },
-    async managesKeys({ key }) {
-      return key !== undefined && (isAdmin(key) || (await keys.find(key))?.kind === 'token')
-    },
+  return async ({ key: shown, organisation }) => {
+    if (!shown) {
+      throw new WarrenError('unauthenticated', 'the request carries no key', {
+        hint: 'Send it as "Authorization: Bearer KEY" or "X-API-Key: KEY". The admin key is in admin.key in WARREN_HOME.',
+      })
+    }
+    // Digests have one length, so that the comparison takes the same time whatever was sent.
+    if (timingSafeEqual(digest(shown), expected)) {
+      const account = await organisations.get(organisation ?? operatorsId)
+      const principal = { kind: 'admin', id: 'admin', role: 'operator', scopes: undefined } as const
+      return { account, principal: { ...principal, accountId: account.id } }
+    }
+    const key = await keys.find(shown)
+    if (!key) throw new WarrenError('unauthenticated', 'the key is not known')
+    if (key.expiresAt && key.expiresAt <= now())
+      throw new WarrenError('unauthenticated', `the key expired at ${key.expiresAt.toISOString()}`)
+    if (organisation !== undefined && organisation !== key.accountId) throw noOrganisation(organisation)
+    const { accountId, role, scopes } = key
+    const [kind, id] = key.serviceId ? (['service', key.serviceId] as const) : (['key', key.id] as const)
+    return { account: await organisations.get(accountId), principal: { kind, id, accountId, role, scopes } }
   }
 }
 

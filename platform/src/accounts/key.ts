@@ -1,11 +1,22 @@
+import type { Permission, Role } from './roles.ts'
+
 /** A key or a token of an account, as far as it is kept: what it is itself is told once, when it is made. */
 export interface Key {
   id: string
   accountId: string
-  /** A `key` acts for its account; a `token` may also make and take away keys. */
+  /** What E2B's clients take it for; `role` says what it may do. */
   kind: 'key' | 'token'
   name: string
   mask: KeyMask
+  /** Of a key of a service account: what that may do now. */
+  role: Role
+  /** What it is narrowed to; undefined: all that its role may. */
+  scopes: Permission[] | undefined
+  expiresAt: Date | undefined
+  /** Id of who made it. */
+  createdBy: string | undefined
+  /** The service account whose key it is. */
+  serviceId: string | undefined
   createdAt: Date
   lastUsedAt: Date | undefined
 }

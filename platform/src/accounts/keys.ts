@@ -1,30 +1,33 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
+import { FreshCache } from '../lib/fresh-cache.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { KeysTable } from '../storage/tables.ts'
+import { freshMs } from './fresh.ts'
 import { type Key, type KeyMask, keyPrefixes, maskOf } from './key.ts'
+import type { Permission } from './roles.ts'
 
-/** How long an answer of the database is taken for current, milliseconds: a key that another process took away works on so long. */
-const freshMs = 5_000
 /** At least this long lies between two records of when a key was used, milliseconds. */
 const usedEveryMs = 60_000
-/** Answers that are remembered at once. */
-const mostRemembered = 10_000
+
+type NewKey = Pick<Key, 'kind' | 'name'> &
+  Partial<Pick<Key, 'role' | 'scopes' | 'expiresAt' | 'createdBy' | 'serviceId'>>
 
 /** The keys that were made beside the operator's: the one writer of their table, which holds their hashes. */
 export class Keys {
   readonly #db: Database
   readonly #now: () => Date
-  readonly #remembered = new Map<string, { key: Key; at: number }>()
+  readonly #remembered = new FreshCache<Key>({ freshMs, most: 10_000 })
 
   constructor({ db, now }: { db: Database; now: () => Date }) {
     this.#db = db
     this.#now = now
   }
 
-  /** `secret` is what is shown to its owner, this once. */
-  async create(accountId: string, { kind, name }: Pick<Key, 'kind' | 'name'>): Promise<{ key: Key; secret: string }> {
+  /** `secret` is what is shown to its owner, this once. Without a role a key is a developer's and a token an admin's. */
+  async create(accountId: string, wanted: NewKey): Promise<{ key: Key; secret: string }> {
+    const { kind, name, scopes } = wanted
     const prefix = keyPrefixes[kind]
     const secret = prefix + randomBytes(20).toString('hex')
     const row = {
@@ -36,23 +39,22 @@ export class Keys {
       mask: JSON.stringify(maskOf(secret, prefix)),
       created_at: this.#now(),
       last_used_at: null,
+      role: wanted.role ?? usualRole[kind],
+      scopes: scopes ? JSON.stringify(scopes) : null,
+      expires_at: wanted.expiresAt ?? null,
+      created_by: wanted.createdBy ?? null,
+      service_id: wanted.serviceId ?? null,
     }
     const insertion = this.#db.kysely.insertInto('keys').values(row).returningAll()
     const made = await step('key.create', row.id, () => insertion.executeTakeFirstOrThrow())
     return { key: keyOf(made), secret }
   }
 
-  /** Oldest first. */
-  async list(accountId: string, kind: Key['kind']): Promise<Key[]> {
-    const rows = await this.#db.kysely
-      .selectFrom('keys')
-      .selectAll()
-      .where('account_id', '=', accountId)
-      .where('kind', '=', kind)
-      .orderBy('created_at')
-      .orderBy('id')
-      .execute()
-    return rows.map(keyOf)
+  /** Oldest first; of one kind, or all. */
+  async list(accountId: string, kind?: Key['kind']): Promise<Key[]> {
+    let query = this.#withRole().where('keys.account_id', '=', accountId)
+    if (kind) query = query.where('keys.kind', '=', kind)
+    return (await query.orderBy('keys.created_at').orderBy('keys.id').execute()).map(keyOf)
   }
 
   /** False when the account has no such key. */
@@ -66,33 +68,40 @@ export class Keys {
     return (await step('key.rename', id, () => update.execute())).length > 0
   }
 
-  /** From now on it is not known any more. False when the account has no such key. */
-  async remove(accountId: string, { id, kind }: Pick<Key, 'id' | 'kind'>): Promise<boolean> {
-    const deletion = this.#db.kysely
-      .deleteFrom('keys')
-      .where('id', '=', id)
-      .where('kind', '=', kind)
-      .where('account_id', '=', accountId)
-      .returning('hash')
-    const [removed] = await step('key.remove', id, () => deletion.execute())
-    if (removed) this.#remembered.delete(removed.hash)
+  /** From now on it is not known any more; to other processes after a second. False when the account has no such key. */
+  async remove(accountId: string, { id, kind }: { id: string; kind?: Key['kind'] }): Promise<boolean> {
+    let deletion = this.#db.kysely.deleteFrom('keys').where('id', '=', id).where('account_id', '=', accountId)
+    if (kind) deletion = deletion.where('kind', '=', kind)
+    const [removed] = await step('key.remove', id, () => deletion.returning('hash').execute())
+    if (removed) this.#remembered.forget(removed.hash)
     return removed !== undefined
   }
 
-  /** The key that was shown, if it is one. */
+  /** The key that was shown, if it is one; it may have expired. */
   async find(secret: string): Promise<Key | undefined> {
     if (!Object.values(keyPrefixes).some((prefix) => secret.startsWith(prefix))) return undefined
     const hash = hashOf(secret)
-    const remembered = this.#remembered.get(hash)
-    if (remembered && performance.now() - remembered.at < freshMs) return remembered.key
-    this.#remembered.delete(hash)
-    const row = await this.#db.kysely.selectFrom('keys').selectAll().where('hash', '=', hash).executeTakeFirst()
-    if (!row) return undefined
-    if (this.#remembered.size >= mostRemembered) this.#remembered.clear()
-    const key = keyOf(row)
-    this.#remembered.set(hash, { key, at: performance.now() })
-    await this.#tellUsed(key)
-    return key
+    return this.#remembered.get(hash, async () => {
+      const row = await this.#withRole().where('keys.hash', '=', hash).executeTakeFirst()
+      if (!row) return undefined
+      const key = keyOf(row)
+      await this.#tellUsed(key)
+      return key
+    })
+  }
+
+  /** What was remembered may be wrong: the role of a service account has changed. */
+  forgetRoles(): void {
+    this.#remembered.clear()
+  }
+
+  /** The role of a key of a service account is what that has now. */
+  #withRole() {
+    return this.#db.kysely
+      .selectFrom('keys')
+      .leftJoin('service_accounts', 'service_accounts.id', 'keys.service_id')
+      .selectAll('keys')
+      .select(sql<Key['role']>`coalesce(service_accounts.role, keys.role)`.as('role'))
   }
 
   async #tellUsed({ id, lastUsedAt }: Key): Promise<void> {
@@ -102,6 +111,8 @@ export class Keys {
     await step('key.use', id, () => update.execute())
   }
 }
+
+const usualRole = { key: 'developer', token: 'admin' } as const
 
 /** Keys are random and long: a plain hash cannot be guessed back. */
 function hashOf(secret: string): string {
@@ -115,6 +126,11 @@ function keyOf(row: Selectable<KeysTable>): Key {
     kind: row.kind,
     name: row.name,
     mask: row.mask as KeyMask,
+    role: row.role,
+    scopes: (row.scopes as Permission[] | null) ?? undefined,
+    expiresAt: row.expires_at ?? undefined,
+    createdBy: row.created_by ?? undefined,
+    serviceId: row.service_id ?? undefined,
     createdAt: row.created_at,
     lastUsedAt: row.last_used_at ?? undefined,
   }

@@ -1,5 +1,5 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
-import type { FastifySchema } from 'fastify'
+import type { FastifyContextConfig, FastifySchema } from 'fastify'
 import { ClientMessage, connectionPaths, ServerMessage } from './api/connections.ts'
 import { bytes } from './api/schema.ts'
 
@@ -31,7 +31,10 @@ export const openApi: FastifyDynamicSwaggerOptions = {
     },
   },
   refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) },
-  transform: ({ schema, url }) => ({ schema: withPatternParameter(withRawBody(schema)), url }),
+  transform: ({ schema, url, route }) => ({
+    schema: { ...withPatternParameter(withRawBody(schema)), ...permissionOf(route.config?.permission) },
+    url,
+  }),
   transformObject: (documents) => completed(documents as unknown as { openapiObject: Document }) as never,
 }
 
@@ -79,4 +82,9 @@ function withPatternParameter(schema: FastifySchema): FastifySchema {
 interface Named {
   title: string
   description: string
+}
+
+/** As an extension, for who reads the document to see what a key must be permitted. */
+function permissionOf(permission: FastifyContextConfig['permission']): object {
+  return permission === undefined ? {} : { 'x-permission': permission }
 }

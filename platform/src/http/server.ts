@@ -10,7 +10,6 @@ import {
   fastify,
   LogController,
 } from 'fastify'
-import type { Account } from '../accounts/account.ts'
 import type { Authenticate } from '../accounts/authenticate.ts'
 import type { Keys } from '../accounts/keys.ts'
 import type { Config } from '../config.ts'
@@ -21,6 +20,7 @@ import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
+import { accessControl } from './access.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
@@ -34,10 +34,8 @@ import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
 import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
 import { allowOrigins } from './cors.ts'
-import { credentialsOf } from './credentials.ts'
 import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
-import type { KeyDeps } from './e2b/keys.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
 import { knownMethods } from './known-methods.ts'
@@ -50,13 +48,6 @@ import type { TlsCredentials } from './tls/credentials.ts'
 import { TlsEntrance } from './tls/tls-entrance.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Whose request this is. Set on every route that needs a key. */
-    account: Account
-  }
-}
-
 export interface ServerDeps {
   config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain'>
   engine: Pick<Engine, 'drivers'>
@@ -64,7 +55,6 @@ export interface ServerDeps {
   templates: Templates
   volumes: Volumes
   authenticate: Authenticate
-  managesKeys: KeyDeps['managesKeys']
   keys: Keys
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
@@ -119,6 +109,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const at = places(() => portOf(app, config), config.domain)
 
   app.decorateRequest('account', null as never)
+  app.decorateRequest('principal', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
   const schemas = [Problem, ...lives, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
   for (const schema of [
@@ -163,9 +154,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   healthRoutes(app, deps.isDatabaseUp)
   await app.register(
     async (v1) => {
-      v1.addHook('onRequest', async (request) => {
-        request.account = await authenticate(credentialsOf(request.headers))
-      })
+      accessControl(v1, authenticate)
       sandboxRoutes(v1, sandboxes, at)
       executionRoutes(v1, sandboxes)
       contextRoutes(v1, sandboxes)

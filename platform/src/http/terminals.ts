@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Account } from '../accounts/account.ts'
 import type { Authenticate } from '../accounts/authenticate.ts'
+import { authorize } from '../accounts/roles.ts'
 import type { GuestProcess } from '../engine/guest/process.ts'
 import { WarrenError } from '../errors.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
@@ -55,7 +56,8 @@ export class Terminals {
     const { request, socket, head, requestId } = exchange
     socket.on('error', () => socket.destroy())
     try {
-      const account = await this.#deps.authenticate(credentialsOf(request.headers))
+      const { account, principal } = await this.#deps.authenticate(credentialsOf(request.headers))
+      authorize(principal, 'sandboxes:exec')
       const url = new URL(request.url ?? '/', 'http://localhost')
       const machine = /^\/v1\/sandboxes\/([^/]+)\/console$/.exec(url.pathname)
       if (machine) {

@@ -29,7 +29,6 @@ async function document(): Promise<object> {
     templates: {} as never,
     volumes: {} as never,
     authenticate: uncalled,
-    managesKeys: uncalled,
     keys: {} as never,
     tokenSeed: '',
     isDatabaseUp: uncalled,

@@ -66,7 +66,7 @@ export interface SandboxDeps {
   now: () => Date
   logger: Logger
   /** Whose a sandbox is, for what is done to it without a request of its owner. */
-  accountOf: (id: string) => Account
+  accountOf: (id: string) => Promise<Account>
   expiry: Expiry
   /** Running sandboxes by id. A cache of what the store says is running and the engine has alive. */
   live: LiveSandboxes

@@ -78,7 +78,7 @@ export function wakeSandbox(deps: SandboxDeps, sandbox: Sandbox): Promise<LiveSa
 }
 
 async function wake(deps: SandboxDeps, { id, accountId, lifecycle }: Sandbox): Promise<LiveSandbox> {
-  const subject = { account: deps.accountOf(accountId), id }
+  const subject = { account: await deps.accountOf(accountId), id }
   // What is being paused may turn out to keep its files alone.
   for (;;) {
     const sandbox = await getSandbox(deps, subject.account, id)

@@ -115,6 +115,7 @@ export function contextRoutes(app: FastifyInstance, { contexts }: Sandboxes): vo
   app.post<ById & { Body: CreateContext }>(
     '/sandboxes/:id/contexts',
     {
+      config: { permission: 'sandboxes:exec', audit: 'context.create' },
       schema: {
         operationId: 'createContext',
         summary: 'Start an interpreter that keeps its state between executions',
@@ -137,6 +138,7 @@ export function contextRoutes(app: FastifyInstance, { contexts }: Sandboxes): vo
   app.get<ById>(
     '/sandboxes/:id/contexts',
     {
+      config: { permission: 'sandboxes:exec' },
       schema: {
         operationId: 'listContexts',
         summary: 'List the contexts of a sandbox',
@@ -151,6 +153,7 @@ export function contextRoutes(app: FastifyInstance, { contexts }: Sandboxes): vo
   app.post<ByContext & { Body: ExecuteInContext }>(
     '/sandboxes/:id/contexts/:contextId/execute',
     {
+      config: { permission: 'sandboxes:exec', audit: 'context.execute' },
       schema: {
         operationId: 'executeInContext',
         summary: 'Run code in a context and wait for its end; with `stream`, its output as it comes',
@@ -190,6 +193,7 @@ export function contextRoutes(app: FastifyInstance, { contexts }: Sandboxes): vo
   app.post<ByContext>(
     '/sandboxes/:id/contexts/:contextId/restart',
     {
+      config: { permission: 'sandboxes:exec', audit: 'context.restart' },
       schema: {
         operationId: 'restartContext',
         summary: 'Let a context forget what it has been told; what it runs is ended',
@@ -207,6 +211,7 @@ export function contextRoutes(app: FastifyInstance, { contexts }: Sandboxes): vo
   app.delete<ByContext>(
     '/sandboxes/:id/contexts/:contextId',
     {
+      config: { permission: 'sandboxes:exec', audit: 'context.remove' },
       schema: {
         operationId: 'removeContext',
         summary: 'End a context and the processes it has started',

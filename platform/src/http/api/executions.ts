@@ -45,6 +45,7 @@ export function executionRoutes(app: FastifyInstance, sandboxes: Sandboxes): voi
   app.post<{ Params: Static<typeof SandboxParams>; Body: Execute }>(
     '/sandboxes/:id/execute',
     {
+      config: { permission: 'sandboxes:exec', audit: 'sandbox.execute' },
       schema: {
         operationId: 'execute',
         summary: 'Run code or a command and wait for its end; with `stream`, its output as it comes',

@@ -94,6 +94,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.get<ById & { Querystring: Static<typeof PathQuery> }>(
     '/sandboxes/:id/files',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.read' },
       schema: {
         operationId: 'readFile',
         summary: 'Download a file of any size, or the `Range` of it',
@@ -125,6 +126,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.get<ById & { Querystring: Static<typeof PathQuery> }>(
     '/sandboxes/:id/files/stat',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.stat' },
       schema: {
         operationId: 'statFile',
         summary: 'What a file is',
@@ -143,6 +145,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.get<ById & { Querystring: Static<typeof ListQuery> }>(
     '/sandboxes/:id/files/list',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.list' },
       schema: {
         operationId: 'listFiles',
         summary: 'What lies in a folder',
@@ -170,6 +173,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.get<ById & { Querystring: Static<typeof WatchQuery> }>(
     '/sandboxes/:id/files/watch',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.watch' },
       schema: {
         operationId: 'watchFiles',
         summary: 'Watch a folder',
@@ -197,6 +201,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.delete<ById & { Querystring: Static<typeof RemoveQuery> }>(
     '/sandboxes/:id/files',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.remove' },
       schema: {
         operationId: 'removeFile',
         summary: 'Remove a file or an empty folder; with `recursive` a full one too',
@@ -216,6 +221,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.post<ById & { Body: Static<typeof MakeDirectory> }>(
     '/sandboxes/:id/files/mkdir',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.make_directory' },
       schema: {
         operationId: 'makeDirectory',
         summary: 'Make a folder and those on the way to it; it may exist',
@@ -235,6 +241,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.post<ById & { Body: Static<typeof MoveFile> }>(
     '/sandboxes/:id/files/move',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.move' },
       schema: {
         operationId: 'moveFile',
         summary: 'Move a file or a folder',
@@ -253,6 +260,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.post<ById & { Body: Static<typeof ChangeMode> }>(
     '/sandboxes/:id/files/chmod',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.change_mode' },
       schema: {
         operationId: 'changeFileMode',
         summary: 'Change the permissions of a file',
@@ -271,6 +279,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
   app.post<ById & { Body: Static<typeof ChangeOwner> }>(
     '/sandboxes/:id/files/chown',
     {
+      config: { permission: 'sandboxes:exec', audit: 'file.change_owner' },
       schema: {
         operationId: 'changeFileOwner',
         summary: 'Change the owner of a file, as root of the sandbox',
@@ -291,6 +300,7 @@ export async function fileRoutes(app: FastifyInstance, sandboxes: Sandboxes): Pr
     raw.put<ById & { Querystring: Static<typeof WriteQuery>; Body: Readable | undefined }>(
       '/sandboxes/:id/files',
       {
+        config: { permission: 'sandboxes:exec', audit: 'file.write' },
         schema: {
           operationId: 'writeFile',
           summary: 'Upload a file of any size; folders on the way are made',

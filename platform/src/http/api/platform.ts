@@ -36,6 +36,7 @@ export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drive
   app.get(
     '/runtimes',
     {
+      config: { permission: 'self' },
       schema: {
         operationId: 'listRuntimes',
         summary: 'Every runtime of this host, strongest first, with the verdict of booting it',

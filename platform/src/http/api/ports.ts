@@ -14,6 +14,7 @@ export function portRoutes(app: FastifyInstance, sandboxes: Sandboxes, places: P
   app.get<{ Params: Static<typeof SandboxParams> }>(
     '/sandboxes/:id/ports',
     {
+      config: { permission: 'sandboxes:read' },
       schema: {
         operationId: 'listPorts',
         summary: 'Which TCP ports are listened on inside',

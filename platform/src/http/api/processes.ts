@@ -62,6 +62,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
   app.post<ById & { Body: StartProcess }>(
     '/sandboxes/:id/processes',
     {
+      config: { permission: 'sandboxes:exec', audit: 'process.start' },
       schema: {
         operationId: 'startProcess',
         summary: 'Start a process that goes on by itself',
@@ -82,6 +83,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
   app.get<ById>(
     '/sandboxes/:id/processes',
     {
+      config: { permission: 'sandboxes:exec' },
       schema: {
         operationId: 'listProcesses',
         summary: 'List processes, the ended ones for some minutes more',
@@ -99,6 +101,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
   app.get<ByProcess & { Querystring: Static<typeof OutputQuery> }>(
     '/sandboxes/:id/processes/:processId/output',
     {
+      config: { permission: 'sandboxes:exec', audit: 'process.read_output' },
       schema: {
         operationId: 'streamProcessOutput',
         summary: 'Stream the output of a process, from the given byte offsets on',
@@ -121,6 +124,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
   app.post<ByProcess & { Body: Static<typeof SendSignal> }>(
     '/sandboxes/:id/processes/:processId/signal',
     {
+      config: { permission: 'sandboxes:exec', audit: 'process.signal' },
       schema: {
         operationId: 'signalProcess',
         summary: 'Send a signal to a process and its children',
@@ -141,6 +145,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
   app.post<ByProcess & { Body: Static<typeof TerminalSize> }>(
     '/sandboxes/:id/processes/:processId/resize',
     {
+      config: { permission: 'sandboxes:exec' },
       schema: {
         operationId: 'resizeProcess',
         summary: 'Tell a process in a terminal its new size',
@@ -160,6 +165,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
   app.delete<ByProcess>(
     '/sandboxes/:id/processes/:processId',
     {
+      config: { permission: 'sandboxes:exec', audit: 'process.kill' },
       schema: {
         operationId: 'killProcess',
         summary: 'End a process and its children with SIGKILL',
@@ -180,6 +186,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
     raw.post<ByProcess & { Querystring: Static<typeof StdinQuery>; Body: Readable | undefined }>(
       '/sandboxes/:id/processes/:processId/stdin',
       {
+        config: { permission: 'sandboxes:exec', audit: 'process.write_stdin' },
         schema: {
           operationId: 'writeProcessStdin',
           summary: 'Write the body to the standard input of a process',

@@ -64,6 +64,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.post<{ Body: CreateSandbox }>(
     '/sandboxes',
     {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.create' },
       schema: {
         operationId: 'createSandbox',
         summary: 'Start a sandbox',
@@ -85,6 +86,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.get<{ Querystring: ListQuery }>(
     '/sandboxes',
     {
+      config: { permission: 'sandboxes:read' },
       schema: {
         operationId: 'listSandboxes',
         summary: 'List sandboxes, newest first',
@@ -112,6 +114,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.get<ById>(
     '/sandboxes/:id',
     {
+      config: { permission: 'sandboxes:read' },
       schema: {
         operationId: 'getSandbox',
         summary: 'Get one sandbox',
@@ -126,6 +129,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.delete<ById>(
     '/sandboxes/:id',
     {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.remove' },
       schema: {
         operationId: 'removeSandbox',
         summary: 'Stop a sandbox; nothing of it is left afterwards',
@@ -143,6 +147,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.post<ById & { Body: Static<typeof SetTimeout> }>(
     '/sandboxes/:id/timeout',
     {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.set_timeout' },
       schema: {
         operationId: 'setSandboxTimeout',
         summary: 'Let a sandbox live this many seconds from now',
@@ -165,6 +170,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.post<ById & { Body: PauseSandbox }>(
     '/sandboxes/:id/pause',
     {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.pause' },
       schema: {
         operationId: 'pauseSandbox',
         summary: 'Let a sandbox stand still; `memory` says whether what ran is on the disk or still in memory',
@@ -180,6 +186,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.post<ById & { Body: ResumeSandbox }>(
     '/sandboxes/:id/resume',
     {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.resume' },
       schema: {
         operationId: 'resumeSandbox',
         summary: 'Let a paused sandbox go on where it stood still',
@@ -195,6 +202,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.post<ById & { Body: ForkSandbox }>(
     '/sandboxes/:id/fork',
     {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.fork' },
       schema: {
         operationId: 'forkSandbox',
         summary: 'Live copies of a running sandbox, which all go on from the same moment; so does the sandbox itself',
@@ -214,6 +222,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.post<ById & { Body: CloneSandbox }>(
     '/sandboxes/:id/clone',
     {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.clone' },
       schema: {
         operationId: 'cloneSandbox',
         summary: 'One live copy of a running sandbox: a fork of one',
@@ -234,6 +243,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.get<ById>(
     '/sandboxes/:id/network',
     {
+      config: { permission: 'sandboxes:read' },
       schema: {
         operationId: 'getSandboxNetwork',
         summary: 'What a sandbox may reach, and what it did',
@@ -248,6 +258,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.put<ById & { Body: SetNetwork }>(
     '/sandboxes/:id/network',
     {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.set_network' },
       schema: {
         operationId: 'setSandboxNetwork',
         summary: 'Change what a sandbox may reach; what is not allowed any more is cut at once',
@@ -263,6 +274,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.get<ById>(
     '/sandboxes/:id/metrics',
     {
+      config: { permission: 'sandboxes:read' },
       schema: {
         operationId: 'getSandboxMetrics',
         summary: 'What a sandbox uses now',
@@ -280,6 +292,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.get<ById>(
     '/sandboxes/:id/posture',
     {
+      config: { permission: 'sandboxes:read' },
       schema: {
         operationId: 'getSandboxPosture',
         summary: 'How a sandbox is kept from its host, measured from outside and from inside',

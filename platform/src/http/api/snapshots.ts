@@ -36,6 +36,7 @@ export async function snapshotRoutes(app: FastifyInstance, { snapshots }: Sandbo
   app.post<{ Params: Static<typeof SandboxParams>; Body: Static<typeof CreateSnapshot> }>(
     '/sandboxes/:id/snapshots',
     {
+      config: { permission: 'snapshots:write', audit: 'snapshot.create' },
       schema: {
         operationId: 'createSnapshot',
         summary: 'Save a running sandbox, which goes on',
@@ -57,6 +58,7 @@ export async function snapshotRoutes(app: FastifyInstance, { snapshots }: Sandbo
   app.get<{ Querystring: Static<typeof ListQuery> }>(
     '/snapshots',
     {
+      config: { permission: 'snapshots:read' },
       schema: {
         operationId: 'listSnapshots',
         summary: 'List snapshots, newest first',
@@ -77,6 +79,7 @@ export async function snapshotRoutes(app: FastifyInstance, { snapshots }: Sandbo
   app.get<ById>(
     '/snapshots/:id',
     {
+      config: { permission: 'snapshots:read' },
       schema: {
         operationId: 'getSnapshot',
         summary: 'Get one snapshot',
@@ -91,6 +94,7 @@ export async function snapshotRoutes(app: FastifyInstance, { snapshots }: Sandbo
   app.delete<ById>(
     '/snapshots/:id',
     {
+      config: { permission: 'snapshots:write', audit: 'snapshot.remove' },
       schema: {
         operationId: 'removeSnapshot',
         summary: 'Delete a snapshot; what was made from it goes on',
@@ -108,6 +112,7 @@ export async function snapshotRoutes(app: FastifyInstance, { snapshots }: Sandbo
   app.get<ById>(
     '/snapshots/:id/export',
     {
+      config: { permission: 'snapshots:write', audit: 'snapshot.export' },
       schema: {
         operationId: 'exportSnapshot',
         summary: 'Download a snapshot as one file',
@@ -133,6 +138,7 @@ export async function snapshotRoutes(app: FastifyInstance, { snapshots }: Sandbo
     raw.post<{ Querystring: Static<typeof ImportQuery>; Body: Readable | undefined }>(
       '/snapshots/import',
       {
+        config: { permission: 'snapshots:write', audit: 'snapshot.import' },
         schema: {
           operationId: 'importSnapshot',
           summary: 'Take in a snapshot that was exported, here or elsewhere',

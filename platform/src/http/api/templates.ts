@@ -115,6 +115,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
   app.get(
     '/templates',
     {
+      config: { permission: 'templates:read' },
       schema: {
         operationId: 'listTemplates',
         summary: 'What sandboxes can start from',
@@ -128,6 +129,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
   app.post<{ Body: Static<typeof BuildTemplate> }>(
     '/templates',
     {
+      config: { permission: 'templates:write', audit: 'template.build' },
       schema: {
         operationId: 'buildTemplate',
         summary: 'Build a template, or build it anew',
@@ -154,6 +156,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
   app.get<{ Params: Static<typeof ByName> }>(
     '/templates/:name',
     {
+      config: { permission: 'templates:read' },
       schema: {
         operationId: 'getTemplate',
         summary: 'A template by its name or id',
@@ -168,6 +171,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
   app.delete<{ Params: Static<typeof ByName> }>(
     '/templates/:name',
     {
+      config: { permission: 'templates:write', audit: 'template.remove' },
       schema: {
         operationId: 'removeTemplate',
         summary: 'Remove a template; sandboxes that run from it go on',
@@ -185,6 +189,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
   app.get<{ Params: Static<typeof ByBuild>; Querystring: Static<typeof LogQuery> }>(
     '/templates/:name/builds/:build',
     {
+      config: { permission: 'templates:read' },
       schema: {
         operationId: 'getTemplateBuild',
         summary: 'How a build fares, and what it says',
@@ -204,6 +209,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
   app.get<{ Params: Static<typeof ByHash> }>(
     '/templates/uploads/:hash',
     {
+      config: { permission: 'templates:write' },
       schema: {
         operationId: 'hasTemplateUpload',
         summary: 'Whether files for a build are here',
@@ -220,6 +226,7 @@ export async function templateRoutes(app: FastifyInstance, templates: Templates)
     raw.put<{ Params: Static<typeof ByHash> }>(
       '/templates/uploads/:hash',
       {
+        config: { permission: 'templates:write', audit: 'template.upload' },
         schema: {
           operationId: 'uploadForTemplate',
           summary: 'Upload files for a build: a tar archive, compressed or not, named by its SHA-256',

@@ -16,6 +16,7 @@ export function volumeRoutes(app: FastifyInstance, volumes: Volumes): void {
   app.post<{ Body: CreateVolume }>(
     '/volumes',
     {
+      config: { permission: 'volumes:write', audit: 'volume.create' },
       schema: {
         operationId: 'createVolume',
         summary: 'Make an empty volume',
@@ -33,6 +34,7 @@ export function volumeRoutes(app: FastifyInstance, volumes: Volumes): void {
   app.get(
     '/volumes',
     {
+      config: { permission: 'volumes:read' },
       schema: {
         operationId: 'listVolumes',
         summary: 'List volumes, newest first',
@@ -46,6 +48,7 @@ export function volumeRoutes(app: FastifyInstance, volumes: Volumes): void {
   app.get<ByVolume>(
     '/volumes/:volume',
     {
+      config: { permission: 'volumes:read' },
       schema: {
         operationId: 'getVolume',
         summary: 'One volume',
@@ -60,6 +63,7 @@ export function volumeRoutes(app: FastifyInstance, volumes: Volumes): void {
   app.delete<ByVolume>(
     '/volumes/:volume',
     {
+      config: { permission: 'volumes:write', audit: 'volume.delete' },
       schema: {
         operationId: 'deleteVolume',
         summary: 'Delete a volume with all that is in it, unless a sandbox has it',

@@ -1,14 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import type { Authenticate } from '../../accounts/authenticate.ts'
+import type { Keys } from '../../accounts/keys.ts'
 import type { Config } from '../../config.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Templates } from '../../templates/templates.ts'
 import type { Volumes } from '../../volumes/volumes.ts'
-import { credentialsOf } from '../credentials.ts'
+import { accessControl } from '../access.ts'
 import { e2bAbsentRoutes } from './absent.ts'
 import { e2bForkRoutes } from './fork.ts'
-import { e2bKeyRoutes, type KeyDeps } from './keys.ts'
+import { e2bKeyRoutes } from './keys.ts'
 import { e2bListRoutes } from './list.ts'
 import { e2bLogRoutes } from './logs.ts'
 import { e2bMetricsRoutes } from './metrics.ts'
@@ -21,7 +22,8 @@ import { e2bTemplateRoutes } from './templates.ts'
 import type { ViewDeps } from './view.ts'
 import { e2bVolumeRoutes } from './volumes.ts'
 
-interface DoorDeps extends KeyDeps {
+interface DoorDeps {
+  keys: Keys
   sandboxes: Sandboxes
   templates: Templates
   volumes: Volumes
@@ -40,10 +42,7 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
     // The OpenAPI document is that of /v1.
     route.schema = { ...route.schema, hide: true }
   })
-  app.addHook('onRequest', async (request) => {
-    if ((request.routeOptions.config as { isSigned?: true }).isSigned) return
-    request.account = await authenticate(credentialsOf(request.headers))
-  })
+  accessControl(app, authenticate)
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const { status, body } = refusalOf(error, request.id)
     if (status === 500) request.log.error({ err: error, requestId: request.id, url: request.url }, 'request failed')
@@ -59,7 +58,7 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
   e2bMetricsRoutes(app, sandboxes)
   e2bLogRoutes(app, sandboxes)
   e2bTeamRoutes(app, sandboxes)
-  e2bKeyRoutes(app, deps)
+  e2bKeyRoutes(app, deps.keys)
   await e2bTemplateRoutes(app, { templates, sandboxes, tokens: view.tokens, limits: defaultLimits })
   e2bVolumeRoutes(app, volumes, view.tokens)
   e2bAbsentRoutes(app, sandboxes)

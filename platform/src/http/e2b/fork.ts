@@ -18,7 +18,11 @@ const mostForks = 100
 export function e2bForkRoutes(app: FastifyInstance, sandboxes: Sandboxes, view: ViewDeps): void {
   app.post<ById & { Body: Static<typeof Fork> }>(
     '/sandboxes/:sandboxID/fork',
-    { schema: { params: ById, body: Fork }, preValidation: emptyBodyIsFine },
+    {
+      config: { permission: ['sandboxes:write', 'sandboxes:exec'], audit: 'sandbox.fork' },
+      schema: { params: ById, body: Fork },
+      preValidation: emptyBodyIsFine,
+    },
     async (request, reply) => {
       const { timeout = forkSeconds, count = 1 } = request.body
       if (count < 1 || count > mostForks) throw new Refusal(400, `"count" must be 1 to ${mostForks}, not ${count}`)

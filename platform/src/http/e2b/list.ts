@@ -26,7 +26,7 @@ const pageLength = 100
 export function e2bListRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
   app.get<{ Querystring: ListQuery }>(
     '/v2/sandboxes',
-    { schema: { querystring: ListQuery } },
+    { config: { permission: 'sandboxes:read' }, schema: { querystring: ListQuery } },
     async ({ account, query }, reply) => {
       const states = statesOf(query.state)
       const filter = { ...filterOf(query), state: states.flatMap((state) => statesBehind[state]) }
@@ -46,7 +46,10 @@ export function e2bListRoutes(app: FastifyInstance, sandboxes: Sandboxes): void 
 
   app.get<{ Querystring: Pick<ListQuery, 'metadata'> }>(
     '/sandboxes',
-    { schema: { querystring: Type.Pick(ListQuery, ['metadata'], { additionalProperties: false }) } },
+    {
+      config: { permission: 'sandboxes:read' },
+      schema: { querystring: Type.Pick(ListQuery, ['metadata'], { additionalProperties: false }) },
+    },
     async ({ account, query }) => (await all(sandboxes, account, filterOf(query))).map(listedView),
   )
 }

@@ -16,7 +16,7 @@ const mostIds = 100
 export function e2bMetricsRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
   app.get<ById & { Querystring: Static<typeof Range> }>(
     '/sandboxes/:sandboxID/metrics',
-    { schema: { params: ById, querystring: Range } },
+    { config: { permission: 'sandboxes:read' }, schema: { params: ById, querystring: Range } },
     async (request) => {
       const { start = 0, end = Number.POSITIVE_INFINITY } = request.query
       await visible(sandboxes, request)
@@ -29,7 +29,7 @@ export function e2bMetricsRoutes(app: FastifyInstance, sandboxes: Sandboxes): vo
 
   app.get<{ Querystring: Static<typeof Ids> }>(
     '/sandboxes/metrics',
-    { schema: { querystring: Ids } },
+    { config: { permission: 'sandboxes:read' }, schema: { querystring: Ids } },
     async ({ account, query }) => {
       const ids = query.sandbox_ids.split(',').filter(Boolean)
       if (ids.length > mostIds) throw new Refusal(400, `at most ${mostIds} sandboxes can be asked for at once`)

@@ -22,7 +22,11 @@ const resumedSeconds = 15
 export function e2bPauseRoutes(app: FastifyInstance, sandboxes: Sandboxes, view: ViewDeps): void {
   app.post<ById & { Body: Static<typeof Pause> }>(
     '/sandboxes/:sandboxID/pause',
-    { schema: { params: ById, body: Pause }, preValidation: emptyBodyIsFine },
+    {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.pause' },
+      schema: { params: ById, body: Pause },
+      preValidation: emptyBodyIsFine,
+    },
     async (request, reply) => {
       const { memory = true } = request.body
       await known(request, sandboxes.pause(subjectOf(request), { memory, timeout: pausedSeconds.most }))
@@ -32,7 +36,11 @@ export function e2bPauseRoutes(app: FastifyInstance, sandboxes: Sandboxes, view:
 
   app.post<ById & { Body: Static<typeof Resume> }>(
     '/sandboxes/:sandboxID/resume',
-    { schema: { params: ById, body: Resume }, preValidation: emptyBodyIsFine },
+    {
+      config: { permission: ['sandboxes:write', 'sandboxes:exec'], audit: 'sandbox.resume' },
+      schema: { params: ById, body: Resume },
+      preValidation: emptyBodyIsFine,
+    },
     async (request, reply) => {
       const { timeout = resumedSeconds, autoPause, memory = true } = request.body
       const { lifecycle } = await visible(sandboxes, request)

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Account } from '../../accounts/account.ts'
 import type { Authenticate } from '../../accounts/authenticate.ts'
+import { authorize } from '../../accounts/roles.ts'
 import type { Instance } from '../../engine/engine.ts'
 import { WarrenError } from '../../errors.ts'
 import type { LiveSandbox } from '../../sandboxes/live.ts'
@@ -87,7 +88,9 @@ async function accountOf(
   headers: IncomingHttpHeaders,
 ): Promise<{ account: Account } | { refusal: unknown }> {
   try {
-    return { account: await authenticate(credentialsOf(headers)) }
+    const { account, principal } = await authenticate(credentialsOf(headers))
+    authorize(principal, 'sandboxes:exec')
+    return { account }
   } catch (refusal) {
     return { refusal }
   }

@@ -40,20 +40,31 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
   for (const version of ['v1', 'v2'] as const) {
     const prefix = version === 'v2' ? '/v2/sandboxes' : '/sandboxes'
 
-    app.post<{ Body: Static<typeof NewSandbox> }>(prefix, { schema: { body: NewSandbox } }, async (request, reply) => {
-      const { templateID } = request.body
-      const snapshot = templateID === 'base' ? undefined : await findSnapshot(sandboxes, request.account, templateID)
-      const input = createInput(request.body, { defaultTimeout: defaultTimeout[version], snapshot: snapshot?.id })
-      const created = await sandboxes.create(request.account, input, clientGone(reply.raw))
-      const live = isInterpreter(request.body.templateID) && sandboxes.live(created.id)
-      if (live) prepareContexts(live)
-      reply.code(201)
-      return startedView(view, created)
-    })
+    app.post<{ Body: Static<typeof NewSandbox> }>(
+      prefix,
+      {
+        config: { permission: ['sandboxes:write', 'sandboxes:exec'], audit: 'sandbox.create' },
+        schema: { body: NewSandbox },
+      },
+      async (request, reply) => {
+        const { templateID } = request.body
+        const snapshot = templateID === 'base' ? undefined : await findSnapshot(sandboxes, request.account, templateID)
+        const input = createInput(request.body, { defaultTimeout: defaultTimeout[version], snapshot: snapshot?.id })
+        const created = await sandboxes.create(request.account, input, clientGone(reply.raw))
+        const live = isInterpreter(request.body.templateID) && sandboxes.live(created.id)
+        if (live) prepareContexts(live)
+        reply.code(201)
+        return startedView(view, created)
+      },
+    )
 
     app.post<ById & { Body: Static<typeof Connect> }>(
       `${prefix}/:sandboxID/connect`,
-      { schema: { params: ById, body: Connect }, preValidation: emptyBodyIsFine },
+      {
+        config: { permission: ['sandboxes:write', 'sandboxes:exec'], audit: 'sandbox.resume' },
+        schema: { params: ById, body: Connect },
+        preValidation: emptyBodyIsFine,
+      },
       async (request, reply) => {
         const { memory } = request.body
         const timeout = checkedTimeout(request.body.timeout ?? defaultTimeout.v2)
@@ -65,18 +76,28 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
     )
   }
 
-  app.get<ById>('/sandboxes/:sandboxID', { schema: { params: ById } }, async (request) =>
-    detailView(view, await visible(sandboxes, request)),
+  // The answer carries the token for what is inside.
+  app.get<ById>(
+    '/sandboxes/:sandboxID',
+    { config: { permission: ['sandboxes:read', 'sandboxes:exec'] }, schema: { params: ById } },
+    async (request) => detailView(view, await visible(sandboxes, request)),
   )
 
-  app.delete<ById>('/sandboxes/:sandboxID', { schema: { params: ById } }, async (request, reply) => {
-    await known(request, sandboxes.remove(subjectOf(request)))
-    return reply.code(204).send()
-  })
+  app.delete<ById>(
+    '/sandboxes/:sandboxID',
+    { config: { permission: 'sandboxes:write', audit: 'sandbox.remove' }, schema: { params: ById } },
+    async (request, reply) => {
+      await known(request, sandboxes.remove(subjectOf(request)))
+      return reply.code(204).send()
+    },
+  )
 
   app.post<ById & { Body: Static<typeof SetTimeout> }>(
     '/sandboxes/:sandboxID/timeout',
-    { schema: { params: ById, body: SetTimeout } },
+    {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.set_timeout' },
+      schema: { params: ById, body: SetTimeout },
+    },
     async (request, reply) => {
       const { timeout } = request.body
       // Its time is over now: the same end as that of a timeout, without waiting for the clock.
@@ -88,7 +109,11 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
 
   app.put<ById & { Body: Static<typeof UpdateNetwork> }>(
     '/sandboxes/:sandboxID/network',
-    { schema: { params: ById, body: UpdateNetwork }, preValidation: emptyBodyIsFine },
+    {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.set_network' },
+      schema: { params: ById, body: UpdateNetwork },
+      preValidation: emptyBodyIsFine,
+    },
     async (request, reply) => {
       await known(request, sandboxes.setNetwork(subjectOf(request), updateInput(request.body)))
       return reply.code(204).send()
@@ -97,7 +122,11 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
 
   app.post<ById & { Body: Static<typeof Refresh> }>(
     '/sandboxes/:sandboxID/refreshes',
-    { schema: { params: ById, body: Refresh }, preValidation: emptyBodyIsFine },
+    {
+      config: { permission: 'sandboxes:write', audit: 'sandbox.set_timeout' },
+      schema: { params: ById, body: Refresh },
+      preValidation: emptyBodyIsFine,
+    },
     async (request, reply) => {
       const seconds = request.body.duration || defaultTimeout.refresh
       await known(request, sandboxes.extend(subjectOf(request), seconds))

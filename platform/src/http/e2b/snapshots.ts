@@ -28,7 +28,11 @@ const SnapshotsQuery = Type.Object(
 export function e2bSnapshotRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
   app.post<ById & { Body: Static<typeof CreateSnapshot> }>(
     '/sandboxes/:sandboxID/snapshots',
-    { schema: { params: ById, body: CreateSnapshot }, preValidation: emptyBodyIsFine },
+    {
+      config: { permission: 'snapshots:write', audit: 'snapshot.create' },
+      schema: { params: ById, body: CreateSnapshot },
+      preValidation: emptyBodyIsFine,
+    },
     async (request, reply) => {
       const { account, body } = request
       const name = body.name === undefined ? undefined : fullName(account, body.name)
@@ -42,7 +46,7 @@ export function e2bSnapshotRoutes(app: FastifyInstance, sandboxes: Sandboxes): v
 
   app.get<{ Querystring: Static<typeof SnapshotsQuery> }>(
     '/snapshots',
-    { schema: { querystring: SnapshotsQuery } },
+    { config: { permission: 'snapshots:read' }, schema: { querystring: SnapshotsQuery } },
     async ({ account, query }, reply) => {
       const { sandboxID, name, limit = 100, nextToken } = query
       const page = await sandboxes.snapshots

@@ -21,14 +21,14 @@ const longestRangeMs = 31 * 86_400_000
 
 /** The one team there is: the account of the caller. */
 export function e2bTeamRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
-  app.get('/teams', async ({ account, headers }) => [
+  app.get('/teams', { config: { permission: 'self' } }, async ({ account, headers }) => [
     // The key is the one that the caller has shown: no other is known in clear.
     { teamID: account.id, name: account.name, apiKey: credentialsOf(headers).key ?? '', isDefault: true },
   ])
 
   app.get<ByTeam & { Querystring: Static<typeof RangeQuery> }>(
     '/teams/:teamID/metrics',
-    { schema: { params: ByTeam, querystring: RangeQuery } },
+    { config: { permission: 'sandboxes:read' }, schema: { params: ByTeam, querystring: RangeQuery } },
     async (request) =>
       (await sandboxes.concurrency(teamOf(request), rangeOf(request.query))).map((point) => ({
         ...stamp(point),
@@ -39,7 +39,7 @@ export function e2bTeamRoutes(app: FastifyInstance, sandboxes: Sandboxes): void 
 
   app.get<ByTeam & { Querystring: Static<typeof MaxQuery> }>(
     '/teams/:teamID/metrics/max',
-    { schema: { params: ByTeam, querystring: MaxQuery } },
+    { config: { permission: 'sandboxes:read' }, schema: { params: ByTeam, querystring: MaxQuery } },
     async (request) => {
       const value = ({ running, startsPerSecond }: Concurrency) =>
         request.query.metric === 'concurrent_sandboxes' ? running : startsPerSecond

@@ -84,25 +84,31 @@ export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps
   tagRoutes(app, templates)
   await uploadRoutes(app, deps)
 
-  app.get<{ Params: { alias: string } }>('/templates/aliases/:alias', async ({ account, params }) => {
-    const found = await templates.get(account, params.alias).catch((error) => {
-      throw isMissing(error) ? new Refusal(404, `template '${params.alias.slice(0, 256)}' not found`) : error
-    })
-    return { templateID: found.id, public: found.createdAt === undefined }
-  })
+  app.get<{ Params: { alias: string } }>(
+    '/templates/aliases/:alias',
+    { config: { permission: 'templates:read' } },
+    async ({ account, params }) => {
+      const found = await templates.get(account, params.alias).catch((error) => {
+        throw isMissing(error) ? new Refusal(404, `template '${params.alias.slice(0, 256)}' not found`) : error
+      })
+      return { templateID: found.id, public: found.createdAt === undefined }
+    },
+  )
 
   for (const path of ['/templates', '/v2/templates'])
-    app.get(path, async ({ account }) =>
+    app.get(path, { config: { permission: 'templates:read' } }, async ({ account }) =>
       (await templates.list(account)).map((template) => templateView(template, deps)),
     )
 
-  app.get<ByTemplate>('/templates/:templateID', { schema: { params: ByTemplate } }, async ({ account, params }) =>
-    templateView(await templates.get(account, params.templateID), deps),
+  app.get<ByTemplate>(
+    '/templates/:templateID',
+    { config: { permission: 'templates:read' }, schema: { params: ByTemplate } },
+    async ({ account, params }) => templateView(await templates.get(account, params.templateID), deps),
   )
 
   app.delete<ByTemplate>(
     '/templates/:templateID',
-    { schema: { params: ByTemplate } },
+    { config: { permission: 'templates:write', audit: 'template.remove' }, schema: { params: ByTemplate } },
     async ({ account, params }, reply) => {
       // Snapshots are templates to E2B.
       if (!(await removeSnapshotById(sandboxes, account, params.templateID)))
@@ -114,7 +120,10 @@ export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps
   for (const path of ['/templates/:templateID', '/v2/templates/:templateID'])
     app.patch<ByTemplate & { Body: { public?: boolean } }>(
       path,
-      { schema: { params: ByTemplate, body: Type.Object({ public: Type.Optional(Type.Boolean()) }) } },
+      {
+        config: { permission: 'templates:write', audit: 'template.update' },
+        schema: { params: ByTemplate, body: Type.Object({ public: Type.Optional(Type.Boolean()) }) },
+      },
       async ({ account, params, body }) => {
         if (body.public)
           throw new Refusal(400, '"public" is not offered by this server: a template belongs to its account')
@@ -126,7 +135,7 @@ export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps
 function buildRoutes(app: FastifyInstance, { templates }: TemplateDeps): void {
   app.post<{ Body: Static<typeof NewTemplate> }>(
     '/v3/templates',
-    { schema: { body: NewTemplate } },
+    { config: { permission: 'templates:write', audit: 'template.build' }, schema: { body: NewTemplate } },
     async ({ account, body }, reply) => {
       const name = body.name ?? body.alias
       if (name === undefined) throw new Refusal(400, 'a template needs a name')
@@ -143,7 +152,11 @@ function buildRoutes(app: FastifyInstance, { templates }: TemplateDeps): void {
 
   app.post<ByBuild & { Body: Static<typeof StartBuild> }>(
     '/v2/templates/:templateID/builds/:buildID',
-    { schema: { params: ByBuild, body: StartBuild }, bodyLimit: buildBytes },
+    {
+      config: { permission: 'templates:write', audit: 'template.build' },
+      schema: { params: ByBuild, body: StartBuild },
+      bodyLimit: buildBytes,
+    },
     async ({ account, params, body }, reply) => {
       const credentials = body.fromImageRegistry as RegistryCredentials | undefined
       await templates.build(account, idsOf(params), planOf(body), credentials)
@@ -153,7 +166,7 @@ function buildRoutes(app: FastifyInstance, { templates }: TemplateDeps): void {
 
   app.get<ByBuild & { Querystring: Static<typeof StatusQuery> }>(
     '/templates/:templateID/builds/:buildID/status',
-    { schema: { params: ByBuild, querystring: StatusQuery } },
+    { config: { permission: 'templates:read' }, schema: { params: ByBuild, querystring: StatusQuery } },
     async ({ account, params, query }) => {
       const { logsOffset: offset = 0, limit = 100, level } = query
       const { build, logs } = await templates.buildStatus(account, idsOf(params), {
@@ -179,7 +192,7 @@ function buildRoutes(app: FastifyInstance, { templates }: TemplateDeps): void {
 
   app.get<ByBuild & { Querystring: { limit?: number; level?: BuildLogEntry['level'] } }>(
     '/templates/:templateID/builds/:buildID/logs',
-    { schema: { params: ByBuild } },
+    { config: { permission: 'templates:read' }, schema: { params: ByBuild } },
     async ({ account, params }) => {
       const { logs } = await templates.buildStatus(account, idsOf(params), { offset: 0, limit: 1000 })
       return { logs: logs.map(logView) }
@@ -190,7 +203,7 @@ function buildRoutes(app: FastifyInstance, { templates }: TemplateDeps): void {
 function tagRoutes(app: FastifyInstance, templates: Templates): void {
   app.post<{ Body: Static<typeof TagTemplate> }>(
     '/templates/tags',
-    { schema: { body: TagTemplate } },
+    { config: { permission: 'templates:write', audit: 'template.tag' }, schema: { body: TagTemplate } },
     async ({ account, body }, reply) => {
       if (body.tags.length === 0) throw new Refusal(400, 'at least one tag must be given')
       const buildID = await templates.tag(account, body.target, body.tags)
@@ -201,7 +214,7 @@ function tagRoutes(app: FastifyInstance, templates: Templates): void {
 
   app.delete<{ Body: Static<typeof UntagTemplate> }>(
     '/templates/tags',
-    { schema: { body: UntagTemplate } },
+    { config: { permission: 'templates:write', audit: 'template.untag' }, schema: { body: UntagTemplate } },
     async ({ account, body }, reply) => {
       if (body.tags.length === 0) throw new Refusal(400, 'at least one tag must be given')
       await templates.untag(account, body.name, body.tags)
@@ -211,7 +224,7 @@ function tagRoutes(app: FastifyInstance, templates: Templates): void {
 
   app.get<ByTemplate>(
     '/templates/:templateID/tags',
-    { schema: { params: ByTemplate } },
+    { config: { permission: 'templates:read' }, schema: { params: ByTemplate } },
     async ({ account, params }) => {
       const tags = await templates.tags(account, params.templateID)
       return tags.map(({ tag, build, createdAt }) => ({ tag, buildID: build, createdAt: createdAt.toISOString() }))
@@ -223,6 +236,7 @@ function tagRoutes(app: FastifyInstance, templates: Templates): void {
 async function uploadRoutes(app: FastifyInstance, { templates, tokens }: TemplateDeps): Promise<void> {
   app.get<{ Params: { templateID: string; hash: string } }>(
     '/templates/:templateID/files/:hash',
+    { config: { permission: 'templates:write' } },
     async (request, reply) => {
       const { account, params } = request
       if (!/^[0-9a-f]{64}$/.test(params.hash)) throw new Refusal(400, 'files are named by their SHA-256 checksum')
@@ -242,7 +256,7 @@ async function uploadRoutes(app: FastifyInstance, { templates, tokens }: Templat
     rawBody(raw)
     raw.put<{ Params: { hash: string }; Querystring: { account?: string; expires?: string; signature?: string } }>(
       '/templates/uploads/:hash',
-      { config: { isSigned: true } as object, bodyLimit: Number.MAX_SAFE_INTEGER },
+      { config: { permission: 'anyone' }, bodyLimit: Number.MAX_SAFE_INTEGER },
       async ({ params: { hash }, query: { account = '', expires = '', signature }, raw: content }, reply) => {
         if (!tokens.isUpload(signed({ account, hash, expires: Number(expires) }), signature))
           throw new Refusal(401, 'this address for an upload is not signed by this server')

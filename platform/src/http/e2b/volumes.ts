@@ -14,24 +14,35 @@ const NewVolume = Type.Object({ name: VolumeName }, { additionalProperties: fals
 export function e2bVolumeRoutes(app: FastifyInstance, volumes: Volumes, tokens: SandboxTokens): void {
   const withToken = ({ id, name }: Volume) => ({ volumeID: id, name, token: tokens.volume(id) })
 
-  app.post<{ Body: Static<typeof NewVolume> }>('/volumes', { schema: { body: NewVolume } }, async (request, reply) => {
-    const created = await volumes.create(request.account, request.body)
-    reply.code(201)
-    return withToken(created)
-  })
+  app.post<{ Body: Static<typeof NewVolume> }>(
+    '/volumes',
+    { config: { permission: 'volumes:write', audit: 'volume.create' }, schema: { body: NewVolume } },
+    async (request, reply) => {
+      const created = await volumes.create(request.account, request.body)
+      reply.code(201)
+      return withToken(created)
+    },
+  )
 
-  app.get('/volumes', async ({ account }) =>
+  app.get('/volumes', { config: { permission: 'volumes:read' } }, async ({ account }) =>
     (await volumes.list(account)).map(({ id, name }) => ({ volumeID: id, name })),
   )
 
-  app.get<ByVolume>('/volumes/:volumeID', { schema: { params: ByVolume } }, async ({ account, params }) =>
-    withToken(await known(params.volumeID, volumes.get(account, params.volumeID))),
+  // The answer carries the token for what is in it.
+  app.get<ByVolume>(
+    '/volumes/:volumeID',
+    { config: { permission: ['volumes:read', 'volumes:write'] }, schema: { params: ByVolume } },
+    async ({ account, params }) => withToken(await known(params.volumeID, volumes.get(account, params.volumeID))),
   )
 
-  app.delete<ByVolume>('/volumes/:volumeID', { schema: { params: ByVolume } }, async ({ account, params }, reply) => {
-    await known(params.volumeID, volumes.remove(account, params.volumeID))
-    return reply.code(204).send()
-  })
+  app.delete<ByVolume>(
+    '/volumes/:volumeID',
+    { config: { permission: 'volumes:write', audit: 'volume.delete' }, schema: { params: ByVolume } },
+    async ({ account, params }, reply) => {
+      await known(params.volumeID, volumes.remove(account, params.volumeID))
+      return reply.code(204).send()
+    },
+  )
 }
 
 async function known<T>(id: string, work: Promise<T>): Promise<T> {

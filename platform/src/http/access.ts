@@ -1,0 +1,49 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Account } from '../accounts/account.ts'
+import type { Authenticate } from '../accounts/authenticate.ts'
+import type { Principal } from '../accounts/principal.ts'
+import { authorize, type Permission } from '../accounts/roles.ts'
+import { credentialsOf } from './credentials.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** For which organisation this request is. Set on every route that is not for anyone. */
+    account: Account
+    /** Who calls. Set where `account` is. */
+    principal: Principal
+  }
+  interface FastifyContextConfig {
+    /** What a caller must be permitted, of several all; `self`: nothing but to be known; `anyone`: not even that. */
+    permission?: Permission | readonly Permission[] | 'self' | 'anyone'
+    /** The verb under which a call of this route stands in the audit log; without one it is not in there. */
+    audit?: string
+  }
+}
+
+/**
+ * Lets into the routes of `app` who may call them: the one place where that is decided. A route that does not say what it
+ * takes is refused when it is added, so that none can be forgotten.
+ */
+export function accessControl(app: FastifyInstance, authenticate: Authenticate): void {
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (config?.permission === undefined)
+      throw new Error(`${method} ${url} declares no permission: config: { permission: … }, see accounts/roles.ts`)
+  })
+  app.addHook('onRequest', async (request) => {
+    const { permission } = request.routeOptions.config
+    if (permission === undefined || permission === 'anyone') return
+    const { account, principal } = await authenticate({
+      ...credentialsOf(request.headers),
+      ...organisationOf(request),
+    })
+    request.account = account
+    request.principal = principal
+    if (permission !== 'self') for (const one of [permission].flat()) authorize(principal, one)
+  })
+}
+
+/** The organisation that the path names, else the header `Warren-Organisation`. */
+function organisationOf({ params, headers }: FastifyRequest): { organisation?: string } {
+  const named = (params as { organisation?: string }).organisation ?? headers['warren-organisation']
+  return typeof named === 'string' && named !== '' ? { organisation: named } : {}
+}
