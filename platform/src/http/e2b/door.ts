@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import type { Authenticate } from '../../accounts/authenticate.ts'
 import type { Config } from '../../config.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { Secrets } from '../../secrets/secrets.ts'
 import type { Templates } from '../../templates/templates.ts'
 import type { Volumes } from '../../volumes/volumes.ts'
 import { credentialsOf } from '../credentials.ts'
@@ -15,6 +16,7 @@ import { e2bMetricsRoutes } from './metrics.ts'
 import { e2bPauseRoutes } from './pause.ts'
 import { refusalOf } from './refusal.ts'
 import { e2bSandboxRoutes } from './sandboxes.ts'
+import { e2bSecretRoutes } from './secrets.ts'
 import { e2bSnapshotRoutes } from './snapshots.ts'
 import { e2bTeamRoutes } from './teams.ts'
 import { e2bTemplateRoutes } from './templates.ts'
@@ -25,6 +27,7 @@ interface DoorDeps extends KeyDeps {
   sandboxes: Sandboxes
   templates: Templates
   volumes: Volumes
+  secrets: Secrets
   authenticate: Authenticate
   view: ViewDeps
   /** Of sandboxes whose template says nothing. */
@@ -35,7 +38,7 @@ interface DoorDeps extends KeyDeps {
 
 /** The control plane of E2B at the root of the server: shapes are translated, the work is that of the door at /v1. */
 export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<void> {
-  const { sandboxes, templates, volumes, authenticate, view, defaultLimits, onRefused } = deps
+  const { sandboxes, templates, volumes, secrets, authenticate, view, defaultLimits, onRefused } = deps
   app.addHook('onRoute', (route) => {
     // The OpenAPI document is that of /v1.
     route.schema = { ...route.schema, hide: true }
@@ -62,5 +65,6 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
   e2bKeyRoutes(app, deps)
   await e2bTemplateRoutes(app, { templates, sandboxes, tokens: view.tokens, limits: defaultLimits })
   e2bVolumeRoutes(app, volumes, view.tokens)
+  e2bSecretRoutes(app, secrets)
   e2bAbsentRoutes(app, sandboxes)
 }
