@@ -19,6 +19,10 @@ import { addPause } from './commands/sandbox/pause.ts'
 import { addResume } from './commands/sandbox/resume.ts'
 import { addShell } from './commands/sandbox/shell.ts'
 import { addTimeout } from './commands/sandbox/timeout.ts'
+import { addCreate as addSecretCreate } from './commands/secret/create.ts'
+import { addDelete as addSecretDelete } from './commands/secret/delete.ts'
+import { addList as addSecretList } from './commands/secret/list.ts'
+import { addUpdate as addSecretUpdate } from './commands/secret/update.ts'
 import { addCreate as addSnapshotCreate } from './commands/snapshot/create.ts'
 import { addDelete as addSnapshotDelete } from './commands/snapshot/delete.ts'
 import { addExport } from './commands/snapshot/export.ts'
@@ -83,6 +87,10 @@ export function program(): Command {
   const volume = root.command('volume').description(text.volume).enablePositionalOptions()
   volume.helpCommand('help [command]', text.helpCommand)
   for (const add of [addVolumeCreate, addVolumeList, addVolumeDelete]) add(volume)
+
+  const secret = root.command('secret').description(text.secret).enablePositionalOptions()
+  secret.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addSecretCreate, addSecretList, addSecretUpdate, addSecretDelete]) add(secret)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

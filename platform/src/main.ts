@@ -13,8 +13,10 @@ import { forgetEvents } from './events/outbox.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { claimFolder } from './lib/claim-folder.ts'
+import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
+import { createSecrets } from './secrets/secrets.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
@@ -49,6 +51,7 @@ async function start(): Promise<void> {
   await step('home.make', config.home, () => mkdir(config.home, { recursive: true, mode: 0o700 }))
   const key = await adminKey(config.home)
   const seed = await tokenSeed(config.home)
+  const seal = await keptSeal(config.home)
   // Two platforms that take up the same sandboxes would destroy them.
   const release = await step('home.claim', config.home, async () => claimFolder(config.home))
   opened.defer(() => step('home.release', config.home, async () => release()))
@@ -70,6 +73,7 @@ async function start(): Promise<void> {
   opened.defer(() => templates.close())
   const organisations = new Organisations({ db, now, maxSandboxes: config.maxSandboxes })
   const keys = new Keys({ db, now })
+  const secrets = createSecrets({ db, seal, now, changed: async () => {} })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const sandboxes = createSandboxes({
     db,
@@ -85,6 +89,7 @@ async function start(): Promise<void> {
   await sandboxes.recover()
   await templates.recover()
   await volumes.recover()
+  await secrets.recover()
   opened.defer(() => volumes.close())
   const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
@@ -96,6 +101,7 @@ async function start(): Promise<void> {
     sandboxes,
     templates,
     volumes,
+    secrets,
     authenticate: authenticator({ adminKey: key, organisations, keys, now }),
     keys,
     tokenSeed: seed,

@@ -13,6 +13,9 @@ export type Event =
   | TemplateBuilt
   | TemplateBuildFailed
   | TemplateDeleted
+  | SecretCreated
+  | SecretUpdated
+  | SecretDeleted
   | VolumeCreated
   | VolumeDeleted
 
@@ -93,6 +96,22 @@ interface TemplateBuildFailed extends About {
 interface TemplateDeleted extends About {
   type: 'template.deleted'
   data: Record<string, never>
+}
+
+interface SecretCreated extends About {
+  type: 'secret.created'
+  data: { name: string; version: number }
+}
+
+/** Another value, and then another version, other hosts or other labels. */
+interface SecretUpdated extends About {
+  type: 'secret.updated'
+  data: { name: string; version: number }
+}
+
+interface SecretDeleted extends About {
+  type: 'secret.deleted'
+  data: { name: string; version: number }
 }
 
 interface VolumeCreated extends About {

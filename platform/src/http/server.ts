@@ -17,6 +17,7 @@ import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
+import type { Secrets } from '../secrets/secrets.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
@@ -30,6 +31,7 @@ import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
+import { secretRoutes, secretSchemas } from './api/secrets.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
 import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
@@ -54,6 +56,7 @@ export interface ServerDeps {
   sandboxes: Sandboxes
   templates: Templates
   volumes: Volumes
+  secrets: Secrets
   authenticate: Authenticate
   keys: Keys
   /** What the tokens of sandboxes are made from. */
@@ -73,7 +76,7 @@ const patienceMs = 20_000
  * header and path, terminals by WebSocket.
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const { authenticate, sandboxes, engine, templates, volumes, config } = deps
+  const { authenticate, sandboxes, engine, templates, volumes, secrets, config } = deps
   const terminals = new Terminals(deps)
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ sandboxes, authenticate, tokens, domain: config.domain?.name })
@@ -116,6 +119,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...schemas,
     ...contextSchemas,
     ...volumeSchemas,
+    ...secretSchemas,
     ...portSchemas,
     ...platformSchemas,
     ...templateSchemas,
@@ -164,6 +168,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       logRoutes(v1, sandboxes)
       portRoutes(v1, sandboxes, at)
       volumeRoutes(v1, volumes)
+      secretRoutes(v1, secrets)
       platformRoutes(v1, engine)
       await templateRoutes(v1, templates)
     },

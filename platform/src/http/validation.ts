@@ -43,7 +43,8 @@ export function describeViolation(errors: ErrorObject[], part: string): Error {
 }
 
 function rule(error: ErrorObject): string {
-  const { keyword, params, data, parentSchema } = error
+  const { keyword, params, parentSchema } = error
+  const data = parentSchema?.writeOnly ? unshown : error.data
   switch (keyword) {
     case 'additionalProperties':
       return `must not have the field "${params.additionalProperty}"; known are: ${Object.keys(parentSchema?.properties ?? {}).join(', ')}`
@@ -75,7 +76,12 @@ function fieldName(pointer: string): string {
     .slice(0, 200)
 }
 
+/** In place of a value that nobody may read in an answer or a log. */
+const unshown = Symbol('what was sent')
+
 function shown(value: unknown): string {
+  if (value === unshown) return 'what was sent, which is not shown'
+
   // Not by JSON.stringify: what a caller sends may be nested deeper than that can go.
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
   const text = JSON.stringify(value) ?? 'nothing'

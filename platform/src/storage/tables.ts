@@ -16,6 +16,7 @@ export interface Tables {
   refresh_tokens: RefreshTokensTable
   oidc_logins: OidcLoginsTable
   volumes: VolumesTable
+  secrets: SecretsTable
   usage_facts: UsageFactsTable
   events: EventsTable
   templates: TemplatesTable
@@ -181,6 +182,18 @@ export interface VolumesTable {
   state: 'creating' | 'ready' | 'deleting'
   size_mb: number | null
   created_at: Date
+}
+
+export interface SecretsTable {
+  id: string
+  account_id: string
+  name: string
+  version: number
+  sealed: string
+  hosts: Json<string[]>
+  metadata: Json<Record<string, string>>
+  created_at: Date
+  updated_at: Date
 }
 
 export interface EventsTable {

@@ -157,7 +157,14 @@ export const calls: readonly Call[] = [
       zh: '不使用域名时还需设置 `E2B_VOLUME_API_URL`，地址相同。卷的大小为 1 GiB；其他大小由 [Warren 自己的 API](volumes.zh-CN.md) 创建。',
     },
   },
-  { name: 'Secret.*', status: 'absent', note: { en: 'No secrets are kept yet: 501.', zh: '尚不保存密钥：返回 501。' } },
+  {
+    name: 'Secret.*',
+    status: 'works',
+    note: {
+      en: 'Of the newer client. Only the current version of a value is kept. [Warren’s own API](secrets.md) also binds a secret to hosts.',
+      zh: '仅新版客户端提供。只保存值的当前版本。[Warren 自己的 API](secrets.zh-CN.md) 还可将密钥绑定到主机。',
+    },
+  },
 ]
 
 /** Those of `@e2b/code-interpreter`. */

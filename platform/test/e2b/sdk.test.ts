@@ -443,6 +443,33 @@ function prove(clientName: string, load: () => Promise<object>, options: object)
     assert.equal(await client.Volume.destroy(volume.volumeId, options), true)
     assert.equal(await client.Volume.destroy(volume.volumeId, options), false)
   })
+
+  proof(['Secret.*'], 'kept, told of by pages, given a new value and destroyed', async () => {
+    const { Secret } = client
+    if (!Secret) return
+    const name = (at: number) => `Secret-${clientName}-${at}`.replaceAll(/[^\w-]/g, '-')
+    const made = await Secret.create(name(1), 'hunter2', { ...options, metadata: { team: 'a' } })
+    await Secret.create(name(2), 'hunter2', options)
+    assert.deepEqual([made.name, made.version, made.metadata], [name(1).toLowerCase(), 1, { team: 'a' }])
+    await assert.rejects(Secret.create(name(1), 'again', options), /already/)
+    assert.equal((await Secret.update(name(1), 'hunter3', options)).version, 2)
+    assert.equal((await Secret.getInfo(made.secretId, options)).version, 2)
+    const pages = Secret.list({ ...options, limit: 1 })
+    const found: Answer[] = []
+    while (pages.hasNext) {
+      const page = await pages.nextItems()
+      assert.equal(page.length, 1)
+      found.push(...page)
+    }
+    assert.deepEqual(
+      found.map(({ name }) => name).sort(),
+      [name(1), name(2)].map((one) => one.toLowerCase()),
+    )
+    for (const at of [1, 2]) assert.equal(await Secret.destroy(name(at), options), true)
+    assert.equal(await Secret.destroy(name(1), options), false)
+    assert.equal(await Secret.exists(name(1), options), false)
+    await assert.rejects(Secret.update(name(1), 'x', options), /not found/)
+  })
 }
 
 async function list(sandbox: Answer): Promise<string> {

@@ -28,6 +28,7 @@ export type { OutputOptions, Process, SpawnOptions, TerminalSize } from './proce
 export type { Processes, ProcessInfo } from './processes.ts'
 export type { CopyOptions, Metrics, Posture, PostureCheck, Sandbox, SandboxInfo, SandboxState } from './sandbox.ts'
 export type { CreateOptions, Isolation, Limits, ListOptions, Sandboxes } from './sandboxes.ts'
+export type { SecretInfo, SecretOptions, Secrets } from './secrets.ts'
 export type { ListSnapshotsOptions, SnapshotInfo, Snapshots } from './snapshots.ts'
 export type {
   BuildLogEntry,

@@ -1,5 +1,6 @@
 import { WarrenError } from './error.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
+import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
 import { Templates } from './templates.ts'
 import { Transport } from './transport.ts'
@@ -30,6 +31,7 @@ export interface RuntimeReport {
 export class Warren {
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
+  readonly secrets: Secrets
   readonly templates: Templates
   readonly volumes: Volumes
   readonly #transport: Transport
@@ -39,6 +41,7 @@ export class Warren {
     assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'))
     this.sandboxes = new Sandboxes(this.#transport)
+    this.secrets = new Secrets(this.#transport)
     this.snapshots = new Snapshots(this.#transport)
     this.templates = new Templates(this.#transport)
     this.volumes = new Volumes(this.#transport)

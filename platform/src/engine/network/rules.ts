@@ -72,6 +72,13 @@ export function plainName(text: string): string | undefined {
   return ok && !/^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1)!) ? name : undefined
 }
 
+/** `example.com` or `*.example.com` in plain spelling, as `hasHost` takes it; undefined for anything else. */
+export function hostPattern(text: string): string | undefined {
+  const wildcard = text.startsWith('*.')
+  const name = plainName(wildcard ? text.slice(2) : text)
+  return name && (wildcard ? `*.${name}` : name)
+}
+
 function readRule(text: string, list: 'allow' | 'deny'): Rule {
   const [, target = '', port] = /^(.*?)(?::(\d+(?:-\d+)?))?$/.exec(text) ?? []
   if (target.includes(':') || target.includes('[')) {

@@ -4,7 +4,6 @@ import { Refusal } from './refusal.ts'
 import { type ById, visible } from './sandboxes.ts'
 
 const templates = 'templates are built by POST /v3/templates, as clients of today do'
-const secrets = 'this server keeps no secrets yet'
 
 /** What the contract has and this server does not, each with the reason that the caller gets. */
 export const absent: readonly (readonly [
@@ -14,11 +13,6 @@ export const absent: readonly (readonly [
 ])[] = [
   ['POST', '/templates', templates],
   ['POST', '/templates/:templateID', templates],
-  ['GET', '/secrets', secrets],
-  ['POST', '/secrets', secrets],
-  ['GET', '/secrets/:secretID', secrets],
-  ['POST', '/secrets/:secretID', secrets],
-  ['DELETE', '/secrets/:secretID', secrets],
 ]
 
 /** Answers 501 with the reason; 404 for a sandbox that is not there, as the contract has it. */

@@ -4,6 +4,7 @@ import type { Authenticate } from '../../accounts/authenticate.ts'
 import type { Keys } from '../../accounts/keys.ts'
 import type { Config } from '../../config.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { Secrets } from '../../secrets/secrets.ts'
 import type { Templates } from '../../templates/templates.ts'
 import type { Volumes } from '../../volumes/volumes.ts'
 import { accessControl } from '../access.ts'
@@ -16,6 +17,7 @@ import { e2bMetricsRoutes } from './metrics.ts'
 import { e2bPauseRoutes } from './pause.ts'
 import { refusalOf } from './refusal.ts'
 import { e2bSandboxRoutes } from './sandboxes.ts'
+import { e2bSecretRoutes } from './secrets.ts'
 import { e2bSnapshotRoutes } from './snapshots.ts'
 import { e2bTeamRoutes } from './teams.ts'
 import { e2bTemplateRoutes } from './templates.ts'
@@ -27,6 +29,7 @@ interface DoorDeps {
   sandboxes: Sandboxes
   templates: Templates
   volumes: Volumes
+  secrets: Secrets
   authenticate: Authenticate
   view: ViewDeps
   /** Of sandboxes whose template says nothing. */
@@ -37,7 +40,7 @@ interface DoorDeps {
 
 /** The control plane of E2B at the root of the server: shapes are translated, the work is that of the door at /v1. */
 export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<void> {
-  const { sandboxes, templates, volumes, authenticate, view, defaultLimits, onRefused } = deps
+  const { sandboxes, templates, volumes, secrets, authenticate, view, defaultLimits, onRefused } = deps
   app.addHook('onRoute', (route) => {
     // The OpenAPI document is that of /v1.
     route.schema = { ...route.schema, hide: true }
@@ -61,5 +64,6 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
   e2bKeyRoutes(app, deps.keys)
   await e2bTemplateRoutes(app, { templates, sandboxes, tokens: view.tokens, limits: defaultLimits })
   e2bVolumeRoutes(app, volumes, view.tokens)
+  e2bSecretRoutes(app, secrets)
   e2bAbsentRoutes(app, sandboxes)
 }

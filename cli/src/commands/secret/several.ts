@@ -1,0 +1,4 @@
+/** An option that may be repeated. */
+export function several(value: string, before: string[] = []): string[] {
+  return [...before, value]
+}
