@@ -13,6 +13,8 @@ import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { claimFolder } from './lib/claim-folder.ts'
 import { step } from './lib/step.ts'
+import { Meter } from './metering/meter.ts'
+import { readUsage } from './metering/read-usage.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { startRetention } from './storage/retention.ts'
@@ -70,9 +72,12 @@ async function start(): Promise<void> {
   opened.defer(() => templates.close())
   const keys = new Keys({ db, now })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
+  const meter = new Meter({ db, network: engine.network, logger })
+  opened.defer(() => meter.close())
   const sandboxes = createSandboxes({
     db,
     engine,
+    meter,
     templates,
     volumes: volumes.mounts,
     config,
@@ -85,6 +90,7 @@ async function start(): Promise<void> {
   await templates.recover()
   await volumes.recover()
   opened.defer(() => volumes.close())
+  meter.start()
   const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const tls = await tlsCredentials(config)
@@ -95,6 +101,7 @@ async function start(): Promise<void> {
     sandboxes,
     templates,
     volumes,
+    usage: (account, query) => readUsage(db, account, query),
     ...authenticator({ adminKey: key, account, keys }),
     keys,
     tokenSeed: seed,

@@ -29,6 +29,8 @@ interface SandboxCreated extends About {
     driver: string
     isolation: string
     warm: boolean
+    limits: { cpuCores: number; memoryMb: number; diskMb: number }
+    gpu?: true
     /** What it goes on from, if not from the beginning. */
     from?: { sandbox: string } | { snapshot: string }
   }
@@ -97,7 +99,7 @@ interface TemplateDeleted extends About {
 
 interface VolumeCreated extends About {
   type: 'volume.created'
-  data: { name: string }
+  data: { name: string; sizeMb?: number }
 }
 
 interface VolumeDeleted extends About {

@@ -17,6 +17,7 @@ import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
+import type { UsageReader } from '../metering/usage.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
@@ -32,6 +33,7 @@ import { processRoutes, processSchemas } from './api/processes.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
+import { usageRoutes, usageSchemas } from './api/usage.ts'
 import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
 import { allowOrigins } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
@@ -63,6 +65,7 @@ export interface ServerDeps {
   sandboxes: Sandboxes
   templates: Templates
   volumes: Volumes
+  usage: UsageReader
   authenticate: Authenticate
   managesKeys: KeyDeps['managesKeys']
   keys: Keys
@@ -128,6 +131,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...portSchemas,
     ...platformSchemas,
     ...templateSchemas,
+    ...usageSchemas,
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -177,6 +181,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       volumeRoutes(v1, volumes)
       platformRoutes(v1, engine)
       await templateRoutes(v1, templates)
+      usageRoutes(v1, deps.usage, sandboxes)
     },
     { prefix: '/v1' },
   )
