@@ -31,7 +31,9 @@ import { addList as addSnapshotList } from './commands/snapshot/list.ts'
 import { addBuild as addTemplateBuild } from './commands/template/build.ts'
 import { addList as addTemplateList } from './commands/template/list.ts'
 import { addRemove as addTemplateRemove } from './commands/template/remove.ts'
+import { addTop } from './commands/top.ts'
 import { addUp } from './commands/up.ts'
+import { addUsage } from './commands/usage.ts'
 import { addVerify } from './commands/verify.ts'
 import { addCreate as addVolumeCreate } from './commands/volume/create.ts'
 import { addDelete as addVolumeDelete } from './commands/volume/delete.ts'
@@ -96,6 +98,7 @@ export function program(): Command {
   models.helpCommand('help [command]', text.helpCommand)
   addModelsCheck(models)
 
+  for (const add of [addUsage, addTop]) add(root)
   addCompletion(root)
   return root
 }

@@ -15,6 +15,8 @@ import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tl
 import { claimFolder } from './lib/claim-folder.ts'
 import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
+import { Meter } from './metering/meter.ts'
+import { readUsage } from './metering/read-usage.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -75,9 +77,12 @@ async function start(): Promise<void> {
   const keys = new Keys({ db, now })
   const secrets = createSecrets({ db, seal, now, changed: async () => {} })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
+  const meter = new Meter({ db, network: engine.network, logger })
+  opened.defer(() => meter.close())
   const sandboxes = createSandboxes({
     db,
     engine,
+    meter,
     templates,
     volumes: volumes.mounts,
     config,
@@ -91,6 +96,7 @@ async function start(): Promise<void> {
   await volumes.recover()
   await secrets.recover()
   opened.defer(() => volumes.close())
+  meter.start()
   const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const tls = await tlsCredentials(config)
@@ -102,6 +108,7 @@ async function start(): Promise<void> {
     templates,
     volumes,
     secrets,
+    usage: (account, query) => readUsage(db, account, query),
     authenticate: authenticator({ adminKey: key, organisations, keys, now }),
     keys,
     tokenSeed: seed,

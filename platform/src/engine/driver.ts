@@ -97,6 +97,8 @@ export interface Hold {
 export interface Usage {
   /** Processor time since the start, microseconds. */
   cpuUsec: number
+  /** Names the counter that `cpuUsec` is read from: another one begins at 0. */
+  cpuCounter: string
   memoryBytes: number
   memoryPeakBytes: number
   processes: number

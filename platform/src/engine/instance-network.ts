@@ -1,6 +1,6 @@
 import { WarrenError } from '../errors.ts'
 import type { Driver, InstanceSpec, NetworkPlace } from './driver.ts'
-import type { GatewayStatus } from './network/messages.ts'
+import type { GatewayStatus, SlotBytes } from './network/messages.ts'
 import type { Network } from './network/network.ts'
 import { closedPolicy, isOpenPolicy, type NetworkPolicy } from './network/rules.ts'
 
@@ -65,6 +65,12 @@ export class InstanceNetwork {
   /** What came and went, and what was refused. Undefined for an instance without a network. */
   async status({ spec }: Placed): Promise<GatewayStatus | undefined> {
     return spec.network && typeof this.#network !== 'string' ? this.#network.status(spec.network.slot) : undefined
+  }
+
+  /** What came and went, of one instance or of all that have a network. */
+  async counters(of?: Placed): Promise<SlotBytes[]> {
+    if (typeof this.#network === 'string' || (of && !of.spec.network)) return []
+    return this.#network.counters(of?.spec.network?.slot)
   }
 
   async close(): Promise<void> {

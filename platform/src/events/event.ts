@@ -32,6 +32,8 @@ interface SandboxCreated extends About {
     driver: string
     isolation: string
     warm: boolean
+    limits: { cpuCores: number; memoryMb: number; diskMb: number }
+    gpu?: true
     /** What it goes on from, if not from the beginning. */
     from?: { sandbox: string } | { snapshot: string }
   }
@@ -116,7 +118,7 @@ interface SecretDeleted extends About {
 
 interface VolumeCreated extends About {
   type: 'volume.created'
-  data: { name: string }
+  data: { name: string; sizeMb?: number }
 }
 
 interface VolumeDeleted extends About {

@@ -51,13 +51,17 @@ export async function readEvents(queries: Queries, after: Cursor, limit = 100): 
   )
 }
 
-/** Deletes at most `most` events that were told before that time, the oldest first; answers how many. */
+/**
+ * Deletes at most `most` events that were told before that time, the oldest first, but none that a consumer has yet to
+ * read; answers how many.
+ */
 export async function forgetEvents({ pool }: Pick<Database, 'pool'>, before: Date, most: number): Promise<number> {
   const statement = {
     name: 'event-forget',
     // By the primary key, in which they are old first: looks at no more of them than it deletes.
     text: `delete from events where seq = any(array(select seq from
-      (select seq, at from events order by seq limit $2) oldest where at < $1))`,
+      (select seq, at, xid from events order by seq limit $2) oldest where at < $1
+        and not exists (select from event_cursors read where (read.xid, read.seq) < (oldest.xid, oldest.seq))))`,
     values: [before, most],
   }
   const { rowCount } = await step('event.forget', 'oldest', () => pool.query(statement))

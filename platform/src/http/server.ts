@@ -16,6 +16,7 @@ import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
+import type { UsageReader } from '../metering/usage.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Secrets } from '../secrets/secrets.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -34,6 +35,7 @@ import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
+import { usageRoutes, usageSchemas } from './api/usage.ts'
 import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
 import { allowOrigins } from './cors.ts'
 import { e2bDoor } from './e2b/door.ts'
@@ -57,6 +59,7 @@ export interface ServerDeps {
   templates: Templates
   volumes: Volumes
   secrets: Secrets
+  usage: UsageReader
   authenticate: Authenticate
   keys: Keys
   /** What the tokens of sandboxes are made from. */
@@ -123,6 +126,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...portSchemas,
     ...platformSchemas,
     ...templateSchemas,
+    ...usageSchemas,
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -171,6 +175,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       secretRoutes(v1, secrets)
       platformRoutes(v1, engine)
       await templateRoutes(v1, templates)
+      usageRoutes(v1, deps.usage, sandboxes)
     },
     { prefix: '/v1' },
   )

@@ -27,6 +27,7 @@ async function document(): Promise<object> {
     engine: { drivers: uncalled },
     sandboxes: {} as never,
     templates: {} as never,
+    usage: undefined as never,
     volumes: {} as never,
     secrets: {} as never,
     authenticate: uncalled,

@@ -44,11 +44,13 @@ export async function createSandbox(
       network: starting.network,
       lifecycle: starting.lifecycle,
       volumes,
+      gpu: instance.spec.gpu === true,
       ...(snapshot ? { from: { snapshot: snapshot.id } } : {}),
     })
     if (!running) throw new WarrenError('conflict', `sandbox ${starting.id} was deleted while it started`)
 
     deps.live.set(running.id, { accountId: account.id, instance })
+    deps.meter.begins(running.id, instance)
     watchExit(deps, running.id, instance)
     deps.expiry.consider(running.expiresAt)
     return running

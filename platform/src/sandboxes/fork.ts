@@ -100,6 +100,7 @@ async function take(deps: SandboxDeps, source: Sandbox, copies: Copy[]): Promise
       continue
     }
     live.set(id, { accountId: source.accountId, instance })
+    deps.meter.begins(id, instance)
     watchExit(deps, id, instance)
     expiry.consider(recorded.expiresAt)
   }

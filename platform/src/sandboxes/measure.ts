@@ -1,3 +1,4 @@
+import type { Usage } from '../engine/driver.ts'
 import type { Instance } from '../engine/engine.ts'
 
 const mebibyte = 1024 * 1024
@@ -22,15 +23,19 @@ const shortestMs = 250
 const disks = new WeakMap<Instance, number>()
 
 /** With `diskAsBefore` the disk is not looked at again if it was once: that is asked of the agent inside. */
-export async function measure(instance: Instance, { diskAsBefore = false } = {}): Promise<Measurement> {
+export async function measure(
+  instance: Instance,
+  { diskAsBefore = false } = {},
+): Promise<Measurement & { usage: Usage | undefined }> {
   const known = diskAsBefore ? disks.get(instance) : undefined
   const [usage, diskUsed] = await Promise.all([instance.usage(), known ?? diskOf(instance)])
-  return measured(instance, {
+  const sample = measured(instance, {
     at: new Date(),
     cpuUsedPct: share(instance, usage?.cpuUsec ?? 0, instance.limits.cpuCores),
     memUsed: usage?.memoryBytes ?? 0,
     diskUsed,
   })
+  return { ...sample, usage }
 }
 
 /** What was measured, with what the instance may use. */

@@ -3,6 +3,7 @@ import type { Instance } from '../engine/engine.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { LiveSandboxes } from './live-sandboxes.ts'
 import { type Measurement, measure, measured } from './measure.ts'
+import type { UseMeter } from './use-meter.ts'
 
 const everyMs = 5_000
 /** Whoever asks gets one that is no older. */
@@ -20,13 +21,15 @@ const fields = 4
 export class MetricsHistory {
   readonly #live: LiveSandboxes
   readonly #logger: Logger
+  readonly #meter: UseMeter
   readonly #rings = new Map<string, Ring>()
   #timer: NodeJS.Timeout | undefined
   #round = 0
   #sampling: Promise<void> | undefined
 
-  constructor({ live, logger }: { live: LiveSandboxes; logger: Logger }) {
+  constructor({ live, logger, meter }: { live: LiveSandboxes; logger: Logger; meter: UseMeter }) {
     this.#live = live
+    this.#meter = meter
     this.#logger = logger
   }
 
@@ -51,6 +54,11 @@ export class MetricsHistory {
     return this.#rings.get(id)?.read() ?? []
   }
 
+  /** The last sample of one that runs, no older than a round; undefined of one that has just begun. */
+  last(id: string): Measurement | undefined {
+    return this.#rings.get(id)?.read(1)[0]
+  }
+
   async #sampleAll(): Promise<void> {
     const diskAsBefore = this.#round++ % samplesPerDisk !== 0
     const running = [...this.#live]
@@ -70,6 +78,7 @@ export class MetricsHistory {
 
   async #sample(id: string, instance: Instance, how: { diskAsBefore?: boolean }): Promise<void> {
     const sample = await measure(instance, how)
+    if (this.#live.get(id)?.instance === instance) this.#meter.sampled(id, instance, sample.usage)
     const ring = this.#rings.get(id) ?? new Ring()
     ring.add(sample, instance.limits)
     this.#rings.set(id, ring)
@@ -102,11 +111,13 @@ class Ring {
     this.#row(this.#length - 1).set([at.getTime(), cpuUsedPct, memUsed, diskUsed])
   }
 
-  read(): Measurement[] {
+  /** The last `most` samples, oldest first. */
+  read(most = this.#length): Measurement[] {
     const limits = this.#limits
     if (!limits) return []
-    return Array.from({ length: this.#length }, (_, index) => {
-      const [at = 0, cpuUsedPct = 0, memUsed = 0, diskUsed = 0] = this.#row(index)
+    const length = Math.min(most, this.#length)
+    return Array.from({ length }, (_, index) => {
+      const [at = 0, cpuUsedPct = 0, memUsed = 0, diskUsed = 0] = this.#row(this.#length - length + index)
       return measured({ limits }, { at: new Date(at), cpuUsedPct, memUsed, diskUsed })
     })
   }

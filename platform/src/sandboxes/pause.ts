@@ -25,6 +25,7 @@ export async function pauseSandbox(
     const instanceId = pausing.instanceId!
     const running = live.get(id)
     live.delete(id)
+    if (running) await deps.meter.leaves(id, running.instance)
     const filesOnly = input.memory === false
     const memory = await engine.saved
       .pause(instanceId, { filesOnly }, AbortSignal.timeout(deadlineMs))

@@ -29,7 +29,9 @@ export async function endSandbox(
 
 /** The second half of an end: nothing may be left before the record says so. */
 export async function finishStopping(deps: SandboxDeps, stopping: Sandbox): Promise<void> {
+  const leaving = deps.live.get(stopping.id)
   deps.live.delete(stopping.id)
+  if (leaving) await deps.meter.leaves(stopping.id, leaving.instance)
   if (stopping.instanceId) await deps.engine.stop(stopping.instanceId)
   await deps.store.markEnded(stopping)
 }

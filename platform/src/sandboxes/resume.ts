@@ -47,6 +47,7 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
       throw await notRunning(deps, account, id)
     }
     live.set(id, { accountId: account.id, instance })
+    deps.meter.begins(id, instance)
     // A resident one has been watched since it began.
     if (before.memory !== 'resident') watchExit(deps, id, instance)
     expiry.consider(resumed.expiresAt)

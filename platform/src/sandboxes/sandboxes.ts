@@ -52,6 +52,8 @@ import { SnapshotRecords } from './snapshot-records.ts'
 import { startProcess } from './start-process.ts'
 import { type SandboxFilter, SandboxStore } from './store.ts'
 import { sweepSandboxes } from './sweep.ts'
+import { type TopSandbox, topSandboxes } from './top.ts'
+import type { UseMeter } from './use-meter.ts'
 import type { MountedVolume, MountVolume } from './volumes.ts'
 import { connectSandbox, sleepingSandbox, wakeSandbox, wokenInstance } from './wake.ts'
 
@@ -68,6 +70,7 @@ export interface SandboxDeps {
   /** Whose a sandbox is, for what is done to it without a request of its owner. */
   accountOf: (id: string) => Promise<Account>
   expiry: Expiry
+  meter: UseMeter
   /** Running sandboxes by id. A cache of what the store says is running and the engine has alive. */
   live: LiveSandboxes
   /** Sandboxes that some call of this process is changing right now: the sweep leaves them alone. */
@@ -86,14 +89,14 @@ export interface InContext extends Subject {
 }
 
 interface SandboxesOptions
-  extends Pick<SandboxDeps, 'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf'> {
+  extends Pick<SandboxDeps, 'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf' | 'meter'> {
   db: Database
 }
 
 /** Everything that can be done with sandboxes. One verb a line, each in the file named like it. */
 export function createSandboxes({ db, ...given }: SandboxesOptions) {
   const live = new LiveSandboxes()
-  const history = new MetricsHistory({ live, logger: given.logger })
+  const history = new MetricsHistory({ live, logger: given.logger, meter: given.meter })
   const deps: SandboxDeps = {
     ...given,
     store: new SandboxStore({ db, now: given.now }),
@@ -156,6 +159,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       await getSandbox(deps, subject.account, subject.id)
       return history.of(subject.id)
     },
+    /** The running ones of an account, with what each uses now. */
+    top: (account: Account): Promise<TopSandbox[]> => topSandboxes(deps, history, account),
     concurrency: (account: Account, range: { from: Date; to: Date }): Promise<Concurrency[]> =>
       readConcurrency(db, account, range),
     posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),

@@ -60,11 +60,14 @@ export class SandboxStore {
       network: NetworkPolicy
       lifecycle: Lifecycle
       volumes: MountedVolume[]
+      gpu: boolean
       from?: { snapshot: string }
     },
   ): Promise<Sandbox | undefined> {
-    const { instanceId, runtime, warm, network, lifecycle, volumes, from } = started
-    const { id, template } = starting
+    const { instanceId, runtime, warm, network, lifecycle, volumes, gpu, from } = started
+    const { id, template, limits } = starting
+    const { driver, isolation } = runtime
+    const rest = { ...(gpu ? { gpu: true as const } : {}), ...(from ? { from } : {}) }
     return this.#change({
       name: 'run',
       set: "state = 'running', instance_id = $4, runtime = $5, warm = $6, network = $7, lifecycle = $8, volumes = $9",
@@ -78,10 +81,7 @@ export class SandboxStore {
         JSON.stringify(volumes),
       ],
       id,
-      event: {
-        type: 'sandbox.created',
-        data: { template, driver: runtime.driver, isolation: runtime.isolation, warm, ...(from ? { from } : {}) },
-      },
+      event: { type: 'sandbox.created', data: { template, driver, isolation, warm, limits, ...rest } },
     })
   }
 
@@ -222,7 +222,8 @@ export class SandboxStore {
           where s.id = copy.id and s.state = 'starting' returning s.*),
         told as (${appendEvents(`
           select 'sandbox.created', account_id, id, jsonb_build_object('template', template, 'driver', runtime->'driver',
-            'isolation', runtime->'isolation', 'warm', false, 'from', jsonb_build_object('sandbox', $1::text)) from changed
+            'isolation', runtime->'isolation', 'warm', false, 'limits', limits,
+            'from', jsonb_build_object('sandbox', $1::text)) from changed
           union all
           select 'sandbox.forked', $3::text, $1::text, jsonb_build_object('copies', (select jsonb_agg(id) from changed))
           where exists (select from changed)`)})

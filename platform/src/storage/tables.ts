@@ -19,6 +19,10 @@ export interface Tables {
   secrets: SecretsTable
   usage_facts: UsageFactsTable
   events: EventsTable
+  event_cursors: EventCursorsTable
+  usage_open: UsageOpenTable
+  usage_samples: UsageSamplesTable
+  usage_clock: UsageClockTable
   templates: TemplatesTable
   template_builds: TemplateBuildsTable
   template_tags: TemplateTagsTable
@@ -260,4 +264,52 @@ export interface UsageFactsTable {
   network_out_bytes: Generated<number>
   gpu_ms: Generated<number>
   attributes: Json<Record<string, string>>
+}
+
+export interface EventCursorsTable {
+  consumer: string
+  xid: Generated<string>
+  seq: Generated<number>
+}
+
+export interface UsageOpenTable {
+  subject: string
+  account_id: string
+  kind: 'sandbox' | 'storage'
+  state: 'running' | 'resident' | 'stored'
+  number: number
+  started_at: Date
+  memory_mb: number
+  disk_mb: number
+  gpu: boolean
+  attributes: Json<Record<string, string>>
+  skew_ms: number
+  turn: number
+}
+
+export interface UsageSamplesTable {
+  subject: string
+  at: Date
+  leaving_at: Date | null
+  cpu_counter: string | null
+  cpu_usec: Generated<number>
+  cpu_total_usec: Generated<number>
+  cpu_told_usec: Generated<number>
+  network_counter: string | null
+  bytes_in: Generated<number>
+  bytes_in_total: Generated<number>
+  bytes_in_told: Generated<number>
+  bytes_out: Generated<number>
+  bytes_out_total: Generated<number>
+  bytes_out_told: Generated<number>
+  memory_mb: Generated<number>
+  disk_mb: Generated<number>
+}
+
+export interface UsageClockTable {
+  one: Generated<boolean>
+  boot_id: string
+  uptime_ms: number
+  at: Date
+  turn: number
 }

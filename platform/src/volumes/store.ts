@@ -26,10 +26,11 @@ export class VolumeStore {
     return numInsertedOrUpdatedRows === 1n
   }
 
-  markReady({ id, accountId, name }: Volume): Promise<void> {
+  markReady({ id, accountId, name, sizeMb }: Volume): Promise<void> {
     return this.#change('volume.ready', id, async (tx) => {
       await tx.updateTable('volumes').set({ state: 'ready' }).where('id', '=', id).execute()
-      await appendEvent(tx, { type: 'volume.created', accountId, subject: id, data: { name } })
+      const size = sizeMb === undefined ? {} : { sizeMb }
+      await appendEvent(tx, { type: 'volume.created', accountId, subject: id, data: { name, ...size } })
     })
   }
 

@@ -42,5 +42,6 @@ export type {
 } from './templates.ts'
 export type { Terminal, TerminalOptions } from './terminal.ts'
 export type { Content } from './transport.ts'
+export type { TopSandbox, UsageAmounts, UsageGrouping, UsageOptions, UsageReport } from './usage.ts'
 export type { VolumeInfo, Volumes } from './volumes.ts'
 export { type RuntimeReport, Warren, type WarrenOptions } from './warren.ts'

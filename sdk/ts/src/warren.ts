@@ -4,6 +4,7 @@ import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
 import { Templates } from './templates.ts'
 import { Transport } from './transport.ts'
+import { readTop, readUsage, type TopSandbox, type UsageOptions, type UsageReport } from './usage.ts'
 import { Volumes } from './volumes.ts'
 
 export interface WarrenOptions {
@@ -54,6 +55,16 @@ export class Warren {
   /** The runtimes of the server, the strongest first, each with the reason for its verdict. */
   async runtimes(): Promise<RuntimeReport[]> {
     return (await this.#transport.json<{ runtimes: RuntimeReport[] }>('GET', '/v1/runtimes')).runtimes
+  }
+
+  /** What was used between two times, put together from the facts of use. */
+  usage(options: UsageOptions = {}): Promise<UsageReport> {
+    return readUsage(this.#transport, options)
+  }
+
+  /** The running sandboxes with what each uses now, the busiest first. */
+  top(): Promise<TopSandbox[]> {
+    return readTop(this.#transport)
   }
 }
 

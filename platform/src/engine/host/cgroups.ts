@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
-import { isOutOfResources } from '../../lib/out-of-resources.ts'
+import { isOutOfResources, unlessOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import type { Limits, Usage } from '../driver.ts'
 
@@ -123,7 +123,8 @@ function cgroupsV1(parent: string): Cgroups {
       await setLimits(id, limits)
     },
     async usage(id) {
-      const [cpu, memory, peak, pids, oom] = await Promise.all([
+      const [counter, cpu, memory, peak, pids, oom] = await Promise.all([
+        numberOf(dir('cpuacct', id)),
         read(`${dir('cpuacct', id)}/cpuacct.usage`),
         read(`${dir('memory', id)}/memory.usage_in_bytes`),
         read(`${dir('memory', id)}/memory.max_usage_in_bytes`),
@@ -133,6 +134,7 @@ function cgroupsV1(parent: string): Cgroups {
       if (cpu === undefined || memory === undefined) return undefined
       return {
         cpuUsec: Math.round(Number(cpu) / 1000),
+        cpuCounter: counter,
         memoryBytes: Number(memory),
         memoryPeakBytes: Number(peak ?? memory),
         processes: Number(pids ?? 0),
@@ -192,7 +194,8 @@ function cgroupsV2(parent: string): Cgroups {
       await setLimits(id, limits)
     },
     async usage(id) {
-      const [cpu, memory, peak, pids, events] = await Promise.all([
+      const [counter, cpu, memory, peak, pids, events] = await Promise.all([
+        numberOf(dir(id)),
         read(`${dir(id)}/cpu.stat`),
         read(`${dir(id)}/memory.current`),
         read(`${dir(id)}/memory.peak`),
@@ -202,6 +205,7 @@ function cgroupsV2(parent: string): Cgroups {
       if (cpu === undefined || memory === undefined) return undefined
       return {
         cpuUsec: keyed(cpu, 'usage_usec'),
+        cpuCounter: counter,
         memoryBytes: Number(memory),
         memoryPeakBytes: Number(peak ?? memory),
         processes: Number(pids ?? 0),
@@ -284,6 +288,11 @@ async function folders(dir: string): Promise<string[]> {
     if (isOutOfResources(error)) throw error
     return []
   }
+}
+
+/** The kernel gives each group a number that no other has until the host starts anew. */
+async function numberOf(dir: string): Promise<string> {
+  return stat(dir, { bigint: true }).then(({ ino }) => String(ino), unlessOutOfResources(''))
 }
 
 async function read(file: string): Promise<string | undefined> {

@@ -9,6 +9,7 @@ export type GatewayRequest = { id: number } & (
   | { verb: 'set'; slot: number; policy: NetworkPolicy }
   | { verb: 'clear'; slot: number }
   | { verb: 'status'; slot: number }
+  | { verb: 'counters'; slot?: number }
 )
 
 type WithoutId<R> = R extends unknown ? Omit<R, 'id'> : never
@@ -28,6 +29,14 @@ export interface GatewaySettings {
 export interface GatewayStatus {
   counters: TrafficCounters
   log: TrafficEntry[]
+}
+
+/** Bytes to and from the outside, in a counter that began with `counter` and is no other's. */
+export interface SlotBytes {
+  slot: number
+  counter: string
+  sent: number
+  received: number
 }
 
 export interface Hello {

@@ -5,7 +5,7 @@ import { interfaceAddresses } from './gateway/own-addresses.ts'
 import { Gateway } from './gateway-lifetime.ts'
 import type { GatewayPlace, GatewayProcess } from './gateway-process.ts'
 import type { Ground } from './ground.ts'
-import { type GatewaySettings, type GatewayStatus, mostSlots } from './messages.ts'
+import { type GatewaySettings, type GatewayStatus, mostSlots, type SlotBytes } from './messages.ts'
 import { closedPolicy, isOpenPolicy, type NetworkPolicy } from './rules.ts'
 import { SlotNamespaces } from './slots.ts'
 
@@ -105,6 +105,12 @@ export class Network {
     if (status) return status
     await this.set(slot, this.#policies.get(slot) ?? closedPolicy)
     return this.status(slot)
+  }
+
+  /** What came and went, of one slot or of all that have a policy. */
+  async counters(slot?: number): Promise<SlotBytes[]> {
+    if (!this.#gateway.isRunning) return []
+    return this.#gateway.ask<SlotBytes[]>({ verb: 'counters', ...(slot === undefined ? {} : { slot }) })
   }
 
   /** From when this resolves on nothing is allowed there. Nothing may run in it any more: the next sandbox gets it. */

@@ -1,7 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { createServer, type Server, type Socket } from 'node:net'
 import { type AddressRange, parseAddress, parseRange } from '../addresses.ts'
-import { firstOuterAddress, type GatewaySettings, type GatewayStatus } from '../messages.ts'
+import { firstOuterAddress, type GatewaySettings, type GatewayStatus, type SlotBytes } from '../messages.ts'
 import { type NetworkPolicy, readPolicy } from '../rules.ts'
 import { answer } from './answer.ts'
 import { HttpRelay } from './http-relay.ts'
@@ -61,6 +61,16 @@ export class Gateway {
   status(slot: number): GatewayStatus | undefined {
     const traffic = this.#traffic.get(slot)
     return traffic && { counters: traffic.counters, log: traffic.log }
+  }
+
+  /** Of one slot, or of all. */
+  counters(only?: number): SlotBytes[] {
+    const all = only === undefined ? [...this.#traffic] : [[only, this.#traffic.get(only)] as const]
+    return all.flatMap(([slot, traffic]) => {
+      if (!traffic) return []
+      const { bytesSent: sent, bytesReceived: received } = traffic.counters
+      return [{ slot, counter: `${slot}@${traffic.since}`, sent, received }]
+    })
   }
 
   #connection(socket: Socket): void {

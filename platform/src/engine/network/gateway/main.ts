@@ -56,5 +56,7 @@ function perform(request: GatewayRequest): unknown {
       return gateway.clear(request.slot)
     case 'status':
       return gateway.status(request.slot)
+    case 'counters':
+      return gateway.counters(request.slot)
   }
 }

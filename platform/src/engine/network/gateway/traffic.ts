@@ -53,6 +53,8 @@ export class Traffic {
   readonly download = new Bucket()
   readonly connections = new Set<Connection>()
   readonly log: TrafficEntry[] = []
+  /** When its counters began, milliseconds. */
+  readonly since = performance.timeOrigin + performance.now()
   /** Questions that are being answered. */
   asking = 0
   readonly #pins = new Map<number, Map<string, number>>()

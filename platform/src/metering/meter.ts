@@ -1,0 +1,181 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Transaction } from 'kysely'
+import type { Usage } from '../engine/driver.ts'
+import type { Instance } from '../engine/engine.ts'
+import type { InstanceNetwork } from '../engine/instance-network.ts'
+import type { SlotBytes } from '../engine/network/messages.ts'
+import { consume } from '../events/consume.ts'
+import type { RecordedEvent } from '../events/outbox.ts'
+import type { Database } from '../storage/database.ts'
+import type { Tables } from '../storage/tables.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { type BootTime, bootTimeOfHost, turnClock, wasBefore } from './clock.ts'
+import { OpenUsage, subjectsToClose } from './open-usage.ts'
+import { forgetSamples, recordSamples, type Sample } from './samples.ts'
+
+/** Events are looked for this often, and what was seen of sandboxes is recorded this often, milliseconds. */
+const lookEveryMs = 1_000
+const recordEveryMs = 10_000
+/** Whoever pauses or ends a sandbox waits no longer than this for it to be measured, milliseconds. */
+const patienceMs = 1_000
+
+interface MeterOptions {
+  db: Database
+  network: Pick<InstanceNetwork, 'counters'>
+  logger: Logger
+  bootTime?: BootTime
+}
+
+/**
+ * Makes facts of what is used. When something begins, pauses and ends it reads in the outbox, in the transaction in which it
+ * changes its own tables; what it used, from samples that are recorded while it runs and right before it goes.
+ */
+export class Meter {
+  readonly #db: Database
+  readonly #network: Pick<InstanceNetwork, 'counters'>
+  readonly #logger: Logger
+  readonly #bootTime: BootTime
+  #seen = new Map<string, { instance: Instance; usage: Usage | undefined; atMs: number }>()
+  /** One record of samples after the other: an older one must not come after a newer. */
+  #recording: Promise<void> = Promise.resolve()
+  readonly #ending = new AbortController()
+  #running: Promise<void> | undefined
+  #recordedAtMs = performance.now()
+
+  constructor({ db, network, logger, bootTime = bootTimeOfHost }: MeterOptions) {
+    this.#db = db
+    this.#network = network
+    this.#logger = logger
+    this.#bootTime = bootTime
+  }
+
+  begins(id: string, instance: Instance): void {
+    void this.#look(id, instance, 'first')
+  }
+
+  async leaves(id: string, instance: Instance): Promise<void> {
+    this.#seen.delete(id)
+    await Promise.race([this.#look(id, instance, 'last'), sleep(patienceMs, undefined, { ref: false })])
+  }
+
+  sampled(id: string, instance: Instance, usage: Usage | undefined): void {
+    this.#seen.set(id, { instance, usage, atMs: performance.now() })
+  }
+
+  /** After what an earlier process left was settled: what it found is in the outbox by then. */
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort()
+    await this.#running
+    await this.#recordSeen()
+  }
+
+  /** Makes facts of everything that was told until now. */
+  async catchUp(): Promise<void> {
+    while ((await this.#turn(false)) > 0);
+  }
+
+  /** What is done from time to time beside: full hours are closed, and other limits. */
+  async round(): Promise<void> {
+    await this.#turn(true)
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      try {
+        const isDue = isFirst || performance.now() - this.#recordedAtMs >= recordEveryMs
+        if (isDue) {
+          this.#recordedAtMs = performance.now()
+          await this.#recordSeen()
+        }
+        if (isDue) await this.round()
+        await this.catchUp()
+      } catch (error) {
+        if (!signal.aborted) this.#logger.warn({ err: error }, 'use was not made into facts; it is tried again')
+      }
+      await sleep(lookEveryMs, undefined, { ref: false, signal }).catch(() => {})
+    }
+  }
+
+  #turn(always: boolean): Promise<number> {
+    return consume(this.#db, { consumer: 'metering', always }, (tx, events) => this.#follow(tx, events, always))
+  }
+
+  async #follow(tx: Transaction<Tables>, events: RecordedEvent[], isRound: boolean): Promise<void> {
+    const clock = await turnClock(tx, this.#bootTime)
+    const subjects = [...events.map((event) => event.subject), ...(isRound ? await subjectsToClose(tx) : [])]
+    const open = await OpenUsage.load(tx, clock.turn, clock.jumpMs !== 0 ? 'all' : [...new Set(subjects)])
+    let isSet = clock.jumpMs === 0
+    for (const event of events) {
+      if (!isSet && !wasBefore(event.at, clock)) {
+        open.setClock(clock)
+        isSet = true
+      }
+      open.follow(event)
+    }
+    if (!isSet) open.setClock(clock)
+    if (isRound) {
+      open.closeLimits()
+      open.closeHours(clock.now)
+    }
+    await open.save(tx)
+    if (isRound) await forgetSamples(tx)
+  }
+
+  /** One statement for all that run, whatever their number. */
+  #recordSeen(): Promise<void> {
+    const seen = this.#seen
+    this.#seen = new Map()
+    return this.#inTurn(async () => {
+      const bytes = seen.size === 0 ? [] : await this.#network.counters()
+      const bySlot = new Map(bytes.map((one) => [one.slot, one]))
+      const samples = [...seen].map(([subject, { instance, usage, atMs }]) =>
+        sampleOf({ subject, instance, usage, atMs, bytes: bySlot.get(instance.spec.network?.slot ?? -1) }, 'running'),
+      )
+      await recordSamples(this.#db, samples)
+    })
+  }
+
+  async #look(subject: string, instance: Instance, moment: 'first' | 'last'): Promise<void> {
+    const atMs = performance.now()
+    const looked = Promise.all([instance.usage(), this.#network.counters(instance)])
+    await this.#inTurn(async () => {
+      const [usage, [bytes]] = await looked
+      await recordSamples(this.#db, [sampleOf({ subject, instance, usage, atMs, bytes }, moment)])
+    })
+    looked.catch(() => {})
+  }
+
+  #inTurn(record: () => Promise<void>): Promise<void> {
+    this.#recording = this.#recording.then(record).catch((error) => {
+      this.#logger.warn({ err: error }, 'what sandboxes use was not recorded; the next time makes up for it')
+    })
+    return this.#recording
+  }
+}
+
+function sampleOf(
+  seen: {
+    subject: string
+    instance: Instance
+    usage: Usage | undefined
+    atMs: number
+    bytes: SlotBytes | undefined
+  },
+  moment: Sample['moment'],
+): Sample {
+  const { subject, instance, usage, atMs, bytes } = seen
+  const { memoryMb, diskMb } = instance.limits
+  return {
+    subject,
+    ageMs: performance.now() - atMs,
+    cpu: usage && { counter: usage.cpuCounter, usec: usage.cpuUsec },
+    network: bytes && { counter: bytes.counter, bytesIn: bytes.received, bytesOut: bytes.sent },
+    limits: { memoryMb, diskMb },
+    moment,
+  }
+}

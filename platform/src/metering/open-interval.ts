@@ -1,0 +1,75 @@
+import type { UsageFact } from './usage-fact.ts'
+
+/*
+ * What a subject uses, interval by interval:
+ *
+ *                created          paused               resumed
+ *   (nothing) ───────────▶ running ──────▶ stored ───────────────▶ running     of a sandbox, its memory saved or given up
+ *                                  ──────▶ resident ─────────────▶ running     of one that stands still in memory
+ *                created
+ *   (nothing) ───────────▶ stored                                              of a snapshot or volume
+ *
+ * Each arrow closes an interval and opens the next, and so do each full hour and each change of limits. The end of the subject
+ * closes the last. The key of the fact is the subject and the number of the interval, so that none is told twice.
+ */
+
+/** What is used from `startedAt` on. */
+export interface OpenInterval {
+  subject: string
+  accountId: string
+  kind: 'sandbox' | 'storage'
+  state: 'running' | 'resident' | 'stored'
+  number: number
+  startedAt: Date
+  /** What it may use: that is what it is billed for, however much of it it uses. */
+  memoryMb: number
+  diskMb: number
+  gpu: boolean
+  attributes: Record<string, string>
+  /** By how much the clock was set forward since it began, milliseconds. */
+  skewMs: number
+  turn: number
+}
+
+/** What was counted of a subject and no fact tells of yet. */
+export interface Untold {
+  cpuUsec: number
+  bytesIn: number
+  bytesOut: number
+}
+
+export const nothingUntold: Untold = { cpuUsec: 0, bytesIn: 0, bytesOut: 0 }
+
+/**
+ * Closes `open` at `endsAt`, as the clock had it then. Answers the fact, none if nothing was used; what of `untold` it tells
+ * of; and how much of the skew is still to be taken off what follows.
+ */
+export function closeInterval(
+  open: OpenInterval,
+  untold: Untold,
+  endsAt: Date,
+): { fact: UsageFact | undefined; told: Untold; skewMs: number } {
+  const elapsedMs = endsAt.getTime() - open.startedAt.getTime()
+  const lastedMs = Math.max(0, elapsedMs - open.skewMs)
+  const skewMs = open.skewMs - (elapsedMs - lastedMs)
+  const runs = open.state === 'running'
+  const cpuMs = runs ? Math.floor(untold.cpuUsec / 1000) : 0
+  const told = runs ? { ...untold, cpuUsec: cpuMs * 1000 } : nothingUntold
+  const fact: UsageFact = {
+    key: `${open.subject}/${open.number}`,
+    accountId: open.accountId,
+    kind: open.kind,
+    subject: open.subject,
+    startedAt: open.startedAt,
+    endedAt: new Date(open.startedAt.getTime() + lastedMs),
+    cpuMs,
+    memoryMbMs: open.state === 'stored' ? 0 : open.memoryMb * lastedMs,
+    diskMbMs: open.diskMb * lastedMs,
+    networkInBytes: told.bytesIn,
+    networkOutBytes: told.bytesOut,
+    gpuMs: open.gpu && runs ? lastedMs : 0,
+    attributes: { ...open.attributes, state: open.state },
+  }
+  const isEmpty = lastedMs === 0 && cpuMs === 0 && told.bytesIn === 0 && told.bytesOut === 0
+  return { fact: isEmpty ? undefined : fact, told, skewMs }
+}

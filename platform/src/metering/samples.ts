@@ -1,0 +1,104 @@
+import { sql, type Transaction } from 'kysely'
+import { step } from '../lib/step.ts'
+import type { Database, Queries } from '../storage/database.ts'
+import type { Tables } from '../storage/tables.ts'
+import type { LastSeen } from './interval-of-event.ts'
+import type { Untold } from './open-interval.ts'
+
+/** What was seen of a sandbox. A counter of another name than before began at 0. */
+export interface Sample {
+  subject: string
+  /** How long ago, milliseconds. */
+  ageMs: number
+  cpu: { counter: string; usec: number } | undefined
+  network: { counter: string; bytesIn: number; bytesOut: number } | undefined
+  limits: { memoryMb: number; diskMb: number }
+  /** `first`: what the counters show is not its own. `last`: it is about to be paused or ended. */
+  moment: 'first' | 'running' | 'last'
+}
+
+/** Records samples in one statement: what the counters rose by is added to what they came to in all. */
+export async function recordSamples({ kysely }: Database, samples: readonly Sample[]): Promise<void> {
+  if (samples.length === 0) return
+  const rows = samples.map(({ subject, ageMs, cpu, network, limits, moment }) => ({
+    subject,
+    age: ageMs,
+    moment,
+    cpu: cpu?.counter ?? null,
+    usec: cpu?.usec ?? 0,
+    network: network?.counter ?? null,
+    in: network?.bytesIn ?? 0,
+    out: network?.bytesOut ?? 0,
+    memory: limits.memoryMb,
+    disk: limits.diskMb,
+  }))
+  const rise = (counter: string, name: string) => `old.${name}_total + case
+      when new.${counter} is null then 0
+      when new.${counter} = old.${counter} then greatest(0, new.${name} - old.${name})
+      else new.${name} end`
+  const highest = (counter: string, name: string) => `case when new.${counter} is null then old.${name}
+      when new.${counter} = old.${counter} then greatest(new.${name}, old.${name}) else new.${name} end`
+  const statement = sql`
+    insert into usage_samples as old (subject, at, leaving_at, cpu_counter, cpu_usec, cpu_total_usec, network_counter,
+      bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb)
+    select subject, clock_timestamp() - age * interval '1 millisecond',
+      case when moment = 'last' then clock_timestamp() - age * interval '1 millisecond' end,
+      cpu, usec, case when moment = 'first' then 0 else usec end, network,
+      "in", case when moment = 'first' then 0 else "in" end, out, case when moment = 'first' then 0 else out end,
+      memory, disk
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen(subject text, age float8, moment text, cpu text,
+      usec bigint, network text, "in" bigint, out bigint, memory int, disk float8)
+    on conflict (subject) do update set (at, leaving_at, cpu_counter, cpu_usec, cpu_total_usec, network_counter,
+      bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb) = (select new.at, new.leaving_at,
+      coalesce(new.cpu_counter, old.cpu_counter),
+      ${sql.raw(highest('cpu_counter', 'cpu_usec'))}, ${sql.raw(rise('cpu_counter', 'cpu_usec').replace('cpu_usec_total', 'cpu_total_usec'))},
+      coalesce(new.network_counter, old.network_counter),
+      ${sql.raw(highest('network_counter', 'bytes_in'))}, ${sql.raw(rise('network_counter', 'bytes_in'))},
+      ${sql.raw(highest('network_counter', 'bytes_out'))}, ${sql.raw(rise('network_counter', 'bytes_out'))},
+      new.memory_mb, new.disk_mb from (select excluded.*) new)`
+  await step('usage.sample', samples[0]!.subject, () => statement.execute(kysely))
+}
+
+export interface Seen extends LastSeen {
+  untold: Untold
+  limits: { memoryMb: number; diskMb: number }
+}
+
+/** What was last seen of these, and what of it no fact tells of. */
+export async function readSamples(queries: Queries, subjects: readonly string[]): Promise<Map<string, Seen>> {
+  if (subjects.length === 0) return new Map()
+  const rows = await queries.selectFrom('usage_samples').selectAll().where('subject', 'in', subjects).execute()
+  return new Map(
+    rows.map((row) => [
+      row.subject,
+      {
+        at: row.at,
+        leavingAt: row.leaving_at ?? undefined,
+        limits: { memoryMb: row.memory_mb, diskMb: row.disk_mb },
+        untold: {
+          cpuUsec: row.cpu_total_usec - row.cpu_told_usec,
+          bytesIn: row.bytes_in_total - row.bytes_in_told,
+          bytesOut: row.bytes_out_total - row.bytes_out_told,
+        },
+      },
+    ]),
+  )
+}
+
+/** Facts tell of so much more of each. */
+export async function tellSamples(tx: Transaction<Tables>, told: ReadonlyMap<string, Untold>): Promise<void> {
+  const rows = [...told]
+    .filter(([, { cpuUsec, bytesIn, bytesOut }]) => cpuUsec > 0 || bytesIn > 0 || bytesOut > 0)
+    .map(([subject, { cpuUsec, bytesIn, bytesOut }]) => ({ subject, usec: cpuUsec, in: bytesIn, out: bytesOut }))
+  if (rows.length === 0) return
+  await sql`update usage_samples set cpu_told_usec = cpu_told_usec + usec, bytes_in_told = bytes_in_told + "in",
+      bytes_out_told = bytes_out_told + out
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as told(subject text, usec bigint, "in" bigint, out bigint)
+    where usage_samples.subject = told.subject`.execute(tx)
+}
+
+/** Of what has long ended: recorded while its end was. */
+export async function forgetSamples(tx: Transaction<Tables>): Promise<void> {
+  await sql`delete from usage_samples where at < clock_timestamp() - interval '1 day'
+    and not exists (select from usage_open where usage_open.subject = usage_samples.subject)`.execute(tx)
+}
