@@ -1,4 +1,6 @@
+import { accountsSettings } from './config/accounts-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
+import type { Role } from './config/role-names.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
 import { serverSettings } from './config/server-settings.ts'
 import { readSetting, type Setting } from './config/setting.ts'
@@ -14,6 +16,12 @@ export interface Config {
   domain: { name: string; port: number | undefined } | undefined
   /** Files of the certificate for the domain and of its key. */
   tls: { certificate: string; key: string } | undefined
+  /** Address under which people reach the platform. */
+  publicUrl: string | undefined
+  /** Provider of single sign-on, whose people are taken, and what they become. */
+  oidc:
+    | { issuer: string; clientId: string; clientSecret: string | undefined; domains: string[]; role: Role }
+    | undefined
   /** Origins of web pages that may call the API. */
   corsOrigins: string[]
   /** The least isolation a sandbox gets when its request names none. */
@@ -46,7 +54,7 @@ export interface Config {
 }
 
 /** The whole configuration of the platform, one row per setting. */
-export const settings = { ...serverSettings, ...sandboxSettings, ...networkSettings }
+export const settings = { ...serverSettings, ...accountsSettings, ...sandboxSettings, ...networkSettings }
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -57,6 +65,12 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     port: read(settings.port),
     domain: read(settings.domain),
     tls: tlsFiles(read(settings.domain), read(settings.tlsCertificate), read(settings.tlsKey)),
+    publicUrl: read(settings.publicUrl),
+    oidc: provider(read(settings.oidcIssuer), read(settings.oidcClientId), {
+      clientSecret: read(settings.oidcClientSecret),
+      domains: read(settings.oidcDomains),
+      role: read(settings.oidcRole),
+    }),
     corsOrigins: read(settings.corsOrigins),
     isolation: read(settings.isolation),
     allowUnconfined: read(settings.allowUnconfined),
@@ -95,4 +109,14 @@ function tlsFiles(domain: Config['domain'], certificate: string | undefined, key
   if (!certificate && !key) return undefined
   const { tlsCertificate, tlsKey, domain: domainRow } = settings
   throw new WarrenError('invalid_request', `${tlsCertificate.env}, ${tlsKey.env} and ${domainRow.env} go together`)
+}
+
+function provider(
+  issuer: string | undefined,
+  clientId: string | undefined,
+  more: Pick<NonNullable<Config['oidc']>, 'clientSecret' | 'domains' | 'role'>,
+): Config['oidc'] {
+  if (issuer && clientId) return { issuer, clientId, ...more }
+  if (!issuer && !clientId) return undefined
+  throw new WarrenError('invalid_request', `${settings.oidcIssuer.env} and ${settings.oidcClientId.env} go together`)
 }

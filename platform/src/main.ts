@@ -1,15 +1,16 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { createAccounts } from './accounts/accounts.ts'
 import { adminKey } from './accounts/admin-key.ts'
-import { authenticator } from './accounts/authenticate.ts'
-import { Keys } from './accounts/keys.ts'
-import { Organisations, operatorsId } from './accounts/organisations.ts'
-import { tokenSeed } from './accounts/token-seed.ts'
+import { operatorsId } from './accounts/organisations.ts'
+import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
+import { AuditLog } from './audit/audit-log.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
 import { forgetEvents } from './events/outbox.ts'
+import { places } from './http/places.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { claimFolder } from './lib/claim-folder.ts'
@@ -54,6 +55,7 @@ async function start(): Promise<void> {
   const key = await adminKey(config.home)
   const seed = await tokenSeed(config.home)
   const seal = await keptSeal(config.home)
+  const signingSeed = await accountsSeed(config.home)
   // Two platforms that take up the same sandboxes would destroy them.
   const release = await step('home.claim', config.home, async () => claimFolder(config.home))
   opened.defer(() => step('home.release', config.home, async () => release()))
@@ -73,8 +75,18 @@ async function start(): Promise<void> {
   const pull = imagePuller(config.registry, guestBinary)
   const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
   opened.defer(() => templates.close())
-  const organisations = new Organisations({ db, now, maxSandboxes: config.maxSandboxes })
-  const keys = new Keys({ db, now })
+  const audit = new AuditLog({ db, logger })
+  opened.defer(() => audit.close())
+  let address = `http://${config.host}:${config.port}`
+  const accounts = createAccounts({
+    ...{ db, now, config, adminKey: key, seed: signingSeed, seal },
+    publicUrl: () => publicUrl(config, address),
+    tell: (accountId, { userId, action, outcome, client }) => {
+      const { address, requestId } = client
+      const who = { actorKind: 'user', actor: userId, action, subject: userId }
+      audit.tell(accountId, { at: Date.now(), ...who, address, requestId, outcome })
+    },
+  })
   const secrets = createSecrets({ db, seal, now, changed: async () => {} })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const meter = new Meter({ db, network: engine.network, logger })
@@ -88,7 +100,7 @@ async function start(): Promise<void> {
     config,
     now,
     logger,
-    accountOf: (id) => organisations.get(id),
+    accountOf: (id) => accounts.organisations.get(id),
   })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
@@ -97,7 +109,11 @@ async function start(): Promise<void> {
   await secrets.recover()
   opened.defer(() => volumes.close())
   meter.start()
-  const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
+  const forget = [
+    sandboxes.forgetEnded,
+    accounts.forget,
+    (before: Date, most: number) => forgetEvents(db, before, most),
+  ]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const tls = await tlsCredentials(config)
   const server = await buildServer({
@@ -109,21 +125,22 @@ async function start(): Promise<void> {
     volumes,
     secrets,
     usage: (account, query) => readUsage(db, account, query),
-    authenticate: authenticator({ adminKey: key, organisations, keys, now }),
-    keys,
+    accounts,
+    db,
+    audit,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,
   })
   opened.defer(async () => void (await server.close()))
-  const address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
+  address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
     throw cannotListen(error, config)
   })
 
   await greet({
     engine,
     sandboxes,
-    account: await organisations.get(operatorsId),
+    account: await accounts.organisations.get(operatorsId),
     address,
     config,
     trust: tls?.trust,
@@ -134,6 +151,12 @@ async function start(): Promise<void> {
 async function tlsCredentials({ home, domain, tls }: Config): Promise<TlsCredentials | undefined> {
   if (!domain) return undefined
   return tls ? givenCredentials(tls) : ownCredentials(home, domain.name)
+}
+
+/** Where people reach the platform that listens at `address`. */
+function publicUrl({ publicUrl: given, domain }: Config, address: string): string {
+  const port = Number(new URL(address).port)
+  return given ?? (domain ? `https://api.${places(() => port, domain).domain()}` : address)
 }
 
 /** Whether the database answers within a moment. */

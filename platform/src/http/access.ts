@@ -4,6 +4,7 @@ import type { Authenticate } from '../accounts/authenticate.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { authorize, type Permission } from '../accounts/roles.ts'
 import { credentialsOf } from './credentials.ts'
+import { refuseKeyInAddress } from './keys-in-addresses.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -30,6 +31,7 @@ export function accessControl(app: FastifyInstance, authenticate: Authenticate):
       throw new Error(`${method} ${url} declares no permission: config: { permission: … }, see accounts/roles.ts`)
   })
   app.addHook('onRequest', async (request) => {
+    refuseKeyInAddress(request.url)
     const { permission } = request.routeOptions.config
     if (permission === undefined || permission === 'anyone') return
     const { account, principal } = await authenticate({

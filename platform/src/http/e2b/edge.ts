@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Authenticate } from '../../accounts/authenticate.ts'
+import type { AuditLog } from '../../audit/audit-log.ts'
 import { newId } from '../../lib/id.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { proxyRequest, proxyUpgrade } from '../previews.ts'
@@ -15,6 +16,7 @@ import { Refusal, refusalText, sendRefusal } from './refusal.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 interface EdgeDeps {
+  audit: AuditLog
   sandboxes: Sandboxes
   authenticate: Authenticate
   tokens: SandboxTokens
