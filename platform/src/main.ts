@@ -75,7 +75,7 @@ async function start(): Promise<void> {
   opened.defer(() => templates.close())
   const organisations = new Organisations({ db, now, maxSandboxes: config.maxSandboxes })
   const keys = new Keys({ db, now })
-  const secrets = createSecrets({ db, seal, now, changed: async () => {} })
+  const secrets = createSecrets({ db, seal, now, changed: (accountId, name) => sandboxes.renewSecret(accountId, name) })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const meter = new Meter({ db, network: engine.network, logger })
   opened.defer(() => meter.close())
@@ -85,6 +85,8 @@ async function start(): Promise<void> {
     meter,
     templates,
     volumes: volumes.mounts,
+    seal,
+    revealSecrets: secrets.reveal,
     config,
     now,
     logger,

@@ -182,7 +182,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(async (e2b) =>
     e2bDoor(e2b, {
       ...deps,
-      view: { tokens, domain: at.domain },
+      view: { tokens, domain: at.domain, outgoing: sandboxes.outgoing },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,
     }),
