@@ -33,6 +33,7 @@ export interface Config {
     default: 'deny' | 'allow'
     open: string[]
     dns: string[]
+    authorities: string | undefined
     uplink: string | undefined
   }
   /** Where images of templates may come from. */
@@ -78,6 +79,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       default: read(settings.egress),
       open: read(settings.egressOpen),
       dns: read(settings.egressDns),
+      authorities: read(settings.egressCa),
       uplink: read(settings.egressUplink),
     },
     registry: {

@@ -87,7 +87,7 @@ async function start(): Promise<void> {
       audit.tell(accountId, { at: Date.now(), ...who, address, requestId, outcome })
     },
   })
-  const secrets = createSecrets({ db, seal, now, changed: async () => {} })
+  const secrets = createSecrets({ db, seal, now, changed: (accountId, name) => sandboxes.renewSecret(accountId, name) })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const meter = new Meter({ db, network: engine.network, logger })
   opened.defer(() => meter.close())
@@ -97,6 +97,8 @@ async function start(): Promise<void> {
     meter,
     templates,
     volumes: volumes.mounts,
+    seal,
+    revealSecrets: secrets.reveal,
     config,
     now,
     logger,

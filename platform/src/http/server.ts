@@ -209,7 +209,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       ...deps,
       authenticate,
       keys: accounts.keys,
-      view: { tokens, domain: at.domain },
+      view: { tokens, domain: at.domain, outgoing: sandboxes.outgoing },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,
     }),

@@ -1,4 +1,5 @@
 import { getSandbox } from './get.ts'
+import { armedPolicy } from './outgoing.ts'
 import { pauseSandbox } from './pause.ts'
 import { notRunning } from './running.ts'
 import type { ResumeSandbox, Sandbox } from './sandbox.ts'
@@ -34,8 +35,9 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
     const before = await getSandbox(deps, account, id)
     if (before.state === 'running') return before
     if (!(await store.markResuming(account.id, id, account.maxSandboxes))) throw await notRunning(deps, account, id)
-    const instance = await engine.saved
-      .resume(before.instanceId!, (await getSandbox(deps, account, id)).network, AbortSignal.timeout(deadlineMs))
+    const instance = await getSandbox(deps, account, id)
+      .then(({ network }) => armedPolicy(deps, account.id, network))
+      .then((policy) => engine.saved.resume(before.instanceId!, policy, AbortSignal.timeout(deadlineMs)))
       .catch(async (error) => {
         await store.markNotResumed(id)
         throw error

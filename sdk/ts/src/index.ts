@@ -21,7 +21,7 @@ export type {
 export type { FileChange, FileWatch } from './file-watch.ts'
 export type { FileOptions, FileStat, Files, ReadOptions, WriteOptions } from './files.ts'
 export type { LogEntry } from './logs.ts'
-export type { Network, NetworkEntry, NetworkPolicy, NetworkReport } from './network.ts'
+export type { HeaderRule, Network, NetworkEntry, NetworkPolicy, NetworkReport } from './network.ts'
 export type { OutputChunk } from './output-chunk.ts'
 export type { Port, Ports } from './ports.ts'
 export type { OutputOptions, Process, SpawnOptions, TerminalSize } from './process.ts'
