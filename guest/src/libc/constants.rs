@@ -8,6 +8,7 @@ pub const EACCES: c_int = 13;
 pub const EBADF: c_int = 9;
 pub const EAGAIN: c_int = 11;
 pub const EBUSY: c_int = 16;
+pub const EPIPE: c_int = 32;
 pub const ECONNREFUSED: c_int = 111;
 pub const EDQUOT: c_int = 122;
 pub const EEXIST: c_int = 17;
