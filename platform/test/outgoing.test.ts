@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -17,6 +17,8 @@ const certificate = (name: string) => mintCertificate(authority, { names: [name]
 const folder = await mkdtemp(join(tmpdir(), 'warren-outgoing-'))
 const authorityFile = join(folder, 'authority.pem')
 await writeFile(authorityFile, authority.certificate)
+// The platform of an ordinary user reads it too.
+await chmod(folder, 0o755)
 const internet = skip
   ? (undefined as never)
   : await openFakeInternet({
@@ -299,6 +301,6 @@ test('values are in no log and no file of the home', { skip }, async () => {
   const log = JSON.stringify(await platform.json('GET', `${path}/network`))
   const texts = ['hunter2-', 'literal-that-was', 'opensesame']
   for (const text of texts) assert.ok(!platform.log().includes(text) && !log.includes(text), text)
-  assert.deepEqual(await filesWith(platform.home, texts), [])
+  assert.deepEqual(filesWith(platform.home, texts), [])
   await platform.call('DELETE', path)
 })

@@ -65,6 +65,6 @@ test('the value is in no file of the home and in no log, and survives a kill', a
   await platform.kill('SIGKILL')
   await platform.start()
   assert.equal((await platform.json('GET', '/v1/secrets/kept')).version, 2)
-  assert.deepEqual(await filesWith(platform.home, ['hunter2']), [])
+  assert.deepEqual(filesWith(platform.home, ['hunter2']), [])
   assert.ok(!platform.log().includes('hunter2'))
 })

@@ -5,6 +5,7 @@ import { WarrenError } from '../errors.ts'
 import type { StartingPoint } from '../templates/templates.ts'
 import { getSnapshot } from './get-snapshot.ts'
 import { armedPolicy, recordedPolicy } from './outgoing.ts'
+import { catchUp } from './renew-secret.ts'
 import { type CreateSandbox, newSandbox, type Runtime, type Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -55,6 +56,7 @@ export async function createSandbox(
     deps.meter.begins(running.id, instance)
     watchExit(deps, running.id, instance)
     deps.expiry.consider(running.expiresAt)
+    await catchUp(deps, running)
     return running
   } catch (error) {
     if (instanceId)

@@ -1,6 +1,7 @@
 import { newId } from '../lib/id.ts'
 import { getSandbox } from './get.ts'
 import { armedPolicy } from './outgoing.ts'
+import { catchUp } from './renew-secret.ts'
 import { runningInstance } from './running.ts'
 import type { ForkSandbox, Sandbox } from './sandbox.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -105,6 +106,7 @@ async function take(deps: SandboxDeps, source: Sandbox, copies: Copy[]): Promise
     deps.meter.begins(id, instance)
     watchExit(deps, id, instance)
     expiry.consider(recorded.expiresAt)
+    await catchUp(deps, recorded)
   }
   return running
 }

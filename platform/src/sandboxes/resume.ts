@@ -1,6 +1,7 @@
 import { getSandbox } from './get.ts'
 import { armedPolicy } from './outgoing.ts'
 import { pauseSandbox } from './pause.ts'
+import { catchUp } from './renew-secret.ts'
 import { notRunning } from './running.ts'
 import type { ResumeSandbox, Sandbox } from './sandbox.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -53,6 +54,7 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
     // A resident one has been watched since it began.
     if (before.memory !== 'resident') watchExit(deps, id, instance)
     expiry.consider(resumed.expiresAt)
+    await catchUp(deps, resumed)
     return resumed
   } finally {
     busy.delete(id)

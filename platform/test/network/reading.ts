@@ -1,14 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
 
-/** Files below `folder` that have one of `texts` in them. */
-export async function filesWith(folder: string, texts: readonly string[]): Promise<string[]> {
-  const found: string[] = []
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile()) continue
-    const path = join(entry.parentPath, entry.name)
-    const content = await readFile(path).catch(() => undefined)
-    if (texts.some((text) => content?.includes(text))) found.push(path)
-  }
-  return found
+/** Files below `folder` that have one of `texts` in them. By grep, which passes over the holes of disks. */
+export function filesWith(folder: string, texts: readonly string[]): string[] {
+  const patterns = texts.flatMap((text) => ['-e', text])
+  const { stdout, error } = spawnSync('grep', ['-rlaF', '--devices=skip', ...patterns, folder], { encoding: 'utf8' })
+  if (error) throw error
+  return stdout.split('\n').filter(Boolean)
 }

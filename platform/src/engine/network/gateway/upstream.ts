@@ -38,6 +38,7 @@ export async function openUpstream(traffic: Traffic, connection: Connection, out
   if (connection.inside.destroyed) socket.destroy()
   const timer = setTimeout(() => socket.destroy(new Unreached('the proxy did not answer')), answerMs)
   try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(answerMs) })
     await askProxy(socket, proxy, connection)
     return socket
   } catch (error) {
@@ -57,20 +58,16 @@ export async function secure(socket: Socket, name: string, { trusted }: Certific
     ca: [...trusted],
     minVersion: 'TLSv1.2',
   })
-  const timer = setTimeout(() => secured.destroy(new Unreached(`${name} did not answer`)), answerMs)
   try {
-    await once(secured, 'secureConnect')
+    await once(secured, 'secureConnect', { signal: AbortSignal.timeout(answerMs) })
     return secured
   } catch (error) {
     secured.destroy()
-    const { code } = error as NodeJS.ErrnoException
-    if (error instanceof Unreached || !code) throw error
-    const isConnection = /^E(CONN|HOST|NET|TIMEDOUT|PIPE)/.test(code)
+    const { code = '' } = error as NodeJS.ErrnoException
+    const isConnection = /^(E(CONN|HOST|NET|TIMEDOUT|PIPE)|ABORT_ERR$)/.test(code) || code === ''
     throw new Unreached(
       isConnection ? `${name} cannot be reached` : `the certificate of ${name} is not valid (${code})`,
     )
-  } finally {
-    clearTimeout(timer)
   }
 }
 
@@ -101,7 +98,6 @@ async function askProxy(
   { username = '', password = '' }: OutgoingProxy,
   to: Connection,
 ): Promise<void> {
-  await once(socket, 'connect')
   const offered = username ? [methods.none, methods.password] : [methods.none]
   socket.write(Buffer.from([version, offered.length, ...offered]))
   const chosen = await take(socket, 2)
