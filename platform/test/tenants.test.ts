@@ -260,19 +260,12 @@ function e2bRoutes(): [method: string, path: string][] {
   for (const file of globSync('*.ts', { cwd: folder })) {
     if (file === 'volume-content.ts' || file === 'absent.ts') continue
     const source = readFileSync(join(folder, file), 'utf8')
-    const loops = [...source.matchAll(/for \(const path of \[([^\]]+)\]/g)].flatMap(
-      ([, list]) => list!.match(/'[^']+'/g)!,
-    )
-    for (const [, method, path] of source.matchAll(
-      /\.(get|post|put|patch|delete)(?:<[^()]*>)?\(\s*('[^']+'|`[^`]+`|path\b)/g,
-    )) {
-      const paths =
-        path === 'path'
-          ? loops
-          : path!.startsWith('`')
-            ? ['/sandboxes', '/v2/sandboxes'].map((prefix) => path!.replace(/\$\{prefix\}/, prefix))
-            : [path!]
-      for (const one of paths) found.push([method!, one.replace(/['`]/g, '')])
+    const loops = [...source.matchAll(/for \(const path of \[([^\]]+)\]/g)]
+    const route = /\.(get|post|put|patch|delete)(?:<[^()]*>)?\(\s*(?:'([^']+)'|`([^`]+)`|path\b)/g
+    for (const { index, 1: method, 2: plain, 3: versioned } of source.matchAll(route)) {
+      const inLoop = loops.findLast((loop) => loop.index < index)?.[1]!.match(/[^' ,]+(?=')/g)
+      const prefixed = ['/sandboxes', '/v2/sandboxes'].map((prefix) => versioned?.replace(/\$\{prefix\}/, prefix))
+      for (const path of plain ? [plain] : versioned ? prefixed : (inLoop ?? [])) found.push([method!, path!])
     }
   }
   return found.filter(([, path]) => path.startsWith('/') && path.includes(':') && !path.includes('/uploads/'))
