@@ -1,5 +1,8 @@
+import { accountsEnglish } from './accounts-english.ts'
+
 /** Every sentence of the command line in English. */
 export const english = {
+  ...accountsEnglish,
   warren: 'Run code in isolated sandboxes, on your own machine.',
   environment: `Environment:
   WARREN_URL, WARREN_API_KEY   the server and its key; default: the server of this machine,
