@@ -251,6 +251,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   endedByMemory: '已结束：内存不足',
   works: '可用',
   worksNot: '不可用',
+  worksOnRequest: '按需可用',
   doctorYes: '有可用的隔离运行时：本机可以运行沙箱。',
   doctorNo: '没有可用的隔离运行时：本机不能运行沙箱。原因见上。',
   copy: '把文件和文件夹复制到沙箱或从沙箱复制出来，沙箱一侧写作 ID:路径；- 表示标准输入或输出',

@@ -253,6 +253,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   endedByMemory: 'ended: out of memory',
   works: 'works',
   worksNot: 'no',
+  worksOnRequest: 'on request',
   doctorYes: 'An isolating runtime works: sandboxes can run here.',
   doctorNo: 'No isolating runtime works: sandboxes cannot run here. See the reasons above.',
   copy: 'copy files and folders into a sandbox or out of it, one side as ID:PATH; - is standard input or output',
