@@ -89,7 +89,7 @@ export function withNetworkOptions(command: Command): Command {
     .option('--bandwidth <mbps>', text.optionBandwidth, positive)
 }
 
-function repeated(value: string, before: string[] = []): string[] {
+export function repeated(value: string, before: string[] = []): string[] {
   return [...before, value]
 }
 

@@ -1,3 +1,4 @@
+import { eventSettings } from './config/event-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
 import { serverSettings } from './config/server-settings.ts'
@@ -29,6 +30,8 @@ export interface Config {
   }
   /** Where images of templates may come from. */
   registry: { open: string[]; insecure: string[]; maxImageMb: number }
+  /** Private ranges where webhooks may be. */
+  webhooks: { open: string[] }
   /** Kernel of microVMs. */
   kernel: string | undefined
   /** When the platform builds its own templates: by itself, or once somebody asks for one. */
@@ -46,7 +49,7 @@ export interface Config {
 }
 
 /** The whole configuration of the platform, one row per setting. */
-export const settings = { ...serverSettings, ...sandboxSettings, ...networkSettings }
+export const settings = { ...serverSettings, ...sandboxSettings, ...networkSettings, ...eventSettings }
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -71,6 +74,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       insecure: read(settings.registryInsecure),
       maxImageMb: read(settings.maxImageMb),
     },
+    webhooks: { open: read(settings.webhookOpen) },
     templates: read(settings.templates),
     kernel: read(settings.kernel),
     poolSize: read(settings.poolSize),

@@ -15,6 +15,7 @@ import type { Keys } from '../accounts/keys.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
+import type { EventFeed } from '../events/feed.ts'
 import { newId } from '../lib/id.ts'
 import type { UsageReader } from '../metering/usage.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
@@ -22,8 +23,10 @@ import type { Secrets } from '../secrets/secrets.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 import { accessControl } from './access.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
+import { eventRoutes, eventSchemas } from './api/events.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
 import { healthRoutes } from './api/health.ts'
@@ -37,6 +40,7 @@ import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
 import { usageRoutes, usageSchemas } from './api/usage.ts'
 import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
+import { webhookRoutes, webhookSchemas } from './api/webhooks.ts'
 import { allowOrigins } from './cors.ts'
 import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
@@ -60,6 +64,8 @@ export interface ServerDeps {
   volumes: Volumes
   secrets: Secrets
   usage: UsageReader
+  events: EventFeed
+  webhooks: Webhooks
   authenticate: Authenticate
   keys: Keys
   /** What the tokens of sandboxes are made from. */
@@ -127,6 +133,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...platformSchemas,
     ...templateSchemas,
     ...usageSchemas,
+    ...eventSchemas,
+    ...webhookSchemas,
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -176,6 +184,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       platformRoutes(v1, engine)
       await templateRoutes(v1, templates)
       usageRoutes(v1, deps.usage, sandboxes)
+      eventRoutes(v1, deps.events)
+      webhookRoutes(v1, deps.webhooks)
     },
     { prefix: '/v1' },
   )

@@ -1,4 +1,5 @@
 import { WarrenError } from './error.ts'
+import { Events } from './events.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
@@ -6,6 +7,7 @@ import { Templates } from './templates.ts'
 import { Transport } from './transport.ts'
 import { readTop, readUsage, type TopSandbox, type UsageOptions, type UsageReport } from './usage.ts'
 import { Volumes } from './volumes.ts'
+import { Webhooks } from './webhooks.ts'
 
 export interface WarrenOptions {
   /** Address of the server. Default: the variable WARREN_URL where there is an environment, else http://127.0.0.1:7070. */
@@ -35,6 +37,8 @@ export class Warren {
   readonly secrets: Secrets
   readonly templates: Templates
   readonly volumes: Volumes
+  readonly events: Events
+  readonly webhooks: Webhooks
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -46,6 +50,8 @@ export class Warren {
     this.snapshots = new Snapshots(this.#transport)
     this.templates = new Templates(this.#transport)
     this.volumes = new Volumes(this.#transport)
+    this.events = new Events(this.#transport)
+    this.webhooks = new Webhooks(this.#transport)
   }
 
   get baseUrl(): string {
