@@ -6,6 +6,7 @@ import { addWhoami } from './commands/account/whoami.ts'
 import { addAudit } from './commands/audit/audit.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addEvents } from './commands/events.ts'
 import { addKeys } from './commands/key/keys.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addMembers } from './commands/org/members.ts'
@@ -46,6 +47,13 @@ import { addVerify } from './commands/verify.ts'
 import { addCreate as addVolumeCreate } from './commands/volume/create.ts'
 import { addDelete as addVolumeDelete } from './commands/volume/delete.ts'
 import { addList as addVolumeList } from './commands/volume/list.ts'
+import { addCreate as addWebhookCreate } from './commands/webhook/create.ts'
+import { addDelete as addWebhookDelete } from './commands/webhook/delete.ts'
+import { addDeliveries } from './commands/webhook/deliveries.ts'
+import { addList as addWebhookList } from './commands/webhook/list.ts'
+import { addReplay } from './commands/webhook/replay.ts'
+import { addRotate } from './commands/webhook/rotate.ts'
+import { addTest } from './commands/webhook/test.ts'
 import { text } from './messages.ts'
 import { displayWidth } from './output/display-width.ts'
 import { usageError } from './usage-error.ts'
@@ -106,7 +114,6 @@ export function program(): Command {
   models.helpCommand('help [command]', text.helpCommand)
   addModelsCheck(models)
 
-  for (const add of [addUsage, addTop]) add(root)
   for (const add of [addLogin, addJoin, addLogout, addWhoami]) add(root)
   const groups = [
     ['org', text.org, [addOrgs, addMembers]],
@@ -119,6 +126,12 @@ export function program(): Command {
     for (const add of all) add(group)
   }
 
+  const webhook = root.command('webhook').description(text.webhook).enablePositionalOptions()
+  webhook.helpCommand('help [command]', text.helpCommand)
+  const tells = [addDeliveries, addReplay, addTest]
+  for (const add of [addWebhookCreate, addWebhookList, addWebhookDelete, addRotate, ...tells]) add(webhook)
+
+  for (const add of [addEvents, addUsage, addTop]) add(root)
   addCompletion(root)
   return root
 }

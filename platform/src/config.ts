@@ -1,4 +1,5 @@
 import { accountsSettings } from './config/accounts-settings.ts'
+import { eventSettings } from './config/event-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import type { Role } from './config/role-names.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
@@ -38,6 +39,8 @@ export interface Config {
   }
   /** Where images of templates may come from. */
   registry: { open: string[]; insecure: string[]; maxImageMb: number }
+  /** Private ranges where webhooks may be. */
+  webhooks: { open: string[] }
   /** Kernel of microVMs. */
   kernel: string | undefined
   /** When the platform builds its own templates: by itself, or once somebody asks for one. */
@@ -55,7 +58,13 @@ export interface Config {
 }
 
 /** The whole configuration of the platform, one row per setting. */
-export const settings = { ...serverSettings, ...accountsSettings, ...sandboxSettings, ...networkSettings }
+export const settings = {
+  ...serverSettings,
+  ...accountsSettings,
+  ...sandboxSettings,
+  ...networkSettings,
+  ...eventSettings,
+}
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -87,6 +96,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       insecure: read(settings.registryInsecure),
       maxImageMb: read(settings.maxImageMb),
     },
+    webhooks: { open: read(settings.webhookOpen) },
     templates: read(settings.templates),
     kernel: read(settings.kernel),
     poolSize: read(settings.poolSize),

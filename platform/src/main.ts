@@ -9,6 +9,7 @@ import { AuditLog } from './audit/audit-log.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
+import { eventFeed, everyMs } from './events/feed.ts'
 import { forgetEvents } from './events/outbox.ts'
 import { places } from './http/places.ts'
 import { buildServer } from './http/server.ts'
@@ -26,6 +27,7 @@ import { createLogger } from './telemetry/logger.ts'
 import { imagePuller } from './templates/registry/image-puller.ts'
 import { Templates } from './templates/templates.ts'
 import { createVolumes } from './volumes/volumes.ts'
+import { createWebhooks } from './webhooks/webhooks.ts'
 import { greet } from './welcome.ts'
 
 const guestBinary = fileURLToPath(new URL('../../guest/target/release/warren-guest', import.meta.url))
@@ -111,11 +113,11 @@ async function start(): Promise<void> {
   await secrets.recover()
   opened.defer(() => volumes.close())
   meter.start()
-  const forget = [
-    sandboxes.forgetEnded,
-    accounts.forget,
-    (before: Date, most: number) => forgetEvents(db, before, most),
-  ]
+  const webhooks = createWebhooks({ db, seed, open: config.webhooks.open, now, logger })
+  opened.defer(() => webhooks.close())
+  webhooks.start()
+  const forgetTold = (before: Date, most: number) => forgetEvents(db, before, most)
+  const forget = [sandboxes.forgetEnded, accounts.forget, forgetTold, webhooks.forget]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const tls = await tlsCredentials(config)
   const server = await buildServer({
@@ -126,6 +128,8 @@ async function start(): Promise<void> {
     templates,
     volumes,
     secrets,
+    events: eventFeed(db.kysely, everyMs(500)),
+    webhooks,
     usage: (account, query) => readUsage(db, account, query),
     accounts,
     db,

@@ -30,6 +30,7 @@ const describedDefaults = [
   'WARREN_EGRESS_UPLINK',
   'WARREN_REGISTRY_OPEN',
   'WARREN_REGISTRY_INSECURE',
+  'WARREN_WEBHOOK_OPEN',
 ]
 
 for (const name of ['configuration.md', 'configuration.zh-CN.md']) {

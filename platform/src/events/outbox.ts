@@ -14,6 +14,30 @@ export type RecordedEvent = Event & { at: Date; cursor: Cursor }
 /** Before the first event. */
 export const start: Cursor = { xid: '0', seq: 0 }
 
+/** The name of an event that others know it by: rises from event to event as a feed has them. */
+export function eventId({ xid, seq }: Cursor): string {
+  return `${xid}-${seq}`
+}
+
+/** Undefined for what names no event. */
+export function parseEventId(id: string): Cursor | undefined {
+  const [, xid, seq] = /^(\d{1,19})-(\d{1,15})$/.exec(id) ?? []
+  return xid === undefined ? undefined : { xid, seq: Number(seq) }
+}
+
+/** Where the outbox ends now. */
+export async function endOfEvents(queries: Queries): Promise<Cursor> {
+  const last = await queries
+    .selectFrom('events')
+    .select(['xid', 'seq'])
+    .where(sql<boolean>`xid < pg_snapshot_xmin(pg_current_snapshot())`)
+    .orderBy('xid', 'desc')
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return last ?? start
+}
+
 /** Records `event`. Call it in the transaction that makes it true: then both last or neither. */
 export async function appendEvent(tx: Queries, event: Event): Promise<void> {
   const { type, accountId, subject, data } = event
@@ -35,10 +59,17 @@ export function appendEvents(rows: string): string {
  * The next events after `after`, oldest first. Events of transactions that are still open are not passed by: reading stops
  * before the oldest of them, so each event is seen exactly once by a reader that goes on from the last cursor.
  */
-export async function readEvents(queries: Queries, after: Cursor, limit = 100): Promise<RecordedEvent[]> {
-  const rows = await queries
-    .selectFrom('events')
-    .selectAll()
+export async function readEvents(
+  queries: Queries,
+  after: Cursor,
+  limit = 100,
+  only: { accountId?: string; subject?: string | undefined; types?: readonly string[] | undefined } = {},
+): Promise<RecordedEvent[]> {
+  let query = queries.selectFrom('events').selectAll()
+  if (only.accountId !== undefined) query = query.where('account_id', '=', only.accountId)
+  if (only.subject !== undefined) query = query.where('subject', '=', only.subject)
+  if (only.types) query = query.where('type', 'in', only.types)
+  const rows = await query
     .where(sql<boolean>`(xid, seq) > (${after.xid}::xid8, ${after.seq}::bigint)`)
     .where(sql<boolean>`xid < pg_snapshot_xmin(pg_current_snapshot())`)
     .orderBy('xid')

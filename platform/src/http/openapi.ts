@@ -54,7 +54,7 @@ function completed({ openapiObject: { components, paths, ...rest } }: { openapiO
 
 const emptyBodyIsFine = new Set([
   ...['createSandbox', 'pauseSandbox', 'resumeSandbox', 'forkSandbox', 'cloneSandbox', 'createSnapshot'],
-  ...['writeFile', 'writeProcessStdin'],
+  ...['writeFile', 'writeProcessStdin', 'rotateWebhook', 'replayWebhook'],
 ])
 
 /** A body that is taken as a stream has no schema, or fastify would validate it: here it gets one. */

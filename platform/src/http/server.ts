@@ -15,6 +15,7 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
+import type { EventFeed } from '../events/feed.ts'
 import { newId } from '../lib/id.ts'
 import type { UsageReader } from '../metering/usage.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
@@ -23,10 +24,12 @@ import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 import { accessControl } from './access.ts'
 import { auditRoutes, auditSchemas } from './api/audit.ts'
 import { authRoutes, authSchemas } from './api/auth.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
+import { eventRoutes, eventSchemas } from './api/events.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
 import { healthRoutes } from './api/health.ts'
@@ -45,6 +48,7 @@ import { templateRoutes, templateSchemas } from './api/templates.ts'
 import { usageRoutes, usageSchemas } from './api/usage.ts'
 import { userRoutes, userSchemas } from './api/users.ts'
 import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
+import { webhookRoutes, webhookSchemas } from './api/webhooks.ts'
 import { auditTrail } from './audit-trail.ts'
 import { allowOrigins } from './cors.ts'
 import { e2bDoor } from './e2b/door.ts'
@@ -73,6 +77,8 @@ export interface ServerDeps {
   accounts: Accounts
   db: Database
   audit: AuditLog
+  events: EventFeed
+  webhooks: Webhooks
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -148,6 +154,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       ...keySchemas,
       ...auditSchemas,
     ],
+    ...eventSchemas,
+    ...webhookSchemas,
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -201,6 +209,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       for (const add of [authRoutes, singleSignOnRoutes, userRoutes, orgRoutes, memberRoutes, keyRoutes])
         add(v1, accounts)
       auditRoutes(v1, deps.db)
+      eventRoutes(v1, deps.events)
+      webhookRoutes(v1, deps.webhooks)
     },
     { prefix: '/v1' },
   )

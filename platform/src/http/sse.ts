@@ -7,7 +7,7 @@ const keepAliveMs = 15_000
 
 export interface EventStream {
   /** Resolves when there is room for more. Rejects when the client has gone. */
-  send(event: string, data: object): Promise<void>
+  send(event: string, data: object, id?: string): Promise<void>
 }
 
 /**
@@ -34,9 +34,11 @@ export async function streamEvents(
   // A stalled client has unread output already: no need to add comments to it.
   const keepAlive = setInterval(() => response.writableNeedDrain || response.write(': still here\n\n'), keepAliveMs)
 
-  const send: EventStream['send'] = async (event, data) => {
+  const send: EventStream['send'] = async (event, data, id) => {
     signal.throwIfAborted()
-    if (!response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)) await once(response, 'drain', { signal })
+    const place = id === undefined ? '' : `id: ${id}\n`
+    if (!response.write(`${place}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
+      await once(response, 'drain', { signal })
   }
   try {
     await produce({ send }, signal)

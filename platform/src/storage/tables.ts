@@ -24,6 +24,9 @@ export interface Tables {
   usage_open: UsageOpenTable
   usage_samples: UsageSamplesTable
   usage_clock: UsageClockTable
+  webhooks: WebhooksTable
+  webhook_deliveries: WebhookDeliveriesTable
+  webhook_attempts: WebhookAttemptsTable
   templates: TemplatesTable
   template_builds: TemplateBuildsTable
   template_tags: TemplateTagsTable
@@ -324,4 +327,41 @@ export interface UsageClockTable {
   uptime_ms: number
   at: Date
   turn: number
+}
+
+export interface WebhooksTable {
+  id: string
+  account_id: string
+  url: string
+  events: Json<string[]>
+  state: 'active' | 'disabled'
+  secret_version: Generated<number>
+  previous_until: Date | null
+  created_at: Date
+}
+
+export interface WebhookDeliveriesTable {
+  seq: Generated<number>
+  id: string
+  webhook_id: string
+  event_id: string
+  type: string
+  subject: string
+  body: string
+  state: 'waiting' | 'delivered' | 'dead'
+  attempts: Generated<number>
+  until: Date
+  next_at: Date | null
+  leased_until: Date | null
+  created_at: Generated<Date>
+  finished_at: Date | null
+}
+
+export interface WebhookAttemptsTable {
+  delivery_id: string
+  number: number
+  at: Date
+  duration_ms: number
+  status: number | null
+  error: string | null
 }

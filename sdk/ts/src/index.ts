@@ -12,6 +12,7 @@ export type {
   Contexts,
 } from './contexts.ts'
 export { type ErrorCode, errorStatus, WarrenError } from './error.ts'
+export type { EventOptions, Events, WarrenEvent } from './events.ts'
 export type {
   ExecuteOptions,
   ExecuteResult,
@@ -49,3 +50,4 @@ export type { Content } from './transport.ts'
 export type { TopSandbox, UsageAmounts, UsageGrouping, UsageOptions, UsageReport } from './usage.ts'
 export type { VolumeInfo, Volumes } from './volumes.ts'
 export { type RuntimeReport, Warren, type WarrenOptions } from './warren.ts'
+export type { WebhookDelivery, WebhookInfo, Webhooks } from './webhooks.ts'

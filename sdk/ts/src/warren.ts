@@ -1,6 +1,7 @@
 import { Audit } from './audit.ts'
 import { Auth } from './auth.ts'
 import { WarrenError } from './error.ts'
+import { Events } from './events.ts'
 import { Keys } from './keys.ts'
 import { Orgs } from './orgs.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
@@ -10,6 +11,7 @@ import { Templates } from './templates.ts'
 import { Transport } from './transport.ts'
 import { readTop, readUsage, type TopSandbox, type UsageOptions, type UsageReport } from './usage.ts'
 import { Volumes } from './volumes.ts'
+import { Webhooks } from './webhooks.ts'
 
 export interface WarrenOptions {
   /** Address of the server. Default: the variable WARREN_URL where there is an environment, else http://127.0.0.1:7070. */
@@ -45,6 +47,8 @@ export class Warren {
   readonly orgs: Orgs
   readonly keys: Keys
   readonly audit: Audit
+  readonly events: Events
+  readonly webhooks: Webhooks
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -60,6 +64,8 @@ export class Warren {
     this.orgs = new Orgs(this.#transport)
     this.keys = new Keys(this.#transport)
     this.audit = new Audit(this.#transport)
+    this.events = new Events(this.#transport)
+    this.webhooks = new Webhooks(this.#transport)
   }
 
   get baseUrl(): string {

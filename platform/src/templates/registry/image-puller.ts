@@ -1,8 +1,8 @@
 import type { Config } from '../../config.ts'
+import { parseOpenRange } from '../../engine/network/judge-address.ts'
 import { defaultLayerLimits } from '../layers/layer-limits.ts'
 import type { RegistryCredentials } from './credentials.ts'
 import { type PulledImage, type PullProgress, pullImage } from './pull.ts'
-import { parseOpenRange } from './reach.ts'
 
 /** What a build gives: where layers go, who fetches, whom to tell. */
 export interface ImageOrder {

@@ -1,9 +1,8 @@
-import { lookup } from 'node:dns'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { isIP, type LookupFunction } from 'node:net'
+import { judgeAddress, judgedLookup } from '../../engine/network/judge-address.ts'
 import { WarrenError } from '../../errors.ts'
-import { isInsecure, judgeAddress, type RegistryReach } from './reach.ts'
+import { isInsecure, type RegistryReach } from './reach.ts'
 
 export interface RegistryRequest {
   url: URL
@@ -61,33 +60,19 @@ async function requestOnce(
   signal?.throwIfAborted()
   mayAsk(reach, url)
   const open = fromOutside ? [] : reach.open
-  const host = url.hostname.replace(/^\[|\]$/g, '')
   let isPublic = false
   const judge = (address: string) => {
     const verdict = judgeAddress(address, open)
     if (verdict.reach === 'closed') throw closed(url, address, verdict.reason)
     isPublic = verdict.reach === 'public'
   }
-  // The lookup below is not made for what is an address already.
-  if (isIP(host)) judge(host)
-  const judgedLookup: LookupFunction = (name, options, done) => {
-    lookup(name, { ...options, all: true }, (error, found) => {
-      if (error) return done(error, '', 0)
-      try {
-        for (const { address } of found) judge(address)
-      } catch (refused) {
-        return done(refused as Error, '', 0)
-      }
-      if (options.all) done(null, found)
-      else done(null, found[0]!.address, found[0]!.family)
-    })
-  }
+  const lookup = judgedLookup(url, judge)
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest
   return new Promise((resolve, reject) => {
     const sent = send(url, {
       method,
       signal,
-      lookup: judgedLookup,
+      lookup,
       agent: false,
       headers: { 'user-agent': 'warren', ...headers },
     })

@@ -1,0 +1,13 @@
+import { list, setting } from './setting.ts'
+
+/** What an operator can set about events and who is told of them. */
+export const eventSettings = {
+  webhookOpen: setting<string[]>({
+    name: 'webhooks.open',
+    env: 'WARREN_WEBHOOK_OPEN',
+    default: [],
+    meaning:
+      'Private ranges and loopback addresses where webhooks may be, such as 10.1.2.0/24, with commas between; there also over plain HTTP. Default: none.',
+    parse: list,
+  }),
+}

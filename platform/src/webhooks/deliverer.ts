@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AddressRange } from '../engine/network/addresses.ts'
+import { consume } from '../events/consume.ts'
+import type { Database } from '../storage/database.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { DeliveryStore, Due } from './delivery-store.ts'
+import { nextAttempt } from './next-attempt.ts'
+import { patienceMs, send } from './send.ts'
+import { secretOf, signatureHeaders } from './sign.ts'
+
+const lookEveryMs = 500
+/** At once, in all and to one webhook. */
+const mostAtOnce = 64
+const mostToOne = 4
+/** One that was taken by a process which then died is free again after this, milliseconds. */
+const leaseMs = patienceMs + 5_000
+
+interface DelivererOptions {
+  db: Database
+  deliveries: DeliveryStore
+  /** What secrets are made from. */
+  seed: string
+  open: readonly AddressRange[]
+  now: () => Date
+  logger: Logger
+}
+
+/** Makes deliveries of events and sends them. What it does is recorded, so it may be killed at any time: then one is sent again. */
+export class Deliverer {
+  readonly #options: DelivererOptions
+  readonly #ending = new AbortController()
+  readonly #sending = new Map<string, { webhookId: string; done: Promise<void> }>()
+  #running: Promise<void> | undefined
+
+  constructor(options: DelivererOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  /** What is being sent breaks off, and is sent again by the next process. */
+  async close(): Promise<void> {
+    this.#ending.abort()
+    await this.#running
+    await Promise.all([...this.#sending.values()].map(({ done }) => done))
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending
+    const { db, deliveries, logger } = this.#options
+    while (!signal.aborted) {
+      try {
+        while ((await consume(db, { consumer: 'webhooks' }, (tx, events) => deliveries.fanOut(tx, events))) > 0);
+        await this.#sendDue()
+      } catch (error) {
+        if (!signal.aborted) logger.warn({ err: error }, 'webhooks could not be looked after; it is tried again')
+      }
+      await sleep(lookEveryMs, undefined, { ref: false, signal }).catch(() => {})
+    }
+  }
+
+  async #sendDue(): Promise<void> {
+    const free = mostAtOnce - this.#sending.size
+    if (free <= 0) return
+    // Those that are being sent are leased, and not among them.
+    for (const { id, webhookId } of await this.#options.deliveries.due(mostToOne, mostAtOnce)) {
+      const toThis = [...this.#sending.values()].filter((other) => other.webhookId === webhookId).length
+      if (this.#sending.size >= mostAtOnce || toThis >= mostToOne || this.#sending.has(id)) continue
+      const done = this.#deliver(id)
+        .catch((error) => this.#options.logger.warn({ err: error, delivery: id }, 'a delivery was not recorded'))
+        .finally(() => this.#sending.delete(id))
+      this.#sending.set(id, { webhookId, done })
+    }
+  }
+
+  async #deliver(id: string): Promise<void> {
+    const { deliveries, open, now } = this.#options
+    const due = await deliveries.lease(id, leaseMs)
+    if (!due) return
+    const at = now()
+    const began = performance.now()
+    const headers = signatureHeaders(this.#secrets(due, at), { id, at, body: due.body })
+    const sent = await send({ url: due.webhook.url, body: due.body, headers }, open, this.#ending.signal)
+    if (this.#ending.signal.aborted && sent.error !== undefined) return
+    const retryAt = nextAttempt(due.attempts + 1, now(), Math.random)
+    const isOver = sent.error === undefined || sent.status === 410 || retryAt > due.until
+    const durationMs = performance.now() - began
+    await deliveries.finish(due, sent, { at, durationMs, nextAt: isOver ? undefined : retryAt })
+  }
+
+  #secrets({ webhook }: Due, at: Date): string[] {
+    const { secretVersion, previousUntil } = webhook
+    const versions = previousUntil && previousUntil > at ? [secretVersion, secretVersion - 1] : [secretVersion]
+    return versions.map((version) => secretOf(this.#options.seed, webhook, version))
+  }
+}

@@ -1,0 +1,99 @@
+import type { Account } from '../accounts/account.ts'
+import { parseOpenRange } from '../engine/network/judge-address.ts'
+import { WarrenError } from '../errors.ts'
+import { newId } from '../lib/id.ts'
+import type { Database } from '../storage/database.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { Deliverer } from './deliverer.ts'
+import { DeliveryStore } from './delivery-store.ts'
+import { secretOf } from './sign.ts'
+import { WebhookStore } from './store.ts'
+import type { CreateWebhook, DeliveryView, ReplayWebhook, RotateWebhook, Webhook } from './webhook.ts'
+
+const mostWebhooks = 100
+
+interface WebhooksOptions {
+  db: Database
+  /** What the secrets are made from. */
+  seed: string
+  /** Private ranges that the operator opens. */
+  open: readonly string[]
+  now: () => Date
+  logger: Logger
+}
+
+/** Everything that can be done with webhooks. Throws at once for a range that makes no sense. */
+export function createWebhooks({ db, seed, open: ranges, now, logger }: WebhooksOptions) {
+  const open = ranges.map(parseOpenRange)
+  const store = new WebhookStore(db)
+  const deliveries = new DeliveryStore(db)
+  const deliverer = new Deliverer({ db, deliveries, seed, open, now, logger })
+  const withSecret = (webhook: Webhook) => ({ webhook, secret: secretOf(seed, webhook, webhook.secretVersion) })
+  const get = async (account: Account, id: string): Promise<Webhook> => {
+    const webhook = await store.find(account.id, id)
+    if (!webhook) throw noWebhook(id)
+    return webhook
+  }
+
+  return {
+    /** The secret is answered here and by `rotate` only. */
+    async create(account: Account, { url, events = [] }: CreateWebhook): Promise<{ webhook: Webhook; secret: string }> {
+      checkUrl(url)
+      if ((await store.list(account.id)).length >= mostWebhooks)
+        throw new WarrenError('limit_exceeded', `there are ${mostWebhooks} webhooks already, which is the most`)
+      const begun = { state: 'active' as const, secretVersion: 1, previousUntil: undefined, createdAt: now() }
+      const webhook = { id: newId('w'), accountId: account.id, url, events, ...begun }
+      await store.insert(webhook)
+      return withSecret(webhook)
+    },
+    list: (account: Account): Promise<Webhook[]> => store.list(account.id),
+    get,
+    async remove(account: Account, id: string): Promise<void> {
+      if (!(await store.remove(account.id, id))) throw noWebhook(id)
+    },
+    async rotate(account: Account, id: string, { overlapSeconds = 86_400 }: RotateWebhook) {
+      const webhook = await store.rotate(account.id, id, new Date(now().getTime() + overlapSeconds * 1000))
+      if (!webhook) throw noWebhook(id)
+      return withSecret(webhook)
+    },
+    async deliveries(
+      account: Account,
+      id: string,
+      given: { state?: string; before?: string; limit?: number },
+    ): Promise<DeliveryView[]> {
+      await get(account, id)
+      return deliveries.list(id, { ...given, limit: given.limit ?? 100 })
+    },
+    /** Answers how many are sent again. */
+    async replay(account: Account, id: string, input: ReplayWebhook): Promise<number> {
+      await get(account, id)
+      if (input.since !== undefined && Number.isNaN(Date.parse(input.since)))
+        throw new WarrenError('invalid_request', `since must be a time, not "${input.since}"`)
+      return deliveries.replay(id, input)
+    },
+    /** Sends it an event that tells of nothing. Answers the id of the delivery. */
+    async test(account: Account, id: string): Promise<string> {
+      return deliveries.insertTest(await get(account, id), now())
+    },
+    start: (): void => deliverer.start(),
+    close: (): Promise<void> => deliverer.close(),
+    /** Deletes records of what was delivered or given up long ago. */
+    forget: (before: Date, most: number): Promise<number> => deliveries.forget(before, most),
+  }
+}
+
+export type Webhooks = ReturnType<typeof createWebhooks>
+
+function checkUrl(text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !['https:', 'http:'].includes(url.protocol))
+    throw new WarrenError('invalid_request', `url must be an address that begins with https://, not "${text}"`)
+  if (url.username || url.password || url.hash)
+    throw new WarrenError('invalid_request', 'url must have no user, password or fragment', {
+      hint: 'What is sent is signed: the receiver knows by the secret of the webhook who sends.',
+    })
+}
+
+function noWebhook(id: string): WarrenError {
+  return new WarrenError('not_found', `there is no webhook "${id}"`)
+}
