@@ -1,3 +1,4 @@
+import { functionSettings } from './config/function-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
 import { serverSettings } from './config/server-settings.ts'
@@ -33,6 +34,8 @@ export interface Config {
   kernel: string | undefined
   /** When the platform builds its own templates: by itself, or once somebody asks for one. */
   templates: 'background' | 'on-demand'
+  /** How functions are run. */
+  functions: { pool: number; instances: number; idleSeconds: number; driver: string | undefined }
   poolSize: number
   diskWriteMbps: number
   parallelCreates: number
@@ -46,7 +49,7 @@ export interface Config {
 }
 
 /** The whole configuration of the platform, one row per setting. */
-export const settings = { ...serverSettings, ...sandboxSettings, ...networkSettings }
+export const settings = { ...serverSettings, ...sandboxSettings, ...networkSettings, ...functionSettings }
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -73,6 +76,12 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     },
     templates: read(settings.templates),
     kernel: read(settings.kernel),
+    functions: {
+      pool: read(settings.functionPool),
+      instances: read(settings.functionInstances),
+      idleSeconds: read(settings.functionIdleSeconds),
+      driver: read(settings.functionDriver),
+    },
     poolSize: read(settings.poolSize),
     parallelCreates: read(settings.parallelCreates),
     maxSandboxes: read(settings.maxSandboxes),

@@ -10,6 +10,7 @@ import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
 import { forgetEvents } from './events/outbox.ts'
+import { createFunctions } from './functions/functions.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { claimFolder } from './lib/claim-folder.ts'
@@ -17,6 +18,7 @@ import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
 import { Meter } from './metering/meter.ts'
 import { readUsage } from './metering/read-usage.ts'
+import { recordUsage } from './metering/record-usage.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -91,13 +93,29 @@ async function start(): Promise<void> {
     accountOf: (id) => organisations.get(id),
   })
   opened.defer(() => sandboxes.close())
+  const functions = createFunctions({
+    db,
+    engine,
+    home: config.home,
+    recordUsage,
+    resolveSecrets: secrets.resolve,
+    config,
+    now,
+    logger,
+  })
   await sandboxes.recover()
+  await functions.start()
+  opened.defer(() => functions.close())
   await templates.recover()
   await volumes.recover()
   await secrets.recover()
   opened.defer(() => volumes.close())
   meter.start()
-  const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
+  const forget = [
+    sandboxes.forgetEnded,
+    functions.forgetEnded,
+    (before: Date, most: number) => forgetEvents(db, before, most),
+  ]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const tls = await tlsCredentials(config)
   const server = await buildServer({
@@ -110,6 +128,7 @@ async function start(): Promise<void> {
     secrets,
     usage: (account, query) => readUsage(db, account, query),
     authenticate: authenticator({ adminKey: key, organisations, keys, now }),
+    functions,
     keys,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),

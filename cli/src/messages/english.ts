@@ -1,3 +1,5 @@
+import { functionsInEnglish } from './functions-english.ts'
+
 /** Every sentence of the command line in English. */
 export const english = {
   warren: 'Run code in isolated sandboxes, on your own machine.',
@@ -151,6 +153,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   columnCpu: 'CPU',
   columnMemory: 'MEMORY',
   columnDisk: 'DISK',
+  ...functionsInEnglish,
   snapshot: 'saved states of sandboxes: create, list, delete, export, import',
   snapshotCreate: 'save a running sandbox, which goes on',
   snapshotList: 'list snapshots',

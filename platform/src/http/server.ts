@@ -15,6 +15,7 @@ import type { Keys } from '../accounts/keys.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
+import type { Functions } from '../functions/functions.ts'
 import { newId } from '../lib/id.ts'
 import type { UsageReader } from '../metering/usage.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
@@ -26,12 +27,16 @@ import { accessControl } from './access.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
+import { functionRoutes, functionSchemas } from './api/functions.ts'
 import { healthRoutes } from './api/health.ts'
+import { invocationRoutes, invocationSchemas } from './api/invocations.ts'
 import { logRoutes, logSchemas } from './api/logs.ts'
 import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
+import { queueRoutes, queueSchemas } from './api/queues.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
+import { scheduleRoutes, scheduleSchemas } from './api/schedules.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
@@ -42,6 +47,7 @@ import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
+import { functionUrls } from './function-url.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
@@ -60,6 +66,7 @@ export interface ServerDeps {
   volumes: Volumes
   secrets: Secrets
   usage: UsageReader
+  functions: Functions
   authenticate: Authenticate
   keys: Keys
   /** What the tokens of sandboxes are made from. */
@@ -127,6 +134,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...platformSchemas,
     ...templateSchemas,
     ...usageSchemas,
+    ...functionSchemas,
+    ...invocationSchemas,
+    ...scheduleSchemas,
+    ...queueSchemas,
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -176,6 +187,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       platformRoutes(v1, engine)
       await templateRoutes(v1, templates)
       usageRoutes(v1, deps.usage, sandboxes)
+      functionRoutes(v1, deps.functions, at)
+      await invocationRoutes(v1, deps.functions)
+      scheduleRoutes(v1, deps.functions)
+      queueRoutes(v1, deps.functions)
     },
     { prefix: '/v1' },
   )
@@ -187,6 +202,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       onRefused: closeIfUnread,
     }),
   )
+  await app.register(async (urls) => functionUrls(urls, deps.functions, authenticate))
   await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, tokens }))
   return app
 }

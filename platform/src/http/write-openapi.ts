@@ -28,6 +28,7 @@ async function document(): Promise<object> {
     sandboxes: {} as never,
     templates: {} as never,
     usage: undefined as never,
+    functions: {} as never,
     volumes: {} as never,
     secrets: {} as never,
     authenticate: uncalled,

@@ -1,4 +1,6 @@
 import { WarrenError } from './error.ts'
+import { Functions } from './functions.ts'
+import { Queues } from './queues.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
@@ -35,6 +37,8 @@ export class Warren {
   readonly secrets: Secrets
   readonly templates: Templates
   readonly volumes: Volumes
+  readonly functions: Functions
+  readonly queues: Queues
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -46,6 +50,8 @@ export class Warren {
     this.snapshots = new Snapshots(this.#transport)
     this.templates = new Templates(this.#transport)
     this.volumes = new Volumes(this.#transport)
+    this.functions = new Functions(this.#transport)
+    this.queues = new Queues(this.#transport)
   }
 
   get baseUrl(): string {
