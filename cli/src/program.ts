@@ -7,6 +7,17 @@ import { addAudit } from './commands/audit/audit.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEvents } from './commands/events.ts'
+import { addAlias as addFunctionAlias } from './commands/fn/alias.ts'
+import { addDelete as addFunctionDelete } from './commands/fn/delete.ts'
+import { addDeploy as addFunctionDeploy } from './commands/fn/deploy.ts'
+import { addDev as addFunctionDev } from './commands/fn/dev.ts'
+import { addInvoke as addFunctionInvoke } from './commands/fn/invoke.ts'
+import { addList as addFunctionList } from './commands/fn/list.ts'
+import { addLogs as addFunctionLogs } from './commands/fn/logs.ts'
+import { addNew as addFunctionNew } from './commands/fn/new.ts'
+import { addRollback as addFunctionRollback } from './commands/fn/rollback.ts'
+import { addSchedule as addFunctionSchedule } from './commands/fn/schedule.ts'
+import { addVersions as addFunctionVersions } from './commands/fn/versions.ts'
 import { addKeys } from './commands/key/keys.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addMembers } from './commands/org/members.ts'
@@ -109,6 +120,12 @@ export function program(): Command {
   const secret = root.command('secret').description(text.secret).enablePositionalOptions()
   secret.helpCommand('help [command]', text.helpCommand)
   for (const add of [addSecretCreate, addSecretList, addSecretUpdate, addSecretDelete]) add(secret)
+
+  const fn = root.command('fn').description(text.fn).enablePositionalOptions()
+  fn.helpCommand('help [command]', text.helpCommand)
+  const versioning = [addFunctionVersions, addFunctionAlias, addFunctionRollback]
+  const making = [addFunctionNew, addFunctionDeploy, addFunctionDev, addFunctionInvoke, addFunctionList]
+  for (const add of [...making, ...versioning, addFunctionLogs, addFunctionSchedule, addFunctionDelete]) add(fn)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

@@ -1,5 +1,6 @@
 import { accountsSettings } from './config/accounts-settings.ts'
 import { eventSettings } from './config/event-settings.ts'
+import { functionSettings } from './config/function-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import type { Role } from './config/role-names.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
@@ -45,6 +46,8 @@ export interface Config {
   kernel: string | undefined
   /** When the platform builds its own templates: by itself, or once somebody asks for one. */
   templates: 'background' | 'on-demand'
+  /** How functions are run. */
+  functions: { pool: number; instances: number; idleSeconds: number; driver: string | undefined }
   poolSize: number
   diskWriteMbps: number
   parallelCreates: number
@@ -64,6 +67,7 @@ export const settings = {
   ...sandboxSettings,
   ...networkSettings,
   ...eventSettings,
+  ...functionSettings,
 }
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
@@ -99,6 +103,12 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     webhooks: { open: read(settings.webhookOpen) },
     templates: read(settings.templates),
     kernel: read(settings.kernel),
+    functions: {
+      pool: read(settings.functionPool),
+      instances: read(settings.functionInstances),
+      idleSeconds: read(settings.functionIdleSeconds),
+      driver: read(settings.functionDriver),
+    },
     poolSize: read(settings.poolSize),
     parallelCreates: read(settings.parallelCreates),
     maxSandboxes: read(settings.maxSandboxes),

@@ -14,6 +14,11 @@ export const errorCodes = {
     meaning: 'A quota, a rate or the capacity of this host is used up; try again later or ask for less.',
   },
   internal: { status: 500, meaning: 'Something broke on our side; the request id finds it in the log.' },
+  function_failed: {
+    status: 502,
+    meaning:
+      'The code of a function came to no result; `details.reason` says why: it threw, exited, ran out of memory.',
+  },
   unavailable: { status: 503, meaning: 'A part that is needed cannot be reached, or no runtime qualifies.' },
   timeout: { status: 504, meaning: 'It took longer than allowed.' },
 } as const satisfies Record<string, { status: number; meaning: string }>

@@ -11,6 +11,7 @@ import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
 import { eventFeed, everyMs } from './events/feed.ts'
 import { forgetEvents } from './events/outbox.ts'
+import { createFunctions } from './functions/functions.ts'
 import { places } from './http/places.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
@@ -19,6 +20,7 @@ import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
 import { Meter } from './metering/meter.ts'
 import { readUsage } from './metering/read-usage.ts'
+import { recordUsage } from './metering/record-usage.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -107,7 +109,19 @@ async function start(): Promise<void> {
     accountOf: (id) => accounts.organisations.get(id),
   })
   opened.defer(() => sandboxes.close())
+  const functions = createFunctions({
+    db,
+    engine,
+    home: config.home,
+    recordUsage,
+    resolveSecrets: secrets.resolve,
+    config,
+    now,
+    logger,
+  })
   await sandboxes.recover()
+  await functions.start()
+  opened.defer(() => functions.close())
   await templates.recover()
   await volumes.recover()
   await secrets.recover()
@@ -117,7 +131,7 @@ async function start(): Promise<void> {
   opened.defer(() => webhooks.close())
   webhooks.start()
   const forgetTold = (before: Date, most: number) => forgetEvents(db, before, most)
-  const forget = [sandboxes.forgetEnded, accounts.forget, forgetTold, webhooks.forget]
+  const forget = [sandboxes.forgetEnded, accounts.forget, functions.forgetEnded, forgetTold, webhooks.forget]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const tls = await tlsCredentials(config)
   const server = await buildServer({
@@ -134,6 +148,7 @@ async function start(): Promise<void> {
     accounts,
     db,
     audit,
+    functions,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,

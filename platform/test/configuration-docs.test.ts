@@ -11,6 +11,7 @@ const rows = Object.values(settings)
 const describedDefaults = [
   'WARREN_HOME',
   'WARREN_KERNEL',
+  'WARREN_FUNCTION_DRIVER',
   'WARREN_DOMAIN',
   'WARREN_TLS_CERT',
   'WARREN_TLS_KEY',

@@ -1,5 +1,6 @@
 import { accountsChinese } from './accounts-chinese.ts'
 import type { english } from './english.ts'
+import { functionsInChinese } from './functions-chinese.ts'
 
 /** Every sentence of the command line in Chinese. */
 export const chinese: typeof english = {
@@ -180,6 +181,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   columnCpu: '处理器',
   columnMemory: '内存',
   columnDisk: '磁盘',
+  ...functionsInChinese,
   snapshot: '沙箱的已存状态：create、list、delete、export、import',
   snapshotCreate: '保存正在运行的沙箱，沙箱继续运行',
   snapshotList: '列出快照',

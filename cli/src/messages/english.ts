@@ -1,5 +1,7 @@
 import { accountsEnglish } from './accounts-english.ts'
 
+import { functionsInEnglish } from './functions-english.ts'
+
 /** Every sentence of the command line in English. */
 export const english = {
   ...accountsEnglish,
@@ -182,6 +184,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   columnCpu: 'CPU',
   columnMemory: 'MEMORY',
   columnDisk: 'DISK',
+  ...functionsInEnglish,
   snapshot: 'saved states of sandboxes: create, list, delete, export, import',
   snapshotCreate: 'save a running sandbox, which goes on',
   snapshotList: 'list snapshots',

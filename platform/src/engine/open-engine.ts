@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { access, constants, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { WarrenError } from '../errors.ts'
 import { step } from '../lib/step.ts'
-import type { Isolation, Limits } from './driver.ts'
+import type { Isolation, Limits, Rootfs } from './driver.ts'
 import { createDrivers } from './drivers.ts'
 import { Engine } from './engine.ts'
 import type { EngineDeps } from './engine-deps.ts'
@@ -51,9 +51,12 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
   const { guestBinary, diskWriteMbps } = options
   const host = await openHost({ guestBinary, imagesDir, toolsDir, cacheDir, cgroupParent, diskWriteMbps })
   await forgetTemplateDisks(imagesDir, options.defaultLimits.diskMb)
-  const base = Promise.all([prepareBase(imagesDir), keepAgent(imagesDir, options.guestBinary)]).then(
-    ([rootfs, agent]) => ({ ...rootfs, agent }),
-  )
+  const agent = keepAgent(imagesDir, options.guestBinary)
+  const withAgent = async (rootfs: Promise<Rootfs>) => ({ ...(await rootfs), agent: await agent })
+  const base = withAgent(prepareBase(imagesDir))
+  const functions = withAgent(base.then(() => prepareBase(imagesDir, [dirname(process.execPath)])))
+  // Told to the first function that is run.
+  functions.catch(() => {})
   const layers = await LayerStore.open({ imagesDir, guestBinary: options.guestBinary })
   const store = await InstanceStore.open(join(options.home, 'run'))
   return Engine.open({
@@ -65,7 +68,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
     drivers: createDrivers(host, { ...options, tell: (message) => options.log.info({}, message) }),
     cgroups: host.cgroups,
     network: await openNetwork(host, store, { ...options, name: cgroupParent }),
-    images: await Images.open({ imagesDir, cacheDir, base, layers }),
+    images: await Images.open({ imagesDir, cacheDir, base, functions, layers }),
     isolation: options.isolation,
     pool: { template: 'base', size: options.poolSize, limits: options.defaultLimits },
     parallelStarts: options.parallelStarts,

@@ -18,6 +18,8 @@ export type Event =
   | SecretDeleted
   | VolumeCreated
   | VolumeDeleted
+  | FunctionDeployed
+  | FunctionDeleted
 
 interface About {
   accountId: string
@@ -123,5 +125,15 @@ interface VolumeCreated extends About {
 
 interface VolumeDeleted extends About {
   type: 'volume.deleted'
+  data: { name: string }
+}
+
+interface FunctionDeployed extends About {
+  type: 'function.deployed'
+  data: { name: string; version: number; runtime: string }
+}
+
+interface FunctionDeleted extends About {
+  type: 'function.deleted'
   data: { name: string }
 }

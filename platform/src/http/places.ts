@@ -6,6 +6,8 @@ export interface Places {
   domain(): string
   /** The address of a port; `{port}` stands for any. */
   ofPort(id: string, port: number | '{port}'): string
+  /** The address below which requests are calls of a function. */
+  ofFunction(id: string): string
 }
 
 /** Without a domain of their own they are below localhost, which leads to this machine in browsers and curl. */
@@ -16,5 +18,9 @@ export function places(listensOn: () => number, configured: Config['domain']): P
     return port === 443 ? configured.name : `${configured.name}:${port}`
   }
   const scheme = configured ? 'https' : 'http'
-  return { domain, ofPort: (id, port) => `${scheme}://${port}-${id}.${domain()}/` }
+  return {
+    domain,
+    ofPort: (id, port) => `${scheme}://${port}-${id}.${domain()}/`,
+    ofFunction: (id) => `${scheme}://${domain()}/f/${id}/`,
+  }
 }

@@ -16,6 +16,7 @@ import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
 import type { EventFeed } from '../events/feed.ts'
+import type { Functions } from '../functions/functions.ts'
 import { newId } from '../lib/id.ts'
 import type { UsageReader } from '../metering/usage.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
@@ -32,7 +33,9 @@ import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { eventRoutes, eventSchemas } from './api/events.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
+import { functionRoutes, functionSchemas } from './api/functions.ts'
 import { healthRoutes } from './api/health.ts'
+import { invocationRoutes, invocationSchemas } from './api/invocations.ts'
 import { keyRoutes, keySchemas } from './api/keys.ts'
 import { logRoutes, logSchemas } from './api/logs.ts'
 import { memberRoutes, memberSchemas } from './api/members.ts'
@@ -40,7 +43,9 @@ import { orgRoutes, orgSchemas } from './api/orgs.ts'
 import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
+import { queueRoutes, queueSchemas } from './api/queues.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
+import { scheduleRoutes, scheduleSchemas } from './api/schedules.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
 import { singleSignOnRoutes, singleSignOnSchemas } from './api/single-sign-on.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
@@ -55,6 +60,7 @@ import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
+import { functionUrls } from './function-url.ts'
 import { withoutKeys } from './keys-in-addresses.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
@@ -79,6 +85,7 @@ export interface ServerDeps {
   audit: AuditLog
   events: EventFeed
   webhooks: Webhooks
+  functions: Functions
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -156,6 +163,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ],
     ...eventSchemas,
     ...webhookSchemas,
+    ...functionSchemas,
+    ...invocationSchemas,
+    ...scheduleSchemas,
+    ...queueSchemas,
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -211,6 +222,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       auditRoutes(v1, deps.db)
       eventRoutes(v1, deps.events)
       webhookRoutes(v1, deps.webhooks)
+      functionRoutes(v1, deps.functions, at)
+      await invocationRoutes(v1, deps.functions)
+      scheduleRoutes(v1, deps.functions)
+      queueRoutes(v1, deps.functions)
     },
     { prefix: '/v1' },
   )
@@ -224,6 +239,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       onRefused: closeIfUnread,
     }),
   )
+  await app.register(async (urls) => functionUrls(urls, deps.functions, authenticate))
   await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, tokens }))
   return app
 }

@@ -30,6 +30,7 @@ async function document(): Promise<object> {
     usage: uncalled,
     events: {} as never,
     webhooks: {} as never,
+    functions: {} as never,
     volumes: {} as never,
     secrets: {} as never,
     accounts: {} as never,

@@ -31,6 +31,12 @@ export interface Tables {
   template_builds: TemplateBuildsTable
   template_tags: TemplateTagsTable
   template_logs: TemplateLogsTable
+  functions: FunctionsTable
+  function_versions: FunctionVersionsTable
+  function_code: FunctionCodeTable
+  function_aliases: FunctionAliasesTable
+  function_schedules: FunctionSchedulesTable
+  queues: QueuesTable
 }
 
 /** JSON is handed over as text (`JSON.stringify`): pg would write an array as one of PostgreSQL's own. */
@@ -364,4 +370,62 @@ export interface WebhookAttemptsTable {
   duration_ms: number
   status: number | null
   error: string | null
+}
+
+export interface FunctionsTable {
+  id: string
+  account_id: string
+  name: string
+  live: ColumnType<unknown, string | undefined, string>
+  last_version: Generated<number>
+  created_at: Date
+  updated_at: Date
+}
+
+export interface FunctionVersionsTable {
+  function_id: string
+  version: number
+  runtime: string
+  code: string
+  code_bytes: string
+  settings: Json<unknown>
+  created_at: Date
+}
+
+export interface FunctionCodeTable {
+  hash: string
+  bytes: string
+  created_at: Date
+}
+
+export interface FunctionAliasesTable {
+  function_id: string
+  name: string
+  targets: Json<unknown>
+  updated_at: Date
+}
+
+export interface FunctionSchedulesTable {
+  id: string
+  account_id: string
+  function_id: string
+  cron: string
+  time_zone: string
+  catch_up: string
+  payload: Json<unknown>
+  next_at: Date | null
+  last_at: Date | null
+  created_at: Date
+}
+
+export interface QueuesTable {
+  id: string
+  account_id: string
+  name: string
+  visibility_seconds: number
+  max_receives: number
+  dead_letter_queue: string | null
+  function_id: string | null
+  batch: number
+  created_at: Date
 }

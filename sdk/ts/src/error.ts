@@ -8,6 +8,7 @@ export const errorStatus = {
   too_large: 413,
   limit_exceeded: 429,
   internal: 500,
+  function_failed: 502,
   unavailable: 503,
   timeout: 504,
 } as const

@@ -23,6 +23,18 @@ export type {
 } from './execute.ts'
 export type { FileChange, FileWatch } from './file-watch.ts'
 export type { FileOptions, FileStat, Files, ReadOptions, WriteOptions } from './files.ts'
+export type {
+  DeployOptions,
+  FunctionInfo,
+  FunctionRuntime,
+  FunctionSettings,
+  Functions,
+  FunctionTarget,
+  FunctionVersion,
+  Invocation,
+  InvokeOptions,
+  ScheduleInfo,
+} from './functions.ts'
 export type { CreateKeyOptions, KeyInfo, Keys, ServiceAccountInfo } from './keys.ts'
 export type { LogEntry } from './logs.ts'
 export type { HeaderRule, Network, NetworkEntry, NetworkPolicy, NetworkReport } from './network.ts'
@@ -31,6 +43,7 @@ export type { OutputChunk } from './output-chunk.ts'
 export type { Port, Ports } from './ports.ts'
 export type { OutputOptions, Process, SpawnOptions, TerminalSize } from './process.ts'
 export type { Processes, ProcessInfo } from './processes.ts'
+export type { QueueInfo, QueueMessage, Queues } from './queues.ts'
 export type { CopyOptions, Metrics, Posture, PostureCheck, Sandbox, SandboxInfo, SandboxState } from './sandbox.ts'
 export type { CreateOptions, Isolation, Limits, ListOptions, Sandboxes } from './sandboxes.ts'
 export type { SecretInfo, SecretOptions, Secrets } from './secrets.ts'

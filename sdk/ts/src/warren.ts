@@ -2,8 +2,10 @@ import { Audit } from './audit.ts'
 import { Auth } from './auth.ts'
 import { WarrenError } from './error.ts'
 import { Events } from './events.ts'
+import { Functions } from './functions.ts'
 import { Keys } from './keys.ts'
 import { Orgs } from './orgs.ts'
+import { Queues } from './queues.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
@@ -49,6 +51,8 @@ export class Warren {
   readonly audit: Audit
   readonly events: Events
   readonly webhooks: Webhooks
+  readonly functions: Functions
+  readonly queues: Queues
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -66,6 +70,8 @@ export class Warren {
     this.audit = new Audit(this.#transport)
     this.events = new Events(this.#transport)
     this.webhooks = new Webhooks(this.#transport)
+    this.functions = new Functions(this.#transport)
+    this.queues = new Queues(this.#transport)
   }
 
   get baseUrl(): string {

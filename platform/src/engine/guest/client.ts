@@ -202,9 +202,10 @@ export class GuestClient {
     }
   }
 
-  /** A byte pipe to a port on the sandbox's loopback. Rejects `unavailable` when nothing listens there. */
-  async dial(port: number, signal?: AbortSignal): Promise<Duplex> {
-    const connection = await GuestConnection.open(this.#agent, kind.dial, [[1, port]], signal)
+  /** A byte pipe to a port on the sandbox's loopback, or to a unix socket. Rejects `unavailable` when nothing listens there. */
+  async dial(place: number | string, signal?: AbortSignal): Promise<Duplex> {
+    const field: [number, FieldValue] = [typeof place === 'number' ? 1 : 2, place]
+    const connection = await GuestConnection.open(this.#agent, kind.dial, [field], signal)
     try {
       await connection.expect(kind.ok)
       return connection.takeRaw()

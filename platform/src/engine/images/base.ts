@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { chmod, copyFile, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isAccessible } from '../../lib/is-accessible.ts'
 import { step } from '../../lib/step.ts'
 import type { Rootfs } from '../driver.ts'
@@ -27,8 +27,9 @@ const sharedFiles = [
  * The root of the template `base`: the host's own /usr read-only, and around it a fresh, minimal tree.
  * Nothing is downloaded, so it is there at once; python3, node and git work inside when the host has them.
  * Host files show as `nobody` inside, for their owner has no number in the sandbox's user namespace.
+ * `programs` are further folders of the host that are shown, wherever they are.
  */
-export async function prepareBase(imagesDir: string): Promise<Rootfs> {
+export async function prepareBase(imagesDir: string, programs: readonly string[] = []): Promise<Rootfs> {
   const readOnly = ['/usr']
   if (await isAccessible('/etc/ssl/certs')) readOnly.push('/etc/ssl/certs')
   const folders = (await readdir('/etc')).filter((name) => sharedFolders.test(name)).sort()
@@ -36,22 +37,32 @@ export async function prepareBase(imagesDir: string): Promise<Rootfs> {
   for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
     if ((await lstat(path).catch(() => undefined))?.isDirectory()) readOnly.push(path)
   }
+  const further = programs.filter((path) => !readOnly.some((shown) => path === shown || path.startsWith(`${shown}/`)))
+  readOnly.push(...further)
   // It has a place for each of them, and packages come and go.
   const places = createHash('sha256').update(readOnly.join()).digest('hex').slice(0, 8)
   const skeleton = join(imagesDir, `base-${version}-${places}`)
-  if (!(await isAccessible(skeleton))) await step('image.build', skeleton, () => buildWhole(skeleton, readOnly))
+  if (!(await isAccessible(skeleton)))
+    await step('image.build', skeleton, () => buildWhole(skeleton, readOnly, further))
   return { skeleton, readOnly }
 }
 
 /** It is there whole or not at all. */
-async function buildWhole(skeleton: string, readOnly: readonly string[]): Promise<void> {
+async function buildWhole(skeleton: string, readOnly: readonly string[], further: readonly string[]): Promise<void> {
   const draft = `${skeleton}.${process.pid}.draft`
   await rm(draft, { recursive: true, force: true })
   await build(draft, readOnly)
+  for (const path of further) await openTheWay(draft, path)
   await rename(draft, skeleton).catch(async (error) => {
     await rm(draft, { recursive: true, force: true })
     if (!(await isAccessible(skeleton))) throw error
   })
+}
+
+/** What is shown below a folder that is closed inside, such as /root, is reached all the same. */
+async function openTheWay(root: string, path: string): Promise<void> {
+  for (let folder = dirname(path); folder !== '/'; folder = dirname(folder))
+    if (!/^\/(tmp|var\/tmp)$/.test(folder)) await chmod(join(root, folder), 0o755)
 }
 
 async function build(root: string, readOnly: readonly string[]): Promise<void> {

@@ -44,9 +44,13 @@ interface ImagesOptions {
   /** Of what can be fetched again. */
   cacheDir: string
   base: Promise<Rootfs>
+  /** As `base`, and with the programs that functions are run by. */
+  functions: Promise<Rootfs>
   layers: LayerStore
 }
 
+/** What functions run in. No build has such a name. */
+export const functionsTemplate = '.functions'
 /** Raise when what is made below changes. */
 const version = 1
 /** More than this the kernel mounts over each other, but takes long. */
@@ -57,6 +61,7 @@ export class Images {
   readonly #imagesDir: string
   readonly #cacheDir: string
   readonly #base: Promise<Rootfs>
+  readonly #functions: Promise<Rootfs>
   readonly layers: LayerStore
   readonly steps: StepCache
   readonly #made = new Map<string, Promise<string>>()
@@ -66,6 +71,7 @@ export class Images {
     this.#imagesDir = given.imagesDir
     this.#cacheDir = given.cacheDir
     this.#base = given.base
+    this.#functions = given.functions
     this.layers = given.layers
     this.steps = steps
   }
@@ -76,8 +82,9 @@ export class Images {
     return images
   }
 
-  /** The root of `base` or of a build. Rejects `not_found` for others. */
+  /** The root of `base`, of what functions run in, or of a build. Rejects `not_found` for others. */
   async rootfs(template: string): Promise<Rootfs> {
+    if (template === functionsTemplate) return this.#functions
     return template === 'base' ? this.#base : this.rootfsOf(await this.read(template))
   }
 

@@ -1,4 +1,5 @@
 /** What we use of WebAssembly; TypeScript knows it only as a part of browsers. */
+// biome-ignore lint/style/noNamespace: that is what it is
 declare namespace WebAssembly {
   class Memory {
     constructor(size: { initial: number })

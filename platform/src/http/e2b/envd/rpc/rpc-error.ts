@@ -39,6 +39,7 @@ const codes: Record<ErrorCode, RpcCode> = {
   too_large: 'resource_exhausted',
   limit_exceeded: 'resource_exhausted',
   internal: 'internal',
+  function_failed: 'internal',
   unavailable: 'unavailable',
   timeout: 'deadline_exceeded',
 }

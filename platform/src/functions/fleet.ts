@@ -1,0 +1,147 @@
+import type { Logger } from '../telemetry/logger.ts'
+import type { Code, CodeStore } from './code/code-store.ts'
+import type { FunctionRecord, FunctionVersion } from './function.ts'
+import { Instances } from './instances.ts'
+import type { ResolveSecrets } from './secrets.ts'
+import type { LoadHead, Worker } from './worker/worker.ts'
+import type { WorkerPool } from './worker/worker-pool.ts'
+
+interface FleetDeps {
+  pool: WorkerPool
+  code: CodeStore
+  resolveSecrets: ResolveSecrets | undefined
+  /** Most instances of all functions together. */
+  mostInstances: number
+  /** How long an instance that nobody calls is kept, milliseconds. */
+  idleMs: number
+  logger: Logger
+}
+
+/** What is idle for longer stands still, milliseconds. */
+const freezeAfterMs = 200
+const lookMs = 100
+
+/** The instances of all functions, by version. */
+export class Fleet {
+  readonly #deps: FleetDeps
+  readonly #groups = new Map<string, Instances>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(deps: FleetDeps) {
+    this.#deps = deps
+  }
+
+  /** Those of one version. */
+  of(record: FunctionRecord, version: FunctionVersion): Instances {
+    const key = `${record.id}/${version.version}`
+    const known = this.#groups.get(key)
+    if (known) return known
+    const { logger } = this.#deps
+    const group = new Instances(
+      {
+        start: (signal) => this.start(record, version, { signal, wantsCache: false }),
+        end: (worker) => this.#deps.pool.end(worker),
+        makeRoom: () => this.#makeRoom(),
+        logger,
+      },
+      version.settings,
+    )
+    this.#groups.set(key, group)
+    this.#timer ??= setInterval(() => this.#look(), lookMs).unref()
+    return group
+  }
+
+  /** A worker of this version, its code on the way to it. */
+  async start(
+    { accountId, name }: Pick<FunctionRecord, 'accountId' | 'name'>,
+    version: FunctionVersion,
+    { signal, wantsCache }: { signal: AbortSignal; wantsCache: boolean },
+  ): Promise<{ worker: Worker; ready: boolean }> {
+    const code = await this.#deps.code.read(version.code)
+    return this.startWith({ accountId, name }, version, code, { signal, wantsCache })
+  }
+
+  /** The same of code that is not kept yet. */
+  async startWith(
+    { accountId, name }: Pick<FunctionRecord, 'accountId' | 'name'>,
+    { runtime, version, settings }: Pick<FunctionVersion, 'runtime' | 'version' | 'settings'>,
+    code: Code,
+    { signal, wantsCache }: { signal: AbortSignal; wantsCache: boolean },
+  ): Promise<{ worker: Worker; ready: boolean }> {
+    const { pool, resolveSecrets } = this.#deps
+    const names = settings.secrets
+    const secrets = names.length > 0 && resolveSecrets ? await resolveSecrets(accountId, names) : {}
+    const claimed = await pool.claim(runtime, settings, signal)
+    const head: LoadHead = {
+      ...code.head,
+      handler: settings.handler,
+      env: { ...settings.env, ...secrets },
+      concurrency: settings.concurrency,
+      name,
+      account: accountId,
+      version,
+      memoryMb: settings.memoryMb,
+      wantsCache,
+    }
+    claimed.worker.load(head, code.bytes)
+    return claimed
+  }
+
+  /** Ends those of a function. */
+  drop(functionId: string): void {
+    for (const [key, group] of this.#groups) {
+      if (!key.startsWith(`${functionId}/`)) continue
+      this.#groups.delete(key)
+      group.close()
+    }
+  }
+
+  /** Ends those of other versions of a function, once they have no call. */
+  retire(functionId: string, kept: ReadonlySet<number>): void {
+    for (const [key, group] of this.#groups) {
+      const [id, version] = key.split('/')
+      if (id === functionId && !kept.has(Number(version))) while (group.dropIdle());
+    }
+  }
+
+  /** How many there are, and of how many functions and calls. */
+  get counts(): { instances: number; frozen: number; calls: number; waiting: number } {
+    const groups = [...this.#groups.values()]
+    const members = groups.flatMap((group) => group.members)
+    return {
+      instances: groups.reduce((sum, { size }) => sum + size, 0),
+      frozen: members.filter(({ thermostat }) => thermostat.isCold).length,
+      calls: members.reduce((sum, { calls }) => sum + calls, 0),
+      waiting: groups.reduce((sum, { waiting }) => sum + waiting, 0),
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    for (const group of this.#groups.values()) group.close()
+    this.#groups.clear()
+  }
+
+  #makeRoom(): boolean {
+    const size = () => [...this.#groups.values()].reduce((sum, group) => sum + group.size, 0)
+    if (size() < this.#deps.mostInstances) return true
+    for (const group of this.#groups.values()) if (group.dropIdle()) return true
+    return false
+  }
+
+  #look(): void {
+    const now = performance.now()
+    for (const [key, group] of this.#groups) {
+      group.look()
+      for (const { calls, idleSince, thermostat } of group.members) {
+        if (calls > 0 || thermostat.isCold || now - idleSince < freezeAfterMs) continue
+        thermostat.freeze().catch((error) => this.#deps.logger.warn({ err: error }, 'an instance could not be frozen'))
+      }
+      while (group.dropIdle(this.#deps.idleMs));
+      if (group.size === 0 && group.waiting === 0) this.#groups.delete(key)
+    }
+    if (this.#groups.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}

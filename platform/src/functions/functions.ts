@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto'
+import type { Account } from '../accounts/account.ts'
+import type { Isolation } from '../engine/driver.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { RecordUsage } from '../metering/usage-fact.ts'
+import type { Database } from '../storage/database.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { checkTargets } from './choose-version.ts'
+import { CodeStore } from './code/code-store.ts'
+import { Counters } from './counters.ts'
+import { deployFunction } from './deploy.ts'
+import { Fleet } from './fleet.ts'
+import { checkName, type DeployFunction, type FunctionVersion, type Target } from './function.ts'
+import { Dispatcher } from './invocations/dispatcher.ts'
+import { type Enqueue, enqueue } from './invocations/enqueue.ts'
+import { EnqueueBatch } from './invocations/enqueue-batch.ts'
+import {
+  findInvocation,
+  forgetInvocations,
+  type Invocation,
+  type ListInvocations,
+  listInvocations,
+} from './invocations/invocations.ts'
+import { type Invoke, type Invoked, invoke } from './invocations/invoke.ts'
+import { Recorder } from './invocations/recorder.ts'
+import { removeFunction } from './remove.ts'
+import { rollback } from './rollback.ts'
+import type { ResolveSecrets } from './secrets.ts'
+import { FunctionStore, type KnownFunction } from './store.ts'
+import { QueueConsumer } from './triggers/queue-consumer.ts'
+import { Queues } from './triggers/queues.ts'
+import { Schedules } from './triggers/schedules.ts'
+import { WorkerPool } from './worker/worker-pool.ts'
+
+export interface FunctionDeps {
+  db: Database
+  store: FunctionStore
+  code: CodeStore
+  pool: WorkerPool
+  fleet: Fleet
+  recorder: Recorder
+  dispatcher: Dispatcher
+  batch: EnqueueBatch
+  counters: Counters
+  resolveSecrets: ResolveSecrets | undefined
+  now: () => Date
+  /** From 0 on, below 1. */
+  random: () => number
+  logger: Logger
+}
+
+export interface FunctionsOptions {
+  db: Database
+  engine: Engine
+  home: string
+  recordUsage: RecordUsage
+  /** Without it functions have no secrets. */
+  resolveSecrets?: ResolveSecrets | undefined
+  config: {
+    isolation: Isolation
+    egress: { default: 'deny' | 'allow' }
+    functions: { pool: number; instances: number; idleSeconds: number; driver: string | undefined }
+  }
+  now: () => Date
+  logger: Logger
+}
+
+/** So long calls from the queue may go on when the platform stops, milliseconds. */
+const patienceMs = 2000
+
+/** Everything that can be done with functions. One verb a line, each in the file named like it. */
+export function createFunctions({
+  db,
+  engine,
+  home,
+  recordUsage,
+  resolveSecrets,
+  config,
+  now,
+  logger,
+}: FunctionsOptions) {
+  const { pool: size, instances, idleSeconds, driver } = config.functions
+  const internet = config.egress.default === 'allow'
+  const store = new FunctionStore({ db, now })
+  const code = new CodeStore({ db, home, now })
+  const pool = new WorkerPool({ engine, logger, size, driver, isolation: config.isolation, internet })
+  const fleet = new Fleet({ pool, code, resolveSecrets, mostInstances: instances, idleMs: idleSeconds * 1000, logger })
+  const recorder = new Recorder({
+    db,
+    home,
+    recordUsage,
+    logger,
+    onRecorded: (calls) => deps.dispatcher.recorded(calls),
+  })
+  const deps: FunctionDeps = {
+    ...{ db, store, code, pool, fleet, recorder, resolveSecrets, now, logger },
+    batch: new EnqueueBatch(db),
+    counters: new Counters(),
+    random: Math.random,
+    dispatcher: undefined as never,
+  }
+  deps.dispatcher = new Dispatcher(deps, createHash('sha256').update(home).digest('hex').slice(0, 16))
+  const schedules = new Schedules(deps)
+  const queues = new Queues(deps)
+  const consumer = new QueueConsumer(deps, queues)
+  const get = (account: Account, name: string): Promise<KnownFunction> => store.get(account.id, name)
+
+  return {
+    deploy: (
+      account: Account,
+      input: DeployFunction & { name: string },
+      signal: AbortSignal,
+    ): Promise<FunctionVersion> => deployFunction(deps, account, input, signal),
+    get,
+    list: (account: Account): Promise<KnownFunction[]> => store.list(account.id),
+    remove: (account: Account, name: string): Promise<void> => removeFunction(deps, account, name),
+    rollback: (account: Account, name: string, to?: number): Promise<KnownFunction> =>
+      rollback(deps, account, name, to),
+    setLive: async (account: Account, name: string, targets: Target[]): Promise<KnownFunction> => {
+      const known = await get(account, name)
+      await store.setLive(known.record, checkTargets(known, targets))
+      return get(account, name)
+    },
+    setAlias: async (account: Account, name: string, alias: string, targets: Target[]): Promise<KnownFunction> => {
+      checkName('an alias', alias)
+      const known = await get(account, name)
+      await store.setAlias(known.record, alias, checkTargets(known, targets))
+      return get(account, name)
+    },
+    removeAlias: async (account: Account, name: string, alias: string): Promise<boolean> =>
+      store.removeAlias((await get(account, name)).record, alias),
+    invoke: (account: Account, name: string, input: Invoke, signal: AbortSignal): Promise<Invoked> =>
+      invoke(deps, account, name, input, signal),
+    enqueue: (account: Account, name: string, input: Enqueue) => enqueue(deps, account, name, input),
+    invocation: (account: Account, id: string): Promise<Invocation> => findInvocation(deps, account.id, id),
+    invocations: async (account: Account, name: string, input: ListInvocations): Promise<Invocation[]> =>
+      listInvocations(deps, (await get(account, name)).record.id, input),
+    /** Calls by the clock. */
+    schedules,
+    /** Messages that wait. */
+    queues,
+    counts: (functionId: string) => deps.counters.of(functionId),
+    fleetCounts: () => fleet.counts,
+    /** Whoever has it: for its URL, which may be public. */
+    byId: (id: string): Promise<KnownFunction | undefined> => store.byId(id),
+
+    /** At start, after the engine has taken up what it had. */
+    start: async (): Promise<void> => {
+      await code.open()
+      await recorder.open()
+      for (const runtime of await store.runtimes()) pool.use(runtime)
+      await deps.dispatcher.open()
+      schedules.start()
+      consumer.start()
+    },
+    /** Deletes records of calls that ended long ago. */
+    forgetEnded: (before: Date, most: number): Promise<number> => forgetInvocations(db, before, most),
+    /** Ends every instance; what was under way in the queue is made again by the next process. */
+    close: async (): Promise<void> => {
+      await schedules.close()
+      consumer.close()
+      await deps.dispatcher.close(patienceMs)
+      fleet.close()
+      await pool.close()
+      await recorder.close()
+    },
+  }
+}
+
+export type Functions = ReturnType<typeof createFunctions>

@@ -1,0 +1,189 @@
+import { WarrenError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { CompleteSettings } from './function.ts'
+import { Thermostat } from './worker/thermostat.ts'
+import type { Worker } from './worker/worker.ts'
+
+export interface InstancesDeps {
+  /** Starts one more, its code on the way to it. */
+  start: (signal: AbortSignal) => Promise<{ worker: Worker; ready: boolean }>
+  end: (worker: Worker) => void
+  /** Whether the platform has room for one more; it may have made some. */
+  makeRoom: () => boolean
+  logger: Logger
+}
+
+/** Calls that may wait for an instance of one version. */
+const mostWaiting = 10_000
+
+interface Waiting {
+  resolve: (member: Member) => void
+  reject: (error: Error) => void
+}
+
+/** One instance of a version: its worker, and whether it is frozen. */
+export class Member {
+  readonly worker: Worker
+  readonly thermostat: Thermostat
+  calls = 0
+  /** When its last call ended. */
+  idleSince = 0
+  /** Calls it has taken. The first one is a cold start. */
+  taken = 0
+
+  constructor(worker: Worker) {
+    this.worker = worker
+    this.thermostat = new Thermostat(worker.instance)
+  }
+}
+
+/** The instances of one version: as many as its calls need, within its limits. */
+export class Instances {
+  readonly #deps: InstancesDeps
+  readonly #settings: Pick<CompleteSettings, 'concurrency' | 'maxInstances' | 'timeoutSeconds'>
+  readonly members: Member[] = []
+  readonly #waiting: Waiting[] = []
+  readonly #closing = new AbortController()
+  #starting = 0
+
+  constructor(
+    deps: InstancesDeps,
+    settings: Pick<CompleteSettings, 'concurrency' | 'maxInstances' | 'timeoutSeconds'>,
+  ) {
+    this.#deps = deps
+    this.#settings = settings
+  }
+
+  get size(): number {
+    return this.members.length + this.#starting
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /** An instance with room for one call, which is counted. Throws `limit_exceeded` where that is not to be expected. */
+  async acquire(): Promise<Member> {
+    const member = this.#free()
+    if (member) return this.#give(member)
+    this.look()
+    const { maxInstances } = this.#settings
+    if (maxInstances === 0)
+      throw new WarrenError('limit_exceeded', 'the function is stopped: maxInstances is 0', { details: { limit: 0 } })
+    if (this.#waiting.length >= mostWaiting)
+      throw new WarrenError('limit_exceeded', `${mostWaiting} calls of this function wait already`, {
+        hint: 'Raise maxInstances or concurrency of the function, or call it asynchronously.',
+        details: { limit: mostWaiting, maxInstances },
+      })
+    const { promise, resolve, reject } = Promise.withResolvers<Member>()
+    this.#waiting.push({ resolve, reject })
+    this.#grow()
+    return promise
+  }
+
+  /** The call is over. */
+  release(member: Member): void {
+    member.calls--
+    member.idleSince = performance.now()
+    if (!member.worker.usable) {
+      // Others it still answers may come to their end.
+      if (member.calls === 0) this.#remove(member)
+    }
+    this.#serve()
+  }
+
+  /** Removes an instance that has no call; the one idle for longest. Undefined where there is none. */
+  dropIdle(longerThanMs = 0): Member | undefined {
+    const now = performance.now()
+    const idle = this.members.filter(({ calls, idleSince }) => calls === 0 && now - idleSince >= longerThanMs)
+    const [oldest] = idle.sort((a, b) => a.idleSince - b.idleSince)
+    if (oldest) this.#remove(oldest)
+    return oldest
+  }
+
+  /** Removes what has died by itself, and looks again for room for those that wait. */
+  look(): void {
+    for (const member of this.members.filter(({ calls, worker }) => calls === 0 && !worker.usable)) this.#remove(member)
+    if (this.#waiting.length > 0) this.#serve()
+  }
+
+  close(): void {
+    this.#closing.abort(new Error('the function is removed or the platform stops'))
+    for (const { reject } of this.#waiting.splice(0))
+      reject(new WarrenError('unavailable', 'the function is being removed'))
+    for (const member of [...this.members]) this.#remove(member)
+  }
+
+  /** The one used last, which is the likeliest to be warm. */
+  #free(): Member | undefined {
+    let found: Member | undefined
+    for (const member of this.members) {
+      if (member.calls >= this.#settings.concurrency || !member.worker.usable) continue
+      if (!found || (found.thermostat.isCold && !member.thermostat.isCold) || member.idleSince > found.idleSince)
+        found = member
+    }
+    return found
+  }
+
+  async #give(member: Member): Promise<Member> {
+    member.calls++
+    if (member.thermostat.isCold) {
+      try {
+        await member.thermostat.thaw()
+      } catch (error) {
+        this.#deps.logger.warn({ err: error }, 'an instance of a function could not be thawed')
+        member.calls--
+        this.#remove(member)
+        return this.acquire()
+      }
+    }
+    member.taken++
+    return member
+  }
+
+  #grow(): void {
+    const { concurrency, maxInstances } = this.#settings
+    while (
+      this.#waiting.length > this.#starting * concurrency &&
+      this.size < maxInstances &&
+      !this.#closing.signal.aborted
+    ) {
+      if (!this.#deps.makeRoom()) return
+      this.#starting++
+      void this.#start()
+    }
+  }
+
+  async #start(): Promise<void> {
+    try {
+      const { worker } = await this.#deps.start(this.#closing.signal)
+      this.#starting--
+      if (this.#closing.signal.aborted) return this.#deps.end(worker)
+      const member = new Member(worker)
+      member.idleSince = performance.now()
+      this.members.push(member)
+    } catch (error) {
+      this.#starting--
+      // Whoever waits longest learns of it; the others may get an instance that runs.
+      this.#waiting.shift()?.reject(error as Error)
+    }
+    this.#serve()
+  }
+
+  #serve(): void {
+    while (this.#waiting.length > 0) {
+      const member = this.#free()
+      if (!member) break
+      const { resolve, reject } = this.#waiting.shift()!
+      void this.#give(member).then(resolve, reject)
+    }
+    this.#grow()
+  }
+
+  #remove(member: Member): void {
+    const place = this.members.indexOf(member)
+    if (place < 0) return
+    this.members.splice(place, 1)
+    this.#deps.end(member.worker)
+  }
+}

@@ -1,0 +1,286 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { newId } from '../../lib/id.ts'
+import { step } from '../../lib/step.ts'
+import { most } from '../function.ts'
+import type { FunctionDeps } from '../functions.ts'
+import type { KnownFunction } from '../store.ts'
+import type { Failure, Finished } from './invocation.ts'
+import { findInvocation, type Invocation } from './invocations.ts'
+import type { EndedCall, Follow, Trigger } from './record.ts'
+import { runCall } from './run-call.ts'
+import { stepsOf } from './steps.ts'
+
+/** A call that waited and is to be made now. */
+interface Leased {
+  id: string
+  account_id: string
+  function_id: string
+  version: number
+  trigger: Trigger
+  payload: Buffer | null
+  attempt: number
+  retry: { retries?: number; traceparent?: string } | null
+  created_at: Date
+}
+
+/** Calls from the queue that are under way at the same time. */
+const mostRunning = 256
+/** What became due without anybody telling us, by a retry or another platform, is seen so late, milliseconds. */
+const lookMs = 500
+/** Whoever runs a call longer than its limit and this is taken for dead, seconds. */
+const graceSeconds = 60
+const pollMs = 200
+const longestPauseSeconds = 3600
+
+/** Makes the calls that wait in the queue. At least once each: what was running when the platform died is made again. */
+export class Dispatcher {
+  readonly #deps: FunctionDeps
+  readonly #runner: string
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #perFunction = new Map<string, number>()
+  readonly #waiters = new Map<string, Set<() => void>>()
+  #leasing = false
+  #again = false
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(deps: FunctionDeps, runner: string) {
+    this.#deps = deps
+    this.#runner = runner
+  }
+
+  /** Takes up what an earlier process of this platform was in the middle of. */
+  async open(): Promise<void> {
+    await step('function.take_up', this.#runner, () =>
+      this.#deps.db.pool.query(
+        `update function_invocations set state = 'waiting', due_at = now(), runner = null where state = 'running' and runner = $1`,
+        [this.#runner],
+      ),
+    )
+    this.#timer = setInterval(() => this.wake(), lookMs).unref()
+    this.wake()
+  }
+
+  /** Something is due. */
+  wake(): void {
+    if (this.#closed) return
+    this.#again = true
+    if (!this.#leasing) void this.#lease()
+  }
+
+  /** Waits until a call has ended, and answers what it came to. */
+  async ended(accountId: string, id: string, signal: AbortSignal): Promise<Invocation> {
+    for (;;) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const waiters = this.#waiters.get(id) ?? new Set()
+      this.#waiters.set(id, waiters.add(resolve))
+      try {
+        const invocation = await findInvocation(this.#deps, accountId, id)
+        if (invocation.state === 'succeeded' || invocation.state === 'failed') return invocation
+        signal.throwIfAborted()
+        // Another platform may run it.
+        await Promise.race([promise, sleep(pollMs, undefined, { ref: false })])
+      } finally {
+        waiters.delete(resolve)
+        if (waiters.size === 0) this.#waiters.delete(id)
+      }
+    }
+  }
+
+  /** The database has the ends of these. */
+  recorded(calls: readonly EndedCall[]): void {
+    for (const { id, queued } of calls) {
+      for (const resolve of this.#waiters.get(id) ?? []) resolve()
+      if (queued?.follow) this.wake()
+      if (queued?.retryAt !== undefined) setTimeout(() => this.wake(), queued.retryAt - Date.now() + 1).unref()
+    }
+  }
+
+  /** Makes no further calls and waits for those under way for so long; the rest is made again by the next process. */
+  async close(patienceMs: number): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    await Promise.race([Promise.allSettled(this.#running.values()), sleep(patienceMs, undefined, { ref: false })])
+  }
+
+  async #lease(): Promise<void> {
+    this.#leasing = true
+    try {
+      while (this.#again && !this.#closed) {
+        this.#again = false
+        const room = mostRunning - this.#running.size
+        if (room <= 0) break
+        const calls = await this.#take(Math.min(room, 100))
+        for (const call of calls) this.#start(call)
+        if (calls.length > 0) this.#again = true
+      }
+    } catch (error) {
+      if (!this.#closed)
+        this.#deps.logger.warn({ err: error }, 'waiting calls of functions could not be read; it is tried again')
+    } finally {
+      this.#leasing = false
+    }
+  }
+
+  /** Marks what is due as ours. Calls of a function with as many under way as it may have stay where they are. */
+  async #take(limit: number): Promise<Leased[]> {
+    const busy = [...this.#perFunction].filter(([, count]) => count >= mostRunning / 2).map(([id]) => id)
+    const statement = {
+      name: 'function-lease',
+      text: `update function_invocations as call set state = 'running', attempt = attempt + 1, runner = $2, started_at = now(),
+          due_at = now() + make_interval(secs => $3)
+        where id in (
+          select id from function_invocations where state in ('waiting', 'running') and due_at <= now() and function_id <> all($4)
+          order by due_at limit $1 for update skip locked)
+        returning id, account_id, function_id, version, trigger, payload, attempt, retry, created_at`,
+      values: [limit, this.#runner, most.timeoutSeconds + graceSeconds, busy],
+    }
+    return (await step('function.lease', this.#runner, () => this.#deps.db.pool.query<Leased>(statement))).rows
+  }
+
+  #start(call: Leased): void {
+    const { id, function_id } = call
+    this.#perFunction.set(function_id, (this.#perFunction.get(function_id) ?? 0) + 1)
+    const running = this.#run(call)
+      .catch((error) => this.#deps.logger.error({ err: error, invocation: id }, 'a call could not be made'))
+      .finally(() => {
+        this.#running.delete(id)
+        const left = this.#perFunction.get(function_id)! - 1
+        if (left > 0) this.#perFunction.set(function_id, left)
+        else this.#perFunction.delete(function_id)
+        if (!this.#again) this.wake()
+      })
+    this.#running.set(id, running)
+  }
+
+  async #run(leased: Leased): Promise<void> {
+    const deps = this.#deps
+    const known = await deps.store.byId(leased.function_id)
+    const version = known?.versions.get(leased.version)
+    if (!known || !version) return this.#record(leased, known, missing())
+    const pieces: Buffer[] = []
+    const call = {
+      payload: leased.payload ?? Buffer.alloc(0),
+      traceparent: leased.retry?.traceparent,
+      onChunk: (piece: Buffer) => void pieces.push(piece),
+      step: stepsOf(deps.db, leased.id),
+    }
+    const given = {
+      record: known.record,
+      version,
+      id: leased.id,
+      trigger: leased.trigger,
+      attempt: leased.attempt,
+      call,
+    }
+    let done: { finished: Finished; ended: EndedCall }
+    try {
+      done = await runCall(deps, { ...given, createdAt: leased.created_at.getTime() })
+    } catch (error) {
+      if (this.#closed) return
+      const failure: Failure = {
+        reason: 'unavailable',
+        message: error instanceof Error ? error.message : String(error),
+      }
+      return this.#record(leased, known, failure)
+    }
+    // What we end ourselves is made again.
+    if (this.#closed && !done.finished.outcome.ok && done.finished.outcome.failure.reason === 'unavailable') return
+    const { outcome } = done.finished
+    const result = outcome.ok ? (outcome.result ?? Buffer.concat(pieces)) : undefined
+    if (result && result.length > most.keptBytes) {
+      const message = `the result has ${result.length} bytes, over the ${most.keptBytes} that are kept of an asynchronous call`
+      return this.#record(leased, known, { reason: 'response_too_large', message }, done.ended)
+    }
+    this.#record(leased, known, outcome.ok ? undefined : outcome.failure, done.ended, result)
+  }
+
+  #record(
+    leased: Leased,
+    known: KnownFunction | undefined,
+    failure?: Failure,
+    ended?: EndedCall,
+    result?: Buffer,
+  ): void {
+    const now = Date.now()
+    const base = ended ?? notRun(leased, known, now)
+    const { failure: _, ...rest } = base
+    const retryAt = failure && known && this.#retryAt(leased, known, now)
+    const follow = retryAt === undefined && known ? this.#follow(leased, known, { failure, result }) : undefined
+    this.#deps.recorder.add({
+      ...rest,
+      ...(failure ? { failure } : {}),
+      ...(result ? { result: result.toString('base64') } : {}),
+      queued: { ...(retryAt === undefined ? {} : { retryAt }), ...(follow ? { follow } : {}) },
+    })
+  }
+
+  /** When a call that failed is made again; undefined when it is not. */
+  #retryAt(
+    { attempt, version, retry, created_at }: Leased,
+    { versions }: KnownFunction,
+    now: number,
+  ): number | undefined {
+    const settings = versions.get(version)?.settings
+    if (!settings) return undefined
+    const { retries, retrySeconds, maxAgeSeconds } = settings
+    if (attempt > (retry?.retries ?? retries)) return undefined
+    const pauseSeconds = Math.min(retrySeconds * 2 ** (attempt - 1), longestPauseSeconds) * (0.5 + this.#deps.random())
+    const at = now + pauseSeconds * 1000
+    return at > created_at.getTime() + maxAgeSeconds * 1000 ? undefined : Math.round(at)
+  }
+
+  #follow(
+    leased: Leased,
+    { record, versions }: KnownFunction,
+    { failure, result }: { failure: Failure | undefined; result: Buffer | undefined },
+  ): Follow | undefined {
+    const settings = versions.get(leased.version)?.settings
+    const destination = failure ? settings?.onFailure : settings?.onSuccess
+    if (!destination) return undefined
+    const payload = JSON.stringify({
+      invocation: leased.id,
+      function: record.name,
+      version: leased.version,
+      attempts: leased.attempt,
+      condition: failure ? 'failed' : 'succeeded',
+      payload: jsonOf(leased.payload),
+      ...(failure
+        ? { error: { reason: failure.reason, message: failure.message, type: failure.type } }
+        : { result: jsonOf(result) }),
+    })
+    const to = { accountId: record.accountId, payload, callId: newId('c') }
+    return 'function' in destination ? { ...to, function: destination.function! } : { ...to, queue: destination.queue! }
+  }
+}
+
+function missing(): Failure {
+  return { reason: 'unavailable', message: 'the function or this version of it was deleted' }
+}
+
+function notRun(leased: Leased, known: KnownFunction | undefined, now: number): EndedCall {
+  const { id, account_id: accountId, function_id: functionId, version, trigger, attempt, created_at, payload } = leased
+  const createdAt = created_at.getTime()
+  const times = { createdAt, startedAt: now, endedAt: now, billedMs: 0, memoryMb: 0 }
+  const more = { cold: false, bytesIn: payload?.length ?? 0, bytesOut: 0, log: '' }
+  return {
+    id,
+    accountId,
+    functionId,
+    functionName: known?.record.name ?? '',
+    version,
+    trigger,
+    attempt,
+    ...times,
+    ...more,
+  }
+}
+
+function jsonOf(bytes: Buffer | null | undefined): unknown {
+  if (!bytes || bytes.length === 0) return null
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return bytes.toString('utf8')
+  }
+}

@@ -1,0 +1,84 @@
+import type { Account } from '../../accounts/account.ts'
+import { newId } from '../../lib/id.ts'
+import { step } from '../../lib/step.ts'
+import { chooseVersion } from '../choose-version.ts'
+import { most } from '../function.ts'
+import type { FunctionDeps } from '../functions.ts'
+import { checkPayload } from './check-payload.ts'
+import type { Trigger } from './record.ts'
+
+export interface Enqueue {
+  payload: Buffer
+  qualifier?: string | undefined
+  traceparent?: string | undefined
+  trigger?: Trigger
+  /** Within its scope a key stands for one call, for so long. Default scope: the function. */
+  idempotency?: { key: string; scope?: string | undefined; seconds?: number | undefined } | undefined
+  /** How often it is made again, instead of what the function says. */
+  retries?: number
+}
+
+/** How long a key is remembered where nobody says, seconds. */
+const keySeconds = 86_400
+
+/** Puts a call in the queue: after this it is made, whatever becomes of the platform. `repeated` where its key had been there. */
+export async function enqueue(
+  deps: FunctionDeps,
+  account: Account,
+  name: string,
+  { payload, qualifier, trigger = 'async', idempotency, retries, traceparent }: Enqueue,
+): Promise<{ id: string; repeated: boolean }> {
+  checkPayload(payload, most.keptBytes)
+  const known = await deps.store.get(account.id, name)
+  const { version } = chooseVersion(known, qualifier)
+  const { record } = known
+  const id = newId('c')
+  const now = deps.now()
+  const more = { ...(retries === undefined ? {} : { retries }), ...(traceparent === undefined ? {} : { traceparent }) }
+  const row = { id, accountId: account.id, functionId: record.id, version, trigger, payload, more, now }
+  if (!idempotency) {
+    await deps.batch.add(row)
+    deps.dispatcher.wake()
+    return { id, repeated: false }
+  }
+  const scope = idempotency.scope === undefined ? record.id : `scope/${idempotency.scope}`
+  const expiresAt = new Date(now.getTime() + (idempotency.seconds ?? keySeconds) * 1000)
+  const statement = {
+    name: 'function-enqueue-once',
+    text: `with claimed as (
+        insert into function_idempotency (account_id, scope, key, invocation_id, expires_at) values ($1, $2, $3, $4, $5)
+        on conflict (account_id, scope, key) do update set invocation_id = excluded.invocation_id, expires_at = excluded.expires_at
+          where function_idempotency.expires_at <= $6
+        returning invocation_id
+      ), made as (
+        insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, retry, due_at, created_at)
+        select invocation_id, $1, $7, $8, $9, 'waiting', $10, $11::jsonb, $6, $6 from claimed
+      )
+      select invocation_id as id, false as repeated from claimed
+      union all
+      select invocation_id, true from function_idempotency
+        where account_id = $1 and scope = $2 and key = $3 and not exists (select from claimed)`,
+    values: [
+      account.id,
+      scope,
+      idempotency.key,
+      id,
+      expiresAt,
+      now,
+      record.id,
+      version,
+      trigger,
+      payload,
+      JSON.stringify(more),
+    ],
+  }
+  for (;;) {
+    const { rows } = await step('function.enqueue', id, () =>
+      deps.db.pool.query<{ id: string; repeated: boolean }>(statement),
+    )
+    // Where another call with the key was recorded in the same moment, it is seen at the second look.
+    if (!rows[0]) continue
+    if (!rows[0].repeated) deps.dispatcher.wake()
+    return rows[0]
+  }
+}

@@ -1,0 +1,128 @@
+import type { Account } from '../../accounts/account.ts'
+import { WarrenError } from '../../errors.ts'
+import { newId } from '../../lib/id.ts'
+import { chooseVersion } from '../choose-version.ts'
+import { most } from '../function.ts'
+import type { FunctionDeps } from '../functions.ts'
+import { checkPayload } from './check-payload.ts'
+import { type Enqueue, enqueue } from './enqueue.ts'
+import type { AnswerHead, Failure, HttpInput } from './invocation.ts'
+import { describeFailure, runCall } from './run-call.ts'
+
+export interface Invoke {
+  payload: Buffer
+  /** A version, an alias, or `latest`. */
+  qualifier?: string | undefined
+  http?: HttpInput | undefined
+  traceparent?: string | undefined
+  idempotency?: Enqueue['idempotency']
+  /** An answer in pieces: without these its pieces are put together. */
+  onHead?: ((id: string, head: AnswerHead) => void) | undefined
+  onChunk?: ((piece: Buffer) => void) | undefined
+}
+
+export interface Invoked {
+  id: string
+  version: number
+  cold: boolean
+  /** JSON, or with a head whatever the function answered; undefined when it went through `onHead` and `onChunk`. */
+  result: Buffer | undefined
+  head: AnswerHead | undefined
+}
+
+/** Calls a function and waits for what it answers. Throws `function_failed` or `timeout` with the reason where it fails. */
+export async function invoke(
+  deps: FunctionDeps,
+  account: Account,
+  name: string,
+  input: Invoke,
+  signal: AbortSignal,
+): Promise<Invoked> {
+  checkPayload(input.payload, most.payloadBytes)
+  const known = await deps.store.get(account.id, name)
+  const version = chooseVersion(known, input.qualifier)
+  if (input.idempotency) return invokeOnce(deps, account, name, input, signal)
+
+  const id = newId('c')
+  let head: AnswerHead | undefined
+  const pieces: Buffer[] = []
+  const { payload, http, traceparent, onHead, onChunk } = input
+  const call = {
+    payload,
+    http,
+    traceparent,
+    onHead: (given: AnswerHead) => {
+      head = given
+      onHead?.(id, given)
+    },
+    onChunk: onChunk ?? ((piece: Buffer) => void pieces.push(piece)),
+  }
+  const given = {
+    record: known.record,
+    version,
+    id,
+    trigger: 'http' as const,
+    attempt: 1,
+    createdAt: Date.now(),
+    call,
+    signal,
+  }
+  const { finished, ended } = await runCall(deps, given).catch((error) => {
+    if (error instanceof WarrenError && error.code === 'limit_exceeded') deps.counters.of(known.record.id).throttles++
+    throw error
+  })
+  deps.recorder.add(ended)
+  const { outcome } = finished
+  if (!outcome.ok) throw failed(id, outcome.failure)
+  const result = outcome.result ?? (head && !onChunk ? Buffer.concat(pieces) : undefined)
+  return { id, version: version.version, cold: ended.cold, result, head }
+}
+
+/** Through the queue: the first call with a key is made, and whoever repeats it gets what it came to. */
+async function invokeOnce(
+  deps: FunctionDeps,
+  account: Account,
+  name: string,
+  input: Invoke,
+  signal: AbortSignal,
+): Promise<Invoked> {
+  const { payload, qualifier, idempotency, traceparent } = input
+  const { id } = await enqueue(deps, account, name, {
+    payload,
+    qualifier,
+    idempotency,
+    traceparent,
+    trigger: 'http',
+    retries: 0,
+  })
+  const invocation = await deps.dispatcher.ended(account.id, id, signal)
+  if (invocation.error) throw failed(id, invocation.error)
+  return {
+    id,
+    version: invocation.version,
+    cold: false,
+    result: invocation.result ?? Buffer.from('null'),
+    head: undefined,
+  }
+}
+
+function failed(id: string, failure: Failure): WarrenError {
+  const { reason, type, stack } = failure
+  const details = {
+    invocation: id,
+    reason,
+    ...(type === undefined ? {} : { type }),
+    ...(stack === undefined ? {} : { stack }),
+  }
+  const message = describeFailure(failure)
+  if (reason === 'bad_json') return new WarrenError('invalid_request', message, { details })
+  if (reason === 'timeout')
+    return new WarrenError('timeout', message, {
+      details,
+      hint: 'Raise timeoutSeconds of the function, or call it asynchronously.',
+    })
+  return new WarrenError('function_failed', message, {
+    details,
+    hint: `Its log: warren fn logs, or GET /v1/functions/NAME/invocations/${id}`,
+  })
+}

@@ -1,0 +1,38 @@
+import type { Failure } from './invocation.ts'
+
+export const triggers = ['http', 'async', 'cron', 'queue', 'destination'] as const
+export type Trigger = (typeof triggers)[number]
+
+/** What is known of an attempt that has ended: written to the spool as JSON, then to the database. */
+export interface EndedCall {
+  id: string
+  accountId: string
+  functionId: string
+  functionName: string
+  version: number
+  trigger: Trigger
+  attempt: number
+  /** Unix milliseconds. */
+  createdAt: number
+  startedAt: number
+  endedAt: number
+  billedMs: number
+  memoryMb: number
+  cold: boolean
+  bytesIn: number
+  bytesOut: number
+  log: string
+  failure?: Failure
+  /** Of a call that was queued, base64. */
+  result?: string
+  /** Set where the call is in the database already, waiting for its end. */
+  queued?: {
+    /** It is made again then, Unix milliseconds. */
+    retryAt?: number
+    /** Calls and messages that follow from its end. */
+    follow?: Follow
+  }
+}
+
+/** What an end leads to: a call of another function, or a message in a queue, with this JSON. */
+export type Follow = { accountId: string; callId: string; payload: string } & ({ function: string } | { queue: string })

@@ -1,0 +1,232 @@
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type RawBuilder, sql } from 'kysely'
+import { step } from '../../lib/step.ts'
+import type { RecordUsage, UsageFact } from '../../metering/usage-fact.ts'
+import type { Database, Queries } from '../../storage/database.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { EndedCall, Follow } from './record.ts'
+
+interface RecorderDeps {
+  db: Database
+  home: string
+  recordUsage: RecordUsage
+  logger: Logger
+  /** Told of calls once the database has them. */
+  onRecorded: (calls: readonly EndedCall[]) => void
+}
+
+/** Calls wait so long for others to be written with, milliseconds. */
+const batchMs = 4
+const mostAtOnce = 1000
+const retryMs = 1000
+
+/**
+ * Writes what has ended, with its use, in one transaction for many calls. Before a caller has its answer the end is in a
+ * file, so that nothing is lost or counted twice when the platform is killed in between: the file is read at the next start.
+ */
+export class Recorder {
+  readonly #deps: RecorderDeps
+  readonly #folder: string
+  /** One takes what ends while the other is being written to the database. */
+  readonly #files: number[] = []
+  #current = 0
+  #pending: EndedCall[] = []
+  #flushing: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(deps: RecorderDeps) {
+    this.#deps = deps
+    this.#folder = join(deps.home, 'functions', 'ended')
+  }
+
+  /** Writes what an earlier process did not come to write. */
+  async open(): Promise<void> {
+    await step('home.make', this.#folder, () => mkdir(this.#folder, { recursive: true, mode: 0o700 }))
+    for (const name of ['0', '1']) {
+      const path = join(this.#folder, name)
+      const file = openSync(path, 'a+', 0o600)
+      this.#files.push(file)
+      const left = readFileSync(path, 'utf8').split('\n').flatMap(readLine)
+      for (let from = 0; from < left.length; from += mostAtOnce) await this.#write(left.slice(from, from + mostAtOnce))
+      ftruncateSync(file)
+    }
+  }
+
+  /** After this the end of the call lasts. */
+  add(call: EndedCall): void {
+    if (this.#closed) throw new Error('the recorder is closed')
+    writeSync(this.#files[this.#current]!, `${JSON.stringify(call)}\n`)
+    this.#pending.push(call)
+    this.#timer ??= setTimeout(() => void this.flush(), batchMs)
+  }
+
+  /** Resolves when all that was added is in the database. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    while (this.#flushing !== undefined) await this.#flushing
+    if (this.#pending.length === 0) return
+    this.#flushing = this.#flush().finally(() => {
+      this.#flushing = undefined
+      if (this.#pending.length > 0 && !this.#closed) this.#timer ??= setTimeout(() => void this.flush(), batchMs)
+    })
+    await this.#flushing
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.flush()
+    for (const file of this.#files) {
+      fsyncSync(file)
+      closeSync(file)
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const calls = this.#pending
+    this.#pending = []
+    const file = this.#files[this.#current]!
+    this.#current = 1 - this.#current
+    for (let from = 0; from < calls.length; from += mostAtOnce) {
+      const some = calls.slice(from, from + mostAtOnce)
+      for (;;) {
+        try {
+          await this.#write(some)
+          break
+        } catch (error) {
+          this.#deps.logger.error({ err: error }, 'calls of functions could not be recorded; it is tried again')
+          // What is in the file is found at the next start.
+          if (this.#closed) return
+          await new Promise((resolve) => setTimeout(resolve, retryMs))
+        }
+      }
+    }
+    ftruncateSync(file)
+  }
+
+  async #write(calls: readonly EndedCall[]): Promise<void> {
+    if (calls.length === 0) return
+    await step('function.record', calls[0]!.id, () =>
+      this.#deps.db.transaction(async (tx) => {
+        const direct = calls.filter(({ queued }) => !queued)
+        const queued = calls.filter(({ queued }) => queued)
+        if (direct.length > 0) await insertion(direct).execute(tx)
+        if (queued.length > 0) await this.#settle(tx, queued)
+        await this.#deps.recordUsage(tx, calls.map(factOf))
+      }),
+    )
+    this.#deps.onRecorded(calls)
+  }
+
+  /** Follows only from what was not settled before. */
+  async #settle(tx: Queries, calls: readonly EndedCall[]): Promise<void> {
+    const { rows } = await change(calls).execute(tx)
+    const settled = new Set(rows.map(({ id }) => id))
+    for (const { id, queued } of calls)
+      if (queued?.follow && settled.has(id)) await following(queued.follow).execute(tx)
+  }
+}
+
+/** Does nothing where the function or the queue is not there any more. */
+function following(follow: Follow): RawBuilder<unknown> {
+  const { accountId, callId, payload } = follow
+  if ('queue' in follow)
+    return sql`insert into queue_messages (queue_id, body, visible_at, enqueued_at)
+      select id, ${payload}::jsonb, now(), now() from queues where account_id = ${accountId} and name = ${follow.queue}`
+  return sql`insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, due_at, created_at)
+    select ${callId}, account_id, id, (live -> 0 ->> 'version')::int, 'destination', 'waiting', ${Buffer.from(payload)}, now(), now()
+    from functions where account_id = ${accountId} and name = ${follow.function}`
+}
+
+/** The last line of a process that was killed may be cut off: its call was not answered. */
+function readLine(line: string): EndedCall[] {
+  try {
+    return line === '' ? [] : [JSON.parse(line) as EndedCall]
+  } catch {
+    return []
+  }
+}
+
+function columns(calls: readonly EndedCall[]) {
+  return (type: string, value: (call: EndedCall) => unknown): RawBuilder<unknown> =>
+    sql`${calls.map(value)}::${sql.raw(type)}[]`
+}
+
+const time = (ms: number) => new Date(ms).toISOString()
+
+function insertion(calls: readonly EndedCall[]) {
+  const column = columns(calls)
+  return sql`
+    insert into function_invocations (id, account_id, function_id, version, trigger, attempt, state, error, log, cold, created_at,
+      started_at, ended_at, billed_ms)
+    select * from unnest(${sql.join([
+      column('text', ({ id }) => id),
+      column('text', ({ accountId }) => accountId),
+      column('text', ({ functionId }) => functionId),
+      column('int', ({ version }) => version),
+      column('text', ({ trigger }) => trigger),
+      column('int', ({ attempt }) => attempt),
+      column('text', ({ failure }) => (failure ? 'failed' : 'succeeded')),
+      column('jsonb', ({ failure }) => (failure ? JSON.stringify(failure) : null)),
+      column('text', ({ log }) => log),
+      column('boolean', ({ cold }) => cold),
+      column('timestamptz', ({ createdAt }) => time(createdAt)),
+      column('timestamptz', ({ startedAt }) => time(startedAt)),
+      column('timestamptz', ({ endedAt }) => time(endedAt)),
+      column('bigint', ({ billedMs }) => billedMs),
+    ])})
+    on conflict (id) do nothing`
+}
+
+function change(calls: readonly EndedCall[]) {
+  const column = columns(calls)
+  return sql<{ id: string }>`
+    update function_invocations as call set
+      state = ended.state, error = ended.error, log = ended.log, cold = ended.cold, result = ended.result,
+      started_at = ended.started_at, ended_at = ended.ended_at, billed_ms = coalesce(call.billed_ms, 0) + ended.billed_ms,
+      due_at = ended.due_at, runner = null
+    from unnest(${sql.join([
+      column('text', ({ id }) => id),
+      column('int', ({ attempt }) => attempt),
+      column('text', ({ failure, queued }) =>
+        queued?.retryAt !== undefined ? 'waiting' : failure ? 'failed' : 'succeeded',
+      ),
+      column('jsonb', ({ failure }) => (failure ? JSON.stringify(failure) : null)),
+      column('text', ({ log }) => log),
+      column('boolean', ({ cold }) => cold),
+      column('bytea', ({ result }) => (result === undefined ? null : Buffer.from(result, 'base64'))),
+      column('timestamptz', ({ startedAt }) => time(startedAt)),
+      column('timestamptz', ({ endedAt, queued }) => (queued?.retryAt === undefined ? time(endedAt) : null)),
+      column('bigint', ({ billedMs }) => billedMs),
+      column('timestamptz', ({ queued }) => (queued?.retryAt === undefined ? null : time(queued.retryAt))),
+    ])}) as ended (id, attempt, state, error, log, cold, result, started_at, ended_at, billed_ms, due_at)
+    where call.id = ended.id and call.attempt = ended.attempt and call.state = 'running'
+    returning call.id`
+}
+
+/** One fact for each attempt, which has its memory while it runs. */
+function factOf(call: EndedCall): UsageFact {
+  const { id, attempt, accountId, functionId, functionName, version, trigger, cold, bytesIn, bytesOut } = call
+  return {
+    key: attempt <= 1 ? id : `${id}/${attempt}`,
+    accountId,
+    kind: 'function',
+    subject: functionId,
+    startedAt: new Date(call.startedAt),
+    endedAt: new Date(Math.max(call.endedAt, call.startedAt)),
+    memoryMbMs: call.memoryMb * call.billedMs,
+    attributes: {
+      function: functionName,
+      version: String(version),
+      trigger,
+      billedMs: String(call.billedMs),
+      bytesIn: String(bytesIn),
+      bytesOut: String(bytesOut),
+      ...(cold ? { cold: 'true' } : {}),
+      ...(call.failure ? { failure: call.failure.reason } : {}),
+    },
+  }
+}

@@ -1,0 +1,65 @@
+import type { FunctionRecord, FunctionVersion } from '../function.ts'
+import type { FunctionDeps } from '../functions.ts'
+import type { Call, Failure, Finished } from './invocation.ts'
+import type { EndedCall, Trigger } from './record.ts'
+
+export interface Given {
+  record: FunctionRecord
+  version: FunctionVersion
+  id: string
+  trigger: Trigger
+  attempt: number
+  /** Unix milliseconds. */
+  createdAt: number
+  call: Pick<Call, 'payload' | 'http' | 'traceparent' | 'onHead' | 'onChunk' | 'step'>
+  /** Aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal | undefined
+}
+
+/** Gives a call to an instance and waits for its end. Throws only where no instance could be had. Records nothing. */
+export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finished: Finished; ended: EndedCall }> {
+  const { record, version, id, call, signal } = given
+  const { settings } = version
+  const group = deps.fleet.of(record, version)
+  const member = await group.acquire()
+  const startedAt = Date.now()
+  const began = performance.now()
+  const cold = member.taken === 1
+  const onAbort = () => member.worker.cancel(id)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    const timeoutMs = settings.timeoutSeconds * 1000
+    const finished = await member.worker.invoke({ ...call, requestId: id, timeoutMs, attempt: given.attempt })
+    const ms = performance.now() - began
+    deps.counters.count(record, { finished, cold, ms })
+    const { outcome, log, bytesOut } = finished
+    const ended: EndedCall = {
+      id,
+      accountId: record.accountId,
+      functionId: record.id,
+      functionName: record.name,
+      version: version.version,
+      trigger: given.trigger,
+      attempt: given.attempt,
+      createdAt: given.createdAt,
+      startedAt,
+      endedAt: startedAt + Math.max(0, Math.round(ms)),
+      billedMs: Math.max(1, Math.ceil(ms)),
+      memoryMb: settings.memoryMb,
+      cold,
+      bytesIn: call.payload.length,
+      bytesOut,
+      log,
+      ...(outcome.ok ? {} : { failure: outcome.failure }),
+    }
+    return { finished, ended }
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+    group.release(member)
+  }
+}
+
+/** As a caller is told of it. */
+export function describeFailure({ reason, message, type }: Failure): string {
+  return reason === 'error' ? `the function threw ${type ?? 'an error'}: ${message}` : message
+}

@@ -1,0 +1,229 @@
+import type { Selectable } from 'kysely'
+import { WarrenError } from '../errors.ts'
+import { appendEvent } from '../events/outbox.ts'
+import { newId } from '../lib/id.ts'
+import { step } from '../lib/step.ts'
+import type { Database } from '../storage/database.ts'
+import type { FunctionAliasesTable, FunctionsTable, FunctionVersionsTable } from '../storage/tables.ts'
+import type {
+  CompleteSettings,
+  FunctionAlias,
+  FunctionRecord,
+  FunctionRuntime,
+  FunctionVersion,
+  Target,
+} from './function.ts'
+
+/** A function with all that a call needs to know of it. */
+export interface KnownFunction {
+  record: FunctionRecord
+  versions: ReadonlyMap<number, FunctionVersion>
+  aliases: ReadonlyMap<string, FunctionAlias>
+}
+
+/** How long an answer of the database is taken for current, milliseconds: what another process changed is seen so late. */
+const freshMs = 5_000
+const mostRemembered = 10_000
+
+/** The records of functions, their versions and aliases: the one writer of these tables. */
+export class FunctionStore {
+  readonly #db: Database
+  readonly #now: () => Date
+  readonly #remembered = new Map<string, { known: KnownFunction; at: number }>()
+
+  constructor({ db, now }: { db: Database; now: () => Date }) {
+    this.#db = db
+    this.#now = now
+  }
+
+  /** By name or id. Throws `not_found` for what is not the account's. */
+  async get(accountId: string, name: string): Promise<KnownFunction> {
+    const key = `${accountId}/${name}`
+    const remembered = this.#remembered.get(key)
+    if (remembered && performance.now() - remembered.at < freshMs) return remembered.known
+    const row = await this.#db.kysely
+      .selectFrom('functions')
+      .selectAll()
+      .where('account_id', '=', accountId)
+      .where((is) => is.or([is('name', '=', name), is('id', '=', name)]))
+      .executeTakeFirst()
+    if (!row) {
+      this.#remembered.delete(key)
+      throw new WarrenError('not_found', `there is no function "${name.slice(0, 64)}"`)
+    }
+    const known = await this.#known(row)
+    if (this.#remembered.size >= mostRemembered) this.#remembered.clear()
+    this.#remembered.set(key, { known, at: performance.now() })
+    return known
+  }
+
+  /** Whoever has it. */
+  async byId(id: string): Promise<KnownFunction | undefined> {
+    for (const { known, at } of this.#remembered.values())
+      if (known.record.id === id && performance.now() - at < freshMs) return known
+    const row = await this.#db.kysely.selectFrom('functions').selectAll().where('id', '=', id).executeTakeFirst()
+    return row && this.get(row.account_id, row.name)
+  }
+
+  async list(accountId: string): Promise<KnownFunction[]> {
+    const query = this.#db.kysely.selectFrom('functions').selectAll().where('account_id', '=', accountId)
+    return Promise.all((await query.orderBy('name').execute()).map((row) => this.#known(row)))
+  }
+
+  /** Runtimes that some function of somebody has. */
+  async runtimes(): Promise<FunctionRuntime[]> {
+    const rows = await this.#db.kysely.selectFrom('function_versions').select('runtime').distinct().execute()
+    return rows.map(({ runtime }) => runtime as FunctionRuntime)
+  }
+
+  /** Adds a version, and the function with its first one. With `publish` calls go to it from then on. */
+  async addVersion(
+    accountId: string,
+    name: string,
+    made: Pick<FunctionVersion, 'runtime' | 'code' | 'codeBytes' | 'settings'> & { publish: boolean },
+  ): Promise<FunctionVersion> {
+    const now = this.#now()
+    const version = await step('function.deploy', name, () =>
+      this.#db.transaction(async (tx) => {
+        const row = await tx
+          .insertInto('functions')
+          .values({ id: newId('f'), account_id: accountId, name, created_at: now, updated_at: now, last_version: 1 })
+          .onConflict((conflict) =>
+            conflict.columns(['account_id', 'name']).doUpdateSet((is) => ({
+              last_version: is('functions.last_version', '+', 1),
+              updated_at: now,
+            })),
+          )
+          .returningAll()
+          .executeTakeFirstOrThrow()
+        const number = row.last_version
+        await tx
+          .insertInto('function_versions')
+          .values({
+            function_id: row.id,
+            version: number,
+            runtime: made.runtime,
+            code: made.code,
+            code_bytes: String(made.codeBytes),
+            settings: JSON.stringify(made.settings),
+            created_at: now,
+          })
+          .execute()
+        if (made.publish || (row.live as Target[]).length === 0) {
+          const live = JSON.stringify([{ version: number, weight: 100 }])
+          await tx.updateTable('functions').set({ live }).where('id', '=', row.id).execute()
+        }
+        await appendEvent(tx, {
+          type: 'function.deployed',
+          accountId,
+          subject: row.id,
+          data: { name, version: number, runtime: made.runtime },
+        })
+        const { runtime, code, codeBytes, settings } = made
+        return { functionId: row.id, version: number, runtime, code, codeBytes, settings, createdAt: now }
+      }),
+    )
+    this.#forget(accountId, name)
+    return version
+  }
+
+  /** Lets calls go to these versions from now on. */
+  async setLive({ id, accountId, name }: FunctionRecord, live: Target[]): Promise<void> {
+    const change = this.#db.kysely
+      .updateTable('functions')
+      .set({ live: JSON.stringify(live), updated_at: this.#now() })
+      .where('id', '=', id)
+    await step('function.live', id, () => change.execute())
+    this.#forget(accountId, name)
+  }
+
+  async setAlias({ id, accountId, name }: FunctionRecord, alias: string, targets: Target[]): Promise<void> {
+    const values = { targets: JSON.stringify(targets), updated_at: this.#now() }
+    const change = this.#db.kysely
+      .insertInto('function_aliases')
+      .values({ function_id: id, name: alias, ...values })
+      .onConflict((conflict) => conflict.columns(['function_id', 'name']).doUpdateSet(values))
+    await step('function.alias', id, () => change.execute())
+    this.#forget(accountId, name)
+  }
+
+  /** False when there is none of that name. */
+  async removeAlias({ id, accountId, name }: FunctionRecord, alias: string): Promise<boolean> {
+    const deletion = this.#db.kysely
+      .deleteFrom('function_aliases')
+      .where('function_id', '=', id)
+      .where('name', '=', alias)
+    const { numDeletedRows } = await step('function.alias_remove', id, () => deletion.executeTakeFirstOrThrow())
+    this.#forget(accountId, name)
+    return numDeletedRows > 0n
+  }
+
+  /** With its versions, aliases and schedules. Its calls that wait fail when their turn comes. */
+  async remove({ id, accountId, name }: FunctionRecord): Promise<void> {
+    await step('function.remove', id, () =>
+      this.#db.transaction(async (tx) => {
+        const row = await tx.deleteFrom('functions').where('id', '=', id).returning('id').executeTakeFirst()
+        if (row) await appendEvent(tx, { type: 'function.deleted', accountId, subject: id, data: { name } })
+      }),
+    )
+    this.#forget(accountId, name)
+  }
+
+  #forget(accountId: string, name: string): void {
+    const known = this.#remembered.get(`${accountId}/${name}`)?.known
+    this.#remembered.delete(`${accountId}/${name}`)
+    if (known) this.#remembered.delete(`${accountId}/${known.record.id}`)
+    for (const [key, { known }] of this.#remembered)
+      if (known.record.accountId === accountId && known.record.name === name) this.#remembered.delete(key)
+  }
+
+  async #known(row: Selectable<FunctionsTable>): Promise<KnownFunction> {
+    const [versions, aliases] = await Promise.all([
+      this.#db.kysely
+        .selectFrom('function_versions')
+        .selectAll()
+        .where('function_id', '=', row.id)
+        .orderBy('version')
+        .execute(),
+      this.#db.kysely
+        .selectFrom('function_aliases')
+        .selectAll()
+        .where('function_id', '=', row.id)
+        .orderBy('name')
+        .execute(),
+    ])
+    return {
+      record: toRecord(row),
+      versions: new Map(versions.map((version) => [version.version, toVersion(version)])),
+      aliases: new Map(aliases.map((alias) => [alias.name, toAlias(alias)])),
+    }
+  }
+}
+
+function toRecord(row: Selectable<FunctionsTable>): FunctionRecord {
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    name: row.name,
+    live: row.live as Target[],
+    lastVersion: row.last_version,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
+
+function toVersion(row: Selectable<FunctionVersionsTable>): FunctionVersion {
+  return {
+    functionId: row.function_id,
+    version: row.version,
+    runtime: row.runtime as FunctionRuntime,
+    code: row.code,
+    codeBytes: Number(row.code_bytes),
+    settings: row.settings as CompleteSettings,
+    createdAt: row.created_at,
+  }
+}
+
+function toAlias(row: Selectable<FunctionAliasesTable>): FunctionAlias {
+  return { name: row.name, targets: row.targets as Target[], updatedAt: row.updated_at }
+}

@@ -1,0 +1,81 @@
+'use strict'
+// The wire to the platform, before each program in JavaScript. Frames are `u32 length, u8 kind, u32 id, payload`; see
+// worker/frames.ts, which is the other side.
+const fs = require('node:fs')
+const net = require('node:net')
+
+const socketPath = process.argv[1]
+const kind = {
+  load: 1,
+  invoke: 2,
+  cancel: 3,
+  stepped: 4,
+  loaded: 10,
+  refused: 11,
+  result: 12,
+  failed: 13,
+  head: 14,
+  chunk: 15,
+  end: 16,
+  log: 17,
+  step: 18,
+}
+
+let socket
+let out = []
+let flushes = false
+
+function send(frameKind, id, payload) {
+  const body = typeof payload === 'string' ? Buffer.from(payload) : (payload ?? Buffer.alloc(0))
+  const head = Buffer.allocUnsafe(9)
+  head.writeUInt32BE(body.length + 5, 0)
+  head[4] = frameKind
+  head.writeUInt32BE(id, 5)
+  out.push(head, body)
+  if (flushes) return
+  flushes = true
+  process.nextTick(flush)
+}
+
+function flush() {
+  flushes = false
+  const parts = out
+  out = []
+  if (!socket || parts.length === 0) return true
+  return socket.write(parts.length === 1 ? parts[0] : Buffer.concat(parts))
+}
+
+const drained = () => (socket?.writableNeedDrain ? new Promise((resolve) => socket.once('drain', resolve)) : undefined)
+
+let pending = Buffer.alloc(0)
+
+function receive(data, take) {
+  let buffer = pending.length === 0 ? data : Buffer.concat([pending, data])
+  while (buffer.length >= 9) {
+    const length = buffer.readUInt32BE(0)
+    if (buffer.length < 4 + length) break
+    take(buffer[4], buffer.readUInt32BE(5), buffer.subarray(9, 4 + length))
+    buffer = buffer.subarray(4 + length)
+  }
+  pending = buffer
+}
+
+function headed(payload) {
+  const length = payload.readUInt32BE(0)
+  return { head: JSON.parse(payload.toString('utf8', 4, 4 + length)), body: payload.subarray(4 + length) }
+}
+
+/** Waits for the platform. Whoever connects later is not it. */
+function serve(take) {
+  const server = net.createServer({ highWaterMark: 65536 }, (connection) => {
+    server.close()
+    fs.rmSync(socketPath, { force: true })
+    socket = connection
+    socket.on('data', (data) => receive(data, take))
+    socket.on('error', () => process.exit(1))
+    socket.on('close', () => process.exit(0))
+  })
+  server.listen(socketPath, () => fs.writeSync(1, 'ready\n'))
+}
+
+module.exports = { kind, send, flush, drained, headed, serve }

@@ -1,0 +1,319 @@
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Instance } from '../../engine/engine.ts'
+import type { GuestProcess } from '../../engine/guest/process.ts'
+import { WarrenError } from '../../errors.ts'
+import type { AnswerHead, Call, Failure, Finished } from '../invocations/invocation.ts'
+import { FrameCutter, frame, jsonHead, kind } from './frames.ts'
+import { workerProgram } from './programs.ts'
+
+/** How long a fresh worker may take until it listens, milliseconds. A busy machine takes long. */
+const startMs = 30_000
+/** So long the reason of an end is waited for, milliseconds. */
+const reasonMs = 1000
+const socketPath = '/dev/shm/function.sock'
+
+/** What becomes of the code: what the worker is told beside its bytes. */
+export interface LoadHead {
+  sourceBytes: number
+  cacheBytes: number
+  files: { path: string; bytes: number; executable?: boolean }[]
+  handler: string | undefined
+  entry: string | undefined
+  env: Record<string, string>
+  concurrency: number
+  name: string
+  account: string
+  version: number
+  memoryMb: number
+  wantsCache: boolean
+}
+
+interface Running {
+  call: Call
+  log: string
+  bytesOut: number
+  timer: NodeJS.Timeout
+  settle: (finished: Finished) => void
+}
+
+/** One process that runs the code of one function, in a sandbox of its own. Until `load` it is anybody's. */
+export class Worker {
+  readonly instance: Instance
+  readonly #process: GuestProcess
+  readonly #socket: Duplex
+  readonly #mostLogBytes: number
+  readonly #mostResultBytes: number
+  readonly #running = new Map<number, Running>()
+  readonly #loading = Promise.withResolvers<Buffer>()
+  #exitReason: Promise<Failure>
+  #lastId = 0
+  #out: Buffer[] = []
+  #flushes = false
+  #ended: Failure | undefined
+  #retired = false
+
+  private constructor(
+    instance: Instance,
+    {
+      process,
+      socket,
+      limits,
+    }: { process: GuestProcess; socket: Duplex; limits: { logBytes: number; resultBytes: number } },
+  ) {
+    this.instance = instance
+    this.#process = process
+    this.#socket = socket
+    this.#mostLogBytes = limits.logBytes
+    this.#mostResultBytes = limits.resultBytes
+    this.#loading.promise.catch(() => {})
+    this.#exitReason = this.#watch()
+    const cutter = new FrameCutter((frameKind, id, payload) => this.#take(frameKind, id, payload))
+    socket.on('data', (data: Buffer) => {
+      try {
+        cutter.push(data)
+      } catch (error) {
+        socket.destroy()
+        this.#end({ reason: 'exited', message: `the worker broke the protocol: ${(error as Error).message}` })
+      }
+    })
+    socket.on('error', () => {})
+    // The worker's side has ended; ours would stay open by itself.
+    socket.on('end', () => socket.destroy())
+    socket.on('close', () => void this.#lost())
+  }
+
+  /** Starts the program of a runtime in a fresh sandbox. */
+  static async start(
+    instance: Instance,
+    { runtime, limits }: { runtime: string; limits: { logBytes: number; resultBytes: number } },
+  ): Promise<Worker> {
+    const signal = AbortSignal.timeout(startMs)
+    const argv = await workerProgram(runtime, socketPath)
+    const process = await instance.guest.exec({ argv, tag: 'warren.function' }, signal)
+    const output = process.output()
+    let said = ''
+    for (;;) {
+      const next = await output.next()
+      if (next.done)
+        throw new WarrenError('unavailable', `a worker for ${runtime} ended at its start: ${said.slice(-500).trim()}`)
+      said += next.value.data.toString()
+      if (said.includes('ready')) break
+    }
+    const socket = await instance.guest.dial(socketPath, signal)
+    const worker = new Worker(instance, { process, socket, limits })
+    void worker.#readOutput(output)
+    return worker
+  }
+
+  /** Gives it its code. Calls may follow at once. */
+  load(head: LoadHead, code: Buffer): void {
+    this.#send(frame(kind.load, 0, jsonHead(head), code))
+  }
+
+  /** Resolves with the code cache that was asked for once the code is loaded. Rejects with a {@link LoadFailed}. */
+  get loaded(): Promise<Buffer> {
+    return this.#loading.promise
+  }
+
+  get usable(): boolean {
+    return !this.#ended && !this.#retired && this.instance.alive
+  }
+
+  /** No further call is given to it. */
+  retire(): void {
+    this.#retired = true
+  }
+
+  get calls(): number {
+    return this.#running.size
+  }
+
+  /** Never rejects. */
+  invoke(call: Call): Promise<Finished> {
+    const id = ++this.#lastId
+    return new Promise((settle) => {
+      if (this.#ended) return settle({ outcome: { ok: false, failure: this.#ended }, log: '', bytesOut: 0 })
+      const timer = setTimeout(() => this.#late(id), call.timeoutMs)
+      this.#running.set(id, { call, log: '', bytesOut: 0, timer, settle })
+      const { requestId, http, traceparent, timeoutMs, attempt } = call
+      const head = jsonHead({ requestId, http, traceparent, timeoutMs, attempt, mostBytes: this.#mostResultBytes })
+      this.#send(frame(kind.invoke, id, head, call.payload))
+    })
+  }
+
+  /** The caller of a call has gone. */
+  cancel(requestId: string): void {
+    for (const [id, { call }] of this.#running) if (call.requestId === requestId) this.#send(frame(kind.cancel, id))
+  }
+
+  /** Says no more to it; its sandbox is the caller's to end. */
+  close(): void {
+    this.#end({ reason: 'unavailable', message: 'the instance was ended' })
+    this.#socket.destroy()
+    this.#process.detach()
+  }
+
+  #send(parts: Buffer[]): void {
+    this.#out.push(...parts)
+    if (this.#flushes) return
+    this.#flushes = true
+    // All that is sent in one turn goes in one write.
+    queueMicrotask(() => {
+      this.#flushes = false
+      const out = this.#out
+      this.#out = []
+      if (!this.#socket.destroyed) this.#socket.write(Buffer.concat(out))
+    })
+  }
+
+  #take(frameKind: number, id: number, payload: Buffer): void {
+    if (frameKind === kind.loaded) this.#loading.resolve(Buffer.from(payload))
+    else if (frameKind === kind.refused) this.#refused(readFailure(payload))
+    const running = this.#running.get(id)
+    if (!running) return
+    if (frameKind === kind.result) this.#result(id, running, payload)
+    else if (frameKind === kind.failed) this.#finish(id, readFailure(payload))
+    else if (frameKind === kind.head) running.call.onHead?.(readHead(payload))
+    else if (frameKind === kind.chunk) {
+      running.bytesOut += payload.length
+      running.call.onChunk?.(Buffer.from(payload))
+    } else if (frameKind === kind.end) this.#finish(id)
+    else if (frameKind === kind.log) this.#log(running, payload)
+    else if (frameKind === kind.step) void this.#step(running, payload)
+  }
+
+  #refused(failure: Failure): void {
+    this.#loading.reject(new LoadFailed(failure))
+    this.#end(failure)
+  }
+
+  #result(id: number, running: Running, payload: Buffer): void {
+    running.bytesOut = payload.length
+    const most = this.#mostResultBytes
+    const message = `the result has ${payload.length} bytes, over ${most}`
+    if (payload.length > most) this.#finish(id, { reason: 'response_too_large', message })
+    else this.#finish(id, undefined, Buffer.from(payload))
+  }
+
+  #log(running: Running, payload: Buffer): void {
+    const room = this.#mostLogBytes - running.log.length
+    if (room > 0) running.log += payload.toString('utf8', 0, Math.min(payload.length, room)).replaceAll('\0', '')
+  }
+
+  async #step({ call }: Running, payload: Buffer): Promise<void> {
+    let asked: { number: number; name: string; value?: unknown; done?: boolean }
+    try {
+      asked = JSON.parse(payload.toString('utf8'))
+    } catch {
+      return
+    }
+    const answer = (await call.step?.(asked).catch((error) => ({ error: (error as Error).message }))) ?? {
+      found: false,
+    }
+    this.#send(frame(kind.stepped, Number(asked.number) >>> 0, Buffer.from(JSON.stringify(answer))))
+  }
+
+  #finish(id: number, failure?: Failure, result?: Buffer): void {
+    const running = this.#running.get(id)
+    if (!running) return
+    this.#running.delete(id)
+    clearTimeout(running.timer)
+    // What has no room left for one call has none for the next.
+    if (failure && /\b(ENOSPC|EAGAIN|EMFILE|ENOMEM|No space left|Resource temporarily)\b/.test(failure.message))
+      this.#retired = true
+    const { log, bytesOut } = running
+    running.settle({ outcome: failure ? { ok: false, failure } : { ok: true, result }, log, bytesOut })
+  }
+
+  #late(id: number): void {
+    const { call } = this.#running.get(id)!
+    this.#retired = true
+    this.#finish(id, {
+      reason: 'timeout',
+      message: `the call took longer than the ${call.timeoutMs / 1000} s it may take`,
+    })
+  }
+
+  /** The connection is gone: what ran fails with the reason of the process's end. */
+  async #lost(): Promise<void> {
+    this.#retired = true
+    if (this.#ended) return
+    const unknown: Failure = { reason: 'exited', message: 'the process of the function ended' }
+    this.#end(await Promise.race([this.#exitReason, sleep(reasonMs, unknown, { ref: false })]))
+  }
+
+  #end(failure: Failure): void {
+    if (this.#ended) return
+    this.#ended = failure
+    this.#loading.reject(new LoadFailed(failure))
+    for (const id of [...this.#running.keys()]) this.#finish(id, failure)
+  }
+
+  async #watch(): Promise<Failure> {
+    try {
+      const { reason, exitCode, signal } = await this.#process.exit
+      const memoryMb = this.instance.limits.memoryMb
+      if (reason === 'out_of_memory')
+        return { reason: 'out_of_memory', message: `the function used more than its ${memoryMb} MiB of memory` }
+      const how = exitCode === null ? `was ended by signal ${signal}` : `exited with ${exitCode}`
+      return { reason: 'exited', message: `the process of the function ${how}` }
+    } catch {
+      return { reason: 'exited', message: 'the sandbox of the function ended' }
+    }
+  }
+
+  /** What is written past the program, by what the function starts, is the log of the only call that runs. */
+  async #readOutput(output: AsyncGenerator<{ data: Buffer }>): Promise<void> {
+    try {
+      for await (const { data } of output) {
+        const [only] = this.#running.values()
+        if (only && this.#running.size === 1) this.#log(only, data)
+      }
+    } catch {
+      // Told by the exit.
+    }
+  }
+}
+
+export class LoadFailed extends Error {
+  readonly failure: Failure
+
+  constructor(failure: Failure) {
+    super(failure.message)
+    this.failure = failure
+  }
+}
+
+const reasons = ['error', 'bad_json', 'response_too_large', 'load_failed', 'missing_handler', 'exited']
+
+/** A worker may say anything. */
+function readFailure(payload: Buffer): Failure {
+  const text = (value: unknown, most: number) =>
+    typeof value === 'string' ? value.slice(0, most).replaceAll('\0', '') : undefined
+  try {
+    const { reason, message, type, stack } = JSON.parse(payload.toString('utf8'))
+    return {
+      reason: reasons.includes(reason) ? reason : 'error',
+      message: text(message, 8192) ?? '',
+      ...(type === undefined ? {} : { type: text(type, 200) }),
+      ...(stack === undefined ? {} : { stack: text(stack, 16_384) }),
+    }
+  } catch {
+    return { reason: 'error', message: 'the function failed and did not say how' }
+  }
+}
+
+function readHead(payload: Buffer): AnswerHead {
+  try {
+    const { status, headers } = JSON.parse(payload.toString('utf8'))
+    const isPair = (pair: unknown): pair is [string, string] =>
+      Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === 'string')
+    return {
+      ...(Number.isInteger(status) && status >= 200 && status <= 599 ? { status } : {}),
+      headers: Array.isArray(headers) ? headers.filter(isPair) : [],
+    }
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,49 @@
+import type { FastifyReply } from 'fastify'
+import type { AnswerHead } from '../functions/invocations/invocation.ts'
+
+/** Headers of an answer that are the connection's. */
+const ownHeaders = /^(connection|keep-alive|transfer-encoding|upgrade|content-length|trailer|te|proxy-.*)$/i
+
+/** An answer of a function that comes in pieces, past fastify. */
+export class FunctionAnswer {
+  readonly #reply: FastifyReply
+  begun = false
+
+  constructor(reply: FastifyReply) {
+    this.#reply = reply
+  }
+
+  begin(id: string, { status = 200, headers = [] }: AnswerHead): void {
+    this.begun = true
+    this.#reply.hijack()
+    const { raw } = this.#reply
+    for (const [name, value] of Object.entries(this.#reply.getHeaders()))
+      if (value !== undefined) raw.setHeader(name, value)
+    raw.setHeader('x-warren-invocation', id)
+    for (const [name, value] of headers) {
+      if (ownHeaders.test(name)) continue
+      try {
+        raw.appendHeader(name, value)
+      } catch {
+        // A name or a value that HTTP does not have.
+      }
+    }
+    raw.writeHead(status)
+    raw.flushHeaders()
+  }
+
+  write(piece: Buffer): void {
+    if (!this.#reply.raw.destroyed) this.#reply.raw.write(piece)
+  }
+
+  /** After the first piece a failure can only be told by breaking off. */
+  fail(error: unknown): undefined {
+    if (!this.begun) throw error
+    this.#reply.raw.destroy()
+  }
+
+  end(): FastifyReply {
+    if (!this.#reply.raw.destroyed) this.#reply.raw.end()
+    return this.#reply
+  }
+}

@@ -1,0 +1,222 @@
+import type { RequestOptions, Transport } from './transport.ts'
+
+export type FunctionRuntime = 'node24' | 'python3' | 'custom'
+
+/** A version and its share of the calls, in percent. */
+export interface FunctionTarget {
+  version: number
+  weight: number
+}
+
+export interface FunctionSettings {
+  /** Which export answers calls, such as `index.handler`. */
+  handler?: string | undefined
+  memoryMb?: number | undefined
+  cpuCores?: number | undefined
+  diskMb?: number | undefined
+  timeoutSeconds?: number | undefined
+  /** Calls that one instance answers at the same time; default 1. */
+  concurrency?: number | undefined
+  /** More instances than that are never there; 0 stops the function. */
+  maxInstances?: number | undefined
+  env?: Record<string, string> | undefined
+  /** Names of secrets, which are in its environment and nowhere else. */
+  secrets?: string[] | undefined
+  internet?: boolean | undefined
+  /** Whether its URL answers without a key. */
+  public?: boolean | undefined
+  retries?: number | undefined
+  retrySeconds?: number | undefined
+  maxAgeSeconds?: number | undefined
+  onSuccess?: { function: string } | { queue: string } | undefined
+  onFailure?: { function: string } | { queue: string } | undefined
+}
+
+export interface FunctionVersion {
+  version: number
+  runtime: FunctionRuntime
+  codeBytes: number
+  codeHash: string
+  settings: FunctionSettings
+  createdAt: string
+}
+
+export interface FunctionInfo {
+  id: string
+  name: string
+  runtime: FunctionRuntime
+  /** Requests to it are calls of the function. */
+  url: string
+  live: FunctionTarget[]
+  latest: number
+  versions: FunctionVersion[]
+  aliases: { name: string; targets: FunctionTarget[]; updatedAt: string }[]
+  counts: {
+    invocations: number
+    errors: number
+    timeouts: number
+    coldStarts: number
+    throttles: number
+    totalMs: number
+  }
+  createdAt: string
+  updatedAt: string
+}
+
+export interface DeployOptions {
+  runtime: FunctionRuntime
+  /** By path; text or bytes. */
+  files: Record<string, string | Uint8Array>
+  entry?: string | undefined
+  settings?: FunctionSettings | undefined
+  /** Whether calls go to it from now on; default true. */
+  publish?: boolean | undefined
+}
+
+export interface InvokeOptions {
+  /** A version, an alias, or `latest`. */
+  version?: string | number | undefined
+  /** A repeat with the same key gets what the first call came to. */
+  idempotencyKey?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+export interface Invocation<T = unknown> {
+  id: string
+  version: number
+  trigger: string
+  state: 'waiting' | 'running' | 'succeeded' | 'failed'
+  attempt: number
+  result?: T
+  error?: { reason: string; message: string; type?: string; stack?: string }
+  log: string
+  cold?: boolean
+  billedMs?: number
+  createdAt: string
+  startedAt?: string
+  endedAt?: string
+}
+
+export interface ScheduleInfo {
+  id: string
+  cron: string
+  timeZone: string
+  catchUp: 'skip' | 'one' | 'all'
+  payload: unknown
+  nextAt?: string
+  lastAt?: string
+  createdAt: string
+}
+
+/** Code that runs when something calls it. */
+export class Functions {
+  readonly #transport: Transport
+
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /** A new version of `name`, or the function with its first one. Throws `invalid_request` for what cannot be loaded. */
+  deploy(name: string, { files, ...options }: DeployOptions): Promise<FunctionInfo> {
+    const encoded = Object.entries(files).map(([path, content]) => [path, base64(content)])
+    return this.#transport.json('PUT', pathOf(name), { json: { ...options, files: Object.fromEntries(encoded) } })
+  }
+
+  get(name: string): Promise<FunctionInfo> {
+    return this.#transport.json('GET', pathOf(name))
+  }
+
+  async list(): Promise<FunctionInfo[]> {
+    return (await this.#transport.json<{ functions: FunctionInfo[] }>('GET', '/v1/functions')).functions
+  }
+
+  delete(name: string): Promise<void> {
+    return this.#transport.done('DELETE', pathOf(name))
+  }
+
+  /** Calls it and waits for what it returns. Throws `function_failed` or `timeout` with the reason in `details`. */
+  invoke<T = unknown>(name: string, event: unknown = null, options: InvokeOptions = {}): Promise<T> {
+    return this.#transport.json<T>('POST', `${pathOf(name)}/invoke`, requestOf(event, options))
+  }
+
+  /** As `invoke`, for an answer that comes in pieces. */
+  stream(name: string, event: unknown = null, options: InvokeOptions = {}): Promise<Response> {
+    return this.#transport.send('POST', `${pathOf(name)}/invoke`, requestOf(event, options))
+  }
+
+  /** Puts a call in the queue: it is made at least once. */
+  invokeAsync(
+    name: string,
+    event: unknown = null,
+    options: InvokeOptions = {},
+  ): Promise<{ id: string; repeated: boolean }> {
+    return this.#transport.json('POST', `${pathOf(name)}/invocations`, requestOf(event, options))
+  }
+
+  invocation<T = unknown>(name: string, id: string): Promise<Invocation<T>> {
+    return this.#transport.json('GET', `${pathOf(name)}/invocations/${encodeURIComponent(id)}`)
+  }
+
+  /** Newest first; with `endedAfter` as they ended. */
+  async invocations(
+    name: string,
+    query: { state?: Invocation['state']; search?: string; endedAfter?: string; limit?: number } = {},
+  ): Promise<Invocation[]> {
+    const path = `${pathOf(name)}/invocations`
+    return (await this.#transport.json<{ invocations: Invocation[] }>('GET', path, { query })).invocations
+  }
+
+  /** Lets all calls go to an earlier version: by default the one before that which most go to. */
+  rollback(name: string, version?: number): Promise<FunctionInfo> {
+    return this.#transport.json('POST', `${pathOf(name)}/rollback`, { json: version === undefined ? {} : { version } })
+  }
+
+  /** Says which versions calls go to that name none. */
+  setLive(name: string, targets: FunctionTarget[]): Promise<FunctionInfo> {
+    return this.#transport.json('PUT', `${pathOf(name)}/live`, { json: { targets } })
+  }
+
+  setAlias(name: string, alias: string, targets: FunctionTarget[]): Promise<FunctionInfo> {
+    return this.#transport.json('PUT', `${pathOf(name)}/aliases/${encodeURIComponent(alias)}`, { json: { targets } })
+  }
+
+  deleteAlias(name: string, alias: string): Promise<void> {
+    return this.#transport.done('DELETE', `${pathOf(name)}/aliases/${encodeURIComponent(alias)}`)
+  }
+
+  /** Calls it by the clock. */
+  schedule(
+    name: string,
+    schedule: { cron: string; timeZone?: string; catchUp?: ScheduleInfo['catchUp']; payload?: unknown },
+  ): Promise<ScheduleInfo> {
+    return this.#transport.json('POST', `${pathOf(name)}/schedules`, { json: schedule })
+  }
+
+  async schedules(name: string): Promise<ScheduleInfo[]> {
+    return (await this.#transport.json<{ schedules: ScheduleInfo[] }>('GET', `${pathOf(name)}/schedules`)).schedules
+  }
+
+  deleteSchedule(name: string, id: string): Promise<void> {
+    return this.#transport.done('DELETE', `${pathOf(name)}/schedules/${encodeURIComponent(id)}`)
+  }
+}
+
+function requestOf(event: unknown, { version, idempotencyKey, signal }: InvokeOptions): RequestOptions {
+  return {
+    json: event,
+    query: { version },
+    ...(idempotencyKey === undefined ? {} : { headers: { 'Idempotency-Key': idempotencyKey } }),
+    signal,
+  }
+}
+
+function base64(content: string | Uint8Array): string {
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
+  let text = ''
+  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000))
+  return btoa(text)
+}
+
+function pathOf(name: string): string {
+  return `/v1/functions/${encodeURIComponent(name)}`
+}
