@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util'
 import { benchCapacity } from './capacity.ts'
 import { benchForecasts, forecastBenches, printForecasts } from './forecasts.ts'
+import { benchFunctions } from './functions.ts'
 import { benchLadder } from './ladder.ts'
 import { type Machine, machine } from './measure/machine.ts'
 import { printCapacity } from './print-capacity.ts'
+import { printFunctions } from './print-functions.ts'
 import { printLadder } from './print-ladder.ts'
 import { printSandbox } from './print-sandbox.ts'
 import { printSoak } from './print-soak.ts'
@@ -15,11 +17,13 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- interpreter [--quick] [--json] [--url URL]
        npm run bench -- soak [--minutes N] [--json]
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
+       npm run bench -- functions [--quick] [--driver NAME] [--json]
        npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
 
 Starts a platform of its own in a temporary folder and measures it from outside its process.
 sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, interpreter
-how fast code interpreters are, soak whether anything grows while they come and go, capacity how many can be there at once.
+how fast code interpreters are, soak whether anything grows while they come and go, capacity how many can be there at once,
+functions how fast functions start and answer, with a bare HTTP server beside it.
 forecast, keepalive and autoscale start nothing: they score how calls of functions are foreseen, on recorded ones.
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
@@ -53,7 +57,9 @@ const wanted = Number(values.density ?? (values.quick ? 20 : 100))
 const minutes = Number(values.minutes)
 const [paused, live] = [Number(values.paused), Number(values.live)]
 const foreseen = forecastBenches.find((name) => name === bench)
-const isKnown = ['sandbox', 'ladder', 'interpreter', 'soak', 'capacity', ...forecastBenches].includes(bench ?? '')
+const isKnown = ['sandbox', 'ladder', 'interpreter', 'soak', 'capacity', 'functions', ...forecastBenches].includes(
+  bench ?? '',
+)
 const isWhole = positionals.length === 1 && isKnown && (foreseen === undefined || values.traces !== undefined)
 if (values.help || !isWhole || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
   process.stderr.write(usage)
@@ -72,6 +78,12 @@ if (bench === 'ladder' || bench === 'interpreter') {
   const report = await benchLadder({ bench, quick, url, tell })
   const after = machine()
   show(report, () => printLadder(report, before, after), after)
+  process.exit()
+}
+if (bench === 'functions') {
+  const report = await benchFunctions({ driver, quick, tell })
+  const after = machine()
+  show(report, () => printFunctions(report, before, after), after)
   process.exit()
 }
 if (bench === 'capacity') {

@@ -3,7 +3,11 @@ import type { Machine } from './measure/machine.ts'
 import { row, seriesLines } from './print-sandbox.ts'
 
 /** The report as a table for people. */
-export function printLadder({ series, skipped }: LadderReport, before: Machine, after: Machine): string {
+export function printLadder(
+  { series, skipped }: Pick<LadderReport, 'series' | 'skipped'>,
+  before: Machine,
+  after: Machine,
+): string {
   const lines = [
     `${before.processor}, ${before.cores} cores, Linux ${before.kernel}, Node ${before.node}`,
     `load ${before.load.join(' ')} before, ${after.load.join(' ')} after`,

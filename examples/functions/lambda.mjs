@@ -4,6 +4,10 @@ export const handler = async (event, context) => {
   return {
     statusCode: 200,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ text: `hello ${name}`, requestId: context.awsRequestId, left: context.getRemainingTimeInMillis() }),
+    body: JSON.stringify({
+      text: `hello ${name}`,
+      requestId: context.awsRequestId,
+      left: context.getRemainingTimeInMillis(),
+    }),
   }
 }
