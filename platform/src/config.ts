@@ -1,3 +1,4 @@
+import { gatewaySettings } from './config/gateway-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
 import { serverSettings } from './config/server-settings.ts'
@@ -12,8 +13,19 @@ export interface Config {
   port: number
   /** Below which the API and the ports of sandboxes have names, and the port that is written behind it where it is another. */
   domain: { name: string; port: number | undefined } | undefined
-  /** Files of the certificate for the domain and of its key. */
+  /** Files of the certificate to show and of its key. */
   tls: { certificate: string; key: string } | undefined
+  /** Ranges of the proxies in front that are believed. */
+  trustedProxies: string[]
+  /** Where nodes that share their limits count. */
+  redisUrl: string | undefined
+  /** Requests a minute; 0 is no limit. */
+  rates: {
+    keyPerMinute: number
+    organisationPerMinute: number
+    sandboxPerMinute: number
+    attemptsPerMinute: number
+  }
   /** Origins of web pages that may call the API. */
   corsOrigins: string[]
   /** The least isolation a sandbox gets when its request names none. */
@@ -46,7 +58,7 @@ export interface Config {
 }
 
 /** The whole configuration of the platform, one row per setting. */
-export const settings = { ...serverSettings, ...sandboxSettings, ...networkSettings }
+export const settings = { ...serverSettings, ...gatewaySettings, ...sandboxSettings, ...networkSettings }
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -56,7 +68,15 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     host: read(settings.host),
     port: read(settings.port),
     domain: read(settings.domain),
-    tls: tlsFiles(read(settings.domain), read(settings.tlsCertificate), read(settings.tlsKey)),
+    tls: tlsFiles(read(settings.tlsCertificate), read(settings.tlsKey)),
+    trustedProxies: read(settings.trustedProxies),
+    redisUrl: read(settings.redisUrl),
+    rates: {
+      keyPerMinute: read(settings.keyPerMinute),
+      organisationPerMinute: read(settings.organisationPerMinute),
+      sandboxPerMinute: read(settings.sandboxPerMinute),
+      attemptsPerMinute: read(settings.attemptsPerMinute),
+    },
     corsOrigins: read(settings.corsOrigins),
     isolation: read(settings.isolation),
     allowUnconfined: read(settings.allowUnconfined),
@@ -90,9 +110,9 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   }
 }
 
-function tlsFiles(domain: Config['domain'], certificate: string | undefined, key: string | undefined): Config['tls'] {
-  if (certificate && key && domain) return { certificate, key }
+function tlsFiles(certificate: string | undefined, key: string | undefined): Config['tls'] {
+  if (certificate && key) return { certificate, key }
   if (!certificate && !key) return undefined
-  const { tlsCertificate, tlsKey, domain: domainRow } = settings
-  throw new WarrenError('invalid_request', `${tlsCertificate.env}, ${tlsKey.env} and ${domainRow.env} go together`)
+  const { tlsCertificate, tlsKey } = settings
+  throw new WarrenError('invalid_request', `${tlsCertificate.env} and ${tlsKey.env} go together`)
 }

@@ -10,6 +10,8 @@ import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
 import { forgetEvents } from './events/outbox.ts'
+import { MemoryLimiter } from './http/gateway/memory-limiter.ts'
+import { RedisLimiter } from './http/gateway/redis-limiter.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { claimFolder } from './lib/claim-folder.ts'
@@ -99,6 +101,8 @@ async function start(): Promise<void> {
   meter.start()
   const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
+  const limiter = config.redisUrl ? await RedisLimiter.open({ url: config.redisUrl, logger }) : new MemoryLimiter()
+  opened.defer(() => limiter.close())
   const tls = await tlsCredentials(config)
   const server = await buildServer({
     config,
@@ -111,6 +115,7 @@ async function start(): Promise<void> {
     usage: (account, query) => readUsage(db, account, query),
     authenticate: authenticator({ adminKey: key, organisations, keys, now }),
     keys,
+    limiter,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,
@@ -132,8 +137,8 @@ async function start(): Promise<void> {
 }
 
 async function tlsCredentials({ home, domain, tls }: Config): Promise<TlsCredentials | undefined> {
-  if (!domain) return undefined
-  return tls ? givenCredentials(tls) : ownCredentials(home, domain.name)
+  if (tls) return givenCredentials(tls)
+  return domain && ownCredentials(home, domain.name)
 }
 
 /** Whether the database answers within a moment. */

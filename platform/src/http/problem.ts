@@ -33,11 +33,19 @@ export function problemOf(error: unknown, requestId: string): { status: number; 
   }
 }
 
+/** When a request that was one too many may come again, in whole seconds; undefined for other errors. */
+export function retryAfterOf(error: unknown): string | undefined {
+  if (!(error instanceof WarrenError) || error.code !== 'limit_exceeded') return undefined
+  return String(error.details?.retryAfterSeconds ?? 1)
+}
+
 /** Answers with `error` on a raw response: nothing may have been sent yet. */
 export function sendProblem(response: ServerResponse, error: unknown, requestId: string, status?: number): void {
   const problem = problemOf(error, requestId)
   const body = JSON.stringify(problem.body)
+  const retryAfter = retryAfterOf(error)
   response.writeHead(status ?? problem.status, {
+    ...(retryAfter ? { 'retry-after': retryAfter } : {}),
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,

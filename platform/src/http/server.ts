@@ -42,10 +42,12 @@ import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
+import { Gateway } from './gateway/gateway.ts'
+import type { Limiter } from './gateway/limiter.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
-import { Problem, problemOf } from './problem.ts'
+import { Problem, problemOf, retryAfterOf } from './problem.ts'
 import { hangUpAfter } from './refuse-upgrade.ts'
 import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
@@ -53,7 +55,7 @@ import { TlsEntrance } from './tls/tls-entrance.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
 export interface ServerDeps {
-  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain'>
+  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain' | 'rates' | 'trustedProxies'>
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
@@ -62,6 +64,7 @@ export interface ServerDeps {
   usage: UsageReader
   authenticate: Authenticate
   keys: Keys
+  limiter: Limiter
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -79,10 +82,11 @@ const patienceMs = 20_000
  * header and path, terminals by WebSocket.
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const { authenticate, sandboxes, engine, templates, volumes, secrets, config } = deps
-  const terminals = new Terminals(deps)
+  const { sandboxes, engine, templates, volumes, secrets, config } = deps
+  const gateway = new Gateway({ ...deps, ...config })
+  const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
-  const edge = new Edge({ sandboxes, authenticate, tokens, domain: config.domain?.name })
+  const edge = new Edge({ sandboxes, gateway, tokens, domain: config.domain?.name })
   const upgraded = new Set<Duplex>()
   const certified = await deps.tls?.current()
   let entrance: TlsEntrance | undefined
@@ -146,6 +150,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     if (problem.body.code === 'internal') request.log.error({ err: error, ...details }, 'request failed')
     else if (problem.status >= 500) request.log.info({ reason: error.message, ...details }, 'request refused')
     closeIfUnread(request, reply.raw)
+    const retryAfter = retryAfterOf(error)
+    if (retryAfter) reply.header('retry-after', retryAfter)
     return reply.code(problem.status).send(problem.body)
   })
   app.setNotFoundHandler(async (request, reply) => {
@@ -162,7 +168,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   healthRoutes(app, deps.isDatabaseUp)
   await app.register(
     async (v1) => {
-      accessControl(v1, authenticate)
+      accessControl(v1, gateway)
       sandboxRoutes(v1, sandboxes, at)
       executionRoutes(v1, sandboxes)
       contextRoutes(v1, sandboxes)
@@ -182,12 +188,13 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(async (e2b) =>
     e2bDoor(e2b, {
       ...deps,
+      gateway,
       view: { tokens, domain: at.domain },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,
     }),
   )
-  await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, tokens }))
+  await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, gateway, tokens }))
   return app
 }
 

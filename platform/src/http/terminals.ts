@@ -3,21 +3,21 @@ import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Account } from '../accounts/account.ts'
-import type { Authenticate } from '../accounts/authenticate.ts'
 import { authorize } from '../accounts/roles.ts'
 import type { GuestProcess } from '../engine/guest/process.ts'
 import { WarrenError } from '../errors.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { connectConsole } from './console.ts'
-import { credentialsOf, keyProtocolPrefix } from './credentials.ts'
+import { keyProtocolPrefix } from './credentials.ts'
 import { exitView } from './exit-view.ts'
+import type { Gateway } from './gateway/gateway.ts'
 import { problemOf } from './problem.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 
 interface TerminalDeps {
   sandboxes: Sandboxes
-  authenticate: Authenticate
+  gateway: Gateway
   logger: Logger
 }
 
@@ -56,7 +56,7 @@ export class Terminals {
     const { request, socket, head, requestId } = exchange
     socket.on('error', () => socket.destroy())
     try {
-      const { account, principal } = await this.#deps.authenticate(credentialsOf(request.headers))
+      const { account, principal } = await this.#deps.gateway.admit({ request })
       authorize(principal, 'sandboxes:exec')
       const url = new URL(request.url ?? '/', 'http://localhost')
       const machine = /^\/v1\/sandboxes\/([^/]+)\/console$/.exec(url.pathname)

@@ -1,6 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import { WarrenError } from '../../errors.ts'
-import { problemOf } from '../problem.ts'
+import { problemOf, retryAfterOf } from '../problem.ts'
 
 /** A refusal in the words of the contract: a JSON body with the status as its numeric `code`. */
 export class Refusal extends Error {
@@ -42,7 +42,7 @@ export function sendRefusal(response: ServerResponse, error: unknown, requestId:
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),
     'x-request-id': requestId,
-    ...(status === 429 ? { 'retry-after': '1' } : {}),
+    ...(status === 429 ? { 'retry-after': retryAfterOf(error) ?? '1' } : {}),
   })
   response.end(text)
 }
