@@ -2,6 +2,8 @@ import { Command } from 'commander'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addModelsCheck } from './commands/models/check.ts'
+import { addList as addQuotaList } from './commands/quota/list.ts'
+import { addSet as addQuotaSet } from './commands/quota/set.ts'
 import { addRun } from './commands/run.ts'
 import { addClone } from './commands/sandbox/clone.ts'
 import { addConsole } from './commands/sandbox/console.ts'
@@ -93,6 +95,10 @@ export function program(): Command {
   const secret = root.command('secret').description(text.secret).enablePositionalOptions()
   secret.helpCommand('help [command]', text.helpCommand)
   for (const add of [addSecretCreate, addSecretList, addSecretUpdate, addSecretDelete]) add(secret)
+
+  const quota = root.command('quota').description(text.quota).enablePositionalOptions()
+  quota.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addQuotaList, addQuotaSet]) add(quota)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

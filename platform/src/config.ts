@@ -17,6 +17,15 @@ export interface Config {
   tls: { certificate: string; key: string } | undefined
   /** Ranges of the proxies in front that are believed. */
   trustedProxies: string[]
+  /** What an organisation may have for which nothing else was set; what is undefined is without limit. */
+  quotas: {
+    cpuCores: number | undefined
+    memoryMb: number | undefined
+    storageMb: number | undefined
+    egressMbPerDay: number | undefined
+    functions: number | undefined
+    agentBudget: number | undefined
+  }
   /** Where nodes that share their limits count. */
   redisUrl: string | undefined
   /** Requests a minute; 0 is no limit. */
@@ -70,6 +79,14 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     domain: read(settings.domain),
     tls: tlsFiles(read(settings.tlsCertificate), read(settings.tlsKey)),
     trustedProxies: read(settings.trustedProxies),
+    quotas: {
+      cpuCores: read(settings.quotaCpu),
+      memoryMb: read(settings.quotaMemory),
+      storageMb: read(settings.quotaStorage),
+      egressMbPerDay: read(settings.quotaEgress),
+      functions: read(settings.quotaFunctions),
+      agentBudget: read(settings.quotaAgents),
+    },
     redisUrl: read(settings.redisUrl),
     rates: {
       keyPerMinute: read(settings.keyPerMinute),

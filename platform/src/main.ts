@@ -19,6 +19,7 @@ import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
 import { Meter } from './metering/meter.ts'
 import { readUsage } from './metering/read-usage.ts'
+import { createQuotas } from './quotas/quotas.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -81,6 +82,7 @@ async function start(): Promise<void> {
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const meter = new Meter({ db, network: engine.network, logger })
   opened.defer(() => meter.close())
+  const quotas = createQuotas({ db, defaults: config.quotas, now })
   const sandboxes = createSandboxes({
     db,
     engine,
@@ -99,7 +101,11 @@ async function start(): Promise<void> {
   await secrets.recover()
   opened.defer(() => volumes.close())
   meter.start()
-  const forget = [sandboxes.forgetEnded, (before: Date, most: number) => forgetEvents(db, before, most)]
+  const forget = [
+    sandboxes.forgetEnded,
+    quotas.forgetEgress,
+    (before: Date, most: number) => forgetEvents(db, before, most),
+  ]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const limiter = config.redisUrl ? await RedisLimiter.open({ url: config.redisUrl, logger }) : new MemoryLimiter()
   opened.defer(() => limiter.close())
@@ -115,6 +121,7 @@ async function start(): Promise<void> {
     usage: (account, query) => readUsage(db, account, query),
     authenticate: authenticator({ adminKey: key, organisations, keys, now }),
     keys,
+    quotas,
     limiter,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),

@@ -11,6 +11,7 @@ const layers = [
       'templates',
       'sandboxes',
       'volumes',
+      'quotas',
       'secrets',
       'metering',
       'webhooks',

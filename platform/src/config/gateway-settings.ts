@@ -1,6 +1,16 @@
 import { isIP } from 'node:net'
 import { list, number, setting } from './setting.ts'
 
+function quota(name: string, env: string, meaning: string) {
+  return setting<number | undefined>({
+    name: `quotas.${name}`,
+    env,
+    default: undefined,
+    meaning: `${meaning} Default: no limit.`,
+    parse: number({ least: 0, most: 1_000_000_000_000 }),
+  })
+}
+
 const perMinute = number({ least: 0, most: 1_000_000_000, whole: true })
 
 /** What an operator can set about who is let in how often. */
@@ -42,6 +52,24 @@ export const gatewaySettings = {
     meaning: 'Requests a minute for the inside and the ports of one sandbox. 0: no limit.',
     parse: perMinute,
   }),
+  quotaCpu: quota('cpuCores', 'WARREN_QUOTA_CPU', 'Cores of the sandboxes of an organisation together.'),
+  quotaMemory: quota('memoryMb', 'WARREN_QUOTA_MEMORY_MB', 'Memory of those sandboxes together, in MiB.'),
+  quotaStorage: quota(
+    'storageMb',
+    'WARREN_QUOTA_STORAGE_MB',
+    'Disks of the sandboxes of an organisation, also of paused ones, its volumes and its snapshots together, in MiB.',
+  ),
+  quotaEgress: quota(
+    'egressMbPerDay',
+    'WARREN_QUOTA_EGRESS_MB',
+    'What the sandboxes of an organisation send to the network in a day of UTC, in MiB.',
+  ),
+  quotaFunctions: quota('functions', 'WARREN_QUOTA_FUNCTIONS', 'Calls of functions of an organisation at once.'),
+  quotaAgents: quota(
+    'agentBudget',
+    'WARREN_QUOTA_AGENTS',
+    'What agents of an organisation may have reserved at once, in millionths of a dollar.',
+  ),
   attemptsPerMinute: setting({
     name: 'rates.attemptsPerMinute',
     env: 'WARREN_RATE_ATTEMPTS',

@@ -18,6 +18,7 @@ export type Event =
   | SecretDeleted
   | VolumeCreated
   | VolumeDeleted
+  | QuotaChanged
 
 interface About {
   accountId: string
@@ -119,6 +120,12 @@ interface SecretDeleted extends About {
 interface VolumeCreated extends About {
   type: 'volume.created'
   data: { name: string; sizeMb?: number }
+}
+
+/** About the organisation. What is null has its default again. */
+interface QuotaChanged extends About {
+  type: 'quota.changed'
+  data: { quotas: Record<string, number | null> }
 }
 
 interface VolumeDeleted extends About {

@@ -17,6 +17,7 @@ import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { UsageReader } from '../metering/usage.ts'
+import type { Quotas } from '../quotas/quotas.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Secrets } from '../secrets/secrets.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -31,6 +32,7 @@ import { logRoutes, logSchemas } from './api/logs.ts'
 import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
+import { quotaRoutes, quotaSchemas } from './api/quotas.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
@@ -64,6 +66,7 @@ export interface ServerDeps {
   usage: UsageReader
   authenticate: Authenticate
   keys: Keys
+  quotas: Quotas
   limiter: Limiter
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
@@ -83,7 +86,7 @@ const patienceMs = 20_000
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { sandboxes, engine, templates, volumes, secrets, config } = deps
-  const gateway = new Gateway({ ...deps, ...config })
+  const gateway = new Gateway({ ...deps, ...config, requestsPerMinute: deps.quotas.requestsPerMinute })
   const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ sandboxes, gateway, tokens, domain: config.domain?.name })
@@ -129,6 +132,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...secretSchemas,
     ...portSchemas,
     ...platformSchemas,
+    ...quotaSchemas,
     ...templateSchemas,
     ...usageSchemas,
   ])
@@ -180,6 +184,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       volumeRoutes(v1, volumes)
       secretRoutes(v1, secrets)
       platformRoutes(v1, engine)
+      quotaRoutes(v1, deps.quotas)
       await templateRoutes(v1, templates)
       usageRoutes(v1, deps.usage, sandboxes)
     },

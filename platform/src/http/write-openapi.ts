@@ -34,6 +34,7 @@ async function document(): Promise<object> {
     secrets: {} as never,
     authenticate: uncalled,
     keys: {} as never,
+    quotas: {} as never,
     limiter: {} as never,
     tokenSeed: '',
     isDatabaseUp: uncalled,

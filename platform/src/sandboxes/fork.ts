@@ -1,5 +1,6 @@
 import { newId } from '../lib/id.ts'
 import { getSandbox } from './get.ts'
+import { quotasOf } from './quotas-of.ts'
 import { runningInstance } from './running.ts'
 import type { ForkSandbox, Sandbox } from './sandbox.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -58,7 +59,7 @@ async function fork(
   for (const { starting } of all) busy.add(starting.id)
   try {
     for (const copy of all)
-      await store.reserve(copy.starting, account.maxSandboxes).then(
+      await store.reserve(copy.starting, quotasOf(deps, account)).then(
         () => (copy.isReserved = true),
         (error) => fail(copy, error),
       )

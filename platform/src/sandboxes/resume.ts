@@ -1,5 +1,6 @@
 import { getSandbox } from './get.ts'
 import { pauseSandbox } from './pause.ts'
+import { quotasOf } from './quotas-of.ts'
 import { notRunning } from './running.ts'
 import type { ResumeSandbox, Sandbox } from './sandbox.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -33,7 +34,7 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
   try {
     const before = await getSandbox(deps, account, id)
     if (before.state === 'running') return before
-    if (!(await store.markResuming(account.id, id, account.maxSandboxes))) throw await notRunning(deps, account, id)
+    if (!(await store.markResuming(account.id, id, quotasOf(deps, account)))) throw await notRunning(deps, account, id)
     const instance = await engine.saved
       .resume(before.instanceId!, (await getSandbox(deps, account, id)).network, AbortSignal.timeout(deadlineMs))
       .catch(async (error) => {

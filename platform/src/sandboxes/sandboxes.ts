@@ -62,7 +62,7 @@ export interface SandboxDeps {
   store: SandboxStore
   snapshots: SnapshotRecords
   templates: Templates
-  config: Pick<Config, 'defaultLimits' | 'egress'>
+  config: Pick<Config, 'defaultLimits' | 'egress' | 'quotas'>
   /** The volumes of an account by their names. */
   volumes: (account: Account, asked: readonly MountVolume[]) => Promise<MountedVolume[]>
   now: () => Date

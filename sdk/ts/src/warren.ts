@@ -1,4 +1,5 @@
 import { WarrenError } from './error.ts'
+import { Quotas } from './quotas.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
@@ -30,6 +31,7 @@ export interface RuntimeReport {
 
 /** One Warren server. Makes no connection by itself. */
 export class Warren {
+  readonly quotas: Quotas
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
   readonly secrets: Secrets
@@ -41,6 +43,7 @@ export class Warren {
     const baseUrl = options.baseUrl ?? environment('WARREN_URL') ?? 'http://127.0.0.1:7070'
     assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'))
+    this.quotas = new Quotas(this.#transport)
     this.sandboxes = new Sandboxes(this.#transport)
     this.secrets = new Secrets(this.#transport)
     this.snapshots = new Snapshots(this.#transport)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Authenticate } from '../../accounts/authenticate.ts'
+import type { Account } from '../../accounts/account.ts'
 import type { Caller } from '../../accounts/principal.ts'
 import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
@@ -22,6 +23,8 @@ interface GatewayDeps {
   authenticate: Authenticate
   limiter: Limiter
   rates: Config['rates']
+  /** Of one organisation, where it was set for it. */
+  requestsPerMinute: (account: Account) => Promise<number | undefined>
   trustedProxies: Config['trustedProxies']
 }
 
@@ -46,7 +49,7 @@ export class Gateway {
    * for the organisation, or without a good key from the address.
    */
   async admit({ request, response }: Exchange, wanted: { organisation?: string } = {}): Promise<Caller> {
-    const { authenticate, limiter, rates } = this.#deps
+    const { authenticate, limiter, rates, requestsPerMinute } = this.#deps
     const credentials = { ...credentialsOf(request.headers), ...wanted }
     const mark = credentials.key === undefined ? undefined : markOf(credentials.key)
     const isKnown = mark !== undefined && this.#known.has(mark)
@@ -71,7 +74,7 @@ export class Gateway {
     if (mark !== undefined) this.#remember(mark)
     const buckets = [
       ...given(`key:${mark}`, rates.keyPerMinute),
-      ...given(`organisation:${caller.account.id}`, rates.organisationPerMinute),
+      ...given(`organisation:${caller.account.id}`, (await requestsPerMinute(caller.account)) ?? rates.organisationPerMinute),
     ]
     if (buckets.length > 0) await this.#count(buckets, response)
     return caller
