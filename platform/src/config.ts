@@ -15,6 +15,7 @@ export interface Config {
   domain: { name: string; port: number | undefined } | undefined
   /** Files of the certificate to show and of its key. */
   tls: { certificate: string; key: string } | undefined
+  drainSeconds: number
   /** Ranges of the proxies in front that are believed. */
   trustedProxies: string[]
   /** What an organisation may have for which nothing else was set; what is undefined is without limit. */
@@ -78,6 +79,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     port: read(settings.port),
     domain: read(settings.domain),
     tls: tlsFiles(read(settings.tlsCertificate), read(settings.tlsKey)),
+    drainSeconds: read(settings.drainSeconds),
     trustedProxies: read(settings.trustedProxies),
     quotas: {
       cpuCores: read(settings.quotaCpu),

@@ -127,7 +127,10 @@ async function start(): Promise<void> {
     isDatabaseUp: () => isUp(db),
     logger,
   })
-  opened.defer(async () => void (await server.close()))
+  opened.defer(async () => {
+    await server.drain(config.drainSeconds * 1000)
+    await server.close()
+  })
   const address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
     throw cannotListen(error, config)
   })

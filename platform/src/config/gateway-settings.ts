@@ -15,6 +15,13 @@ const perMinute = number({ least: 0, most: 1_000_000_000, whole: true })
 
 /** What an operator can set about who is let in how often. */
 export const gatewaySettings = {
+  drainSeconds: setting({
+    name: 'drainSeconds',
+    env: 'WARREN_DRAIN_SECONDS',
+    default: 10,
+    meaning: 'How long requests that run may take when the platform is told to stop. What comes in meanwhile is a 503.',
+    parse: number({ least: 0, most: 3600 }),
+  }),
   trustedProxies: setting<string[]>({
     name: 'trustedProxies',
     env: 'WARREN_TRUSTED_PROXIES',

@@ -33,10 +33,11 @@ export function problemOf(error: unknown, requestId: string): { status: number; 
   }
 }
 
-/** When a request that was one too many may come again, in whole seconds; undefined for other errors. */
+/** When a request that was refused for now may come again, in whole seconds; undefined where that would not help. */
 export function retryAfterOf(error: unknown): string | undefined {
-  if (!(error instanceof WarrenError) || error.code !== 'limit_exceeded') return undefined
-  return String(error.details?.retryAfterSeconds ?? 1)
+  if (!(error instanceof WarrenError)) return undefined
+  const { retryAfterSeconds = error.code === 'limit_exceeded' ? 1 : undefined } = error.details ?? {}
+  return retryAfterSeconds === undefined ? undefined : String(retryAfterSeconds)
 }
 
 /** Answers with `error` on a raw response: nothing may have been sent yet. */

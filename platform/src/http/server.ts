@@ -44,6 +44,8 @@ import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
+import { Drain } from './gateway/drain.ts'
+import { tagEntities } from './gateway/entity-tags.ts'
 import { Gateway } from './gateway/gateway.ts'
 import type { Limiter } from './gateway/limiter.ts'
 import { knownMethods } from './known-methods.ts'
@@ -55,6 +57,15 @@ import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
 import { TlsEntrance } from './tls/tls-entrance.ts'
 import { buildValidator, describeViolation } from './validation.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Aborts when the platform begins to stop. */
+    stopping: AbortSignal
+    /** Sends away what comes in and resolves when what runs is done, or after so long. `close` comes after it. */
+    drain: (mostMs: number) => Promise<void>
+  }
+}
 
 export interface ServerDeps {
   config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain' | 'rates' | 'trustedProxies'>
@@ -86,7 +97,8 @@ const patienceMs = 20_000
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { sandboxes, engine, templates, volumes, secrets, config } = deps
-  const gateway = new Gateway({ ...deps, ...config, requestsPerMinute: deps.quotas.requestsPerMinute })
+  const drain = new Drain()
+  const gateway = new Gateway({ ...deps, drain, ...config, requestsPerMinute: deps.quotas.requestsPerMinute })
   const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ sandboxes, gateway, tokens, domain: config.domain?.name })
@@ -102,7 +114,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     serverFactory: (handle) => {
-      const server = createServer({ edge, terminals, upgraded }, handle)
+      const server = createServer({ edge, terminals, upgraded, drain }, handle)
       if (deps.tls && certified)
         entrance = new TlsEntrance(server, certified, { credentials: deps.tls, patienceMs, logger: deps.logger })
       return server
@@ -121,6 +133,11 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const allowed = knownMethods(app)
   const at = places(() => portOf(app, config), config.domain)
 
+  app.decorate('stopping', drain.stopping)
+  app.decorate('drain', async (mostMs: number) => {
+    terminals.close()
+    await drain.begin(mostMs)
+  })
   app.decorateRequest('account', null as never)
   app.decorateRequest('principal', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
@@ -141,7 +158,11 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
 
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
   allowOrigins(app, config.corsOrigins)
-  app.addHook('preParsing', async (request) => limitSlowBody(request))
+  tagEntities(app)
+  app.addHook('preParsing', async (request) => {
+    refuseCompressed(request)
+    return limitSlowBody(request)
+  })
   app.addHook('preClose', async () => {
     terminals.close()
     entrance?.close()
@@ -169,7 +190,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     return reply.code(methods.length ? 405 : 404).send(problemOf(error, request.id).body)
   })
 
-  healthRoutes(app, deps.isDatabaseUp)
+  healthRoutes(app, deps.isDatabaseUp, drain)
   await app.register(
     async (v1) => {
       accessControl(v1, gateway)
@@ -205,7 +226,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
 
 /** Requests for a sandbox never reach the router: they are passed on as they are. */
 function createServer(
-  { edge, terminals, upgraded }: { edge: Edge; terminals: Terminals; upgraded: Set<Duplex> },
+  { edge, terminals, upgraded, drain }: { edge: Edge; terminals: Terminals; upgraded: Set<Duplex>; drain: Drain },
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): http.Server {
   // Uploads may take as long as they need, so there is no limit on a whole request.
@@ -218,6 +239,7 @@ function createServer(
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
+      drain.track(request, response)
       if (!edge.serve(request, response)) handle(request, response)
     },
   )
@@ -245,6 +267,16 @@ function clientErrorHandler(error: Error & { code?: string }, socket: Socket): v
     socket,
     `HTTP/1.1 ${tooLarge ? '431 Request Header Fields Too Large' : slow ? '408 Request Timeout' : '400 Bad Request'}\r\n` +
       `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+  )
+}
+
+/** Nothing is unpacked at these doors: what a few bytes would unpack to is never seen. */
+function refuseCompressed({ headers }: FastifyRequest): void {
+  const encoding = headers['content-encoding']?.trim().toLowerCase()
+  if (encoding === undefined || encoding === '' || encoding === 'identity') return
+  throw new WarrenError(
+    'invalid_request',
+    `the body must not be compressed, and is said to be "${encoding.slice(0, 32)}"`,
   )
 }
 

@@ -78,6 +78,7 @@ export class Terminals {
     }
   }
 
+  /** Tells those who are connected; what runs in their sandboxes goes on, but for terminals. */
   close(): void {
     for (const client of this.#server.clients) client.close(1001, 'the platform stops; the process goes on')
     this.#server.close()

@@ -38,11 +38,12 @@ export function sendRefusal(response: ServerResponse, error: unknown, requestId:
   if (response.headersSent) return void response.destroy()
   const { status, body } = refusalOf(error, requestId)
   const text = JSON.stringify(body)
+  const retryAfter = retryAfterOf(error) ?? (status === 429 ? '1' : undefined)
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),
     'x-request-id': requestId,
-    ...(status === 429 ? { 'retry-after': retryAfterOf(error) ?? '1' } : {}),
+    ...(retryAfter ? { 'retry-after': retryAfter } : {}),
   })
   response.end(text)
 }

@@ -8,6 +8,7 @@ import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
 import { credentialsOf } from '../credentials.ts'
 import { clientAddress, subscriberOf, trustedProxies } from './client-address.ts'
+import type { Drain } from './drain.ts'
 import type { Bucket, Level, Limiter } from './limiter.ts'
 
 /** Keys that were good once are let in from an address that has used up its attempts: so many are remembered. */
@@ -26,6 +27,7 @@ interface GatewayDeps {
   /** Of one organisation, where it was set for it. */
   requestsPerMinute: (account: Account) => Promise<number | undefined>
   trustedProxies: Config['trustedProxies']
+  drain: Drain
 }
 
 /** What every request passes, at whichever door it comes in: who sends it, and whether they may send one more now. */
@@ -45,11 +47,12 @@ export class Gateway {
   }
 
   /**
-   * Who sends this request, and for which organisation. Throws `unauthenticated`, and `limit_exceeded` when too many came with the key,
+   * Who sends this request, and for which organisation. Throws `unauthenticated`, `unavailable` when the platform stops, and `limit_exceeded` when too many came with the key,
    * for the organisation, or without a good key from the address.
    */
   async admit({ request, response }: Exchange, wanted: { organisation?: string } = {}): Promise<Caller> {
-    const { authenticate, limiter, rates, requestsPerMinute } = this.#deps
+    const { authenticate, drain, limiter, rates, requestsPerMinute } = this.#deps
+    drain.check()
     const credentials = { ...credentialsOf(request.headers), ...wanted }
     const mark = credentials.key === undefined ? undefined : markOf(credentials.key)
     const isKnown = mark !== undefined && this.#known.has(mark)
@@ -87,6 +90,7 @@ export class Gateway {
 
   /** One more request that shows no key, but a signature, a token or a password. Throws `limit_exceeded`. */
   async admitAnyone({ request, response }: Exchange): Promise<void> {
+    this.#deps.drain.check()
     const address = subscriberOf(this.addressOf(request))
     const buckets = given(`anyone:${address}`, this.#deps.rates.sandboxPerMinute)
     if (buckets.length > 0) await this.#count(buckets, response)
@@ -94,6 +98,7 @@ export class Gateway {
 
   /** One more request for the inside or a port of a sandbox, whoever sends it. Throws `limit_exceeded`. */
   async admitTo(sandboxId: string, { response }: Pick<Exchange, 'response'>): Promise<void> {
+    this.#deps.drain.check()
     const buckets = given(`sandbox:${sandboxId.slice(0, 64)}`, this.#deps.rates.sandboxPerMinute)
     if (buckets.length > 0) await this.#count(buckets, response)
   }
