@@ -1,3 +1,4 @@
+import { abuseSettings } from './config/abuse-settings.ts'
 import { gatewaySettings } from './config/gateway-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
@@ -18,6 +19,13 @@ export interface Config {
   drainSeconds: number
   /** Ranges of the proxies in front that are believed. */
   trustedProxies: string[]
+  /** What a sandbox looks like that is abused, and what is done about it; a limit of 0 is not looked at. */
+  abuse: {
+    rule: 'observe' | 'throttle' | 'pause'
+    cpuMinutes: number
+    refusedPerMinute: number
+    egressMbPerMinute: number
+  }
   /** What an organisation may have for which nothing else was set; what is undefined is without limit. */
   quotas: {
     cpuCores: number | undefined
@@ -68,7 +76,13 @@ export interface Config {
 }
 
 /** The whole configuration of the platform, one row per setting. */
-export const settings = { ...serverSettings, ...gatewaySettings, ...sandboxSettings, ...networkSettings }
+export const settings = {
+  ...serverSettings,
+  ...gatewaySettings,
+  ...abuseSettings,
+  ...sandboxSettings,
+  ...networkSettings,
+}
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -81,6 +95,12 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     tls: tlsFiles(read(settings.tlsCertificate), read(settings.tlsKey)),
     drainSeconds: read(settings.drainSeconds),
     trustedProxies: read(settings.trustedProxies),
+    abuse: {
+      rule: read(settings.abuseRule),
+      cpuMinutes: read(settings.abuseCpuMinutes),
+      refusedPerMinute: read(settings.abuseRefused),
+      egressMbPerMinute: read(settings.abuseEgress),
+    },
     quotas: {
       cpuCores: read(settings.quotaCpu),
       memoryMb: read(settings.quotaMemory),

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { watchAbuse } from './abuse/watch.ts'
 import { adminKey } from './accounts/admin-key.ts'
 import { authenticator } from './accounts/authenticate.ts'
 import { Keys } from './accounts/keys.ts'
@@ -96,6 +97,9 @@ async function start(): Promise<void> {
   })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
+  opened.defer(
+    watchAbuse({ db, engine, sandboxes, quotas, accountOf: (id) => organisations.get(id), config, now, logger }),
+  )
   await templates.recover()
   await volumes.recover()
   await secrets.recover()

@@ -82,7 +82,7 @@ for (const { name, path, headers } of doors) {
   const send = (body: string | Uint8Array, more: Record<string, string> = {}) =>
     platform.fetch(path, {
       method: 'POST',
-      body: body as BodyInit,
+      body: body as NonNullable<RequestInit['body']>,
       headers: { ...headers, 'content-type': 'application/json', ...more },
     })
 

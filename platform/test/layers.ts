@@ -12,6 +12,7 @@ const layers = [
       'sandboxes',
       'volumes',
       'quotas',
+      'abuse',
       'secrets',
       'metering',
       'webhooks',

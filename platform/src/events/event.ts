@@ -19,6 +19,7 @@ export type Event =
   | VolumeCreated
   | VolumeDeleted
   | QuotaChanged
+  | AbuseDetected
 
 interface About {
   accountId: string
@@ -120,6 +121,17 @@ interface SecretDeleted extends About {
 interface VolumeCreated extends About {
   type: 'volume.created'
   data: { name: string; sizeMb?: number }
+}
+
+/** About a sandbox: what it showed, and what the operator's rule does about it. */
+interface AbuseDetected extends About {
+  type: 'abuse.detected'
+  data: {
+    sign: 'cpu' | 'port_scan' | 'fork_storm' | 'egress_burst'
+    seen: number
+    limit: number
+    rule: 'observe' | 'throttle' | 'pause'
+  }
 }
 
 /** About the organisation. What is null has its default again. */

@@ -34,7 +34,7 @@ import { type LiveSandbox, liveSandbox } from './live.ts'
 import { LiveSandboxes } from './live-sandboxes.ts'
 import type { Measurement } from './measure.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
-import { MetricsHistory } from './metrics-history.ts'
+import { MetricsHistory, type Sampled } from './metrics-history.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
 import { pauseSandbox } from './pause.ts'
 import { type PortRules, portRules } from './port-rules.ts'
@@ -56,6 +56,8 @@ import { type TopSandbox, topSandboxes } from './top.ts'
 import type { UseMeter } from './use-meter.ts'
 import type { MountedVolume, MountVolume } from './volumes.ts'
 import { connectSandbox, sleepingSandbox, wakeSandbox, wokenInstance } from './wake.ts'
+
+export type { Sampled }
 
 export interface SandboxDeps {
   engine: Engine
@@ -161,6 +163,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     },
     /** The running ones of an account, with what each uses now. */
     top: (account: Account): Promise<TopSandbox[]> => topSandboxes(deps, history, account),
+    /** Calls `listener` every few seconds with what each running sandbox uses. Answers with what takes that back. */
+    onSample: (listener: (sampled: Sampled) => Promise<void>): (() => void) => history.onSample(listener),
     concurrency: (account: Account, range: { from: Date; to: Date }): Promise<Concurrency[]> =>
       readConcurrency(db, account, range),
     posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),

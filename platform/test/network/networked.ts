@@ -5,8 +5,8 @@ import { addresses, type FakeInternet } from './fake-internet.ts'
 export const ordinaryUser = Number(process.env.WARREN_TEST_UID ?? 0) || undefined
 
 /** A platform whose sandboxes have the fake internet before them: root's, or an ordinary user's who stands at its border. */
-export function startNetworked(internet: FakeInternet): Promise<Platform> {
-  const resolver = { WARREN_EGRESS_DNS: addresses.resolver }
+export function startNetworked(internet: FakeInternet, more: Record<string, string> = {}): Promise<Platform> {
+  const resolver = { ...more, WARREN_EGRESS_DNS: addresses.resolver }
   return ordinaryUser === undefined
     ? startPlatform({ ...resolver, WARREN_EGRESS_UPLINK: internet.uplink })
     : startPlatform(resolver, { elsewhere: { uid: ordinaryUser, network: internet.uplink } })

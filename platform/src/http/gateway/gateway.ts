@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BlockList } from 'node:net'
-import type { Authenticate } from '../../accounts/authenticate.ts'
 import type { Account } from '../../accounts/account.ts'
+import type { Authenticate } from '../../accounts/authenticate.ts'
 import type { Caller } from '../../accounts/principal.ts'
 import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
@@ -77,7 +77,10 @@ export class Gateway {
     if (mark !== undefined) this.#remember(mark)
     const buckets = [
       ...given(`key:${mark}`, rates.keyPerMinute),
-      ...given(`organisation:${caller.account.id}`, (await requestsPerMinute(caller.account)) ?? rates.organisationPerMinute),
+      ...given(
+        `organisation:${caller.account.id}`,
+        (await requestsPerMinute(caller.account)) ?? rates.organisationPerMinute,
+      ),
     ]
     if (buckets.length > 0) await this.#count(buckets, response)
     return caller
