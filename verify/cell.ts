@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Process, Sandbox } from '@warren/sdk'
 import type { Finding } from './case.ts'
 
+/** A program may take this long where nothing is emulated. */
 const longestSeconds = 30
 
 /** A sandbox with the probe in it. */
@@ -11,9 +12,12 @@ export class Cell {
   readonly scratch: string
   /** Who can make attempts: root first, where there is one. */
   users: string[] = ['']
+  /** So many times longer may everything take in it. */
+  readonly patience: number
 
-  constructor(sandbox: Sandbox, folder: string) {
+  constructor(sandbox: Sandbox, folder: string, patience: number) {
     this.sandbox = sandbox
+    this.patience = patience
     this.scratch = `${folder}/warren-verify-${sandbox.id}`
   }
 
@@ -41,7 +45,7 @@ export class Cell {
   }
 
   async probeAs(user: string, words: string[]): Promise<Finding> {
-    const options = { timeout: longestSeconds, ...this.#as(user) }
+    const options = { timeout: longestSeconds * this.patience, ...this.#as(user) }
     const { stdout, stderr, exitCode, signal, reason } = await this.sandbox.exec([this.probeBinary, ...words], options)
     return findingOf(stdout, `${words.join(' ')} as ${user || 'root'}: ${signal ?? exitCode} ${reason} ${stderr}`)
   }
@@ -55,7 +59,7 @@ export class Cell {
 
   /** What a command writes; it may fail. */
   async sh(command: string, user = this.users[0]!): Promise<string> {
-    const { stdout } = await this.sandbox.exec(command, { timeout: longestSeconds, ...this.#as(user) })
+    const { stdout } = await this.sandbox.exec(command, { timeout: longestSeconds * this.patience, ...this.#as(user) })
     return stdout
   }
 

@@ -38,6 +38,11 @@ export class Place {
     return this.isolation === 'none'
   }
 
+  /** So many times longer may an attempt take: an emulated processor is that slow, and it is no answer. */
+  get patience(): number {
+    return this.isolation === 'microvm' ? 8 : 1
+  }
+
   /** The sandbox in which attempts are made that leave it as it is. */
   main(): Promise<Cell> {
     this.#main ??= this.#make()
@@ -92,7 +97,7 @@ export class Place {
       isolation: { driver: this.driver },
       metadata: { purpose: 'warren-verify' },
     })
-    const cell = new Cell(sandbox, this.#scratchFolder)
+    const cell = new Cell(sandbox, this.#scratchFolder, this.patience)
     this.#made.add(cell)
     await cell.open(probeBinary)
     return cell

@@ -7,6 +7,7 @@ import { gatewayUid } from '../../platform/src/engine/host/host.ts'
 import { hostGround } from '../../platform/src/engine/network/ground.ts'
 import { Network } from '../../platform/src/engine/network/network.ts'
 import type { NetworkPolicy } from '../../platform/src/engine/network/rules.ts'
+import { mintAuthority } from '../../platform/src/lib/certificate.ts'
 import { Recorder, type Series } from '../measure/series.ts'
 import type { Measurement } from './measurement.ts'
 
@@ -20,7 +21,7 @@ export const measureNetwork: Measurement = async ({ quick }) => {
   const network = await Network.open({
     ground: hostGround,
     name: `warren-bench${process.pid}`,
-    settings: { opened: [], resolvers: [] },
+    settings: { opened: [], resolvers: [], authority: mintAuthority('bench', { now: new Date() }), authorities: '' },
     gateway: { guestBinary, folder, socketDir: folder, uplinkPath: undefined, uid: gatewayUid },
     taken: [],
     log: { warn: (details, message) => process.stderr.write(`bench: ${message} ${JSON.stringify(details)}\n`) },

@@ -28,7 +28,8 @@ function said(error: unknown): Said {
   if (!(error instanceof WarrenError))
     return { code: 'internal', message: error instanceof Error ? error.message : String(error) }
   const { code, message, hint, requestId, details } = error
-  if (code === 'unauthenticated') return { code, requestId, ...keyAdvice(serverUrl()) }
+  const signsIn = ['login', 'join'].includes(process.argv[2] ?? '')
+  if (code === 'unauthenticated' && !signsIn) return { code, requestId, ...keyAdvice(serverUrl()) }
   if (typeof details?.noAnswer === 'string') {
     const url = serverUrl()
     const advice = isLocal(url) ? text.hintStart : text.hintRemote

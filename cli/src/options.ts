@@ -43,6 +43,7 @@ const isolationLevels: Isolation[] = ['none', 'namespaces', 'container', 'usersp
 export interface NetworkFlags {
   internet?: boolean
   allow?: string[]
+  secret?: string[]
   deny?: string[]
   bandwidth?: number
 }
@@ -87,15 +88,16 @@ export function withNetworkOptions(command: Command): Command {
     .option('--allow <rule>', text.optionAllow, repeated)
     .option('--deny <rule>', text.optionDeny, repeated)
     .option('--bandwidth <mbps>', text.optionBandwidth, positive)
+    .option('--secret <name>', text.optionSecret, repeated)
 }
 
-function repeated(value: string, before: string[] = []): string[] {
+export function repeated(value: string, before: string[] = []): string[] {
   return [...before, value]
 }
 
 /** Undefined where nothing is said: then it is left to the server. */
-export function networkOptions({ internet, allow, deny, bandwidth }: NetworkFlags): NetworkPolicy | undefined {
-  const said = { internet, allow, deny, bandwidthMbps: bandwidth }
+export function networkOptions({ internet, allow, deny, bandwidth, secret }: NetworkFlags): NetworkPolicy | undefined {
+  const said = { internet, allow, deny, bandwidthMbps: bandwidth, secrets: secret }
   return Object.values(said).some((value) => value !== undefined) ? said : undefined
 }
 

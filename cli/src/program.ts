@@ -1,7 +1,15 @@
 import { Command } from 'commander'
+import { addJoin } from './commands/account/join.ts'
+import { addLogin } from './commands/account/login.ts'
+import { addLogout } from './commands/account/logout.ts'
+import { addWhoami } from './commands/account/whoami.ts'
+import { addAudit } from './commands/audit/audit.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addKeys } from './commands/key/keys.ts'
 import { addModelsCheck } from './commands/models/check.ts'
+import { addMembers } from './commands/org/members.ts'
+import { addOrgs } from './commands/org/orgs.ts'
 import { addList as addQuotaList } from './commands/quota/list.ts'
 import { addSet as addQuotaSet } from './commands/quota/set.ts'
 import { addRun } from './commands/run.ts'
@@ -105,6 +113,18 @@ export function program(): Command {
   addModelsCheck(models)
 
   for (const add of [addUsage, addTop]) add(root)
+  for (const add of [addLogin, addJoin, addLogout, addWhoami]) add(root)
+  const groups = [
+    ['org', text.org, [addOrgs, addMembers]],
+    ['key', text.key, [addKeys]],
+    ['audit', text.audit, [addAudit]],
+  ] as const
+  for (const [name, description, all] of groups) {
+    const group = root.command(name).description(description).enablePositionalOptions()
+    group.helpCommand('help [command]', text.helpCommand)
+    for (const add of all) add(group)
+  }
+
   addCompletion(root)
   return root
 }

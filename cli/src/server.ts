@@ -3,10 +3,13 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Warren, WarrenError } from '@warren/sdk'
 import { text } from './messages.ts'
+import { sessionAt } from './session.ts'
 
-/** The server this command line talks to: WARREN_URL and WARREN_API_KEY, else the one of this machine. */
+/** The server this command line talks to, and as whom: WARREN_API_KEY, else who is signed in there, else the admin key of this machine. */
 export function server(): Warren {
   const baseUrl = serverUrl()
+  const session = process.env.WARREN_API_KEY ? undefined : sessionAt(baseUrl)
+  if (session) return new Warren({ baseUrl, apiKey: session.accessToken, organisation: session.organisation })
   return new Warren({ baseUrl, apiKey: process.env.WARREN_API_KEY || localKey(baseUrl) })
 }
 

@@ -116,7 +116,11 @@ fn run(options: Options) -> Result<i32, String> {
     let terminal = Terminal::open();
     let request = request(&options, terminal.as_ref());
     let writer = Arc::new(Mutex::new(socket.clone()));
-    send_frame(&writer, kind::EXEC, &request).map_err(describe)?;
+    match send_frame(&writer, kind::EXEC, &request) {
+        // Whoever is refused may be told so before they have asked; the reason is there to be read.
+        Ok(()) | Err(libc::EPIPE) => {}
+        Err(errno) => return Err(describe(errno)),
+    }
 
     let mut frames = FrameBuffer::default();
     loop {

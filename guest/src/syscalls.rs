@@ -244,6 +244,12 @@ pub fn mount(source: &str, target: &str, kind: &str, flags: u64, data: &str) -> 
 }
 
 /// A file in memory that goes with its last descriptor or mapping.
+/// Gives a part of a file back, which reads as zeros from then on.
+pub fn punch_hole(fd: RawFd, start: u64, length: u64) -> Result<(), Errno> {
+    let mode = libc::FALLOC_FL_KEEP_SIZE | libc::FALLOC_FL_PUNCH_HOLE;
+    check(unsafe { libc::fallocate(fd, mode, start as i64, length as i64) }).map(drop)
+}
+
 pub fn memory_file(name: &str, size: u64) -> Result<File, Errno> {
     let name = c_string(name.as_bytes())?;
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;

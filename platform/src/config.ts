@@ -1,6 +1,8 @@
 import { abuseSettings } from './config/abuse-settings.ts'
+import { accountsSettings } from './config/accounts-settings.ts'
 import { gatewaySettings } from './config/gateway-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
+import type { Role } from './config/role-names.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
 import { serverSettings } from './config/server-settings.ts'
 import { readSetting, type Setting } from './config/setting.ts'
@@ -44,6 +46,12 @@ export interface Config {
     sandboxPerMinute: number
     attemptsPerMinute: number
   }
+  /** Address under which people reach the platform. */
+  publicUrl: string | undefined
+  /** Provider of single sign-on, whose people are taken, and what they become. */
+  oidc:
+    | { issuer: string; clientId: string; clientSecret: string | undefined; domains: string[]; role: Role }
+    | undefined
   /** Origins of web pages that may call the API. */
   corsOrigins: string[]
   /** The least isolation a sandbox gets when its request names none. */
@@ -55,6 +63,7 @@ export interface Config {
     default: 'deny' | 'allow'
     open: string[]
     dns: string[]
+    authorities: string | undefined
     uplink: string | undefined
   }
   /** Where images of templates may come from. */
@@ -78,6 +87,7 @@ export interface Config {
 /** The whole configuration of the platform, one row per setting. */
 export const settings = {
   ...serverSettings,
+  ...accountsSettings,
   ...gatewaySettings,
   ...abuseSettings,
   ...sandboxSettings,
@@ -116,6 +126,12 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       sandboxPerMinute: read(settings.sandboxPerMinute),
       attemptsPerMinute: read(settings.attemptsPerMinute),
     },
+    publicUrl: read(settings.publicUrl),
+    oidc: provider(read(settings.oidcIssuer), read(settings.oidcClientId), {
+      clientSecret: read(settings.oidcClientSecret),
+      domains: read(settings.oidcDomains),
+      role: read(settings.oidcRole),
+    }),
     corsOrigins: read(settings.corsOrigins),
     isolation: read(settings.isolation),
     allowUnconfined: read(settings.allowUnconfined),
@@ -123,6 +139,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       default: read(settings.egress),
       open: read(settings.egressOpen),
       dns: read(settings.egressDns),
+      authorities: read(settings.egressCa),
       uplink: read(settings.egressUplink),
     },
     registry: {
@@ -154,4 +171,14 @@ function tlsFiles(certificate: string | undefined, key: string | undefined): Con
   if (!certificate && !key) return undefined
   const { tlsCertificate, tlsKey } = settings
   throw new WarrenError('invalid_request', `${tlsCertificate.env} and ${tlsKey.env} go together`)
+}
+
+function provider(
+  issuer: string | undefined,
+  clientId: string | undefined,
+  more: Pick<NonNullable<Config['oidc']>, 'clientSecret' | 'domains' | 'role'>,
+): Config['oidc'] {
+  if (issuer && clientId) return { issuer, clientId, ...more }
+  if (!issuer && !clientId) return undefined
+  throw new WarrenError('invalid_request', `${settings.oidcIssuer.env} and ${settings.oidcClientId.env} go together`)
 }

@@ -2,17 +2,18 @@ import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { watchAbuse } from './abuse/watch.ts'
+import { createAccounts } from './accounts/accounts.ts'
 import { adminKey } from './accounts/admin-key.ts'
-import { authenticator } from './accounts/authenticate.ts'
-import { Keys } from './accounts/keys.ts'
-import { Organisations, operatorsId } from './accounts/organisations.ts'
-import { tokenSeed } from './accounts/token-seed.ts'
+import { operatorsId } from './accounts/organisations.ts'
+import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
+import { AuditLog } from './audit/audit-log.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
 import { forgetEvents } from './events/outbox.ts'
 import { MemoryLimiter } from './http/gateway/memory-limiter.ts'
 import { RedisLimiter } from './http/gateway/redis-limiter.ts'
+import { places } from './http/places.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { claimFolder } from './lib/claim-folder.ts'
@@ -58,6 +59,7 @@ async function start(): Promise<void> {
   const key = await adminKey(config.home)
   const seed = await tokenSeed(config.home)
   const seal = await keptSeal(config.home)
+  const signingSeed = await accountsSeed(config.home)
   // Two platforms that take up the same sandboxes would destroy them.
   const release = await step('home.claim', config.home, async () => claimFolder(config.home))
   opened.defer(() => step('home.release', config.home, async () => release()))
@@ -77,9 +79,19 @@ async function start(): Promise<void> {
   const pull = imagePuller(config.registry, guestBinary)
   const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
   opened.defer(() => templates.close())
-  const organisations = new Organisations({ db, now, maxSandboxes: config.maxSandboxes })
-  const keys = new Keys({ db, now })
-  const secrets = createSecrets({ db, seal, now, changed: async () => {} })
+  const audit = new AuditLog({ db, logger })
+  opened.defer(() => audit.close())
+  let address = `http://${config.host}:${config.port}`
+  const accounts = createAccounts({
+    ...{ db, now, config, adminKey: key, seed: signingSeed, seal },
+    publicUrl: () => publicUrl(config, address),
+    tell: (accountId, { userId, action, outcome, client }) => {
+      const { address, requestId } = client
+      const who = { actorKind: 'user', actor: userId, action, subject: userId }
+      audit.tell(accountId, { at: Date.now(), ...who, address, requestId, outcome })
+    },
+  })
+  const secrets = createSecrets({ db, seal, now, changed: (accountId, name) => sandboxes.renewSecret(accountId, name) })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const meter = new Meter({ db, network: engine.network, logger })
   opened.defer(() => meter.close())
@@ -90,15 +102,26 @@ async function start(): Promise<void> {
     meter,
     templates,
     volumes: volumes.mounts,
+    seal,
+    revealSecrets: secrets.reveal,
     config,
     now,
     logger,
-    accountOf: (id) => organisations.get(id),
+    accountOf: (id) => accounts.organisations.get(id),
   })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
   opened.defer(
-    watchAbuse({ db, engine, sandboxes, quotas, accountOf: (id) => organisations.get(id), config, now, logger }),
+    watchAbuse({
+      db,
+      engine,
+      sandboxes,
+      quotas,
+      accountOf: (id) => accounts.organisations.get(id),
+      config,
+      now,
+      logger,
+    }),
   )
   await templates.recover()
   await volumes.recover()
@@ -107,6 +130,7 @@ async function start(): Promise<void> {
   meter.start()
   const forget = [
     sandboxes.forgetEnded,
+    accounts.forget,
     quotas.forgetEgress,
     (before: Date, most: number) => forgetEvents(db, before, most),
   ]
@@ -123,8 +147,9 @@ async function start(): Promise<void> {
     volumes,
     secrets,
     usage: (account, query) => readUsage(db, account, query),
-    authenticate: authenticator({ adminKey: key, organisations, keys, now }),
-    keys,
+    accounts,
+    db,
+    audit,
     quotas,
     limiter,
     tokenSeed: seed,
@@ -135,14 +160,14 @@ async function start(): Promise<void> {
     await server.drain(config.drainSeconds * 1000)
     await server.close()
   })
-  const address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
+  address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
     throw cannotListen(error, config)
   })
 
   await greet({
     engine,
     sandboxes,
-    account: await organisations.get(operatorsId),
+    account: await accounts.organisations.get(operatorsId),
     address,
     config,
     trust: tls?.trust,
@@ -153,6 +178,12 @@ async function start(): Promise<void> {
 async function tlsCredentials({ home, domain, tls }: Config): Promise<TlsCredentials | undefined> {
   if (tls) return givenCredentials(tls)
   return domain && ownCredentials(home, domain.name)
+}
+
+/** Where people reach the platform that listens at `address`. */
+function publicUrl({ publicUrl: given, domain }: Config, address: string): string {
+  const port = Number(new URL(address).port)
+  return given ?? (domain ? `https://api.${places(() => port, domain).domain()}` : address)
 }
 
 /** Whether the database answers within a moment. */

@@ -8,6 +8,7 @@ const layers = [
     name: 'policy',
     folders: [
       'accounts',
+      'audit',
       'templates',
       'sandboxes',
       'volumes',

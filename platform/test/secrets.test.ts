@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { test } from 'node:test'
+import { filesWith } from './network/reading.ts'
 import { startPlatform } from './platform.ts'
 
 const platform = await startPlatform({ WARREN_LOG_LEVEL: 'debug', WARREN_POOL_SIZE: '0' })
@@ -66,18 +65,6 @@ test('the value is in no file of the home and in no log, and survives a kill', a
   await platform.kill('SIGKILL')
   await platform.start()
   assert.equal((await platform.json('GET', '/v1/secrets/kept')).version, 2)
-  assert.deepEqual(await filesWith(platform.home, 'hunter2'), [])
+  assert.deepEqual(filesWith(platform.home, ['hunter2']), [])
   assert.ok(!platform.log().includes('hunter2'))
 })
-
-/** Files below `folder` that have `text` in them. */
-async function filesWith(folder: string, text: string): Promise<string[]> {
-  const found: string[] = []
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile()) continue
-    const path = join(entry.parentPath, entry.name)
-    const content = await readFile(path).catch(() => undefined)
-    if (content?.includes(text)) found.push(path)
-  }
-  return found
-}

@@ -109,7 +109,7 @@ export const filesApi: Case[] = [
     run: async (place) => {
       const cell = await place.main()
       await cell.sh(`test -p ${cell.scratch}/pipe || mkfifo -m 666 ${cell.scratch}/pipe`)
-      const signal = AbortSignal.timeout(patienceMs)
+      const signal = AbortSignal.timeout(patienceMs * place.patience)
       const read = await cell.sandbox.files.readText(`${cell.scratch}/pipe`, { signal }).catch(refused)
       if (!signal.aborted) return { open: false, saw: read || 'nothing to read' }
       const alive = await cell.sh('echo alive')

@@ -55,7 +55,9 @@ export const files: Case[] = [
       const { sandbox } = await place.main()
       for (const cwd of ['/', ...Array.from({ length: 17 }, (_, fd) => `/proc/self/fd/${fd + 3}`)]) {
         const command = `cat ${'../'.repeat(40)}${secretFile}`
-        const { stdout } = await sandbox.exec(command, { cwd, timeout: 10 }).catch(() => ({ stdout: '' }))
+        const { stdout } = await sandbox
+          .exec(command, { cwd, timeout: 10 * place.patience })
+          .catch(() => ({ stdout: '' }))
         if (stdout.includes(token)) return { open: true, saw: `from ${cwd}` }
       }
       return { open: false, saw: 'no such file from any descriptor' }

@@ -116,13 +116,13 @@ const outcomes = {
 async function attemptQuietly(cell: Cell, words: string[]): Promise<void> {
   for (const user of cell.users) {
     const attempt = cell.probeAs(user, words).catch(() => {}) // an agent that is gone does not answer
-    await Promise.race([attempt, sleep(patienceMs)])
+    await Promise.race([attempt, sleep(patienceMs * cell.patience)])
   }
 }
 
-async function endedOrAnswers({ sandbox }: Cell): Promise<keyof typeof outcomes> {
+async function endedOrAnswers({ sandbox, patience }: Cell): Promise<keyof typeof outcomes> {
   for (let tries = 0; tries < 3; tries++) {
-    const signal = AbortSignal.timeout(patienceMs)
+    const signal = AbortSignal.timeout(patienceMs * patience)
     const answer = await sandbox.exec(['true'], { signal }).catch(() => undefined)
     if (answer) return 'answers'
     const { state } = await sandbox.refresh()

@@ -84,7 +84,7 @@ export const resources: Case[] = [
   {
     id: 'resources.output',
     run: async (place) => {
-      const { stdout } = await (await place.main()).sandbox.exec(flood, { timeout: 20 })
+      const { stdout } = await (await place.main()).sandbox.exec(flood, { timeout: 20 * place.patience })
       return { open: stdout.length > 10 * megabyte, saw: `${(stdout.length / megabyte).toFixed(1)} MB were kept` }
     },
     control: () =>
@@ -98,7 +98,7 @@ export const resources: Case[] = [
     id: 'resources.log',
     run: async (place) => {
       const cell = await place.main()
-      await cell.sandbox.exec(`head -c ${3 * megabyte} /dev/zero | tr '\\0' x`, { timeout: 20 })
+      await cell.sandbox.exec(`head -c ${3 * megabyte} /dev/zero | tr '\\0' x`, { timeout: 20 * place.patience })
       const bytes = (await cell.sandbox.logs()).reduce((sum, { text }) => sum + text.length, 0)
       return { open: bytes > megabyte, saw: `${Math.round(bytes / 1000)} kB were kept` }
     },

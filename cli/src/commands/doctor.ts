@@ -28,10 +28,10 @@ async function doctor({ json }: { json?: boolean }): Promise<void> {
   process.stdout.write(
     table(
       [columnDriver, columnIsolation, columnVerdict, columnReason],
-      runtimes.map(({ driver, isolation, healthy, reason }) => [
+      runtimes.map(({ driver, isolation, healthy, onRequest, reason }) => [
         driver,
         isolation,
-        healthy ? text.works : text.worksNot,
+        healthy ? text.works : onRequest ? text.worksOnRequest : text.worksNot,
         reason,
       ]),
     ),

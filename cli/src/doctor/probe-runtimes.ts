@@ -19,6 +19,8 @@ export interface RuntimeVerdict {
   /** A sentence an operator can act on. */
   reason: string
   bootMs?: number
+  /** It was not booted: only who asks for it gets it. */
+  onRequest?: true
 }
 
 const guestBinary = fileURLToPath(new URL('../../../guest/target/release/warren-guest', import.meta.url))
@@ -64,7 +66,7 @@ export async function probeRuntimes(): Promise<RuntimeVerdict[]> {
         isolation: driver.isolation,
         healthy,
         reason,
-        ...(found.healthy && { bootMs: found.bootMs }),
+        ...(found.healthy ? { bootMs: found.bootMs } : found.untried && { onRequest: true }),
       })
     }
     return verdicts

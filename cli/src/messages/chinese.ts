@@ -1,7 +1,9 @@
+import { accountsChinese } from './accounts-chinese.ts'
 import type { english } from './english.ts'
 
 /** Every sentence of the command line in Chinese. */
 export const chinese: typeof english = {
+  ...accountsChinese,
   warren: '在您自己的机器上，用隔离的沙箱运行代码。',
   environment: `环境变量：
   WARREN_URL、WARREN_API_KEY   服务器地址与密钥；默认为本机服务器，
@@ -129,6 +131,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   argumentSecretName: '密钥的名称，以小写保存',
   argumentSecret: '密钥的名称或编号',
   argumentSecrets: '各密钥的名称或编号',
+  optionSecret: '沙箱内的程序可用占位符发往其主机的密钥；可重复',
   optionSecretHost: '允许发往的主机，如 api.example.com 或 *.example.com；可重复',
   optionFromEnv: '从这个环境变量取值，而不是标准输入',
   optionKeepValue: '值保持不变',
@@ -258,6 +261,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   endedByMemory: '已结束：内存不足',
   works: '可用',
   worksNot: '不可用',
+  worksOnRequest: '按需可用',
   doctorYes: '有可用的隔离运行时：本机可以运行沙箱。',
   doctorNo: '没有可用的隔离运行时：本机不能运行沙箱。原因见上。',
   copy: '把文件和文件夹复制到沙箱或从沙箱复制出来，沙箱一侧写作 ID:路径；- 表示标准输入或输出',
@@ -331,6 +335,9 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
     internet: '互联网',
     connected: '网络接口',
     allow: '允许',
+    rule: '请求头',
+    secret: '密钥',
+    proxy: '代理',
     deny: '拒绝',
     bandwidth: '带宽',
     sent: '已发送',

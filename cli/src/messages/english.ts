@@ -1,5 +1,8 @@
+import { accountsEnglish } from './accounts-english.ts'
+
 /** Every sentence of the command line in English. */
 export const english = {
+  ...accountsEnglish,
   warren: 'Run code in isolated sandboxes, on your own machine.',
   environment: `Environment:
   WARREN_URL, WARREN_API_KEY   the server and its key; default: the server of this machine,
@@ -129,6 +132,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   argumentSecretName: 'name of the secret; it is kept in lower case',
   argumentSecret: 'name or id of the secret',
   argumentSecrets: 'names or ids of the secrets',
+  optionSecret: 'a secret that programs inside may send to its hosts by a placeholder; may be repeated',
   optionSecretHost: 'a host it may be sent to, such as api.example.com or *.example.com; may be repeated',
   optionFromEnv: 'take the value from this variable instead of standard input',
   optionKeepValue: 'leave the value as it is',
@@ -259,6 +263,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   endedByMemory: 'ended: out of memory',
   works: 'works',
   worksNot: 'no',
+  worksOnRequest: 'on request',
   doctorYes: 'An isolating runtime works: sandboxes can run here.',
   doctorNo: 'No isolating runtime works: sandboxes cannot run here. See the reasons above.',
   copy: 'copy files and folders into a sandbox or out of it, one side as ID:PATH; - is standard input or output',
@@ -323,6 +328,9 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
     internet: 'Internet',
     connected: 'Interface',
     allow: 'Allowed',
+    rule: 'Headers',
+    secret: 'Secret',
+    proxy: 'Proxy',
     deny: 'Denied',
     bandwidth: 'Bandwidth',
     sent: 'Sent',

@@ -25,6 +25,8 @@ const SHOWN: &str = "/shown";
 /// A file on the second disk: the folders that the sandbox sees at the same path, one a line.
 const SHOWN_LIST: &str = "/shown/.shown";
 const LINE: &str = "/dev/vport0p1";
+/// Set by the host on the kernel's command line where the machine has no such line: `vsock`.
+const LINE_VARIABLE: &str = "WARREN_LINE";
 
 /// Does not return: what the first process leaves, the kernel ends.
 pub fn main() -> i32 {
@@ -51,7 +53,7 @@ fn prepare() -> Result<Prepared, String> {
         place(kind, target, kind, 0, "")?;
     }
     modules::load()?;
-    for device in DISKS.iter().chain([&LINE]) {
+    for device in DISKS {
         wait_for(device)?;
     }
     let flags = libc::MS_NODEV | libc::MS_NOATIME;
@@ -72,7 +74,13 @@ fn prepare() -> Result<Prepared, String> {
     let limits = LimitGroup::join().map_err(|error| eprintln!("warren-guest: no limits: {}", error)).ok();
     devices::make(ROOT)?;
     network::configure()?;
-    let connections = line::open(LINE)?;
+    let connections = match std::env::var(LINE_VARIABLE).as_deref() {
+        Ok("vsock") => line::carry_on(line::listen()?)?,
+        _ => {
+            wait_for(LINE)?;
+            line::carry_on(line::open(LINE)?)?
+        }
+    };
     enter(ROOT).map_err(|errno| failed("enter the root", errno))?;
     let name = b"sandbox";
     unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) };

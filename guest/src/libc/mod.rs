@@ -63,6 +63,17 @@ pub struct sockaddr_un {
 
 #[repr(C)]
 #[derive(Default)]
+pub struct sockaddr_vm {
+    pub family: u16,
+    pub reserved: u16,
+    pub port: u32,
+    pub cid: u32,
+    pub flags: u8,
+    pub zero: [u8; 3],
+}
+
+#[repr(C)]
+#[derive(Default)]
 pub struct ucred {
     pub pid: i32,
     pub uid: u32,
@@ -224,6 +235,8 @@ extern "C" {
     pub fn close(fd: c_int) -> c_int;
     pub fn read(fd: c_int, buffer: *mut c_void, count: usize) -> isize;
     pub fn write(fd: c_int, buffer: *const c_void, count: usize) -> isize;
+    #[link_name = "fallocate64"]
+    pub fn fallocate(fd: c_int, mode: c_int, start: i64, length: i64) -> c_int;
     #[link_name = "lseek64"]
     pub fn lseek(fd: c_int, offset: i64, whence: c_int) -> i64;
     #[link_name = "sendfile64"]

@@ -26,7 +26,11 @@ pub struct Engine {
     side: Side,
     streams: BTreeMap<u32, Stream>,
     inbox: Vec<u8>,
-    pub outbox: Vec<u8>,
+    outbox: Vec<u8>,
+    /// How much of the outbox may be sent before what is held back is released.
+    may_send: usize,
+    /// Host: the guest is held.
+    holds: bool,
     last_id: u32,
     /// Host: what WELCOME must carry, while it is waited for.
     awaited_welcome: Option<[u8; NONCE]>,
@@ -54,6 +58,8 @@ impl Engine {
             streams: BTreeMap::new(),
             inbox: Vec::new(),
             outbox: Vec::new(),
+            may_send: usize::MAX,
+            holds: false,
             last_id: 0,
             awaited_welcome: None,
             leftovers: 0,
@@ -82,18 +88,48 @@ impl Engine {
         encode(&mut self.outbox, frame::OPEN, self.last_id, &[]);
     }
 
-    /// Host: asks the guest to say when it has taken everything that is in the outbox now.
-    pub fn sync(&mut self, nonce: [u8; NONCE]) {
+    /// Host: asks the guest to say when it has taken everything that is in the outbox now. More is not sent until `release`;
+    /// with `hold`, by the guest neither.
+    pub fn sync(&mut self, nonce: [u8; NONCE], hold: bool) {
         self.awaited_sync = Some(nonce);
-        encode(&mut self.outbox, frame::SYNC, 0, &nonce);
+        self.holds = hold;
+        encode(&mut self.outbox, if hold { frame::HOLD } else { frame::SYNC }, 0, &nonce);
+        self.may_send = self.outbox.len();
+    }
+
+    /// Host: both go on, on the same link or another.
+    pub fn release(&mut self) {
+        self.awaited_sync = None;
+        self.may_send = usize::MAX;
+        if std::mem::take(&mut self.holds) {
+            encode(&mut self.outbox, frame::GO, 0, &[]);
+        }
+    }
+
+    /// Host: nothing is under way, in neither direction, until `release`.
+    pub fn is_held(&self) -> bool {
+        self.holds && self.awaited_sync.is_none()
+    }
+
+    /// What may be sent now.
+    pub fn sendable(&self) -> &[u8] {
+        &self.outbox[..self.outbox.len().min(self.may_send)]
+    }
+
+    pub fn sent(&mut self, count: usize) {
+        self.outbox.drain(..count);
+        if self.may_send != usize::MAX {
+            self.may_send -= count;
+        }
+    }
+
+    /// The link is another: what had come of a frame on the old one is nothing any more.
+    pub fn forget_partial(&mut self) {
+        self.inbox.clear();
     }
 
     pub fn is_syncing(&self) -> bool {
         self.awaited_sync.is_some()
-    }
-
-    pub fn give_up_sync(&mut self) {
-        self.awaited_sync = None;
     }
 
     pub fn receive(&mut self, bytes: &[u8], opener: Opener) -> Result<(), Violation> {
@@ -138,9 +174,15 @@ impl Engine {
         match (self.side, frame.kind) {
             (Side::Guest, frame::HELLO) => {
                 self.streams.clear();
+                self.may_send = usize::MAX;
                 encode(&mut self.outbox, frame::WELCOME, 0, frame.payload);
             }
             (Side::Guest, frame::SYNC) => encode(&mut self.outbox, frame::SYNCED, 0, frame.payload),
+            (Side::Guest, frame::HOLD) => {
+                encode(&mut self.outbox, frame::SYNCED, 0, frame.payload);
+                self.may_send = self.outbox.len();
+            }
+            (Side::Guest, frame::GO) => self.may_send = usize::MAX,
             (Side::Host, frame::SYNCED) => {
                 if self.awaited_sync.map_or(false, |nonce| nonce == frame.payload) {
                     self.awaited_sync = None;
@@ -314,7 +356,8 @@ mod tests {
                     let mut entries: Vec<pollfd> = from.poll_entries().collect();
                     poll(&mut entries, 0);
                     from.step(&entries);
-                    let bytes = std::mem::take(&mut from.outbox);
+                    let bytes = from.sendable().to_vec();
+                    from.sent(bytes.len());
                     let opened = &mut self.opened;
                     let mut opener = || {
                         let (agent, mux) = UnixStream::pair().unwrap();
@@ -478,10 +521,45 @@ mod tests {
         let mut link = Link::new();
         let (mut client, mut agent) = link.open();
         client.write_all(b"before").unwrap();
-        link.host.sync([3; NONCE]);
+        let mut entries: Vec<pollfd> = link.host.poll_entries().collect();
+        poll(&mut entries, 0);
+        link.host.step(&entries);
+        link.host.sync([3; NONCE], false);
         assert!(link.host.is_syncing());
         link.run();
         assert!(!link.host.is_syncing());
         assert_eq!(text_of(&mut agent, 6), "before");
+    }
+
+    #[test]
+    fn what_is_held_is_sent_after_go_by_both() {
+        let mut link = Link::new();
+        let (mut client, mut agent) = link.open();
+        link.host.sync([3; NONCE], true);
+        client.write_all(b"to the agent").unwrap();
+        link.run();
+        assert!(!link.host.is_syncing());
+        agent.write_all(b"to the client").unwrap();
+        link.run();
+        agent.set_nonblocking(true).unwrap();
+        client.set_nonblocking(true).unwrap();
+        assert!(agent.read(&mut [0; 1]).is_err() && client.read(&mut [0; 1]).is_err());
+        link.guest.forget_partial();
+        link.host.release();
+        link.run();
+        agent.set_nonblocking(false).unwrap();
+        client.set_nonblocking(false).unwrap();
+        assert_eq!(text_of(&mut agent, 12), "to the agent");
+        assert_eq!(text_of(&mut client, 13), "to the client");
+    }
+
+    #[test]
+    fn a_guest_that_is_held_and_greeted_anew_is_held_no_more() {
+        let mut link = Link::new();
+        link.host.sync([3; NONCE], true);
+        link.run();
+        link.host = Engine::host([9; NONCE]);
+        link.run();
+        assert!(link.host.is_welcome());
     }
 }

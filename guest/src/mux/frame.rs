@@ -18,6 +18,9 @@ pub const CLOSE: u8 = 7;
 /// Answered by SYNCED with the same nonce: nothing that was sent before is under way any more.
 pub const SYNC: u8 = 8;
 pub const SYNCED: u8 = 9;
+/// As SYNC, and the guest sends nothing after its answer, until GO: whatever carries the link may be cut in between.
+pub const HOLD: u8 = 10;
+pub const GO: u8 = 11;
 
 /// The other side does not keep to the protocol; nothing more of it can be understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,11 +48,11 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, Violation> {
         }
         _ => return Ok(None),
     };
-    if zero != 0 || !(HELLO..=SYNCED).contains(&kind) {
+    if zero != 0 || !(HELLO..=GO).contains(&kind) {
         return Err(Violation("a frame of unknown kind"));
     }
     let fits = match kind {
-        HELLO | WELCOME | SYNC | SYNCED => length == NONCE,
+        HELLO | WELCOME | SYNC | SYNCED | HOLD => length == NONCE,
         DATA => (1..=LARGEST_PAYLOAD).contains(&length),
         CREDIT => length == 4,
         _ => length == 0,
@@ -80,7 +83,7 @@ mod tests {
     fn what_is_no_frame_is_refused_before_its_payload_is_waited_for() {
         for header in [
             [0, 0, 0, 0, 0, 0, 0, 1],
-            [10, 0, 0, 0, 0, 0, 0, 1],
+            [12, 0, 0, 0, 0, 0, 0, 1],
             [DATA, 1, 0, 1, 0, 0, 0, 1],
             [DATA, 0, 0, 0, 0, 0, 0, 1],
             [DATA, 0, 0x40, 1, 0, 0, 0, 1],

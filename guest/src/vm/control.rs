@@ -1,6 +1,6 @@
 //! Requests of the platform to the monitor itself, on a socket of their own: what comes here never came from the guest.
 
-use super::qmp::Qmp;
+use super::monitor::Monitor;
 use super::serve::{Order, Orders};
 use super::snapshot::{pause, resume, save, Saved};
 use crate::failure::{Failure, Outcome};
@@ -16,8 +16,10 @@ const REQUEST: Duration = Duration::from_secs(10);
 
 pub struct Control {
     pub listener: UnixListener,
-    pub qmp: Qmp,
+    pub monitor: Box<dyn Monitor>,
     pub saved: Saved,
+    /// Since it went on last.
+    pub link_is_cut: bool,
     pub orders: Arc<Orders>,
 }
 
@@ -53,13 +55,20 @@ impl Control {
     }
 
     fn obey(&mut self, request: &Frame) -> Outcome<Vec<u8>> {
+        let monitor = &mut *self.monitor;
         let done = match request.kind {
-            kind::VM_STATUS => self.qmp.status().map(|status| FieldWriter::new().text(1, status).done()),
-            kind::VM_PAUSE => pause(&mut self.qmp, &self.orders).map(|()| Vec::new()),
-            kind::VM_RESUME => resume(&mut self.qmp, &self.orders).map(|()| Vec::new()),
+            kind::VM_STATUS => monitor.status().map(|status| FieldWriter::new().text(1, status).done()),
+            kind::VM_PAUSE => pause(monitor, &self.orders).map(|()| Vec::new()),
+            kind::VM_RESUME => resume(monitor, &self.orders, self.link_is_cut).map(|()| {
+                self.link_is_cut = false;
+                Vec::new()
+            }),
             kind::VM_SAVE => {
                 let with_disk = Fields::parse(&request.payload)?.flag(WITH_DISK);
-                save(&mut self.qmp, &self.saved, &self.orders, with_disk).map(|()| Vec::new())
+                let paused = pause(monitor, &self.orders);
+                // Not before: nothing is under way then.
+                self.link_is_cut |= paused.is_ok() && monitor.saving_cuts_link();
+                paused.and_then(|()| save(monitor, &self.saved, with_disk)).map(|()| Vec::new())
             }
             other => return Err(Failure::new("unsupported", format!("unknown request kind {:#04x}", other))),
         };

@@ -1,11 +1,11 @@
 #[cfg(target_arch = "x86_64")]
+use crate::libc::AF_UNIX;
+#[cfg(target_arch = "x86_64")]
 use crate::syscalls::{describe, filter_system_calls};
 
 /// Calls that nothing of ours makes once the machine runs: whoever took us over would.
 #[cfg(target_arch = "x86_64")]
-const REFUSED: [u32; 33] = [
-    41,  // socket
-    42,  // connect
+const REFUSED: [u32; 31] = [
     57,  // fork
     58,  // vfork
     59,  // execve
@@ -39,14 +39,23 @@ const REFUSED: [u32; 33] = [
     429, // move_mount
 ];
 #[cfg(target_arch = "x86_64")]
+/// Refused as well, unless the monitor must be connected to anew now and then: then only sockets of other kinds are.
+#[cfg(target_arch = "x86_64")]
+const SOCKET: u32 = 41;
+#[cfg(target_arch = "x86_64")]
+const CONNECT: u32 = 42;
+#[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xc000_003e;
+/// In what the kernel tells a filter.
+#[cfg(target_arch = "x86_64")]
+const FIRST_ARGUMENT: u32 = 16;
 /// Calls of the x32 interface have numbers from here on.
 #[cfg(target_arch = "x86_64")]
 const OTHER_INTERFACE: u32 = 0x4000_0000;
 
 /// Refuses this thread, and those it starts, what the monitor never does. The machine itself has the filter of its own program.
 #[cfg(target_arch = "x86_64")]
-pub fn enter() -> Result<(), String> {
+pub fn enter(connects: bool) -> Result<(), String> {
     let (load, equal, at_least, give) = (0x20, 0x15, 0x35, 0x06);
     let (refuse, end, allow) = (0x0005_0001, 0x8000_0000, 0x7fff_0000);
     let mut program = Vec::new();
@@ -59,9 +68,20 @@ pub fn enter() -> Result<(), String> {
     add(equal, 1, 0, ARCHITECTURE);
     add(give, 0, 0, end);
     add(load, 0, 0, 0);
-    let count = REFUSED.len() as u8;
+    let mut refused = REFUSED.to_vec();
+    if connects {
+        add(equal, 0, 4, SOCKET);
+        add(load, 0, 0, FIRST_ARGUMENT);
+        add(equal, 0, 1, AF_UNIX as u32);
+        add(give, 0, 0, allow);
+        add(give, 0, 0, refuse);
+        add(load, 0, 0, 0);
+    } else {
+        refused.extend([SOCKET, CONNECT]);
+    }
+    let count = refused.len() as u8;
     add(at_least, count + 1, 0, OTHER_INTERFACE);
-    for (index, number) in REFUSED.iter().enumerate() {
+    for (index, number) in refused.iter().enumerate() {
         add(equal, count - index as u8, 0, *number);
     }
     add(give, 0, 0, allow);
@@ -70,6 +90,6 @@ pub fn enter() -> Result<(), String> {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub fn enter() -> Result<(), String> {
+pub fn enter(_connects: bool) -> Result<(), String> {
     Ok(())
 }

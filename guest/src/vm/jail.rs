@@ -11,11 +11,23 @@ const SHOWN: [&str; 8] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives"];
 const DEVICES: [&str; 4] = ["null", "zero", "urandom", "random"];
 
-/// Leaves this process, and all it starts, alone with the programs of the host: no network, no files of users, no other's
-/// shared memory, no devices but those named, which become `owner`'s. The descriptors that are open stay open. Must be root
-/// still.
-pub fn enter(devices: &[String], owner: (u32, u32)) -> Result<(), String> {
-    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+/// A folder of its owner's, for the sockets of a monitor that makes some.
+const SOCKETS: &str = "/run";
+
+/// What is left to whoever is shut in.
+pub struct Jail<'a> {
+    /// By their names below /dev. They become `owner`'s.
+    pub devices: &'a [String],
+    pub owner: (u32, u32),
+    /// It opens its network device by name, in the network that we are in: the sandbox's own.
+    pub keeps_network: bool,
+}
+
+/// Leaves this process, and all it starts, alone with the programs of the host: no network of the host's, no files of users,
+/// no other's shared memory, no devices but those named. The descriptors that are open stay open. Must be root still.
+pub fn enter(Jail { devices, owner, keeps_network }: Jail) -> Result<(), String> {
+    let network = if keeps_network { 0 } else { libc::CLONE_NEWNET };
+    let namespaces = libc::CLONE_NEWNS | network | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     check(unsafe { libc::unshare(namespaces) }).map_err(|errno| failed("make namespaces", errno))?;
     mount("none", "/", "", libc::MS_REC | libc::MS_SLAVE, "").map_err(|errno| failed("keep mounts apart", errno))?;
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
@@ -23,6 +35,9 @@ pub fn enter(devices: &[String], owner: (u32, u32)) -> Result<(), String> {
     for path in SHOWN {
         show(path, libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV).map_err(|errno| failed(path, errno))?;
     }
+    let sockets = format!("{}{}", ROOT, SOCKETS);
+    create_dir(&sockets).map_err(|error| format!("cannot make {}: {}", sockets, error))?;
+    own(&sockets, owner, 0o700).map_err(|errno| failed(&sockets, errno))?;
     let folder = format!("{}/dev", ROOT);
     create_dir(&folder).map_err(|error| format!("cannot make {}: {}", folder, error))?;
     mount("tmpfs", &folder, "tmpfs", libc::MS_NOSUID | libc::MS_NOEXEC, "mode=0755,size=64k")
@@ -31,6 +46,10 @@ pub fn enter(devices: &[String], owner: (u32, u32)) -> Result<(), String> {
         make_device(name, 0o666, (0, 0))?;
     }
     for name in devices {
+        if let Some((folder, _)) = name.rsplit_once('/') {
+            let folder = format!("{}/dev/{}", ROOT, folder);
+            create_dir_all(&folder).map_err(|error| format!("cannot make {}: {}", folder, error))?;
+        }
         make_device(name, 0o600, owner)?;
     }
     let proc = format!("{}/proc", ROOT);
@@ -52,16 +71,21 @@ pub fn enter(devices: &[String], owner: (u32, u32)) -> Result<(), String> {
 }
 
 /// The same device as the host's of that name.
-fn make_device(name: &str, mode: u32, (uid, gid): (u32, u32)) -> Result<(), String> {
+fn make_device(name: &str, mode: u32, owner: (u32, u32)) -> Result<(), String> {
     let (from, to) = (format!("/dev/{}", name), format!("{}/dev/{}", ROOT, name));
     let device = Path::new(&from).metadata().map_err(|error| format!("{}: {}", from, error))?.rdev();
     let path = c_string(to.as_bytes()).unwrap_or_default();
-    let made = unsafe {
-        check(libc::mknod(path.as_ptr(), libc::S_IFCHR | mode, device))
-            .and_then(|_| check(libc::chmod(path.as_ptr(), mode)))
-            .and_then(|_| check(libc::lchown(path.as_ptr(), uid, gid)))
-    };
-    made.map(drop).map_err(|errno| failed(&from, errno))
+    check(unsafe { libc::mknod(path.as_ptr(), libc::S_IFCHR | mode, device) })
+        .and_then(|_| own(&to, owner, mode))
+        .map_err(|errno| failed(&from, errno))
+}
+
+fn own(path: &str, (uid, gid): (u32, u32), mode: u32) -> Result<(), Errno> {
+    let path = c_string(path.as_bytes())?;
+    unsafe {
+        check(libc::chmod(path.as_ptr(), mode))?;
+        check(libc::lchown(path.as_ptr(), uid, gid)).map(drop)
+    }
 }
 
 fn show(path: &str, flags: u64) -> Result<(), Errno> {

@@ -1,15 +1,21 @@
+use super::api::Api;
 use super::filter;
-use super::jail;
-use super::options::{Options, CONSOLE_FD, DISK_FD, LINK_FD, MEMORY_FD, QMP_FD, TAP_FD};
+use super::firecracker::Firecracker;
+use super::jail::{self, Jail};
+use super::link::Link;
+use super::monitor::Monitor;
+use super::options::{Options, CONSOLE_FD, DISK_FD, LINK_FD, MEMORY_FD, QMP_FD, SAVED_FD, TAP_FD};
+use super::qemu::Qemu;
 use super::qmp::Qmp;
+use super::snapshot::Saved;
 use super::tap::open_tap;
 use crate::libc;
 use crate::signals::Signals;
-use crate::sparse_copy::copy_sparse;
-use crate::syscalls::{c_string, check, close_from, describe, failed, memory_file, open, set_nonblocking, Errno};
+use crate::sparse_copy::{copy_sparse, copy_sparse_file};
+use crate::syscalls::{c_string, check, close_from, describe, ended_child, failed, memory_file, open, set_nonblocking, Errno};
 use std::fs::{File, OpenOptions};
 use std::io::Error;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -29,12 +35,10 @@ pub struct Machine {
     pub pid: i32,
     pub agents: UnixListener,
     pub controls: UnixListener,
-    pub link: UnixStream,
+    pub link: Link,
     pub console: UnixStream,
-    pub qmp: Qmp,
-    pub memory: File,
-    pub disk: File,
-    pub saved: OwnedFd,
+    pub monitor: Box<dyn Monitor>,
+    pub saved: Saved,
     pub signals: Signals,
 }
 
@@ -45,43 +49,61 @@ pub fn start(options: &Options) -> Result<Machine, String> {
     close_from(CONTROL_LISTENER as u32 + 1);
     let (uid, gid) = options.identity;
     let disk = make_disk(&options.disk_from, uid, gid)?;
-    let saved = make_folder(uid, gid)?;
+    let folder = make_folder(uid, gid)?;
     let memory = match options.memory_of {
         None => memory_file("guest", options.memory_mb << 20).map_err(|errno| failed("make the memory", errno))?,
         Some((pid, fd)) => open_file(&format!("/proc/{}/fd/{}", pid, fd), true)?,
     };
+    let by_name = options.api.is_some();
     let mut files = Vec::new();
     for (fd, path) in &options.files {
-        files.push((*fd, high(&open_file(path, false)?)?));
+        let file = open_file(path, false)?;
+        let given = if by_name { openable(file).map_err(|errno| failed(&format!("read {}", path), errno))? } else { file };
+        files.push((*fd, high(&given)?));
     }
-    let tap = options.network.as_deref().map(open_tap).transpose()?;
-    jail::enter(&options.devices, options.identity)?;
+    let tap = options.network.as_deref().map(|network| open_tap(network, by_name.then(|| uid))).transpose()?;
+    let keeps_network = by_name && tap.is_some();
+    jail::enter(Jail { devices: &options.devices, owner: options.identity, keeps_network })?;
     become_user(uid, gid).map_err(|errno| failed("become the machine's user", errno))?;
 
     let signals = Signals::open(&[libc::SIGCHLD]).map_err(|errno| failed("wait for signals", errno))?;
-    let (link, link_end) = socket_pair()?;
-    let (qmp, qmp_end) = socket_pair()?;
     let (console, console_end) = socket_pair()?;
-    let ends = [(LINK_FD, &link_end), (QMP_FD, &qmp_end), (CONSOLE_FD, &console_end)];
-    for (fd, end) in ends {
-        files.push((fd, high(end)?));
-    }
-    files.push((MEMORY_FD, high(&memory)?));
     files.push((DISK_FD, high(&disk)?));
-    if let Some(tap) = tap {
-        files.push((TAP_FD, high(&tap)?));
-    }
-    let pid = spawn(&options.command, files)?;
-    drop((link_end, qmp_end, console_end));
-
-    let mut qmp = Qmp::open(qmp)?;
-    if let Some(fd) = options.incoming {
-        qmp.restore(fd)?;
-    }
-    filter::enter()?;
-    set_nonblocking(link.as_raw_fd()).map_err(describe)?;
+    files.push((MEMORY_FD, high(&memory)?));
+    let (pid, link, monitor): (i32, Link, Box<dyn Monitor>) = match (&options.api, &options.vsock) {
+        (Some(api), Some((path, port))) => {
+            // Its console is what it reads and writes. It opens the tap device itself.
+            files.extend([(0, high(&console_end)?), (1, high(&console_end)?), (SAVED_FD, high(&folder)?)]);
+            let pid = spawn(&options.command, files)?;
+            let mut api = Api::open(api, || ended_child().is_some())?;
+            for request in &options.requests {
+                api.request(request)?;
+            }
+            (pid, Link::Vsock { path: path.clone(), port: *port }, Box::new(Firecracker { api }))
+        }
+        _ => {
+            let (link, link_end) = socket_pair()?;
+            let (qmp, qmp_end) = socket_pair()?;
+            for (fd, end) in [(LINK_FD, &link_end), (QMP_FD, &qmp_end), (CONSOLE_FD, &console_end)] {
+                files.push((fd, high(end)?));
+            }
+            if let Some(tap) = tap {
+                files.push((TAP_FD, high(&tap)?));
+            }
+            let pid = spawn(&options.command, files)?;
+            drop((link_end, qmp_end));
+            let mut qmp = Qmp::open(qmp)?;
+            if let Some(fd) = options.incoming {
+                qmp.restore(fd)?;
+            }
+            set_nonblocking(link.as_raw_fd()).map_err(describe)?;
+            (pid, Link::Line(link), Box::new(Qemu { qmp, pid, memory }))
+        }
+    };
+    drop(console_end);
+    filter::enter(by_name)?;
     set_nonblocking(console.as_raw_fd()).map_err(describe)?;
-    Ok(Machine { pid, agents, controls, link, console, qmp, memory, disk, saved, signals })
+    Ok(Machine { pid, agents, controls, link, console, monitor, saved: Saved { folder, disk }, signals })
 }
 
 fn listener(fd: RawFd) -> Result<UnixListener, String> {
@@ -113,6 +135,17 @@ fn make_folder(uid: u32, gid: u32) -> Result<OwnedFd, String> {
 fn open_file(path: &str, writable: bool) -> Result<File, String> {
     let options = OpenOptions::new().read(true).write(writable).custom_flags(libc::O_CLOEXEC).open(path);
     options.map_err(|error| format!("cannot open {}: {}", path, error))
+}
+
+/// A monitor that opens a descriptor's file again does so with its own rights. What only root may read it gets as a copy.
+fn openable(file: File) -> Result<File, Errno> {
+    let readable_by_all = file.metadata().map_or(false, |metadata| metadata.mode() & 0o004 != 0);
+    if readable_by_all {
+        return Ok(file);
+    }
+    let copy = memory_file("copy", 0)?;
+    copy_sparse_file(&file, &copy)?;
+    Ok(copy)
 }
 
 fn become_user(uid: u32, gid: u32) -> Result<(), Errno> {

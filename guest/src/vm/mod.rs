@@ -2,17 +2,23 @@
 //! its child, carries streams to the agent inside, holds the console, and pauses, resumes and saves the machine.
 //! It acts as the sandbox's own host user, in its control groups: whatever the guest sends it, it can cost only itself.
 
+mod api;
 mod console;
 mod control;
 mod filter;
+mod firecracker;
 mod jail;
+mod link;
 mod machine;
+mod monitor;
 mod options;
+mod qemu;
 mod qmp;
 mod ram;
 mod serve;
 mod snapshot;
 mod tap;
+mod text;
 
 use crate::libc;
 use crate::syscalls::set_signal_action;

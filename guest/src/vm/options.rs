@@ -7,6 +7,8 @@ pub const CONSOLE_FD: RawFd = 12;
 pub const MEMORY_FD: RawFd = 13;
 pub const DISK_FD: RawFd = 14;
 pub const TAP_FD: RawFd = 15;
+/// The folder that the machine is saved to.
+pub const SAVED_FD: RawFd = 16;
 /// Given by `--file`, from here on.
 pub const FIRST_FILE_FD: RawFd = 20;
 
@@ -23,6 +25,12 @@ pub struct Options {
     pub files: Vec<(RawFd, String)>,
     /// The machine's saved state is read from this one of them.
     pub incoming: Option<RawFd>,
+    /// Of a monitor that is told what to do by its API: where it serves that, below its root.
+    pub api: Option<String>,
+    /// Requests that make the machine run: `METHOD PATH BODY`.
+    pub requests: Vec<String>,
+    /// Where it leads to the guest's ports, and at which of them the agent listens.
+    pub vsock: Option<(String, u32)>,
     /// Devices of the host that the machine monitor may open, by their names below /dev.
     pub devices: Vec<String>,
     /// Interface of the sandbox's network that the machine has in its place.
@@ -53,6 +61,9 @@ impl Options {
             "--disk-from" => self.disk_from = value.to_string(),
             "--network" => self.network = Some(value.to_string()),
             "--device" => self.devices.push(value.to_string()),
+            "--api" => self.api = Some(value.to_string()),
+            "--request" => self.requests.push(value.to_string()),
+            "--vsock" => self.vsock = Some(pair(name, value)?),
             "--incoming" => self.incoming = Some(number(name, value)?),
             "--file" => {
                 let (fd, path) = value.split_once(':').ok_or_else(|| format!("--file takes FD:PATH, not {}", value))?;
@@ -72,6 +83,7 @@ impl Options {
             _ if self.identity.0 == 0 || self.identity.1 == 0 => "--setid must name a user other than root",
             _ if self.memory_mb == 0 => "--memory-mb is missing",
             _ if self.disk_from.is_empty() => "--disk-from is missing",
+            _ if self.api.is_some() != self.vsock.is_some() => "--api and --vsock belong together",
             _ if self.command.is_empty() => "the command line of the machine monitor is missing (after --)",
             _ => return Ok(self),
         };
@@ -106,12 +118,23 @@ mod tests {
     }
 
     #[test]
+    fn a_monitor_with_an_api() {
+        let words = ["--setid", "5:6", "--memory-mb", "64", "--disk-from", "/d", "--api", "/run/a", "--vsock", "/run/v:1024"];
+        let more = ["--request", "PUT /x {}", "--request", "PUT /y {}", "--", "/proc/self/fd/24"];
+        let words: Vec<String> = words.iter().chain(&more).map(|word| word.to_string()).collect();
+        let options = Options::parse(&words).unwrap();
+        assert_eq!((options.api.as_deref(), options.vsock), (Some("/run/a"), Some(("/run/v".to_string(), 1024))));
+        assert_eq!(options.requests, ["PUT /x {}", "PUT /y {}"]);
+    }
+
+    #[test]
     fn what_is_missing_or_wrong_is_named() {
         for (line, named) in [
             ("--setid 5:6 --memory-mb 64 --disk-from /d", "command line"),
             ("--setid 0:6 --memory-mb 64 --disk-from /d -- qemu", "--setid"),
             ("--setid 5:6 --disk-from /d -- qemu", "--memory-mb"),
             ("--setid 5:6 --memory-mb 64 -- qemu", "--disk-from"),
+            ("--setid 5:6 --memory-mb 64 --disk-from /d --api /a -- x", "--vsock"),
             ("--setid 5:6 --file 3:/k -- qemu", "--file"),
             ("--colour red -- qemu", "--colour"),
         ] {

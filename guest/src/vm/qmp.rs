@@ -1,3 +1,4 @@
+use super::text::word_after;
 use crate::syscalls::{describe, send_descriptor};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -109,12 +110,6 @@ impl Qmp {
             }
         }
     }
-}
-
-/// What stands between `before` and the next quote.
-fn word_after(text: &str, before: &str) -> Option<String> {
-    let (_, after) = text.split_once(before)?;
-    after.split_once('"').map(|(word, _)| word.to_string())
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //! pages of that process alone; everything else still is in the file that its memory is mapped from.
 
 use crate::sparse_copy::copy_sparse_between;
-use crate::syscalls::describe;
+use crate::syscalls::{describe, punch_hole};
 use std::fs::{read_to_string, File};
 use std::io::Error;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::io::AsRawFd;
 
 const PAGE: u64 = 4096;
 /// Pages looked at in one go.
@@ -42,6 +43,39 @@ pub fn save(pid: i32, from: &File, to: &File) -> Result<(), String> {
         }
     }
     copy_sparse_between(from, to, saved as i64, size as i64).map_err(describe)
+}
+
+/// Gives back what holds nothing but zeros: what is no part of a file takes no room, neither there nor where it is loaded.
+pub fn make_sparse(file: &File) -> Result<(), String> {
+    let failed = |error: Error| format!("the memory could not be made sparse: {}", error);
+    let size = file.metadata().map_err(failed)?.len();
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    while at < size {
+        let count = (size - at).min(PIECE as u64) as usize;
+        file.read_exact_at(&mut piece[..count], at).map_err(failed)?;
+        for (start, length) in zeros(&piece[..count]) {
+            punch_hole(file.as_raw_fd(), at + start, length).map_err(describe)?;
+        }
+        at += count as u64;
+    }
+    Ok(())
+}
+
+/// Start and length of what is whole pages of zeros.
+fn zeros(piece: &[u8]) -> Vec<(u64, u64)> {
+    let mut found: Vec<(u64, u64)> = Vec::new();
+    for (index, page) in piece.chunks_exact(PAGE as usize).enumerate() {
+        let start = index as u64 * PAGE;
+        if page.iter().any(|byte| *byte != 0) {
+            continue;
+        }
+        match found.last_mut() {
+            Some((from, length)) if *from + *length == start => *length += PAGE,
+            _ => found.push((start, PAGE)),
+        }
+    }
+    found
 }
 
 /// Where the process has mapped the file.
@@ -102,7 +136,20 @@ mod tests {
     use super::*;
     use crate::libc;
     use crate::syscalls::memory_file;
-    use std::os::unix::io::AsRawFd;
+
+    #[test]
+    fn zeros_become_holes_and_nothing_else_changes() {
+        let file = memory_file("zeros", 0).unwrap();
+        let mut bytes = vec![0; (PIECE + 3 * PAGE as usize) as usize];
+        bytes[PAGE as usize * 2 + 9] = 1;
+        bytes[PIECE + 5] = 2;
+        file.write_all_at(&bytes, 0).unwrap();
+        make_sparse(&file).unwrap();
+        let mut left = vec![9; bytes.len()];
+        file.read_exact_at(&mut left, 0).unwrap();
+        assert!(left == bytes);
+        assert_eq!(file.metadata().unwrap().blocks() * 512, 2 * PAGE);
+    }
 
     #[test]
     fn what_was_written_and_what_was_not() {

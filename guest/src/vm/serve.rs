@@ -1,7 +1,7 @@
 use super::console::Console;
 use super::control::{self, Control};
+use super::link::Linker;
 use super::machine::Machine;
-use super::snapshot::Saved;
 use crate::libc::{self, pollfd, POLLERR, POLLHUP, POLLIN, POLLOUT};
 use crate::mux::{Engine, LARGEST_PAYLOAD, NONCE};
 use crate::signals::Signals;
@@ -17,9 +17,11 @@ use std::thread;
 /// What the thread that serves requests asks of the one that holds the line.
 pub enum Order {
     Watch(UnixStream),
-    /// Answered when the guest has taken everything. From then on nothing is sent, until `Release`.
-    Sync(Sender<bool>),
-    Release,
+    /// Answered when the guest has taken everything. From then on nothing is sent, until `Release`; with `hold`, by neither.
+    Sync { tell: Sender<bool>, hold: bool },
+    /// `relink`: the connection is over, and what was held back goes on at the next.
+    Release { relink: bool },
+    Linked(UnixStream),
 }
 
 pub struct Orders {
@@ -43,19 +45,22 @@ impl Orders {
 
 /// Carries streams and the console until the machine ends; answers with its exit code.
 pub fn serve(machine: Machine) -> i32 {
-    let Machine { pid, agents, controls, link, console, qmp, memory, disk, saved, signals } = machine;
+    let Machine { pid, agents, controls, link, console, monitor, saved, signals } = machine;
     let waker = match Waker::new() {
         Ok(waker) => waker,
         Err(_) => return 1,
     };
     let orders = Arc::new(Orders { waiting: Mutex::new(Vec::new()), waker });
-    let saved = Saved { folder: saved, pid, memory, disk };
-    let control = Control { listener: controls, qmp, saved, orders: orders.clone() };
+    let (linker, link) = match Linker::start(link, orders.clone()) {
+        Ok(started) => started,
+        Err(_) => return 1,
+    };
+    let control = Control { listener: controls, monitor, saved, link_is_cut: false, orders: orders.clone() };
     if thread::Builder::new().stack_size(128 * 1024).spawn(move || control::serve(control)).is_err() {
         return 1;
     }
     let _ = agents.set_nonblocking(true);
-    let line = Line { agents, link, engine: Engine::host(nonce()), console: Console::new(console), sync: None, may_send: usize::MAX };
+    let line = Line { agents, link, linker, engine: Engine::host(nonce()), console: Console::new(console), sync: None };
     match line.carry(&signals, &orders, pid) {
         Ok(Ending::Exited(code)) => code,
         Ok(Ending::Killed(signal)) => {
@@ -72,12 +77,12 @@ pub fn serve(machine: Machine) -> i32 {
 
 struct Line {
     agents: UnixListener,
-    link: UnixStream,
+    /// None while one is being made.
+    link: Option<UnixStream>,
+    linker: Linker,
     engine: Engine,
     console: Console,
     sync: Option<Sender<bool>>,
-    /// How much of the outbox may still be sent.
-    may_send: usize,
 }
 
 const FIXED: usize = 4;
@@ -119,13 +124,12 @@ impl Line {
     }
 
     fn poll_entries(&self, signals: &Signals, orders: &Orders) -> Vec<pollfd> {
-        let sends = !self.engine.outbox.is_empty() && self.may_send > 0;
-        let link = POLLIN | if sends { POLLOUT } else { 0 };
+        let link = POLLIN | if self.engine.sendable().is_empty() { 0 } else { POLLOUT };
         let accepts = if self.engine.may_open() { self.agents.as_raw_fd() } else { -1 };
         vec![
             poll_entry(signals.fd(), POLLIN),
             poll_entry(orders.waker.fd(), POLLIN),
-            poll_entry(self.link.as_raw_fd(), link),
+            poll_entry(self.link.as_ref().map_or(-1, |link| link.as_raw_fd()), link),
             poll_entry(accepts, POLLIN),
         ]
     }
@@ -133,9 +137,15 @@ impl Line {
     fn receive(&mut self) -> Result<(), &'static str> {
         let mut buffer = [0; 2 * LARGEST_PAYLOAD];
         for _ in 0..4 {
-            match receive(self.link.as_raw_fd(), &mut buffer, libc::MSG_DONTWAIT) {
-                // It ends with the machine, whose end is told by a signal.
-                Ok(0) => break,
+            let link = match &self.link {
+                Some(link) => link.as_raw_fd(),
+                None => break,
+            };
+            match receive(link, &mut buffer, libc::MSG_DONTWAIT) {
+                Ok(0) => {
+                    self.lost();
+                    break;
+                }
                 Ok(count) => {
                     let received = self.engine.receive(&buffer[..count], &mut || None);
                     received.map_err(|violation| violation.0)?;
@@ -155,33 +165,45 @@ impl Line {
         for order in orders {
             match order {
                 Order::Watch(watcher) => self.console.watch(watcher),
-                Order::Sync(tell) if self.engine.is_welcome() => {
-                    self.engine.sync(nonce());
-                    self.may_send = self.engine.outbox.len();
+                Order::Sync { tell, hold } if self.link.is_some() && self.engine.is_welcome() => {
+                    self.engine.sync(nonce(), hold);
                     self.sync = Some(tell);
                 }
-                Order::Sync(tell) => drop(tell.send(false)),
-                Order::Release => {
-                    self.engine.give_up_sync();
+                Order::Sync { tell, .. } => drop(tell.send(false)),
+                Order::Release { relink } => {
                     self.sync = None;
-                    self.may_send = usize::MAX;
+                    self.engine.release();
+                    if relink && self.linker.ask() {
+                        self.link = None;
+                    }
                 }
+                Order::Linked(link) => self.link = Some(link),
             }
         }
     }
 
+    /// A serial line ends with the machine, whose end is told by a signal. Else all streams are over, and there will be others;
+    /// but where both sides hold back, they go on when that is over.
+    fn lost(&mut self) {
+        if self.engine.is_held() {
+            self.link = None;
+        } else if self.linker.ask() {
+            self.link = None;
+            self.sync = None;
+            self.engine = Engine::host(nonce());
+        }
+    }
+
     fn flush(&mut self) {
-        let sendable = self.engine.outbox.len().min(self.may_send);
-        let mut sent = 0;
-        while sent < sendable {
-            match send(self.link.as_raw_fd(), &self.engine.outbox[sent..sendable], libc::MSG_DONTWAIT) {
-                Ok(count) => sent += count,
+        let link = match &self.link {
+            Some(link) => link.as_raw_fd(),
+            None => return,
+        };
+        while !self.engine.sendable().is_empty() {
+            match send(link, self.engine.sendable(), libc::MSG_DONTWAIT) {
+                Ok(count) => self.engine.sent(count),
                 Err(_) => break,
             }
-        }
-        self.engine.outbox.drain(..sent);
-        if self.may_send != usize::MAX {
-            self.may_send -= sent;
         }
     }
 }

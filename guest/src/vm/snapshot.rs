@@ -1,5 +1,4 @@
-use super::qmp::Qmp;
-use super::ram;
+use super::monitor::Monitor;
 use super::serve::{Order, Orders};
 use crate::libc;
 use crate::sparse_copy::copy_sparse_file;
@@ -11,40 +10,34 @@ use std::time::Duration;
 
 const SYNC: Duration = Duration::from_secs(10);
 
-/// What a saved machine consists of, and the folder it goes to.
+/// The folder that a saved machine goes to, and the disk that is saved with it.
 pub struct Saved {
     pub folder: OwnedFd,
-    /// Of the process that runs the machine.
-    pub pid: i32,
-    /// What its memory is mapped from.
-    pub memory: File,
     pub disk: File,
 }
 
 /// Stops the machine between two frames, so that it can be saved as it stands, and nothing is sent until `resume`.
-pub fn pause(qmp: &mut Qmp, orders: &Orders) -> Result<(), String> {
-    if qmp.status()? != "running" {
+pub fn pause(monitor: &mut dyn Monitor, orders: &Orders) -> Result<(), String> {
+    if monitor.status()? != "running" {
         return Ok(());
     }
-    let paused = sync(orders).and_then(|()| qmp.pause());
+    let paused = sync(monitor, orders).and_then(|()| monitor.pause());
     if paused.is_err() {
-        orders.give(Order::Release);
+        orders.give(Order::Release { relink: false });
     }
     paused
 }
 
-/// Idempotent.
-pub fn resume(qmp: &mut Qmp, orders: &Orders) -> Result<(), String> {
-    qmp.resume()?;
-    orders.give(Order::Release);
+/// Idempotent. `relink`: the connection to the agent inside is over.
+pub fn resume(monitor: &mut dyn Monitor, orders: &Orders, relink: bool) -> Result<(), String> {
+    monitor.resume()?;
+    orders.give(Order::Release { relink });
     Ok(())
 }
 
-/// Saves the machine as `state`, `ram` and, where its disk is wanted, `disk`. It stands still afterwards, until `resume`.
-pub fn save(qmp: &mut Qmp, saved: &Saved, orders: &Orders, with_disk: bool) -> Result<(), String> {
-    pause(qmp, orders)?;
-    qmp.save(&saved.create("state")?)?;
-    ram::save(saved.pid, &saved.memory, &saved.create("ram")?)?;
+/// Saves the machine, which is paused, as `state`, `ram` and, where its disk is wanted, `disk`.
+pub fn save(monitor: &mut dyn Monitor, saved: &Saved, with_disk: bool) -> Result<(), String> {
+    monitor.save(saved)?;
     if with_disk {
         let copied = copy_sparse_file(&saved.disk, &saved.create("disk")?);
         copied.map_err(|errno| format!("the disk could not be saved: {}", describe(errno)))?;
@@ -52,10 +45,10 @@ pub fn save(qmp: &mut Qmp, saved: &Saved, orders: &Orders, with_disk: bool) -> R
     Ok(())
 }
 
-/// Nothing may be half under way to a guest that will wake up at the end of another line.
-fn sync(orders: &Orders) -> Result<(), String> {
+/// Nothing may be half under way to a guest that will wake up at the end of another line; nor from it, where this line ends.
+fn sync(monitor: &dyn Monitor, orders: &Orders) -> Result<(), String> {
     let (tell, told) = channel();
-    orders.give(Order::Sync(tell));
+    orders.give(Order::Sync { tell, hold: monitor.saving_cuts_link() });
     match told.recv_timeout(SYNC) {
         Ok(true) => Ok(()),
         _ => Err("the guest does not answer".to_string()),
@@ -63,13 +56,22 @@ fn sync(orders: &Orders) -> Result<(), String> {
 }
 
 impl Saved {
+    pub fn create(&self, name: &str) -> Result<File, String> {
+        self.file(name, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC)
+    }
+
+    /// For reading and writing.
+    pub fn open(&self, name: &str) -> Result<File, String> {
+        self.file(name, libc::O_RDWR)
+    }
+
     /// By descriptor: the path to the folder is closed to this user.
-    fn create(&self, name: &str) -> Result<File, String> {
-        let create = || -> Result<File, Errno> {
+    fn file(&self, name: &str, how: i32) -> Result<File, String> {
+        let open = || -> Result<File, Errno> {
             let path = c_string(name.as_bytes())?;
-            let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+            let flags = how | libc::O_CLOEXEC | libc::O_NOFOLLOW;
             owned(unsafe { libc::openat(self.folder.as_raw_fd(), path.as_ptr(), flags, 0o600) }).map(File::from)
         };
-        create().map_err(|errno| format!("cannot make {}: {}", name, describe(errno)))
+        open().map_err(|errno| format!("cannot open {}: {}", name, describe(errno)))
     }
 }

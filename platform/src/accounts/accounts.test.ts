@@ -9,6 +9,8 @@ import { adminKey } from './admin-key.ts'
 import { authenticator } from './authenticate.ts'
 import { Keys } from './keys.ts'
 import { Organisations } from './organisations.ts'
+import { Sessions } from './sessions.ts'
+import { Signer } from './signer.ts'
 
 test('the admin key is minted once, readable by its owner only, and has the form E2B clients accept', async (t) => {
   const home = await mkdtemp(join(tmpdir(), 'warren-key-'))
@@ -34,8 +36,9 @@ test('the admin key acts for any organisation, keys that were made for their own
   const now = () => at
   const keys = new Keys({ db, now })
   const organisations = new Organisations({ db, now, maxSandboxes: 10 })
+  const sessions = new Sessions({ db, now, signer: new Signer({ seed: 'seed', now }) })
   const other = await organisations.create({ name: 'other', maxSandboxes: 3 })
-  const authenticate = authenticator({ adminKey: 'e2b_00', organisations, keys, now })
+  const authenticate = authenticator({ adminKey: 'e2b_00', organisations, keys, sessions, now })
   const shows = async (key: string | undefined, organisation?: string) => authenticate({ key, organisation })
 
   const admin = await shows('e2b_00')

@@ -3,6 +3,7 @@ import { WarrenError } from '../errors.ts'
 import type { Keys } from './keys.ts'
 import { noOrganisation, type Organisations, operatorsId } from './organisations.ts'
 import type { Caller } from './principal.ts'
+import type { Sessions } from './sessions.ts'
 
 /** What a caller showed to say who it is. */
 export interface Credentials {
@@ -21,12 +22,26 @@ interface AuthenticatorDeps {
   adminKey: string
   organisations: Organisations
   keys: Keys
+  sessions: Sessions
   now: () => Date
 }
 
-/** Who may act: whoever has the admin key, for any organisation, and a key that was made, for its own. */
-export function authenticator({ adminKey, organisations, keys, now }: AuthenticatorDeps): Authenticate {
+/**
+ * Who may act: whoever has the admin key, for any organisation; a key that was made, for its own; and who is signed in, for those
+ * that they are a member of, without a word for the oldest.
+ */
+export function authenticator({ adminKey, organisations, keys, sessions, now }: AuthenticatorDeps): Authenticate {
   const expected = digest(adminKey)
+
+  const person = async (accessToken: string, organisation: string | undefined): Promise<Caller> => {
+    const { userId, sessionId, memberships } = await sessions.find(accessToken)
+    const found = organisation ? memberships.find((one) => one.accountId === organisation) : memberships[0]
+    if (!found && organisation) throw noOrganisation(organisation)
+    if (!found) throw new WarrenError('forbidden', 'you are a member of no organisation')
+    const principal = { kind: 'user', id: userId, ...found, scopes: undefined, sessionId } as const
+    return { account: await organisations.get(found.accountId), principal }
+  }
+
   return async ({ key: shown, organisation }) => {
     if (!shown) {
       throw new WarrenError('unauthenticated', 'the request carries no key', {
@@ -39,6 +54,7 @@ export function authenticator({ adminKey, organisations, keys, now }: Authentica
       const principal = { kind: 'admin', id: 'admin', role: 'operator', scopes: undefined } as const
       return { account, principal: { ...principal, accountId: account.id } }
     }
+    if (shown.startsWith('eyJ')) return person(shown, organisation)
     const key = await keys.find(shown)
     if (!key) throw new WarrenError('unauthenticated', 'the key is not known')
     if (key.expiresAt && key.expiresAt <= now())

@@ -90,8 +90,8 @@ export class Keys {
     })
   }
 
-  /** What was remembered may be wrong: the role of a service account has changed. */
-  forgetRoles(): void {
+  /** What is remembered may be wrong: those of a service account went with it. */
+  forgetAll(): void {
     this.#remembered.clear()
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { allows, authorize, authorizeGrant, permissionNames, permissionsOf, type Role, roleNames } from './roles.ts'
+import { roleNames } from '../config/role-names.ts'
+import { allows, authorize, authorizeGrant, permissionNames, permissionsOf, type Role } from './roles.ts'
 
 const may = (role: Role, ...scopes: never[]) => permissionsOf({ role, scopes: scopes.length > 0 ? scopes : undefined })
 

@@ -1,3 +1,4 @@
+import type { Role } from '../config/role-names.ts'
 import { WarrenError } from '../errors.ts'
 import type { Principal } from './principal.ts'
 
@@ -56,10 +57,9 @@ export const roles = {
   billing: ['usage:read', 'billing:read', 'billing:manage', 'members:read'],
   /** Looks on, and does not see inside. */
   viewer: without(ending('read'), 'billing:read', 'audit:read', 'secrets:read'),
-} as const satisfies Record<string, readonly Permission[]>
+} as const satisfies Record<Role, readonly Permission[]>
 
-export type Role = keyof typeof roles
-export const roleNames = Object.keys(roles) as Role[]
+export type { Role }
 export const permissionNames = all
 
 /** What `principal` may do: what its role may, as far as its scopes do not narrow that. */

@@ -25,6 +25,14 @@ export const networkSettings = {
     meaning: 'DNS servers that are asked for sandboxes, with commas between. Default: those of the host.',
     parse: list,
   }),
+  egressCa: setting<string | undefined>({
+    name: 'egress.authorities',
+    env: 'WARREN_EGRESS_CA',
+    default: undefined,
+    meaning:
+      'A file of certificates in PEM. Where requests of sandboxes are changed on their way out, servers may be signed by these authorities as well as by the usual ones.',
+    parse: (text) => resolve(text),
+  }),
   egressUplink: setting<string | undefined>({
     name: 'egress.uplink',
     env: 'WARREN_EGRESS_UPLINK',

@@ -47,7 +47,8 @@ export const sandboxSettings = {
     name: 'maxSandboxes',
     env: 'WARREN_MAX_SANDBOXES',
     default: 1000,
-    meaning: 'How many sandboxes may live at once.',
+    meaning:
+      'How many sandboxes of one organisation may live at once, unless the organisation has a number of its own.',
     parse: number({ least: 1, most: 100_000, whole: true }),
   }),
   diskWriteMbps: setting({

@@ -1,5 +1,6 @@
 import type { Driver } from './driver.ts'
 import { microvmDriver } from './drivers/microvm/driver.ts'
+import { firecracker } from './drivers/microvm/firecracker.ts'
 import { qemu } from './drivers/microvm/qemu.ts'
 import { namespacesDriver } from './drivers/namespaces/driver.ts'
 import { ociDriver } from './drivers/oci/driver.ts'
@@ -19,6 +20,7 @@ interface DriverOptions {
 /** Every driver there is, strongest first. */
 export function createDrivers(host: Host, options: DriverOptions): Driver[] {
   return [
+    microvmDriver(host, firecracker, options),
     microvmDriver(host, qemu, options),
     ociDriver(host, runsc),
     ociDriver(host, runc),

@@ -23,6 +23,7 @@ import { Instance } from './instance.ts'
 import { InstanceNetwork } from './instance-network.ts'
 import type { InstanceRecord } from './instance-store.ts'
 import { Ladder } from './ladder.ts'
+import { looksInto } from './network/outgoing.ts'
 import { measurePosture, type Posture } from './posture.ts'
 import { PreparedStarts } from './prepared-starts.ts'
 import { Remains, removeStrayGroups } from './remains.ts'
@@ -30,6 +31,7 @@ import { type Runtime, runtimeOf } from './runtime.ts'
 import { SavedStates } from './saved-states.ts'
 import { StartQueue } from './start-queue.ts'
 import type { StartRequest } from './start-request.ts'
+import { trustVariables } from './trust-authority.ts'
 import type { VolumeFiles } from './volume-files.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -142,6 +144,7 @@ export class Engine {
         this.#prepareGuest(instance, request, { isNew: !warm, signal }),
         this.network.set(instance, request.network),
       ])
+      await this.network.trust(instance, request.network)
       signal.throwIfAborted()
     } catch (error) {
       await this.#clear(instance)
@@ -248,7 +251,8 @@ export class Engine {
     request: StartRequest,
     { isNew, signal }: { isNew: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const env = { ...spec.rootfs.env, ...request.env }
+    const trust = looksInto(request.network?.outgoing) ? trustVariables : {}
+    const env = { ...spec.rootfs.env, ...trust, ...request.env }
     if (Object.keys(env).length > 0) await step('agent.configure', id, () => guest.configure({ env }))
     else if (isNew) await guest.ping(AbortSignal.any([signal, AbortSignal.timeout(bootDeadlineMs)]))
   }

@@ -1,8 +1,11 @@
 import { WarrenError } from '../errors.ts'
 import type { Driver, InstanceSpec, NetworkPlace } from './driver.ts'
+import type { Instance } from './instance.ts'
 import type { GatewayStatus, SlotBytes } from './network/messages.ts'
 import type { Network } from './network/network.ts'
+import { looksInto } from './network/outgoing.ts'
 import { closedPolicy, isOpenPolicy, type NetworkPolicy } from './network/rules.ts'
+import { trustAuthority } from './trust-authority.ts'
 
 interface Placed {
   spec: Pick<InstanceSpec, 'network'>
@@ -55,6 +58,12 @@ export class InstanceNetwork {
     this.checkInstance(instance, policy)
     const { network } = instance.spec
     if (network && typeof this.#network !== 'string') await this.#network.set(network.slot, policy)
+  }
+
+  /** Lets what runs there trust the gateway, if requests are looked into by it. The instance must not stand still. */
+  async trust({ spec, guest }: Instance, { outgoing }: NetworkPolicy = closedPolicy): Promise<void> {
+    if (!spec.network || typeof this.#network === 'string' || !looksInto(outgoing)) return
+    await trustAuthority(guest.files, this.#network.authority)
   }
 
   /** Whether it had one that is gone, so that it will never reach anything. */

@@ -2,8 +2,8 @@ import { WarrenError } from '../errors.ts'
 import { type IsolationWanted, type ProbedDriver, wantsEmulation } from './choose-driver.ts'
 import { type Driver, type Fingerprint, isolations } from './driver.ts'
 
-/** What did not boot is tried again after this long, then after twice as long, and so on; milliseconds. */
-const retryMs = { shortest: 30_000, longest: 3_600_000 }
+/** What did not boot is tried again after this long, then after twice as long, and so on; milliseconds. Sooner while nothing works. */
+const retryMs = { nothing: 1000, shortest: 30_000, longest: 3_600_000 }
 
 /** Boots a driver's backend; one that only emulates when it was `asked` for. */
 type Probe = (driver: Driver, asked: boolean) => Promise<Fingerprint>
@@ -19,7 +19,7 @@ export class Ladder {
   #known: ProbedDriver[] = []
   readonly #asked = new Map<Driver, Promise<void>>()
   #probing: Promise<void> | undefined
-  #retryMs = retryMs.shortest
+  #retryMs: number = retryMs.nothing
   #retryAt = 0
 
   constructor(drivers: readonly Driver[], probe: Probe) {
@@ -65,6 +65,8 @@ export class Ladder {
 
   async #probeFailed(): Promise<void> {
     this.#known = await Promise.all(this.#drivers.map((driver) => this.#verdict(driver)))
+    if (this.#known.some(({ fingerprint }) => fingerprint.healthy))
+      this.#retryMs = Math.max(this.#retryMs, retryMs.shortest)
     this.#retryAt = Date.now() + this.#retryMs
     this.#retryMs = Math.min(this.#retryMs * 2, retryMs.longest)
     this.#probing = undefined

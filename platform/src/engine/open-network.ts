@@ -1,7 +1,9 @@
+import { X509Certificate } from 'node:crypto'
 import { constants, openSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../errors.ts'
+import { keptAuthority } from '../lib/kept-authority.ts'
 import { runCommand } from '../lib/run-command.ts'
 import { step } from '../lib/step.ts'
 import { systemPath } from '../lib/system-path.ts'
@@ -16,6 +18,8 @@ export interface EgressOptions {
   open: string[]
   /** DNS servers to ask instead of the host's. */
   dns: string[]
+  /** A file with certificates of authorities, in PEM, that servers are checked against beside the usual ones. */
+  authorities: string | undefined
   /** The network namespace from which connections go out; the platform's own unless said. */
   uplink: string | undefined
 }
@@ -37,6 +41,7 @@ export async function openNetwork(
     // ip knows the option by its short form alone, and says so with another exit code.
     if (!ok && failure === 'is not installed') return `${command} ${failure} (apt-get install ${packageName})`
   }
+  const authorities = egress.authorities === undefined ? '' : await readAuthorities(egress.authorities)
   const folder = join(home, 'network')
   await step('network.folder', folder, () => mkdir(folder, { recursive: true, mode: 0o700 }))
   const records = await store.readAll()
@@ -48,7 +53,12 @@ export async function openNetwork(
       ground,
       name,
       log,
-      settings: { opened: egress.open, resolvers: egress.dns },
+      settings: {
+        opened: egress.open,
+        resolvers: egress.dns,
+        authority: await keptAuthority(join(home, 'egress-ca'), { name: 'Warren egress' }),
+        authorities,
+      },
       taken,
       gateway: {
         guestBinary: host.guestBinary,
@@ -63,6 +73,18 @@ export async function openNetwork(
     const reason = (error as Error).message
     log.warn({ err: error }, 'sandboxes get no network')
     return reason
+  }
+}
+
+async function readAuthorities(path: string): Promise<string> {
+  try {
+    const text = await readFile(path, 'utf8')
+    new X509Certificate(text)
+    return text
+  } catch (cause) {
+    throw new WarrenError('invalid_request', `WARREN_EGRESS_CA must name a file of certificates in PEM, not ${path}`, {
+      cause,
+    })
   }
 }
 

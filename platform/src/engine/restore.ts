@@ -48,6 +48,7 @@ export async function restoreInstance(
     try {
       const { env } = request
       await Promise.all([giveIdentity(instance.guest, { env, isCopy: true }), network.set(instance, request.network)])
+      await network.trust(instance, request.network)
       return instance
     } catch (error) {
       await parts.clear(instance)

@@ -24,6 +24,8 @@ export async function resumeInstance(
   await resident?.resume()
   await parts.store.clearPaused(id)
   parts.paused.delete(id)
+  // It has what it needs, unless its policy was changed while it stood still.
+  if (resident) await parts.network.trust(resident, policy).catch(() => {})
   if (!resident) parts.watch(instance)
   return instance
 }
@@ -49,6 +51,7 @@ async function bringBack(
     const inner = await parts.inTurn(signal, () => driver.restore!(spec, store.dir(id), source, signal))
     instance = new Instance(spec, driver, inner)
     await Promise.all([giveIdentity(instance.guest, { env: settled.env }), network.set(instance, policy)])
+    await network.trust(instance, policy)
     return instance
   } catch (error) {
     await instance?.putAway(keptOfPaused)

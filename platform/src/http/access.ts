@@ -3,6 +3,7 @@ import type { Account } from '../accounts/account.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { authorize, type Permission } from '../accounts/roles.ts'
 import type { Gateway } from './gateway/gateway.ts'
+import { refuseKeyInAddress } from './keys-in-addresses.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,12 +24,13 @@ declare module 'fastify' {
  * Lets into the routes of `app` who may call them: the one place where that is decided. A route that does not say what it
  * takes is refused when it is added, so that none can be forgotten.
  */
-export function accessControl(app: FastifyInstance, gateway: Gateway): void {
+export function accessControl(app: FastifyInstance, gateway: Pick<Gateway, 'admit' | 'admitAnyone'>): void {
   app.addHook('onRoute', ({ method, url, config }) => {
     if (config?.permission === undefined)
       throw new Error(`${method} ${url} declares no permission: config: { permission: … }, see accounts/roles.ts`)
   })
   app.addHook('onRequest', async (request, reply) => {
+    refuseKeyInAddress(request.url)
     const { permission } = request.routeOptions.config
     const exchange = { request: request.raw, response: reply.raw }
     // What does not exist is answered without a look at who asks.

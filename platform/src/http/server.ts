@@ -10,8 +10,8 @@ import {
   fastify,
   LogController,
 } from 'fastify'
-import type { Authenticate } from '../accounts/authenticate.ts'
-import type { Keys } from '../accounts/keys.ts'
+import type { Accounts } from '../accounts/accounts.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
@@ -20,25 +20,34 @@ import type { UsageReader } from '../metering/usage.ts'
 import type { Quotas } from '../quotas/quotas.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Secrets } from '../secrets/secrets.ts'
+import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { accessControl } from './access.ts'
+import { auditRoutes, auditSchemas } from './api/audit.ts'
+import { authRoutes, authSchemas } from './api/auth.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
 import { healthRoutes } from './api/health.ts'
+import { keyRoutes, keySchemas } from './api/keys.ts'
 import { logRoutes, logSchemas } from './api/logs.ts'
+import { memberRoutes, memberSchemas } from './api/members.ts'
+import { orgRoutes, orgSchemas } from './api/orgs.ts'
 import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
 import { quotaRoutes, quotaSchemas } from './api/quotas.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
+import { singleSignOnRoutes, singleSignOnSchemas } from './api/single-sign-on.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
 import { usageRoutes, usageSchemas } from './api/usage.ts'
+import { userRoutes, userSchemas } from './api/users.ts'
 import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
+import { auditTrail } from './audit-trail.ts'
 import { allowOrigins } from './cors.ts'
 import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
@@ -48,6 +57,7 @@ import { Drain } from './gateway/drain.ts'
 import { tagEntities } from './gateway/entity-tags.ts'
 import { Gateway } from './gateway/gateway.ts'
 import type { Limiter } from './gateway/limiter.ts'
+import { withoutKeys } from './keys-in-addresses.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
@@ -75,8 +85,9 @@ export interface ServerDeps {
   volumes: Volumes
   secrets: Secrets
   usage: UsageReader
-  authenticate: Authenticate
-  keys: Keys
+  accounts: Accounts
+  db: Database
+  audit: AuditLog
   quotas: Quotas
   limiter: Limiter
   /** What the tokens of sandboxes are made from. */
@@ -96,12 +107,14 @@ const patienceMs = 20_000
  * header and path, terminals by WebSocket.
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const { sandboxes, engine, templates, volumes, secrets, config } = deps
+  const { accounts, sandboxes, engine, templates, volumes, secrets, config } = deps
+  const { authenticate } = accounts
   const drain = new Drain()
-  const gateway = new Gateway({ ...deps, drain, ...config, requestsPerMinute: deps.quotas.requestsPerMinute })
+  const { requestsPerMinute } = deps.quotas
+  const gateway = new Gateway({ ...deps, ...config, authenticate, drain, requestsPerMinute })
   const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
-  const edge = new Edge({ sandboxes, gateway, tokens, domain: config.domain?.name })
+  const edge = new Edge({ sandboxes, gateway, tokens, audit: deps.audit, domain: config.domain?.name })
   const upgraded = new Set<Duplex>()
   const certified = await deps.tls?.current()
   let entrance: TlsEntrance | undefined
@@ -152,6 +165,15 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...quotaSchemas,
     ...templateSchemas,
     ...usageSchemas,
+    ...[
+      ...authSchemas,
+      ...singleSignOnSchemas,
+      ...userSchemas,
+      ...orgSchemas,
+      ...memberSchemas,
+      ...keySchemas,
+      ...auditSchemas,
+    ],
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -171,7 +193,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   })
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const problem = problemOf(error, request.id)
-    const details = { requestId: request.id, method: request.method, url: request.url }
+    const details = { requestId: request.id, method: request.method, url: withoutKeys(request.url) }
     if (problem.body.code === 'internal') request.log.error({ err: error, ...details }, 'request failed')
     else if (problem.status >= 500) request.log.info({ reason: error.message, ...details }, 'request refused')
     closeIfUnread(request, reply.raw)
@@ -194,6 +216,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(
     async (v1) => {
       accessControl(v1, gateway)
+      auditTrail(v1, deps.audit)
       sandboxRoutes(v1, sandboxes, at)
       executionRoutes(v1, sandboxes)
       contextRoutes(v1, sandboxes)
@@ -208,6 +231,9 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       quotaRoutes(v1, deps.quotas)
       await templateRoutes(v1, templates)
       usageRoutes(v1, deps.usage, sandboxes)
+      for (const add of [authRoutes, singleSignOnRoutes, userRoutes, orgRoutes, memberRoutes, keyRoutes])
+        add(v1, accounts)
+      auditRoutes(v1, deps.db)
     },
     { prefix: '/v1' },
   )
@@ -215,7 +241,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     e2bDoor(e2b, {
       ...deps,
       gateway,
-      view: { tokens, domain: at.domain },
+      keys: accounts.keys,
+      view: { tokens, domain: at.domain, outgoing: sandboxes.outgoing },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,
     }),

@@ -3,11 +3,14 @@ import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Account } from '../accounts/account.ts'
+import type { Principal } from '../accounts/principal.ts'
 import { authorize } from '../accounts/roles.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
 import type { GuestProcess } from '../engine/guest/process.ts'
 import { WarrenError } from '../errors.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { auditInside } from './audit-inside.ts'
 import { connectConsole } from './console.ts'
 import { keyProtocolPrefix } from './credentials.ts'
 import { exitView } from './exit-view.ts'
@@ -16,6 +19,7 @@ import { problemOf } from './problem.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 
 interface TerminalDeps {
+  audit: AuditLog
   sandboxes: Sandboxes
   gateway: Gateway
   logger: Logger
@@ -59,6 +63,7 @@ export class Terminals {
       const { account, principal } = await this.#deps.gateway.admit({ request })
       authorize(principal, 'sandboxes:exec')
       const url = new URL(request.url ?? '/', 'http://localhost')
+      await this.#audited(principal, url, { request, requestId })
       const machine = /^\/v1\/sandboxes\/([^/]+)\/console$/.exec(url.pathname)
       if (machine) {
         const console = await this.#deps.sandboxes.console({ account, id: decodeURIComponent(machine[1]!) })
@@ -82,6 +87,14 @@ export class Terminals {
   close(): void {
     for (const client of this.#server.clients) client.close(1001, 'the platform stops; the process goes on')
     this.#server.close()
+  }
+
+  async #audited(principal: Principal, { pathname }: URL, exchange: { request: IncomingMessage; requestId: string }) {
+    const [, id, rest] = /^\/v1\/sandboxes\/([^/]+)\/(terminal|console|processes\/[^/]+\/attach)$/.exec(pathname) ?? []
+    if (!id) return
+    const { accountId, kind: actorKind, id: actor } = principal
+    const action = rest === 'terminal' || rest === 'console' ? `${rest}.open` : 'process.attach'
+    await auditInside(this.#deps.audit, { accountId, actorKind, actor, action, subject: id, first: true }, exchange)
   }
 
   async #open(account: Account, { pathname, searchParams }: URL): Promise<{ process: GuestProcess; hangsUp: boolean }> {

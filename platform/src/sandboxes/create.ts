@@ -4,7 +4,9 @@ import { runStartCommand } from '../engine/start-command.ts'
 import { WarrenError } from '../errors.ts'
 import type { StartingPoint } from '../templates/templates.ts'
 import { getSnapshot } from './get-snapshot.ts'
+import { armedPolicy, recordedPolicy } from './outgoing.ts'
 import { quotasOf } from './quotas-of.ts'
+import { catchUp } from './renew-secret.ts'
 import { type CreateSandbox, newSandbox, type Runtime, type Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -27,7 +29,8 @@ export async function createSandbox(
   const point = await templates.find(account, snapshot?.template ?? input.template ?? 'base', signal)
   const volumes = await mountsOf(deps, account, input)
   const defaultLimits = snapshot?.limits ?? { ...config.defaultLimits, ...point.limits }
-  const recorded = newSandbox(account, { ...input, template: point.name }, { ...config, defaultLimits }, now())
+  const network = await recordedPolicy(deps, account.id, input.network)
+  const recorded = newSandbox(account, { ...input, template: point.name }, { network, defaultLimits }, now())
   const starting = { ...recorded, volumes }
   let instanceId: string | undefined
 
@@ -54,6 +57,7 @@ export async function createSandbox(
     deps.meter.begins(running.id, instance)
     watchExit(deps, running.id, instance)
     deps.expiry.consider(running.expiresAt)
+    await catchUp(deps, running)
     return running
   } catch (error) {
     if (instanceId)
@@ -82,12 +86,14 @@ function checkLifecycle({ driver }: Instance, { lifecycle }: Sandbox): void {
 
 /** From the beginning, or from where a snapshot was taken. */
 async function start(
-  { engine }: SandboxDeps,
+  deps: SandboxDeps,
   given: { starting: Sandbox; input: CreateSandbox; snapshot: Snapshot | undefined; point: StartingPoint },
   signal: AbortSignal,
 ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
   const { starting, input, snapshot, point } = given
-  const { id: owner, limits, network, volumes } = starting
+  const { engine } = deps
+  const { id: owner, accountId, limits, volumes } = starting
+  const network = await armedPolicy(deps, accountId, starting.network)
   if (snapshot)
     return { ...(await engine.saved.restore(snapshot.id, { owner, env: input.env, network }, signal)), warm: false }
   const { isolation, env = {} } = input

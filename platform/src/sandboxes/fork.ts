@@ -1,6 +1,8 @@
 import { newId } from '../lib/id.ts'
 import { getSandbox } from './get.ts'
+import { armedPolicy } from './outgoing.ts'
 import { quotasOf } from './quotas-of.ts'
+import { catchUp } from './renew-secret.ts'
 import { runningInstance } from './running.ts'
 import type { ForkSandbox, Sandbox } from './sandbox.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -65,7 +67,8 @@ async function fork(
       )
     const reserved = all.filter(({ isReserved }) => isReserved)
     if (reserved.length === 0) return outcomes(all, [])
-    const requests = reserved.map(({ starting }) => ({ owner: starting.id, env: input.env, network: source.network }))
+    const network = await armedPolicy(deps, account.id, source.network)
+    const requests = reserved.map(({ starting }) => ({ owner: starting.id, env: input.env, network }))
     const starts = await engine.saved.fork(instance.id, requests, signal)
     for (const [at, copy] of reserved.entries()) copy.started = starts[at]!
     signal.throwIfAborted()
@@ -104,6 +107,7 @@ async function take(deps: SandboxDeps, source: Sandbox, copies: Copy[]): Promise
     deps.meter.begins(id, instance)
     watchExit(deps, id, instance)
     expiry.consider(recorded.expiresAt)
+    await catchUp(deps, recorded)
   }
   return running
 }

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import type { Config } from '../config.ts'
 import { parseOpened } from '../engine/network/floor.ts'
 import type { GatewayStatus } from '../engine/network/messages.ts'
+import { type HeaderRule, type OutgoingProxy, readHeaderRules, readProxy } from '../engine/network/outgoing.ts'
 import { type NetworkPolicy, readPolicy } from '../engine/network/rules.ts'
 
 const Rules = Type.Array(Type.String({ minLength: 1, maxLength: 300 }), { maxItems: 256 })
@@ -24,8 +25,51 @@ const policySchemas = {
   }),
 }
 
+/** How it is written, for the document. */
+const placeholder = '`$' + '{warren.secrets.NAME}`'
+const HeaderNames = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 20 })
+
+/** What is done to what goes out, as it is asked for. Values are not shown again. */
+const outgoingSchemas = {
+  rules: Type.Array(
+    Type.Object(
+      {
+        host: Type.String({
+          minLength: 1,
+          maxLength: 255,
+          description:
+            'The name `api.example.com`, or `*.example.com` for every name below it. It is not allowed by this.',
+        }),
+        set: Type.Optional(
+          Type.Unsafe<Record<string, string>>({
+            type: 'object',
+            maxProperties: 20,
+            additionalProperties: { type: 'string', maxLength: 8192, format: 'plain-text', writeOnly: true },
+            description: `Headers to add or replace. ${placeholder} in a value stands for a secret.`,
+          }),
+        ),
+        remove: Type.Optional({ ...HeaderNames, description: 'Headers to take away.' } as typeof HeaderNames),
+      },
+      { additionalProperties: false },
+    ),
+    { maxItems: 32, description: 'What is changed in the headers of HTTPS requests on their way out.' },
+  ),
+  secrets: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+    maxItems: 32,
+    description: `Secrets that programs inside may send to the hosts of the secret: where a header has ${placeholder}, the value takes its place on the way out.`,
+  }),
+  proxy: Type.Object(
+    {
+      address: Type.String({ minLength: 3, maxLength: 261, description: 'HOST:PORT of a SOCKS 5 proxy.' }),
+      username: Type.Optional(Type.String({ maxLength: 255, format: 'plain-text' })),
+      password: Type.Optional(Type.String({ maxLength: 255, format: 'plain-text', writeOnly: true })),
+    },
+    { additionalProperties: false, description: 'By whom connections go, instead of by the host itself.' },
+  ),
+}
+
 /** The whole policy anew: what is left out is as in a sandbox whose request does not say. */
-export const SetNetwork = Type.Partial(Type.Object(policySchemas), {
+export const SetNetwork = Type.Partial(Type.Object({ ...policySchemas, ...outgoingSchemas }), {
   $id: 'SetNetwork',
   additionalProperties: false,
   description: 'What a sandbox may reach.',
@@ -33,7 +77,17 @@ export const SetNetwork = Type.Partial(Type.Object(policySchemas), {
 export type SetNetwork = Static<typeof SetNetwork>
 
 export const NetworkView = Type.Object(
-  { ...policySchemas, bandwidthMbps: Type.Optional(policySchemas.bandwidthMbps) },
+  {
+    ...policySchemas,
+    bandwidthMbps: Type.Optional(policySchemas.bandwidthMbps),
+    rules: Type.Optional(
+      Type.Array(Type.Object({ host: Type.String(), set: HeaderNames, remove: HeaderNames }), {
+        description: 'Hosts whose requests are changed, and the names of the headers.',
+      }),
+    ),
+    secrets: Type.Optional(outgoingSchemas.secrets),
+    proxy: Type.Optional(Type.Object({ address: Type.String(), username: Type.Optional(Type.String()) })),
+  },
   { $id: 'NetworkPolicy' },
 )
 
@@ -77,14 +131,34 @@ export type SandboxNetwork = Static<typeof SandboxNetwork>
 
 export const networkSchemas = [SetNetwork, NetworkView, Entry, SandboxNetwork]
 
-/** What `input` means here. Throws `invalid_request` for a rule that is none, `forbidden` for one that opens the floor. */
-export function policyOf(input: SetNetwork | undefined, egress: Config['egress']): NetworkPolicy {
+/**
+ * What `input` means here, and apart from it the values that are not recorded in clear. Throws `invalid_request` for a rule
+ * that is none, `forbidden` for one that opens the floor.
+ */
+export function policyOf(
+  input: SetNetwork | undefined,
+  egress: Config['egress'],
+): { policy: NetworkPolicy; values?: { rules: HeaderRule[]; proxy?: OutgoingProxy } } {
   const { allow = [], deny = [], bandwidthMbps } = input ?? {}
   // Who lists what may be reached does not mean everything else as well.
   const internet = input?.internet ?? (allow.length === 0 && egress.default === 'allow')
   const policy = { internet, allow, deny, ...(bandwidthMbps === undefined ? {} : { bandwidthMbps }) }
-  readPolicy(policy, egress.open.map(parseOpened))
-  return policy
+  const opened = egress.open.map(parseOpened)
+  readPolicy(policy, opened)
+  const rules = readHeaderRules((input?.rules ?? []).map(({ host, set = {}, remove = [] }) => ({ host, set, remove })))
+  const secrets = [...new Set((input?.secrets ?? []).map((name) => name.toLowerCase()))]
+  const proxy = input?.proxy && readProxy(input.proxy as OutgoingProxy, opened)
+  if (rules.length === 0 && secrets.length === 0 && !proxy) return { policy }
+  const shown = {
+    ...(rules.length > 0 ? { rules: rules.map((rule) => ({ ...rule, set: Object.keys(rule.set) })) } : {}),
+    ...(secrets.length > 0 ? { secrets } : {}),
+    ...(proxy ? { proxy: withoutPassword(proxy) } : {}),
+  }
+  return { policy: { ...policy, ...shown }, values: { rules, ...(proxy ? { proxy } : {}) } }
+}
+
+function withoutPassword({ password: _, ...proxy }: OutgoingProxy): Omit<OutgoingProxy, 'password'> {
+  return proxy
 }
 
 export function networkOf(policy: NetworkPolicy, status: GatewayStatus | undefined): SandboxNetwork {

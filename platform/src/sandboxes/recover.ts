@@ -1,4 +1,5 @@
 import type { PausedMemory } from '../engine/instance-store.ts'
+import { armedPolicy } from './outgoing.ts'
 import { recoverSnapshots } from './recover-snapshots.ts'
 import { finishStopping } from './remove.ts'
 import { pausedSeconds, type Sandbox, type State } from './sandbox.ts'
@@ -18,8 +19,8 @@ export async function recoverSandboxes(deps: SandboxDeps): Promise<void> {
     if (!instance) continue
     policies.push(
       // What was in force before goes on, or nothing is allowed: never more than is recorded.
-      engine.network
-        .set(instance, sandbox.network)
+      armedPolicy(deps, sandbox.accountId, sandbox.network)
+        .then((policy) => engine.network.set(instance, policy))
         .catch((error) => logger.error({ err: error, sandbox: sandbox.id }, 'network policy not applied')),
     )
     watchExit(deps, sandbox.id, instance)

@@ -1,6 +1,8 @@
 import { getSandbox } from './get.ts'
+import { armedPolicy } from './outgoing.ts'
 import { pauseSandbox } from './pause.ts'
 import { quotasOf } from './quotas-of.ts'
+import { catchUp } from './renew-secret.ts'
 import { notRunning } from './running.ts'
 import type { ResumeSandbox, Sandbox } from './sandbox.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -35,8 +37,9 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
     const before = await getSandbox(deps, account, id)
     if (before.state === 'running') return before
     if (!(await store.markResuming(account.id, id, quotasOf(deps, account)))) throw await notRunning(deps, account, id)
-    const instance = await engine.saved
-      .resume(before.instanceId!, (await getSandbox(deps, account, id)).network, AbortSignal.timeout(deadlineMs))
+    const instance = await getSandbox(deps, account, id)
+      .then(({ network }) => armedPolicy(deps, account.id, network))
+      .then((policy) => engine.saved.resume(before.instanceId!, policy, AbortSignal.timeout(deadlineMs)))
       .catch(async (error) => {
         await store.markNotResumed(id)
         throw error
@@ -52,6 +55,7 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
     // A resident one has been watched since it began.
     if (before.memory !== 'resident') watchExit(deps, id, instance)
     expiry.consider(resumed.expiresAt)
+    await catchUp(deps, resumed)
     return resumed
   } finally {
     busy.delete(id)

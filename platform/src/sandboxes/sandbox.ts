@@ -6,7 +6,7 @@ import { type PausedMemory, pausedMemories } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { newId } from '../lib/id.ts'
 import { type Lifecycle, lifecycleInput, lifecycleOf, lifecycleView } from './lifecycle.ts'
-import { policyOf, type SetNetwork } from './network.ts'
+import type { SetNetwork } from './network.ts'
 import { type MountedVolume, MountVolumes } from './volumes.ts'
 
 /*
@@ -269,7 +269,7 @@ export interface Sandbox {
 export function newSandbox(
   account: Account,
   input: CreateSandbox,
-  { defaultLimits, egress }: Pick<Config, 'defaultLimits' | 'egress'>,
+  { defaultLimits, network }: Pick<Config, 'defaultLimits'> & { network: NetworkPolicy },
   now: Date,
 ): Sandbox {
   return {
@@ -278,7 +278,7 @@ export function newSandbox(
     state: 'starting',
     template: input.template ?? 'base',
     limits: { ...defaultLimits, ...input.limits },
-    network: policyOf(input.network, egress),
+    network,
     volumes: [],
     metadata: input.metadata ?? {},
     createdAt: now,

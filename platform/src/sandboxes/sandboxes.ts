@@ -36,6 +36,7 @@ import type { Measurement } from './measure.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
 import { MetricsHistory, type Sampled } from './metrics-history.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
+import { type OutgoingDeps, openSealed, type SealedPart } from './outgoing.ts'
 import { pauseSandbox } from './pause.ts'
 import { type PortRules, portRules } from './port-rules.ts'
 import { readPosture, type SandboxPosture } from './posture.ts'
@@ -43,6 +44,7 @@ import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
 import { removeSandbox } from './remove.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
+import { renewSecret } from './renew-secret.ts'
 import { resumeSandbox } from './resume.ts'
 import type { CreateSandbox, ForkSandbox, PauseSandbox, ResumeSandbox, Sandbox } from './sandbox.ts'
 import { setNetwork } from './set-network.ts'
@@ -59,7 +61,7 @@ import { connectSandbox, sleepingSandbox, wakeSandbox, wokenInstance } from './w
 
 export type { Sampled }
 
-export interface SandboxDeps {
+export interface SandboxDeps extends OutgoingDeps {
   engine: Engine
   store: SandboxStore
   snapshots: SnapshotRecords
@@ -91,7 +93,8 @@ export interface InContext extends Subject {
 }
 
 interface SandboxesOptions
-  extends Pick<SandboxDeps, 'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf' | 'meter'> {
+  extends OutgoingDeps,
+    Pick<SandboxDeps, 'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf' | 'meter'> {
   db: Database
 }
 
@@ -180,6 +183,11 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     onLeave: (id: string, cut: () => void): (() => void) => deps.live.onLeave(id, cut),
     portRules: (of: LiveSandbox | Sandbox): Promise<PortRules> => portRules(deps, of),
 
+    /** What is done to its requests on their way out, with the values as they were given. */
+    outgoing: ({ accountId, network }: Sandbox): SealedPart | undefined =>
+      network.sealed === undefined ? undefined : openSealed(deps, accountId, network.sealed),
+    /** A secret has changed, or is gone. */
+    renewSecret: (accountId: string, name: string): Promise<void> => renewSecret(deps, accountId, name),
     /** Ids of the sandboxes that have a volume, whoever owns them. */
     withVolume: (volumeId: string): Promise<string[]> => deps.store.withVolume(volumeId),
 

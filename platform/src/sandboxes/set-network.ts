@@ -1,6 +1,7 @@
 import type { Instance } from '../engine/engine.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
-import { networkOf, policyOf, type SandboxNetwork, type SetNetwork } from './network.ts'
+import { networkOf, type SandboxNetwork, type SetNetwork } from './network.ts'
+import { armedPolicy, recordedPolicy } from './outgoing.ts'
 import { networkedInstance, notRunning } from './running.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
 
@@ -12,14 +13,19 @@ const changing = new WeakMap<Instance, Promise<unknown>>()
  * been cut. The record comes first: whatever happens then, the next start or resume applies it.
  */
 export async function setNetwork(deps: SandboxDeps, subject: Subject, input: SetNetwork): Promise<SandboxNetwork> {
-  const policy = policyOf(input, deps.config.egress)
+  const policy = await recordedPolicy(deps, subject.account.id, input)
   const instance = await networkedInstance(deps, subject.account, subject.id)
   if (!instance) return apply(deps, subject, { policy })
   deps.engine.network.checkInstance(instance, policy)
+  return inOrder(instance, () => apply(deps, subject, { instance, policy }))
+}
+
+/** After the changes of this instance that have begun before. */
+export function inOrder<T>(instance: Instance, work: () => Promise<T>): Promise<T> {
   const before = changing.get(instance)
   const change = (async () => {
     await before?.catch(() => {})
-    return apply(deps, subject, { instance, policy })
+    return work()
   })()
   changing.set(instance, change)
   return change
@@ -32,6 +38,8 @@ async function apply(
 ): Promise<SandboxNetwork> {
   if (!(await deps.store.setNetwork(account.id, id, policy))) throw await notRunning(deps, account, id)
   if (!instance) return networkOf(policy, undefined)
-  await deps.engine.network.set(instance, policy)
+  const armed = await armedPolicy(deps, account.id, policy)
+  await deps.engine.network.set(instance, armed)
+  if (deps.live.get(id)?.instance === instance) await deps.engine.network.trust(instance, armed)
   return networkOf(policy, await deps.engine.network.status(instance))
 }

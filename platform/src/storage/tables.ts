@@ -15,6 +15,7 @@ export interface Tables {
   sessions: SessionsTable
   refresh_tokens: RefreshTokensTable
   oidc_logins: OidcLoginsTable
+  audit_log: AuditLogTable
   volumes: VolumesTable
   secrets: SecretsTable
   usage_facts: UsageFactsTable
@@ -177,6 +178,17 @@ interface OidcLoginsTable {
   expires_at: Date
   code: string | null
   user_id: string | null
+}
+
+interface AuditLogTable {
+  account_id: string
+  seq: number
+  entry: string
+  hash: string
+  at_ms: ColumnType<number, never, never>
+  actor: ColumnType<string, never, never>
+  action: ColumnType<string, never, never>
+  subject: ColumnType<string, never, never>
 }
 
 export interface VolumesTable {

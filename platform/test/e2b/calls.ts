@@ -25,8 +25,8 @@ export const calls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost` and `httpsPorts` are honoured. Refused by name: `secure: false`, `mcp`, `iam`, `rules`, `egressProxy`. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
-      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost` 和 `httpsPorts`。按名称拒绝：`secure: false`、`mcp`、`iam`、`rules`、`egressProxy`。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
+      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules` and `egressProxy` are honoured. Refused by name: `secure: false`, `mcp`, `iam`, and placeholders of identity tokens. Requests that [rules](network.md#what-is-changed-on-the-way-out) change go out as HTTP/1.1. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
+      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules` 和 `egressProxy`。按名称拒绝：`secure: false`、`mcp`、`iam` 以及身份令牌占位符。被[规则](network.zh-CN.md#出口处的改写)改写的请求以 HTTP/1.1 发出。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
     },
   },
   { name: 'Sandbox.connect', status: 'works' },
@@ -105,8 +105,8 @@ export const calls: readonly Call[] = [
     name: 'sandbox.updateNetwork',
     status: 'differs',
     note: {
-      en: 'Replaces the policy, at once, on hosts where sandboxes have a network. `rules` and `egressProxy` are refused.',
-      zh: '在沙箱有网络的主机上立即替换策略。拒绝 `rules` 和 `egressProxy`。',
+      en: 'Replaces the policy, at once, on hosts where sandboxes have a network. Rules that are added to a running sandbox set no variables in it.',
+      zh: '在沙箱有网络的主机上立即替换策略。给运行中的沙箱添加规则时不会在其中设置变量。',
     },
   },
   {

@@ -84,7 +84,7 @@ test('what cannot be honoured is refused by its name', async () => {
     autoPauseMemory: false,
     mcp: { x: {} },
     iam: { tokens: {} },
-    network: { rules: { 'example.com': [{}] } },
+    network: { nothing: 1 },
     unheardOf: 1,
   })) {
     const answer = await platform.call('POST', '/v2/sandboxes', { templateID: 'base', [field]: value })

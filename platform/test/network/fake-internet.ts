@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Certified } from '../../src/lib/certificate.ts'
 import { runCommand } from '../../src/lib/run-command.ts'
 
 const servers = fileURLToPath(new URL('fake-servers.ts', import.meta.url))
@@ -49,6 +50,11 @@ export interface Seen {
 
 export interface FakeEvent {
   kind: string
+  /** A request that came in TLS. */
+  method?: string
+  url?: string
+  headers?: Record<string, string | string[] | undefined>
+  user?: string
   address?: string
   port?: number
   text?: string
@@ -79,7 +85,8 @@ export async function fakeInternetLacks(): Promise<string | undefined> {
   return undefined
 }
 
-export async function openFakeInternet(): Promise<FakeInternet> {
+/** With `certified`, port 443 speaks HTTP inside TLS and shows the certificate of the name that is asked for. */
+export async function openFakeInternet(certified: Record<string, Certified> = {}): Promise<FakeInternet> {
   const id = `warrentest-${randomBytes(3).toString('hex')}`
   const [up, net, plain] = [`${id}-up`, `${id}-net`, `${id}-plain`]
   const children: ChildProcess[] = []
@@ -100,7 +107,9 @@ export async function openFakeInternet(): Promise<FakeInternet> {
   for (const name of [net, up]) {
     const argv = ['netns', 'exec', name, process.execPath, servers, tcpPorts.join(), udpPorts.join()]
     const resolver = name === net ? addresses.resolver : addresses.host
-    const child = spawn('ip', [...argv, JSON.stringify(zone), resolver], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn('ip', [...argv, JSON.stringify(zone), resolver, JSON.stringify(certified)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     children.push(child)
     await new Promise<void>((resolve) => {
       let text = ''

@@ -1,13 +1,17 @@
 import { createSocket } from 'node:dgram'
-import { createServer, type Socket } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { connect, createServer, type Socket } from 'node:net'
+import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type Answer, decode, encode, type Packet } from 'dns-packet'
 
 /**
  * Everybody on the fake internet: run in a network namespace, it listens there at every address, and tells what it gets, a
  * line of JSON each. Arguments: TCP ports, UDP ports, the zone as JSON (name to addresses, one after the other), and where
- * DNS answers from.
+ * DNS answers from, and certificates by name as JSON: with some, port 443 speaks TLS for them, and port 1080 is a proxy.
  */
-const [tcpPorts = '', udpPorts = '', zone = '{}', resolver] = process.argv.slice(2)
+const [tcpPorts = '', udpPorts = '', zone = '{}', resolver, certified = '{}'] = process.argv.slice(2)
+const certificates = JSON.parse(certified) as Record<string, { certificate: string; key: string }>
+const speaksTls = Object.keys(certificates).length > 0
 const addresses = JSON.parse(zone) as Record<string, string[]>
 const asked = new Map<string, number>()
 
@@ -16,6 +20,7 @@ function tell(event: object): void {
 }
 
 for (const port of tcpPorts.split(',').map(Number)) {
+  if (port === 443 && speaksTls) continue
   createServer((socket) => (port === 53 ? longQuestions(socket) : serve(socket, port))).listen(port, '0.0.0.0')
 }
 for (const port of udpPorts.split(',').map(Number)) {
@@ -27,6 +32,10 @@ for (const port of udpPorts.split(',').map(Number)) {
   })
   // An answer must come from where the question went.
   socket.bind(port, port === 53 ? resolver : undefined)
+}
+if (speaksTls) {
+  serveTls()
+  createServer(serveProxy).listen(1080, '0.0.0.0')
 }
 tell({ kind: 'ready' })
 
@@ -43,6 +52,66 @@ function serve(socket: Socket, port: number): void {
     const head = moved ? 'HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/latest' : 'HTTP/1.1 200 OK'
     const body = `served by ${address}:${port}`
     socket.write(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+  })
+}
+
+/** Tells each request, and answers it with its headers. */
+function serveTls(): void {
+  const inside = createHttpServer((request, response) => {
+    const { method, url, headers } = request
+    const name = (request.socket as TLSSocket).servername
+    let text = ''
+    request.on('data', (chunk) => {
+      text += chunk
+    })
+    request.on('end', () => {
+      tell({ kind: 'https', name, method, url, headers, text })
+      response.setHeader('x-served', 'yes')
+      response.end(JSON.stringify({ name, method, url, headers, text }))
+    })
+  })
+  inside.on('upgrade', (request, socket) => {
+    tell({ kind: 'https', method: 'UPGRADE', url: request.url, headers: request.headers })
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n')
+    socket.pipe(socket)
+  })
+  const contexts = new Map(
+    Object.entries(certificates).map(([name, { certificate, key }]) => [
+      name,
+      createSecureContext({ cert: certificate, key }),
+    ]),
+  )
+  const server = createTlsServer({ SNICallback: (name, done) => done(null, contexts.get(name)) }, (socket) => {
+    socket.on('error', () => {})
+    inside.emit('connection', socket)
+  })
+  server.on('tlsClientError', () => {})
+  server.listen(443, '0.0.0.0')
+}
+
+/** A proxy for SOCKS 5 whose user is `tenant` with the password `opensesame`. */
+function serveProxy(socket: Socket): void {
+  socket.on('error', () => {})
+  let step = 0
+  socket.on('data', (chunk: Buffer) => {
+    step++
+    if (step === 1) return void socket.write(chunk.includes(2, 2) ? '\x05\x02' : '\x05\xff', 'latin1')
+    if (step === 2) {
+      const user = chunk.subarray(2, 2 + chunk[1]!).toString()
+      const password = chunk.subarray(3 + chunk[1]!).toString()
+      tell({ kind: 'proxy user', user })
+      return void socket.write(user === 'tenant' && password === 'opensesame' ? '\x01\x00' : '\x01\x01', 'latin1')
+    }
+    const address = [...chunk.subarray(4, 8)].join('.')
+    const port = chunk.readUInt16BE(8)
+    tell({ kind: 'proxied', address, port })
+    socket.removeAllListeners('data')
+    const outer = connect(port, address, () => {
+      socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
+      socket.pipe(outer)
+      outer.pipe(socket)
+    })
+    outer.on('error', () => socket.destroy())
   })
 }
 

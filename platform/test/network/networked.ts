@@ -6,7 +6,7 @@ export const ordinaryUser = Number(process.env.WARREN_TEST_UID ?? 0) || undefine
 
 /** A platform whose sandboxes have the fake internet before them: root's, or an ordinary user's who stands at its border. */
 export function startNetworked(internet: FakeInternet, more: Record<string, string> = {}): Promise<Platform> {
-  const resolver = { ...more, WARREN_EGRESS_DNS: addresses.resolver }
+  const resolver = { WARREN_EGRESS_DNS: addresses.resolver, ...more }
   return ordinaryUser === undefined
     ? startPlatform({ ...resolver, WARREN_EGRESS_UPLINK: internet.uplink })
     : startPlatform(resolver, { elsewhere: { uid: ordinaryUser, network: internet.uplink } })

@@ -1,3 +1,5 @@
+export type { Audit, AuditEntry, AuditQuery, AuditVerdict } from './audit.ts'
+export type { Auth, Me, Role, SessionInfo, SignedIn } from './auth.ts'
 export type { Console } from './console.ts'
 export type {
   Context,
@@ -20,8 +22,10 @@ export type {
 } from './execute.ts'
 export type { FileChange, FileWatch } from './file-watch.ts'
 export type { FileOptions, FileStat, Files, ReadOptions, WriteOptions } from './files.ts'
+export type { CreateKeyOptions, KeyInfo, Keys, ServiceAccountInfo } from './keys.ts'
 export type { LogEntry } from './logs.ts'
-export type { Network, NetworkEntry, NetworkPolicy, NetworkReport } from './network.ts'
+export type { HeaderRule, Network, NetworkEntry, NetworkPolicy, NetworkReport } from './network.ts'
+export type { InvitationInfo, MemberInfo, OrgInfo, Orgs } from './orgs.ts'
 export type { OutputChunk } from './output-chunk.ts'
 export type { Port, Ports } from './ports.ts'
 export type { OutputOptions, Process, SpawnOptions, TerminalSize } from './process.ts'

@@ -10,6 +10,19 @@ export interface NetworkPolicy {
   deny?: string[] | undefined
   /** Megabits a second in each direction. */
   bandwidthMbps?: number | undefined
+  /** Headers of HTTPS requests that are changed on their way out. A value may have `${warren.secrets.NAME}` in it. */
+  rules?: HeaderRule[] | undefined
+  /** Names of secrets whose placeholders in headers from inside are filled, for the hosts of the secret. */
+  secrets?: string[] | undefined
+  /** A SOCKS 5 proxy by which connections go. */
+  proxy?: { address: string; username?: string | undefined; password?: string | undefined } | undefined
+}
+
+export interface HeaderRule {
+  /** `api.example.com`, or `*.example.com` for every name below it. */
+  host: string
+  set?: Record<string, string> | undefined
+  remove?: string[] | undefined
 }
 
 /** A connection or a question for a name, and what became of it. */
@@ -27,7 +40,16 @@ export interface NetworkEntry {
 }
 
 export interface NetworkReport {
-  policy: { internet: boolean; allow: string[]; deny: string[]; bandwidthMbps?: number }
+  policy: {
+    internet: boolean
+    allow: string[]
+    deny: string[]
+    bandwidthMbps?: number
+    /** The names of the headers alone. */
+    rules?: { host: string; set: string[]; remove: string[] }[]
+    secrets?: string[]
+    proxy?: { address: string; username?: string }
+  }
   /** Whether the sandbox has an interface at all. */
   connected: boolean
   counters?: {

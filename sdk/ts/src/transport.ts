@@ -20,15 +20,20 @@ export interface RequestOptions {
 export class Transport {
   readonly baseUrl: string
   readonly #apiKey: string | undefined
+  readonly #organisation: string | undefined
 
-  constructor(baseUrl: string, apiKey: string | undefined) {
+  constructor(baseUrl: string, apiKey: string | undefined, organisation?: string | undefined) {
     this.baseUrl = baseUrl.replace(/\/+$/, '')
     this.#apiKey = apiKey
+    this.#organisation = organisation
   }
 
-  /** The key as headers. X-API-Key leaves Authorization free for what runs in a sandbox. */
+  /** The key as headers, and the organisation that is acted for. X-API-Key leaves Authorization free for what runs in a sandbox. */
   authorization(): Record<string, string> {
-    return this.#apiKey ? { 'X-API-Key': this.#apiKey } : {}
+    return {
+      ...(this.#apiKey ? { 'X-API-Key': this.#apiKey } : {}),
+      ...(this.#organisation ? { 'Warren-Organisation': this.#organisation } : {}),
+    }
   }
 
   async json<T>(method: string, path: string, options?: RequestOptions): Promise<T> {

@@ -1,4 +1,8 @@
+import { Audit } from './audit.ts'
+import { Auth } from './auth.ts'
 import { WarrenError } from './error.ts'
+import { Keys } from './keys.ts'
+import { Orgs } from './orgs.ts'
 import { Quotas } from './quotas.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Secrets } from './secrets.ts'
@@ -11,8 +15,10 @@ import { Volumes } from './volumes.ts'
 export interface WarrenOptions {
   /** Address of the server. Default: the variable WARREN_URL where there is an environment, else http://127.0.0.1:7070. */
   baseUrl?: string | undefined
-  /** Default: the variable WARREN_API_KEY where there is an environment. */
+  /** A key, or the access token of who is signed in. Default: the variable WARREN_API_KEY where there is an environment. */
   apiKey?: string | undefined
+  /** Id of the organisation to act for, for who can act for several. */
+  organisation?: string | undefined
 }
 
 /** A runtime of the server and whether it works there. */
@@ -37,18 +43,26 @@ export class Warren {
   readonly secrets: Secrets
   readonly templates: Templates
   readonly volumes: Volumes
+  readonly auth: Auth
+  readonly orgs: Orgs
+  readonly keys: Keys
+  readonly audit: Audit
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
     const baseUrl = options.baseUrl ?? environment('WARREN_URL') ?? 'http://127.0.0.1:7070'
     assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
-    this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'))
+    this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'), options.organisation)
     this.quotas = new Quotas(this.#transport)
     this.sandboxes = new Sandboxes(this.#transport)
     this.secrets = new Secrets(this.#transport)
     this.snapshots = new Snapshots(this.#transport)
     this.templates = new Templates(this.#transport)
     this.volumes = new Volumes(this.#transport)
+    this.auth = new Auth(this.#transport)
+    this.orgs = new Orgs(this.#transport)
+    this.keys = new Keys(this.#transport)
+    this.audit = new Audit(this.#transport)
   }
 
   get baseUrl(): string {

@@ -33,6 +33,12 @@ function described({ policy, connected, counters, log }: NetworkReport): string[
     ...(connected ? [] : [[field.connected, text.no]]),
     ...policy.allow.map((rule) => [field.allow, rule]),
     ...policy.deny.map((rule) => [field.deny, rule]),
+    ...(policy.rules ?? []).map(({ host, set, remove }) => [
+      field.rule,
+      `${host}: ${[...set.map((name) => `+${name}`), ...remove.map((name) => `-${name}`)].join(' ')}`,
+    ]),
+    ...(policy.secrets ?? []).map((name) => [field.secret, name]),
+    ...(policy.proxy ? [[field.proxy, policy.proxy.address]] : []),
     ...(policy.bandwidthMbps ? [[field.bandwidth, `${policy.bandwidthMbps} Mbit/s`]] : []),
     ...(counters
       ? [

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { text } from '../../messages.ts'
+import { repeated } from '../../options.ts'
 import { printJson } from '../../output/print.ts'
 import { server } from '../../server.ts'
-import { several } from './several.ts'
 import { secretValue } from './value.ts'
 
 interface Options {
@@ -16,7 +16,7 @@ export function addCreate(parent: Command): void {
     .command('create')
     .description(text.secretCreate)
     .argument('<name>', text.argumentSecretName)
-    .option('--host <name>', text.optionSecretHost, several)
+    .option('--host <name>', text.optionSecretHost, repeated)
     .option('--from-env <variable>', text.optionFromEnv)
     .option('--json', text.optionJson)
     .action(create)

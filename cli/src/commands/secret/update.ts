@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { text } from '../../messages.ts'
+import { repeated } from '../../options.ts'
 import { printJson } from '../../output/print.ts'
 import { server } from '../../server.ts'
-import { several } from './several.ts'
 import { secretValue } from './value.ts'
 
 interface Options {
@@ -17,7 +17,7 @@ export function addUpdate(parent: Command): void {
     .command('update')
     .description(text.secretUpdate)
     .argument('<secret>', text.argumentSecret)
-    .option('--host <name>', text.optionSecretHost, several)
+    .option('--host <name>', text.optionSecretHost, repeated)
     .option('--from-env <variable>', text.optionFromEnv)
     .option('--keep-value', text.optionKeepValue)
     .option('--json', text.optionJson)

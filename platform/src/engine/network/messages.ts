@@ -1,3 +1,4 @@
+import type { Certified } from '../../lib/certificate.ts'
 import type { TrafficCounters, TrafficEntry } from './gateway/traffic.ts'
 import type { NetworkPolicy } from './rules.ts'
 
@@ -24,6 +25,10 @@ export interface GatewaySettings {
   resolvers: string[]
   /** Addresses of the host that the gateway may not see from where it is. */
   hostAddresses: string[]
+  /** Signs what sandboxes are shown in the place of a server whose requests are looked into. */
+  authority: Certified
+  /** Authorities that servers are checked against beside the usual ones, as PEM; empty for none. */
+  authorities: string
 }
 
 export interface GatewayStatus {

@@ -95,6 +95,11 @@ export class Network {
     else this.#open.delete(slot)
   }
 
+  /** The certificate of who signs what sandboxes are shown in the place of servers. */
+  get authority(): string {
+    return this.#options.settings.authority.certificate
+  }
+
   isLost(slot: number): boolean {
     return this.#lost.has(slot)
   }

@@ -1,6 +1,7 @@
 import { WarrenError } from '../../errors.ts'
 import { type AddressRange, contains, parseRange } from './addresses.ts'
 import { floorAround } from './floor.ts'
+import type { Outgoing } from './outgoing.ts'
 
 /** What a sandbox may reach, as its owner writes it. */
 export interface NetworkPolicy {
@@ -12,6 +13,16 @@ export interface NetworkPolicy {
   deny: string[]
   /** Megabits a second in each direction; without it as much as there is. */
   bandwidthMbps?: number
+  /** Headers that are changed on their way out, without their values. */
+  rules?: { host: string; set: string[]; remove: string[] }[]
+  /** Names of secrets whose placeholders are filled in requests from inside. */
+  secrets?: string[]
+  /** By whom connections go. */
+  proxy?: { address: string; username?: string }
+  /** The values that belong to `rules` and `proxy`, sealed for the account. */
+  sealed?: string
+  /** All of these with their values: for the gateway, in memory alone. */
+  outgoing?: Outgoing
 }
 
 export const closedPolicy: NetworkPolicy = { internet: false, allow: [], deny: [] }

@@ -201,6 +201,7 @@ END
 const unjoinScript = `
 unjoin() {
   nsenter "--net=/run/netns/$name-$1" tc qdisc delete dev eth0 clsact 2>/dev/null || true
+  ip -n "$name-$1" link delete vm0 2>/dev/null || true
 }
 `
 

@@ -186,7 +186,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
     raw.post<ByProcess & { Querystring: Static<typeof StdinQuery>; Body: Readable | undefined }>(
       '/sandboxes/:id/processes/:processId/stdin',
       {
-        config: { permission: 'sandboxes:exec', audit: 'process.write_stdin' },
+        config: { permission: 'sandboxes:exec' },
         schema: {
           operationId: 'writeProcessStdin',
           summary: 'Write the body to the standard input of a process',

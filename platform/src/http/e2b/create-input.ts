@@ -4,6 +4,7 @@ import { portAccessLabel } from '../../sandboxes/port-access.ts'
 import { httpsPortsLabel, maskHostLabel, portPlaceholder } from '../../sandboxes/port-rules.ts'
 import { type CreateSandbox, Environment, Metadata, maxTimeoutSeconds } from '../../sandboxes/sandbox.ts'
 import { envdPort } from './edge-target.ts'
+import { outgoingFields, outgoingInput } from './outgoing-input.ts'
 import { Refusal } from './refusal.ts'
 
 const strict = { additionalProperties: false }
@@ -19,8 +20,7 @@ const Network = Type.Object(
     allowPublicTraffic: Type.Optional(Type.Boolean()),
     allowOut: Type.Optional(OrNull(Type.Array(Text))),
     denyOut: Type.Optional(OrNull(Type.Array(Text))),
-    rules: Type.Optional(OrNull(Type.Object({}))),
-    egressProxy: Type.Optional(OrNull(Type.Object({}))),
+    ...outgoingFields,
     maskRequestHost: Type.Optional(OrNull(Text)),
     httpsPorts: Type.Optional(OrNull(Type.Array(Type.Integer()))),
   },
@@ -56,7 +56,7 @@ export function createInput(
 ): CreateSandbox {
   const { timeout = defaultTimeout, metadata = {}, envVars } = body
   const network = (body.network ?? {}) as Network
-  for (const [name, { asked, missing }] of Object.entries(notOffered(body, network)))
+  for (const [name, { asked, missing }] of Object.entries(notOffered(body)))
     if (asked) throw new Refusal(400, `"${name}" is not offered by this server: ${missing}`)
   const own = Object.keys(metadata).find((name) => name.startsWith('warren.'))
   if (own) throw new Refusal(400, `metadata must not have the name "${own}": names that begin with "warren." are taken`)
@@ -122,17 +122,9 @@ function portLabels({ allowPublicTraffic, maskRequestHost, httpsPorts }: Network
   }
 }
 
-function notOffered(body: NewSandbox, network: Network): Record<string, { asked: boolean; missing: string }> {
+function notOffered(body: NewSandbox): Record<string, { asked: boolean; missing: string }> {
   return {
     secure: { asked: body.secure === false, missing: 'every sandbox is protected by its access token' },
-    'network.rules': {
-      asked: hasKeys(network.rules),
-      missing: 'requests on their way out are not changed or relayed by rules',
-    },
-    'network.egressProxy': {
-      asked: hasKeys(network.egressProxy),
-      missing: 'requests on their way out are not changed or relayed by rules',
-    },
     mcp: { asked: hasKeys(body.mcp), missing: 'there is no template with an MCP gateway' },
     iam: { asked: hasKeys(body.iam), missing: 'no identity tokens are issued' },
   }
@@ -146,8 +138,7 @@ export const UpdateNetwork = Type.Object(
   {
     allowOut: Network.properties.allowOut,
     denyOut: Network.properties.denyOut,
-    rules: Network.properties.rules,
-    egressProxy: Network.properties.egressProxy,
+    ...outgoingFields,
     allow_internet_access: Type.Optional(Type.Boolean()),
   },
   strict,
@@ -156,16 +147,19 @@ export const UpdateNetwork = Type.Object(
 /** The policy that a change asks for; nothing in it is the operator's default, as at a create. */
 export function updateInput(body: Static<typeof UpdateNetwork>): SetNetwork {
   const { allow_internet_access, ...network } = body
-  for (const name of ['rules', 'egressProxy'] as const)
-    if (hasKeys(network[name])) throw new Refusal(400, `"${name}" is not offered by this server`)
   return networkInput(network as Network, allow_internet_access).network ?? {}
+}
+
+function networkInput(network: Network, internetAccess: boolean | undefined): { network?: SetNetwork } {
+  const asked = { ...reachInput(network, internetAccess), ...outgoingInput(network) }
+  return Object.keys(asked).length > 0 ? { network: asked } : {}
 }
 
 /**
  * With E2B what is allowed goes before what is denied, here it is the other way round: the two mean the same unless ranges are
  * allowed out of a part that is denied, which is refused.
  */
-function networkInput(network: Network, internetAccess: boolean | undefined): { network?: SetNetwork } {
+function reachInput(network: Network, internetAccess: boolean | undefined): SetNetwork {
   const allow = (network.allowOut ?? []) as string[]
   const denied = (network.denyOut ?? []) as string[]
   const deny = denied.filter((rule) => rule !== everything)
@@ -177,9 +171,9 @@ function networkInput(network: Network, internetAccess: boolean | undefined): { 
     )
   const name = deny.find((rule) => !/^[\d.]+(\/\d+)?$/.test(rule))
   if (name) throw new Refusal(400, `denyOut takes addresses and ranges of them, not "${name}"`)
-  if (closed) return { network: { internet: false, allow } }
+  if (closed) return { internet: false, allow }
   if (deny.length === 0) return {}
   if (allow.length > 0)
     throw new Refusal(400, `"allowOut" beside a "denyOut" without ${everything} is not offered by this server`)
-  return { network: { internet: true, deny } }
+  return { internet: true, deny }
 }

@@ -1,13 +1,16 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import type { Keys } from '../../accounts/keys.ts'
+import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Config } from '../../config.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Secrets } from '../../secrets/secrets.ts'
 import type { Templates } from '../../templates/templates.ts'
 import type { Volumes } from '../../volumes/volumes.ts'
 import { accessControl } from '../access.ts'
+import { auditTrail } from '../audit-trail.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { withoutKeys } from '../keys-in-addresses.ts'
 import { retryAfterOf } from '../problem.ts'
 import { e2bAbsentRoutes } from './absent.ts'
 import { e2bForkRoutes } from './fork.ts'
@@ -26,6 +29,7 @@ import type { ViewDeps } from './view.ts'
 import { e2bVolumeRoutes } from './volumes.ts'
 
 interface DoorDeps {
+  audit: AuditLog
   keys: Keys
   sandboxes: Sandboxes
   templates: Templates
@@ -47,9 +51,11 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
     route.schema = { ...route.schema, hide: true }
   })
   accessControl(app, gateway)
+  auditTrail(app, deps.audit)
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const { status, body } = refusalOf(error, request.id)
-    if (status === 500) request.log.error({ err: error, requestId: request.id, url: request.url }, 'request failed')
+    if (status === 500)
+      request.log.error({ err: error, requestId: request.id, url: withoutKeys(request.url) }, 'request failed')
     onRefused(request, reply.raw)
     if (status === 429) reply.header('retry-after', retryAfterOf(error) ?? '1')
     return reply.code(status).send(body)

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { AuditLog } from '../../audit/audit-log.ts'
 import { newId } from '../../lib/id.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Gateway } from '../gateway/gateway.ts'
@@ -16,6 +17,7 @@ import { Refusal, refusalText, sendRefusal } from './refusal.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 interface EdgeDeps {
+  audit: AuditLog
   sandboxes: Sandboxes
   gateway: Gateway
   tokens: SandboxTokens

@@ -1,6 +1,8 @@
+import type { SealedPart } from '../../sandboxes/outgoing.ts'
 import { portAccessLabel } from '../../sandboxes/port-access.ts'
 import { httpsPortsOf, maskHostLabel } from '../../sandboxes/port-rules.ts'
 import type { Sandbox, State } from '../../sandboxes/sandbox.ts'
+import { outgoingView } from './outgoing-input.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 /** The version of E2B's own program inside sandboxes whose behaviour is offered: clients go by it. */
@@ -18,6 +20,7 @@ export interface ViewDeps {
   tokens: SandboxTokens
   /** Below which the ports of sandboxes have their names. */
   domain: () => string
+  outgoing: (sandbox: Sandbox) => SealedPart | undefined
 }
 
 /** The answer to a create and a connect. */
@@ -69,6 +72,7 @@ export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
       ...(sandbox.metadata[maskHostLabel] ? { maskRequestHost: sandbox.metadata[maskHostLabel] } : {}),
       ...(https.length > 0 ? { httpsPorts: https } : {}),
       denyOut: [...(sandbox.network.internet ? [] : ['0.0.0.0/0']), ...sandbox.network.deny],
+      ...outgoingView(deps.outgoing(sandbox)),
     },
     lifecycle: { autoResume: sandbox.lifecycle.autoResume, onTimeout: sandbox.lifecycle.onTimeout },
   }

@@ -24,6 +24,7 @@ import { initialFiles } from './initial-files.ts'
 import { asMachine } from './instance.ts'
 import { findKernel } from './kernel.ts'
 import { type Acceleration, hostLimits, type MachineParts, machineSize } from './machine.ts'
+import { plainKernel } from './plain-kernel.ts'
 import { filesOf, monitorFolder, pin } from './saved-machine.ts'
 import { imageId, shownImage } from './shown-image.ts'
 import { Templates } from './templates.ts'
@@ -69,8 +70,9 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
     const kernel = await findKernel(host.toolsDir, options.kernel)
     if ('missing' in kernel) throw new WarrenError('unavailable', kernel.missing)
     await mkdir(host.cacheDir, { recursive: true, mode: 0o755 })
-    const files = await initialFiles(host.cacheDir, kernel, host.guestBinary)
-    return { kernel: kernel.image, initialFiles: files, shown: await shownImage(host.cacheDir, folders, options.tell) }
+    const files = await initialFiles(host.cacheDir, kernel, { guestBinary: host.guestBinary, vmm })
+    const image = vmm.plainKernel ? await plainKernel(host.cacheDir, kernel) : kernel.image
+    return { kernel: image, initialFiles: files, shown: await shownImage(host.cacheDir, folders, options.tell) }
   }
 
   /** Once, and again after a failure. */
@@ -153,13 +155,18 @@ export function microvmDriver(host: Host, vmm: Vmm, options: MicrovmOptions): Dr
 
     async examine() {
       if (!host.root) return { usable: false, reason: 'needs root, for a host user of its own for each machine' }
-      const found = await vmm.find()
+      const found = await vmm.find(host)
       if ('missing' in found) return { usable: false, reason: found.missing }
       const kernel = await findKernel(host.toolsDir, options.kernel)
       if ('missing' in kernel) return { usable: false, reason: kernel.missing }
       const { acceleration, why } = await chooseAcceleration(host.guestBinary, kvmRefused)
-      machine = { ...found, kernel: kernel.version, acceleration }
       const emulated = acceleration === 'tcg'
+      if (vmm.needsKvm && emulated)
+        return {
+          usable: false,
+          reason: `${vmm.name.slice(8)} ${found.version} needs a processor that runs guests: ${why}`,
+        }
+      machine = { ...found, kernel: kernel.version, acceleration }
       const how = emulated ? `emulated in software (${why})` : 'on KVM'
       return {
         usable: true,

@@ -1,93 +1,96 @@
-import { request } from 'node:http'
-import { WarrenError } from '../../../errors.ts'
-import type { MachineParts, MachineSize } from './machine.ts'
+import { runCommand } from '../../../lib/run-command.ts'
+import { findTool } from '../../host/host.ts'
+import { hardwareInside } from '../../network/slots.ts'
+import { networkArgument, networkDevice } from './guest-network.ts'
+import { fd, type MachinePlan, machineOptions, path, type Vmm } from './vmm.ts'
 
 /** A request of Firecracker's API, which it serves on a unix socket. */
-export interface FirecrackerRequest {
-  method: 'PUT' | 'PATCH'
+interface FirecrackerRequest {
+  method: 'PUT'
   path: string
   body: object
 }
 
-/** Files of a saved machine, by paths below its jail. */
-export interface FirecrackerSnapshot {
-  statePath: string
-  memoryPath: string
+/** Below its root, in a folder of its own. Each machine has a root of its own, so all may have the same. */
+const apiSocket = '/run/api.sock'
+const vsockSocket = '/run/v.sock'
+const guestCid = 3
+/** Of the agent inside (guest/src/init/line.rs). */
+const agentPort = 1024
+/** Which `warren-guest vm` makes (guest/src/vm/tap.rs). */
+const tapDevice = 'vm0'
+
+/** `reboot=k`: by the keyboard's controller, which ends the machine. What stands before `--` becomes a variable of `init`. */
+const kernelArguments =
+  'console=ttyS0 quiet loglevel=4 panic=1 reboot=k i8042.noaux i8042.nomux rdinit=/init random.trust_cpu=on -- init'
+
+/**
+ * Firecracker: a monitor without a device too many, on KVM alone. It is told what to do by requests; everything it opens is a
+ * descriptor of ours, as with QEMU. Our own jail stands in the place of its jailer, which would want the files by paths
+ * below a folder for each machine and does nothing that ours does not.
+ */
+export const firecracker: Vmm = {
+  name: 'microvm/firecracker',
+  memoryMb: 64,
+  modules: ['virtio_mmio', 'virtio_blk', 'virtio-rng', 'virtio_net', 'vmw_vsock_virtio_transport'],
+  needsKvm: true,
+  plainKernel: true,
+
+  async find(host) {
+    if (process.arch !== 'x64') return { missing: 'Firecracker is used on x86-64 only' }
+    const program = findTool(host, 'firecracker')
+    if (!program) return { missing: `there is no program "firecracker": put one into PATH or into ${host.toolsDir}` }
+    const version = await runCommand([program, '--version'], { timeoutMs: 20_000 })
+    if (!version.ok) return { missing: `${program} --version ${version.failure}` }
+    return { program, version: /Firecracker v(\S+)/.exec(version.stdout)?.[1] ?? 'of unknown version' }
+  },
+
+  command(program, plan) {
+    const requests = plan.saved ? goOnRequests() : bootRequests(plan)
+    return [
+      ...machineOptions(plan, networkDevice),
+      // Where it is no program of the system's, its root does not show it.
+      ...['--file', `${fd.program}:${program}`],
+      ...(plan.hasNetwork ? ['--device', 'net/tun'] : []),
+      ...['--api', apiSocket, '--vsock', `${vsockSocket}:${agentPort}`],
+      ...requests.flatMap(({ method, path, body }) => ['--request', `${method} ${path} ${JSON.stringify(body)}`]),
+      ...['--', path(fd.program), '--api-sock', apiSocket, '--level', 'Error'],
+    ]
+  },
 }
 
-const kernelArguments = 'console=ttyS0 quiet loglevel=4 panic=1 reboot=k rdinit=/init random.trust_cpu=on -- init'
-/** The guest's address on its vsock; each machine has a socket of its own, so all may have the same. */
-const guestCid = 3
-const answerMs = 30_000
-
-/** What makes Firecracker boot a machine. `parts` are paths below its jail; it makes and listens on `vsockPath`. */
-export function bootRequests(parts: MachineParts, size: MachineSize, vsockPath: string): FirecrackerRequest[] {
-  const drive = (id: string, path: string, readOnly: boolean) =>
-    put(`/drives/${id}`, { drive_id: id, path_on_host: path, is_root_device: false, is_read_only: readOnly })
+/** What makes it boot a machine. */
+function bootRequests({ size, hasNetwork }: MachinePlan): FirecrackerRequest[] {
+  const drive = (id: string, number: number, readOnly: boolean) =>
+    put(`/drives/${id}`, { drive_id: id, path_on_host: path(number), is_root_device: false, is_read_only: readOnly })
+  const settings = ['WARREN_LINE=vsock', ...(hasNetwork ? [networkArgument] : [])]
+  const interfaces = hasNetwork
+    ? [put('/network-interfaces/net', { iface_id: 'net', host_dev_name: tapDevice, guest_mac: hardwareInside })]
+    : []
   return [
     put('/machine-config', { vcpu_count: size.processors, mem_size_mib: size.memoryMb }),
     put('/boot-source', {
-      kernel_image_path: parts.kernel,
-      initrd_path: parts.initialFiles,
-      boot_args: kernelArguments,
+      kernel_image_path: path(fd.kernel),
+      initrd_path: path(fd.initialFiles),
+      boot_args: [...settings, kernelArguments].join(' '),
     }),
     // The guest finds them in this order: its own disk first.
-    drive('own', parts.disk, false),
-    drive('shown', parts.shown, true),
-    put('/vsock', { guest_cid: guestCid, uds_path: vsockPath }),
+    drive('own', fd.disk, false),
+    drive('shown', fd.shown, true),
+    ...interfaces,
+    put('/vsock', { guest_cid: guestCid, uds_path: vsockSocket }),
     put('/entropy', {}),
     put('/actions', { action_type: 'InstanceStart' }),
   ]
 }
 
-/** What makes a fresh Firecracker go on with a saved machine. Its memory is mapped privately: pages not written are shared. */
-export function restoreRequests(saved: FirecrackerSnapshot, vsockPath: string): FirecrackerRequest[] {
-  return [
-    put('/snapshot/load', {
-      snapshot_path: saved.statePath,
-      mem_backend: { backend_type: 'File', backend_path: saved.memoryPath },
-      vsock_override: { uds_path: vsockPath },
-      resume_vm: true,
-    }),
-  ]
-}
-
-/** What saves a machine, which runs on afterwards. */
-export function saveRequests(into: FirecrackerSnapshot): FirecrackerRequest[] {
-  return [
-    pauseRequest,
-    put('/snapshot/create', { snapshot_type: 'Full', snapshot_path: into.statePath, mem_file_path: into.memoryPath }),
-    resumeRequest,
-  ]
-}
-
-export const pauseRequest: FirecrackerRequest = { method: 'PATCH', path: '/vm', body: { state: 'Paused' } }
-export const resumeRequest: FirecrackerRequest = { method: 'PATCH', path: '/vm', body: { state: 'Resumed' } }
-
-/** Sends them one after the other. Rejects `unavailable` with what Firecracker said to the first that it refuses. */
-export async function sendToFirecracker(socketPath: string, requests: readonly FirecrackerRequest[]): Promise<void> {
-  for (const each of requests) await send(socketPath, each)
-}
-
-function send(socketPath: string, { method, path, body }: FirecrackerRequest): Promise<void> {
-  const content = JSON.stringify(body)
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }
-  return new Promise((resolve, reject) => {
-    const fail = (said: string, cause?: Error) =>
-      reject(new WarrenError('unavailable', `Firecracker refused ${method} ${path}: ${said}`, { cause }))
-    const sent = request({ socketPath, method, path, headers, timeout: answerMs }, (answer) => {
-      let text = ''
-      answer.setEncoding('utf8')
-      answer.on('data', (chunk: string) => {
-        text = (text + chunk).slice(0, 4096)
-      })
-      answer.on('error', (error) => fail(error.message, error))
-      answer.on('end', () => (answer.statusCode === 204 ? resolve() : fail(`${answer.statusCode} ${text}`)))
-    })
-    sent.on('timeout', () => sent.destroy(new Error(`no answer within ${answerMs} ms`)))
-    sent.on('error', (error) => fail(error.message, error))
-    sent.end(content)
-  })
+/**
+ * What makes a fresh Firecracker go on with a saved machine: all it names is where it was when it was saved. The memory is
+ * mapped privately, so that pages that are not written are shared.
+ */
+function goOnRequests(): FirecrackerRequest[] {
+  const memory = { backend_type: 'File', backend_path: path(fd.memory) }
+  return [put('/snapshot/load', { snapshot_path: path(fd.state), mem_backend: memory, resume_vm: true })]
 }
 
 function put(path: string, body: object): FirecrackerRequest {

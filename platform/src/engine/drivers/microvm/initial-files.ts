@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { atomicWrite } from '../../../lib/atomic-write.ts'
 import { isAccessible } from '../../../lib/is-accessible.ts'
 import { type GuestKernel, guestModules } from './kernel.ts'
+import type { Vmm } from './vmm.ts'
 
 interface Entry {
   path: string
@@ -16,15 +17,20 @@ interface Entry {
 const [directory, file, character] = [0o040_000, 0o100_000, 0o020_000]
 
 /**
- * What the kernel of a guest starts with, made once for each kernel and guest binary: our binary as the first process, and
+ * What the kernel of a guest starts with, made once for each kernel, guest binary and monitor: our binary as the first process, and
  * the kernel modules it loads. Answers with the file's path.
  */
-export async function initialFiles(cacheDir: string, kernel: GuestKernel, guestBinary: string): Promise<string> {
-  const modules = await guestModules(kernel)
+export async function initialFiles(
+  cacheDir: string,
+  kernel: GuestKernel,
+  { guestBinary, vmm }: { guestBinary: string; vmm: Pick<Vmm, 'name' | 'modules'> },
+): Promise<string> {
+  const modules = await guestModules(kernel, vmm.modules)
+  const prefix = `initial-${vmm.name.slice('microvm/'.length)}-`
   const binary = await readFile(guestBinary)
   const hash = createHash('sha256').update(kernel.version).update(binary)
   for (const { content } of modules) hash.update(content)
-  const path = join(cacheDir, `initial-${hash.digest('hex').slice(0, 16)}.cpio`)
+  const path = join(cacheDir, `${prefix}${hash.digest('hex').slice(0, 16)}.cpio`)
   if (await isAccessible(path)) return path
   const folders = ['dev', 'proc', 'sys', 'modules', 'root', 'shown', 'limits']
   const list = modules.map(({ name }) => `${name}\n`).join('')
@@ -38,7 +44,7 @@ export async function initialFiles(cacheDir: string, kernel: GuestKernel, guestB
   await atomicWrite(path, archive(entries), 0o644)
   // Machines have read theirs.
   for (const other of await readdir(cacheDir)) {
-    if (other.startsWith('initial-') && join(cacheDir, other) !== path) await rm(join(cacheDir, other), { force: true })
+    if (other.startsWith(prefix) && join(cacheDir, other) !== path) await rm(join(cacheDir, other), { force: true })
   }
   return path
 }

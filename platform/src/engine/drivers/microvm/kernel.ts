@@ -10,9 +10,6 @@ export interface GuestKernel {
   modules: string
 }
 
-/** What a guest needs of its machine's devices; what these need in turn is found out. */
-const wanted = ['virtio_pci', 'virtio_blk', 'virtio_console', 'virtio-rng', 'virtio_net']
-
 /**
  * The operator's kernel (WARREN_KERNEL, a file `vmlinuz-<version>` with `../lib/modules/<version>` or the host's
  * `/lib/modules/<version>` beside it), or the newest that was fetched into the folder of tools.
@@ -44,8 +41,8 @@ export interface KernelModule {
   content: Buffer
 }
 
-/** The modules a guest loads, each after those it needs. What the kernel has built in is no file and is left out. */
-export async function guestModules(kernel: GuestKernel): Promise<KernelModule[]> {
+/** The modules a guest loads for those `wanted`, each after those it needs. What the kernel has built in is left out: it is no file. */
+export async function guestModules(kernel: GuestKernel, wanted: readonly string[]): Promise<KernelModule[]> {
   const files = new Map<string, string>()
   for (const path of await readdir(kernel.modules, { recursive: true }).catch(() => [])) {
     if (path.endsWith('.ko')) files.set(moduleName(basename(path, '.ko')), join(kernel.modules, path))

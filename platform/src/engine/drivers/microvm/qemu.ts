@@ -2,21 +2,7 @@ import { runCommand } from '../../../lib/run-command.ts'
 import { systemPath } from '../../../lib/system-path.ts'
 import { hardwareInside } from '../../network/slots.ts'
 import { networkArgument, networkDevice } from './guest-network.ts'
-import type { Vmm } from './vmm.ts'
-
-/** Descriptors at which `warren-guest vm` puts what a machine is made of (guest/src/vm/options.rs). */
-const fd = {
-  link: 10,
-  control: 11,
-  console: 12,
-  memory: 13,
-  disk: 14,
-  tap: 15,
-  kernel: 20,
-  initialFiles: 21,
-  shown: 22,
-  state: 23,
-}
+import { fd, machineOptions, path, type Vmm } from './vmm.ts'
 
 /** `reboot=t`: by triple fault, which ends the machine (-no-reboot) without a reset through emulated hardware. */
 const kernelArguments =
@@ -29,6 +15,7 @@ const kernelArguments =
 export const qemu: Vmm = {
   name: 'microvm/qemu',
   memoryMb: 192,
+  modules: ['virtio_pci', 'virtio_blk', 'virtio_console', 'virtio-rng', 'virtio_net'],
 
   async find() {
     if (process.arch !== 'x64') return { missing: 'QEMU is used on x86-64 only' }
@@ -39,20 +26,13 @@ export const qemu: Vmm = {
     return { program, version: /version (\S+)/.exec(version.stdout)?.[1] ?? 'of unknown version' }
   },
 
-  command(program, { size, parts, acceleration, uid, hasNetwork, saved }) {
-    const monitor = ['--setid', `${uid}:${uid}`, '--memory-mb', String(size.memoryMb), '--disk-from', parts.disk]
-    const files = { [fd.kernel]: parts.kernel, [fd.initialFiles]: parts.initialFiles, [fd.shown]: parts.shown }
-    for (const [number, path] of Object.entries(files)) monitor.push('--file', `${number}:${path}`)
-    if (hasNetwork) monitor.push('--network', networkDevice)
-    if (acceleration === 'kvm') monitor.push('--device', 'kvm')
-    if (saved) {
-      monitor.push('--file', `${fd.state}:${saved.statePath}`, '--incoming', String(fd.state))
-      monitor.push('--memory-of', `${saved.heldMemory.pid}:${saved.heldMemory.fd}`)
-    }
+  command(program, plan) {
+    const { size, acceleration, hasNetwork, saved } = plan
     // What is held for many is copied on write.
     const memory = `memory-backend-file,id=memory,size=${size.memoryMb}M,mem-path=${path(fd.memory)},share=${saved ? 'off' : 'on'}`
     return [
-      ...monitor,
+      ...machineOptions(plan, networkDevice),
+      ...(saved ? ['--incoming', String(fd.state)] : []),
       '--',
       program,
       ...['-name', 'warren', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
@@ -78,11 +58,6 @@ export const qemu: Vmm = {
       ...(saved ? ['-global', 'migration.send-configuration=off', '-incoming', 'defer'] : []),
     ]
   },
-}
-
-/** An open file by a name that QEMU may open again, which its own rights decide. */
-function path(number: number): string {
-  return `/proc/self/fd/${number}`
 }
 
 /** The tap device passes on what is left to be done to packets, so that nobody does it: checksums, cutting up. */

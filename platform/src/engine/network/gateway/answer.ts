@@ -12,8 +12,8 @@ import { decideQuestion } from '../decide.ts'
 import { closedBecause } from '../floor.ts'
 import { plainName } from '../rules.ts'
 import type { Found } from './names.ts'
-import type { Outside } from './relay.ts'
 import type { Traffic } from './traffic.ts'
+import type { Outside } from './upstream.ts'
 
 /** Questions of one sandbox that are answered at the same time. */
 const mostAsking = 128

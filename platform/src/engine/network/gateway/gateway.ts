@@ -4,6 +4,7 @@ import { type AddressRange, parseAddress, parseRange } from '../addresses.ts'
 import { firstOuterAddress, type GatewaySettings, type GatewayStatus, type SlotBytes } from '../messages.ts'
 import { type NetworkPolicy, readPolicy } from '../rules.ts'
 import { answer } from './answer.ts'
+import { Certificates } from './certificates.ts'
 import { HttpRelay } from './http-relay.ts'
 import { Names } from './names.ts'
 import { OwnAddresses } from './own-addresses.ts'
@@ -20,7 +21,12 @@ const idleMs = 10_000
 /** The way out of all sandboxes of one platform: relays what their policies allow, answers their questions for names. */
 export class Gateway {
   readonly #traffic = new Map<number, Traffic>()
-  readonly #outside = { opened: [] as AddressRange[], own: new OwnAddresses(), names: new Names() }
+  readonly #outside = {
+    opened: [] as AddressRange[],
+    own: new OwnAddresses(),
+    names: new Names(),
+    certificates: new Certificates(),
+  }
   readonly #http = new HttpRelay(this.#outside)
 
   async open(): Promise<void> {
@@ -41,6 +47,7 @@ export class Gateway {
     this.#outside.opened.splice(0, Number.POSITIVE_INFINITY, ...settings.opened.map((text) => parseRange(text)!))
     this.#outside.own.tell(settings.hostAddresses)
     this.#outside.names.useServers(settings.resolvers)
+    this.#outside.certificates.use(settings.authority, settings.authorities)
     for (const slot of this.#traffic.keys()) if (!slots.includes(slot)) this.clear(slot)
     for (const traffic of this.#traffic.values()) traffic.setRules(traffic.rules, this.#outside.opened)
   }
@@ -48,9 +55,10 @@ export class Gateway {
   /** When this returns, nothing goes out any more that `policy` does not allow. */
   set(slot: number, policy: NetworkPolicy): void {
     const rules = readPolicy(policy, this.#outside.opened)
-    const traffic = this.#traffic.get(slot)
-    if (traffic) traffic.setRules(rules, this.#outside.opened)
-    else this.#traffic.set(slot, new Traffic(rules))
+    const traffic = this.#traffic.get(slot) ?? new Traffic(rules)
+    this.#traffic.set(slot, traffic)
+    traffic.setRules(rules, this.#outside.opened)
+    traffic.setOutgoing(policy.outgoing)
   }
 
   clear(slot: number): void {
@@ -80,6 +88,7 @@ export class Gateway {
     relay(traffic, socket, {
       outside: this.#outside,
       serveHttp: (connection) => this.#http.serve(traffic, connection),
+      serveSecured: (connection, name) => this.#http.serveSecured(traffic, connection, name),
     }).catch(() => socket.resetAndDestroy())
   }
 

@@ -8,22 +8,34 @@ import {
 } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Duplex, pipeline } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { plainName } from '../rules.ts'
 import { Throttle } from './bucket.ts'
-import { connectTo, mayBeFor, type Outside, splice } from './relay.ts'
+import { changeHeaders, NotSent } from './change-headers.ts'
+import { mayBeFor, splice } from './relay.ts'
 import type { Connection, Traffic } from './traffic.ts'
+import { type Outside, openUpstream, secure, Unreached } from './upstream.ts'
 
 interface Carried {
   traffic: Traffic
   connection: Connection
+  /** What speaks HTTP with the sandbox. */
+  socket: Socket
   agent: Agent
+  /** Whom its TLS is for: every request must be, and has its headers changed. */
+  secured: string | undefined
 }
 
+type Headers = Record<string, string | string[]>
+
 /** Meant for one hop: of no concern to the server, or said anew. */
-const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'te', 'upgrade'])
+const hopByHop = new Set([
+  ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'te', 'upgrade', 'expect'],
+])
 
 /**
- * Serves plain HTTP connections whose every request must be for an allowed name that stands for the address it goes to.
+ * Serves HTTP connections whose every request must be for an allowed name that stands for the address it goes to: plain
+ * ones, and in TLS those for a host whose requests are changed on their way out.
  * Requests are read and written anew, so that both ends agree where each begins.
  */
 export class HttpRelay {
@@ -45,17 +57,37 @@ export class HttpRelay {
   }
 
   serve(traffic: Traffic, connection: Connection): void {
+    this.#carry({ traffic, connection, socket: connection.inside, secured: undefined })
+    connection.inside.resume() // paused until it was known who serves it
+  }
+
+  /** The same inside TLS, which the sandbox speaks with this gateway, and the gateway with the server. */
+  serveSecured(traffic: Traffic, connection: Connection, name: string): void {
+    const socket = new TLSSocket(connection.inside, {
+      isServer: true,
+      secureContext: this.#outside.certificates.contextFor(name),
+      ALPNProtocols: ['http/1.1'],
+    })
+    socket.on('error', () => connection.inside.destroy())
+    this.#carry({ traffic, connection, socket, secured: name })
+  }
+
+  #carry(given: Omit<Carried, 'agent'>): void {
+    const { traffic, connection, socket, secured } = given
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    agent.createConnection = () => {
-      const outer = connectTo(connection.address, connection.port)
-      traffic.join(connection, outer)
-      return outer
+    agent.createConnection = (_options, done) => {
+      const opening = openUpstream(traffic, connection, this.#outside).then((outer) =>
+        secured === undefined ? outer : secure(outer, secured, this.#outside.certificates),
+      )
+      opening.then(
+        (outer) => done?.(null, outer),
+        (error) => done?.(error, undefined as never),
+      )
+      return undefined
     }
-    const { inside } = connection
-    this.#carried.set(inside, { traffic, connection, agent })
-    inside.once('close', () => agent.destroy())
-    this.#server.emit('connection', inside)
-    inside.resume() // paused until it was known who serves it
+    this.#carried.set(socket, { ...given, agent })
+    connection.inside.once('close', () => agent.destroy())
+    this.#server.emit('connection', socket)
   }
 
   async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -64,15 +96,19 @@ export class HttpRelay {
     const refused = await this.#reasonAgainst(request, carried)
     if (refused) return this.#answerRefused(request, response, refused)
     const { traffic, connection } = carried
+    const headers = headersFor(request, carried)
+    if (headers instanceof NotSent) return this.#answerRefused(request, response, headers.message)
     const outer = requestOutside({
       agent: carried.agent,
       method: request.method!,
       path: pathOf(request),
-      headers: passedOn(request),
+      headers,
       setHost: false,
     })
-    const broken = () => {
-      if (!response.headersSent && !connection.inside.destroyed) response.writeHead(502).end()
+    const broken = (error: Error) => {
+      if (error instanceof Unreached) tellRefused(carried, error.message)
+      const reason = error instanceof Unreached ? `${error.message}\n` : ''
+      if (!response.headersSent && !connection.inside.destroyed) response.writeHead(502).end(reason)
       else connection.inside.destroy()
     }
     outer.on('error', broken)
@@ -98,15 +134,20 @@ export class HttpRelay {
     const refused = isWebSocket ? await this.#reasonAgainst(request, carried) : 'only WebSocket may take over'
     if (refused) return this.#refuse(request, socket, refused)
     if (socket.destroyed) return
-    const { traffic, connection } = carried
+    const { traffic } = carried
+    const headers = headersFor(request, carried)
+    if (headers instanceof NotSent) return this.#refuse(request, socket, headers.message)
     const outer = requestOutside({
       agent: carried.agent,
       method: 'GET',
       path: pathOf(request),
-      headers: { ...passedOn(request), connection: 'upgrade', upgrade: 'websocket' },
+      headers: { ...headers, connection: 'upgrade', upgrade: 'websocket' },
       setHost: false,
     })
-    outer.on('error', () => socket.destroy())
+    outer.on('error', (error) => {
+      if (error instanceof Unreached) tellRefused(carried, error.message)
+      socket.destroy()
+    })
     outer.on('response', (answer) => {
       // Refused by the server: its answer, and then the end.
       ;(socket as Socket).write(statusLine(answer))
@@ -116,24 +157,33 @@ export class HttpRelay {
       ;(socket as Socket).write(statusLine(answer))
       if (outerHead.length > 0) (socket as Socket).write(outerHead)
       if (head.length > 0) outerSocket.write(head)
-      splice(traffic, connection.inside, outerSocket as Socket)
+      splice(traffic, carried.socket, outerSocket as Socket)
     })
     outer.end()
   }
 
   /** The name of a request is that of its address, if it has one with a name in it, and else that of its Host: both, if both are there. */
-  async #reasonAgainst(request: IncomingMessage, { traffic, connection }: Carried): Promise<string | undefined> {
+  async #reasonAgainst(
+    request: IncomingMessage,
+    { traffic, connection, secured }: Carried,
+  ): Promise<string | undefined> {
     const hosts = request.rawHeaders.filter((_, at) => at % 2 === 0 && request.rawHeaders[at]!.toLowerCase() === 'host')
     const name = hosts.length === 1 ? nameOf(request.headers.host!, connection.port) : undefined
     if (!name) return 'it does not say whom it is for (Host)'
+    if (secured !== undefined && name !== secured) return `it is for ${name} (Host), and its TLS for ${secured}`
+    if (secured !== undefined && request.method === 'TRACE') return 'TRACE would send back what was added'
     connection.name = name
     if (connection.entry.name && connection.entry.name !== name) connection.entry = { ...connection.entry }
     if (!request.url!.startsWith('/') && request.url !== '*') {
       const absolute = URL.canParse(request.url!) ? new URL(request.url!) : undefined
-      if (absolute?.protocol !== 'http:' || nameOf(absolute.host, connection.port) !== name)
+      if (
+        absolute?.protocol !== (secured === undefined ? 'http:' : 'https:') ||
+        nameOf(absolute.host, connection.port) !== name
+      )
         return 'its address and its Host name two'
     }
-    return mayBeFor(traffic, connection, { name, names: this.#outside.names })
+    // What is looked into was found to be for this name when it began, and is cut when it may not be any more.
+    return secured === undefined ? mayBeFor(traffic, connection, { name, names: this.#outside.names }) : undefined
   }
 
   #answerRefused(request: IncomingMessage, response: ServerResponse, reason: string): void {
@@ -146,6 +196,18 @@ export class HttpRelay {
     const carried = this.#carried.get(socket)
     if (carried) tellRefused(carried, reason)
     socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', () => socket.destroy())
+  }
+}
+
+/** As they go out; why they may not, if so. */
+function headersFor(request: IncomingMessage, { traffic, secured }: Carried): Headers | NotSent {
+  const headers = passedOn(request)
+  if (secured === undefined || !traffic.outgoing) return headers
+  try {
+    return changeHeaders(headers, traffic.outgoing, secured)
+  } catch (error) {
+    if (error instanceof NotSent) return error
+    throw error
   }
 }
 
@@ -168,9 +230,9 @@ function pathOf(request: IncomingMessage): string {
   return pathname + search
 }
 
-function passedOn({ rawHeaders, headers }: IncomingMessage): Record<string, string | string[]> {
+function passedOn({ rawHeaders, headers }: IncomingMessage): Headers {
   const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()))
-  const passed: Record<string, string | string[]> = {}
+  const passed: Headers = {}
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!
     const lower = name.toLowerCase()

@@ -6,7 +6,7 @@ import { Gateway } from './gateway.ts'
 
 /**
  * The gateway's process: `main.ts VERSION UID FOLDER`, started by `warren-guest gateway` in that folder, where its control socket is
- * to be. It outlives the platform, as the sandboxes do. It holds no secret and no right of root; an ordinary user has nobody else
+ * to be. It outlives the platform, as the sandboxes do. It has no right of root and writes no secret anywhere; an ordinary user has nobody else
  * to be than itself.
  */
 const [version = '', uid = ''] = process.argv.slice(2)

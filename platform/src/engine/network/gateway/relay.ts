@@ -1,18 +1,21 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream'
-import { type AddressRange, formatAddress, parseAddress } from '../addresses.ts'
+import { formatAddress, parseAddress } from '../addresses.ts'
 import { decideConnection, decideName } from '../decide.ts'
+import { isLookedInto, looksInto } from '../outgoing.ts'
 import { plainName } from '../rules.ts'
 import { Throttle } from './bucket.ts'
 import { readClientHello } from './client-hello.ts'
 import type { Names } from './names.ts'
-import type { OwnAddresses } from './own-addresses.ts'
 import type { Connection, Traffic } from './traffic.ts'
+import { type Outside, openUpstream } from './upstream.ts'
 
-export interface Outside {
-  opened: readonly AddressRange[]
-  own: OwnAddresses
-  names: Names
+interface Servers {
+  outside: Outside
+  /** Serves plain HTTP. */
+  serveHttp: (connection: Connection) => void
+  /** Serves HTTP inside TLS for `name`, which the sandbox has begun. */
+  serveSecured: (connection: Connection, name: string) => void
 }
 
 /** Connections that one sandbox may have at once. */
@@ -21,6 +24,8 @@ const connectMs = 15_000
 /** How long a program may take to say whom it wants. */
 const helloMs = 10_000
 const keepAliveMs = 60_000
+/** Where requests are looked into, if they are. */
+const securePort = 443
 
 /**
  * Serves one connection from inside. Its local address is where it was going. Until it is decided that it may, nothing is
@@ -29,7 +34,7 @@ const keepAliveMs = 60_000
 export async function relay(
   traffic: Traffic,
   inside: Socket,
-  { outside, serveHttp }: { outside: Outside; serveHttp: (connection: Connection) => void },
+  { outside, serveHttp, serveSecured }: Servers,
 ): Promise<void> {
   inside.on('error', () => {})
   const address = parseAddress(inside.localAddress ?? '')
@@ -45,53 +50,85 @@ export async function relay(
   if (inside.destroyed) return
   inside.setKeepAlive(true, keepAliveMs)
   if (verdict.inspect === 'http') return serveHttp(connection)
-  const said = verdict.inspect === 'tls' ? await readName(traffic, connection, outside) : Buffer.alloc(0)
+  const mustSay = verdict.inspect === 'tls'
+  const looks = mustSay || (port === securePort && looksInto(traffic.outgoing))
+  const hello = looks ? await readHello(traffic, connection, { outside, mustSay }) : { said: Buffer.alloc(0) }
   // The policy may have changed while it was looked at: then the connection has been cut.
-  if (!said || inside.destroyed) return
-  join(traffic, connection, said)
+  if (!hello || inside.destroyed) return
+  if (!hello.lookInto) return join(traffic, connection, { said: hello.said, outside })
+  inside.unshift(hello.said)
+  serveSecured(connection, hello.lookInto)
 }
 
 /** Whether the connection may be for `name`: it must be allowed on that port and stand for that address. */
 export async function mayBeFor(
   traffic: Traffic,
-  { address, port }: Connection,
+  connection: Connection,
   { name, names }: { name: string; names: Names },
 ): Promise<string | undefined> {
-  if (!decideName(traffic.rules, name, port)) return `the name ${name} is not allowed`
+  const isAllowed = () => decideName(traffic.rules, name, connection.port)
+  const notAllowed = `the name ${name} is not allowed`
+  if (!isAllowed()) return notAllowed
+  const reason = await standsFor(traffic, connection, { name, names })
+  return isAllowed() ? reason : notAllowed
+}
+
+/** Why `name` is not one of the address that is connected to. */
+async function standsFor(
+  traffic: Traffic,
+  { address }: Connection,
+  { name, names }: { name: string; names: Names },
+): Promise<string | undefined> {
   if (traffic.namesOf(address).includes(name)) return undefined
   const found = await names.addressesOf(name).catch(() => [])
-  if (!decideName(traffic.rules, name, port)) return `the name ${name} is not allowed`
   return found.some((answer) => answer.address === address) ? undefined : `${name} does not stand for the address`
 }
 
-/** What TLS said so far, once it is known that it may go on; undefined when it may not. */
-async function readName(traffic: Traffic, connection: Connection, { names }: Outside): Promise<Buffer | undefined> {
-  const said: Buffer[] = []
+interface Hello {
+  /** What TLS said so far. */
+  said: Buffer
+  /** The server's name, where what is said to it is looked into. */
+  lookInto?: string
+}
+
+/**
+ * Reads whom TLS is for. With `mustSay` it has to be said, and to be allowed; without, what does not say it goes on as it is.
+ * Undefined when the connection may not go on.
+ */
+async function readHello(
+  traffic: Traffic,
+  connection: Connection,
+  { outside: { names }, mustSay }: { outside: Outside; mustSay: boolean },
+): Promise<Hello | undefined> {
+  const chunks: Buffer[] = []
   const { inside } = connection
-  const timer = setTimeout(() => traffic.refuse(connection, 'it did not say whom it is for'), helloMs)
-  try {
-    for (;;) {
-      const chunk = await nextChunk(inside)
-      if (!chunk) return void inside.destroy()
-      said.push(chunk)
-      const hello = readClientHello(Buffer.concat(said))
-      if (!hello.complete) continue
-      if (!hello.valid) return void traffic.refuse(connection, 'it does not begin with TLS')
-      const name = hello.name === undefined ? undefined : plainName(hello.name)
-      if (name) connection.name = name
-      if (hello.encrypted) return void traffic.refuse(connection, 'it hides whom it is for (encrypted client hello)')
-      if (!name) return void traffic.refuse(connection, 'it does not say whom it is for (no SNI)')
-      const reason = await mayBeFor(traffic, connection, { name, names })
-      if (!reason) return Buffer.concat(said)
-      return void traffic.refuse(connection, reason)
-    }
-  } finally {
-    clearTimeout(timer)
+  const late = AbortSignal.timeout(helloMs)
+  const unsaid = (reason: string): Hello | undefined =>
+    mustSay ? void traffic.refuse(connection, reason) : { said: Buffer.concat(chunks) }
+  for (;;) {
+    const chunk = await nextChunk(inside, late)
+    if (!chunk && late.aborted) return unsaid('it did not say whom it is for')
+    if (!chunk) return void inside.destroy()
+    chunks.push(chunk)
+    const said = Buffer.concat(chunks)
+    const hello = readClientHello(said)
+    if (!hello.complete) continue
+    if (!hello.valid) return unsaid('it does not begin with TLS')
+    const name = hello.name === undefined ? undefined : plainName(hello.name)
+    if (name) connection.name = name
+    const lookInto = name !== undefined && traffic.outgoing !== undefined && isLookedInto(traffic.outgoing, name)
+    // Where it is looked into, there is nothing to hide: what is encrypted for another server cannot be read here.
+    if (hello.encrypted && !lookInto) return unsaid('it hides whom it is for (encrypted client hello)')
+    if (!name) return unsaid('it does not say whom it is for (no SNI)')
+    if (!mustSay && !lookInto) return { said }
+    const reason = await (mustSay ? mayBeFor : standsFor)(traffic, connection, { name, names })
+    if (reason) return void traffic.refuse(connection, reason)
+    return lookInto ? { said, lookInto: name } : { said }
   }
 }
 
-/** Undefined at the end. */
-function nextChunk(socket: Socket): Promise<Buffer | undefined> {
+/** Undefined at the end, and when `signal` is over. */
+function nextChunk(socket: Socket, signal: AbortSignal): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
     const take = () => {
       const chunk = socket.read() as Buffer | null
@@ -100,28 +137,34 @@ function nextChunk(socket: Socket): Promise<Buffer | undefined> {
     const ended = () => done(undefined)
     const done = (chunk: Buffer | undefined) => {
       socket.off('readable', take).off('end', ended).off('close', ended)
+      signal.removeEventListener('abort', ended)
       resolve(chunk)
     }
     socket.on('readable', take).on('end', ended).on('close', ended)
-    if (socket.destroyed) ended()
+    signal.addEventListener('abort', ended)
+    if (socket.destroyed || signal.aborted) ended()
     else take()
   })
 }
 
-function join(traffic: Traffic, connection: Connection, said: Buffer): void {
-  const { inside, address, port } = connection
-  const outer = connectTo(address, port)
-  traffic.join(connection, outer)
-  const giveUp = setTimeout(() => outer.destroy(new Error('no answer')), connectMs)
-  outer.once('connect', () => clearTimeout(giveUp))
-  outer.once('close', () => clearTimeout(giveUp))
+async function join(
+  traffic: Traffic,
+  connection: Connection,
+  { said, outside }: { said: Buffer; outside: Outside },
+): Promise<void> {
+  const { inside } = connection
+  const outer = await openUpstream(traffic, connection, outside).catch((error: Error) =>
+    traffic.refuse(connection, error.message),
+  )
+  if (!outer) return
+  if (inside.destroyed) return void outer.destroy()
+  if (outer.connecting) {
+    const giveUp = setTimeout(() => outer.destroy(new Error('no answer')), connectMs)
+    outer.once('connect', () => clearTimeout(giveUp))
+    outer.once('close', () => clearTimeout(giveUp))
+  }
   if (said.length > 0) outer.write(said)
   splice(traffic, inside, outer)
-}
-
-export function connectTo(address: number, port: number): Socket {
-  const socket = connect({ host: formatAddress(address), port, family: 4, allowHalfOpen: true })
-  return socket.setNoDelay(true).setKeepAlive(true, keepAliveMs)
 }
 
 /** Passes bytes both ways. When either end breaks, so does the other. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { type AddressRange, formatAddress } from '../addresses.ts'
 import { decideConnection, decideName } from '../decide.ts'
+import type { Outgoing } from '../outgoing.ts'
 import type { Rules } from '../rules.ts'
 import { Bucket } from './bucket.ts'
 
@@ -60,6 +61,7 @@ export class Traffic {
   readonly #pins = new Map<number, Map<string, number>>()
   readonly #totals = { bytesSent: 0, bytesReceived: 0, connections: 0, refused: 0, questions: 0 }
   #rules: Rules
+  #outgoing: Outgoing | undefined
 
   constructor(rules: Rules) {
     this.#rules = rules
@@ -75,6 +77,18 @@ export class Traffic {
     this.#rules = rules
     this.#limit()
     for (const connection of this.connections) if (!this.#stillAllowed(connection, opened)) cut(connection)
+  }
+
+  /** What is done to what goes out. */
+  get outgoing(): Outgoing | undefined {
+    return this.#outgoing
+  }
+
+  /** Holds for requests from now on. With another proxy what went by the one before is cut. */
+  setOutgoing(outgoing: Outgoing | undefined): void {
+    const before = JSON.stringify(this.#outgoing?.proxy)
+    this.#outgoing = outgoing
+    if (before !== JSON.stringify(outgoing?.proxy)) this.close()
   }
 
   /** Cuts everything. */

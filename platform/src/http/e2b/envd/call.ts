@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AuditLog } from '../../../audit/audit-log.ts'
 import type { GuestClient } from '../../../engine/guest/client.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import type { Sandboxes } from '../../../sandboxes/sandboxes.ts'
@@ -9,6 +10,7 @@ export interface EnvdDeps {
   sandboxes: Pick<Sandboxes, 'live' | 'liveIds' | 'sleeping' | 'wake' | 'onLeave'>
   tokens: SandboxTokens
   watchers: Watchers
+  audit: AuditLog
 }
 
 /** One request that is meant for the inside of a sandbox. */

@@ -7,6 +7,7 @@ import { allowEveryOrigin } from '../every-origin.ts'
 import { isGone } from '../is-gone.ts'
 import { wokenFor } from '../port-right.ts'
 import { Refusal, sandboxNotFound, sendRefusal } from '../refusal.ts'
+import { audited } from './audited.ts'
 import type { Address, Call, EnvdDeps, Exchange } from './call.ts'
 import { compose } from './compose.ts'
 import { download } from './download.ts'
@@ -54,6 +55,7 @@ export class Envd {
     if (url.pathname === '/health' && isRead(exchange))
       return void response.writeHead(204, { 'cache-control': 'no-store' }).end()
     this.#authorise(live, exchange)
+    await audited(this.#deps.audit, live, exchange)
 
     const guest = live.instance.guest
     switch (url.pathname) {

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import type { AuditLog } from '../../../audit/audit-log.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import type { Sandboxes } from '../../../sandboxes/sandboxes.ts'
+import { auditInside } from '../../audit-inside.ts'
 import { clientGone } from '../../client-gone.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { cutOffWith } from '../cut-off.ts'
@@ -14,6 +16,7 @@ import { created, listed, removed, restarted } from './contexts.ts'
 import { execute } from './execute.ts'
 
 interface InterpreterDeps {
+  audit: AuditLog
   sandboxes: Sandboxes
   gateway: Gateway
   tokens: SandboxTokens
@@ -21,6 +24,14 @@ interface InterpreterDeps {
 
 /** Code of a megabyte, in JSON that may write a character in six. */
 const mostBytes = 8 * 1024 * 1024
+
+/** The calls that stand in the audit log. */
+const verbs = [
+  ['create', /^POST \/contexts$/],
+  ['execute', /^POST \/execute$/],
+  ['remove', /^DELETE \/contexts\//],
+  ['restart', /^POST \/contexts\/.*\/restart$/],
+] as const
 
 /** What answers at port 49999 of every sandbox: code in contexts, served here over the guest protocol. */
 export class Interpreter {
@@ -63,10 +74,18 @@ export class Interpreter {
     return live
   }
 
+  async #audited({ id, accountId }: LiveSandbox, exchange: Exchange, asked: string): Promise<void> {
+    const [verb] = verbs.find(([, pattern]) => pattern.test(asked)) ?? []
+    if (!verb) return
+    const about = { accountId, actorKind: 'token', actor: id, action: `context.${verb}`, subject: id, first: true }
+    await auditInside(this.#deps.audit, about, exchange)
+  }
+
   async #answer(live: LiveSandbox, exchange: Exchange): Promise<void> {
     const { request, response, url } = exchange
     const signal = clientGone(response)
     const asked = `${request.method} ${url.pathname}`
+    await this.#audited(live, exchange, asked)
     if (asked === 'GET /health') return sendText(exchange, 200, 'OK')
     if (asked === 'GET /contexts') return sendJson(exchange, await listed(live))
     if (asked === 'POST /contexts') return sendJson(exchange, await created(live, await readJson(request), signal))

@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Permission } from '../accounts/roles.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { AuditEntry } from '../audit/entry.ts'
+
+/** A call that needs one of these stands in the log before it has an effect. */
+const toldFirst: readonly Permission[] = [
+  'sandboxes:exec',
+  'secrets:read',
+  'secrets:manage',
+  'keys:manage',
+  'members:manage',
+]
+
+/** What is kept of a request beside its subject: names, never content. */
+const kept = ['path', 'from', 'to', 'role', 'name', 'email', 'scopes', 'template', 'snapshot', 'timeout'] as const
+
+/** Records every call of a route of `app` that declares an `audit` verb: the one place where that is done. */
+export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
+  const made = new WeakMap<FastifyRequest, string>()
+
+  app.addHook('preHandler', async (request) => {
+    const { audit: action, permission = [] } = request.routeOptions.config
+    if (!action || !request.account || request.method === 'GET') return
+    if (![permission].flat().some((one) => toldFirst.includes(one as Permission))) return
+    await audit.record(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
+  })
+  // What a create made is only known from its answer.
+  app.addHook('preSerialization', async (request, _reply, payload) => {
+    const id = request.routeOptions.config.audit && idIn(payload)
+    if (id) made.set(request, id)
+    return payload
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const { audit: action } = request.routeOptions.config
+    if (!action || !request.account) return
+    const subject = subjectOf(request) || made.get(request) || ''
+    const entry = entryOf(request, action, subject)
+    audit.tell(request.account.id, { ...entry, outcome: outcomeOf(reply), status: reply.statusCode })
+  })
+}
+
+function entryOf(request: FastifyRequest, action: string, subject: string): Omit<AuditEntry, 'outcome'> {
+  const { kind, id } = request.principal
+  const details = detailsOf(request)
+  return {
+    at: Date.now(),
+    actorKind: kind,
+    actor: id,
+    action,
+    subject,
+    address: request.ip,
+    requestId: request.id,
+    ...(Object.keys(details).length > 0 ? { details } : {}),
+  }
+}
+
+function outcomeOf({ statusCode }: FastifyReply): AuditEntry['outcome'] {
+  return statusCode >= 500 ? 'failed' : statusCode >= 400 ? 'refused' : 'done'
+}
+
+/** The ids in the path, the outer ones first. */
+function subjectOf({ params }: FastifyRequest): string {
+  const { organisation: _, ...ids } = (params ?? {}) as Record<string, string>
+  return Object.values(ids).join('/')
+}
+
+function idIn(payload: unknown): string | undefined {
+  const { id, sandboxID, templateID, volumeID, snapshotID } = Object(payload) as Record<string, unknown>
+  const found = id ?? sandboxID ?? templateID ?? volumeID ?? snapshotID
+  return typeof found === 'string' ? found : undefined
+}
+
+function detailsOf({ query, body }: FastifyRequest): Record<string, unknown> {
+  const given = { ...(isFields(query) ? query : {}), ...(isFields(body) ? body : {}) }
+  const told = kept.filter((name) => Object.hasOwn(given, name)).map((name) => [name, plain(given[name])])
+  return Object.fromEntries(told.filter(([, value]) => value !== undefined))
+}
+
+/** A body that is a stream or bytes is content. */
+function isFields(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
+  return typeof (value as { pipe?: unknown }).pipe !== 'function'
+}
+
+function plain(value: unknown): unknown {
+  if (['string', 'number', 'boolean'].includes(typeof value)) return value
+  return Array.isArray(value) ? value.slice(0, 50).filter((one) => typeof one === 'string') : undefined
+}

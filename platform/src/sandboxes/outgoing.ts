@@ -1,0 +1,95 @@
+import { coversHost, type Outgoing, placeholdersIn } from '../engine/network/outgoing.ts'
+import type { NetworkPolicy } from '../engine/network/rules.ts'
+import { WarrenError } from '../errors.ts'
+import type { Seal } from '../lib/seal.ts'
+import type { RevealedSecret } from '../secrets/secret.ts'
+import { policyOf, type SetNetwork } from './network.ts'
+import type { SandboxDeps } from './sandboxes.ts'
+
+export interface OutgoingDeps {
+  seal: Seal
+  /** Those of these secrets of an account that there are. */
+  revealSecrets: (accountId: string, names: readonly string[]) => Promise<RevealedSecret[]>
+}
+
+/** What a policy has values for: as it is recorded, sealed. */
+export type SealedPart = Pick<Outgoing, 'rules' | 'proxy'>
+
+type PolicyDeps = OutgoingDeps & Pick<SandboxDeps, 'config'>
+
+/**
+ * What `input` means, ready to be recorded. Throws as `policyOf` does, `invalid_request` for a secret that is not there,
+ * `forbidden` for one that may not go where a rule sends it.
+ */
+export async function recordedPolicy(
+  deps: PolicyDeps,
+  accountId: string,
+  input: SetNetwork | undefined,
+): Promise<NetworkPolicy> {
+  const { policy, values } = policyOf(input, deps.config.egress)
+  if (!values) return policy
+  await checkSecrets(deps, accountId, { rules: values.rules, inside: policy.secrets ?? [] })
+  return { ...policy, sealed: deps.seal.close(JSON.stringify(values), subjectOf(accountId)) }
+}
+
+/** A recorded policy with the values that it needs, for the engine alone. */
+export async function armedPolicy(
+  deps: OutgoingDeps,
+  accountId: string,
+  { sealed, ...policy }: NetworkPolicy,
+): Promise<NetworkPolicy> {
+  if (sealed === undefined) return policy
+  const values = openSealed(deps, accountId, sealed)
+  const inside = policy.secrets ?? []
+  const secrets = await deps.revealSecrets(accountId, namesIn({ ...values, inside }))
+  return { ...policy, outgoing: { ...values, inside, secrets } }
+}
+
+/** Whether a secret is used by a recorded policy. */
+export function usesSecret(deps: OutgoingDeps, accountId: string, policy: NetworkPolicy, name: string): boolean {
+  if (policy.sealed === undefined) return false
+  return namesIn({ ...openSealed(deps, accountId, policy.sealed), inside: policy.secrets ?? [] }).includes(name)
+}
+
+export function openSealed({ seal }: Pick<OutgoingDeps, 'seal'>, accountId: string, sealed: string): SealedPart {
+  return JSON.parse(seal.open(sealed, subjectOf(accountId))) as SealedPart
+}
+
+async function checkSecrets(
+  { revealSecrets }: OutgoingDeps,
+  accountId: string,
+  { rules, inside }: Pick<Outgoing, 'rules' | 'inside'>,
+): Promise<void> {
+  const found = await revealSecrets(accountId, namesIn({ rules, inside }))
+  const hostsOf = (name: string) => {
+    const secret = found.find((one) => one.name === name)
+    if (secret) return secret.hosts
+    throw new WarrenError('invalid_request', `network: there is no secret "${name}"`, {
+      hint: 'Keep it first: warren secret create, POST /v1/secrets.',
+    })
+  }
+  for (const name of inside) {
+    if (hostsOf(name).length > 0) continue
+    throw new WarrenError('invalid_request', `network.secrets: the secret "${name}" has no hosts it may be sent to`, {
+      hint: 'Give it some: warren secret update, PUT /v1/secrets.',
+    })
+  }
+  for (const { host, set } of rules) {
+    for (const name of Object.values(set).flatMap(placeholdersIn)) {
+      const hosts = hostsOf(name)
+      if (hosts.length > 0 && !coversHost(hosts, host))
+        throw new WarrenError('forbidden', `network.rules: the secret "${name}" may not be sent to ${host}`, {
+          hint: `It may be sent to: ${hosts.join(', ')}`,
+        })
+    }
+  }
+}
+
+function namesIn({ rules, inside }: Pick<Outgoing, 'rules' | 'inside'>): string[] {
+  const placed = rules.flatMap(({ set }) => Object.values(set).flatMap(placeholdersIn))
+  return [...new Set([...placed, ...inside])]
+}
+
+function subjectOf(accountId: string): string {
+  return `network ${accountId}`
+}
