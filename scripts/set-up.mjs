@@ -22,7 +22,7 @@ try {
     else {
       const forTests = process.argv[2] === 'test'
       const gvisor = forTests ? fetchTestGvisor() : fetchGvisor()
-      const debian = installDebianPackages()
+      const debian = installDebianPackages({ forTests })
       const forTestsOnly = forTests ? [debian.then(fetchTestKernel), debian.then(fetchTestRegistry)] : []
       await Promise.all([packages, debian.then(buildGuest), gvisor, ...forTestsOnly])
     }

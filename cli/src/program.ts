@@ -22,6 +22,8 @@ import { addKeys } from './commands/key/keys.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addMembers } from './commands/org/members.ts'
 import { addOrgs } from './commands/org/orgs.ts'
+import { addList as addQuotaList } from './commands/quota/list.ts'
+import { addSet as addQuotaSet } from './commands/quota/set.ts'
 import { addRun } from './commands/run.ts'
 import { addClone } from './commands/sandbox/clone.ts'
 import { addConsole } from './commands/sandbox/console.ts'
@@ -126,6 +128,10 @@ export function program(): Command {
   const versioning = [addFunctionVersions, addFunctionAlias, addFunctionRollback]
   const making = [addFunctionNew, addFunctionDeploy, addFunctionDev, addFunctionInvoke, addFunctionList]
   for (const add of [...making, ...versioning, addFunctionLogs, addFunctionSchedule, addFunctionDelete]) add(fn)
+
+  const quota = root.command('quota').description(text.quota).enablePositionalOptions()
+  quota.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addQuotaList, addQuotaSet]) add(quota)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

@@ -1,6 +1,8 @@
+import { abuseSettings } from './config/abuse-settings.ts'
 import { accountsSettings } from './config/accounts-settings.ts'
 import { eventSettings } from './config/event-settings.ts'
 import { functionSettings } from './config/function-settings.ts'
+import { gatewaySettings } from './config/gateway-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import type { Role } from './config/role-names.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
@@ -16,8 +18,36 @@ export interface Config {
   port: number
   /** Below which the API and the ports of sandboxes have names, and the port that is written behind it where it is another. */
   domain: { name: string; port: number | undefined } | undefined
-  /** Files of the certificate for the domain and of its key. */
+  /** Files of the certificate to show and of its key. */
   tls: { certificate: string; key: string } | undefined
+  drainSeconds: number
+  /** Ranges of the proxies in front that are believed. */
+  trustedProxies: string[]
+  /** What a sandbox looks like that is abused, and what is done about it; a limit of 0 is not looked at. */
+  abuse: {
+    rule: 'observe' | 'throttle' | 'pause'
+    cpuMinutes: number
+    refusedPerMinute: number
+    egressMbPerMinute: number
+  }
+  /** What an organisation may have for which nothing else was set; what is undefined is without limit. */
+  quotas: {
+    cpuCores: number | undefined
+    memoryMb: number | undefined
+    storageMb: number | undefined
+    egressMbPerDay: number | undefined
+    functions: number | undefined
+    agentBudget: number | undefined
+  }
+  /** Where nodes that share their limits count. */
+  redisUrl: string | undefined
+  /** Requests a minute; 0 is no limit. */
+  rates: {
+    keyPerMinute: number
+    organisationPerMinute: number
+    sandboxPerMinute: number
+    attemptsPerMinute: number
+  }
   /** Address under which people reach the platform. */
   publicUrl: string | undefined
   /** Provider of single sign-on, whose people are taken, and what they become. */
@@ -64,6 +94,8 @@ export interface Config {
 export const settings = {
   ...serverSettings,
   ...accountsSettings,
+  ...gatewaySettings,
+  ...abuseSettings,
   ...sandboxSettings,
   ...networkSettings,
   ...eventSettings,
@@ -78,7 +110,30 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     host: read(settings.host),
     port: read(settings.port),
     domain: read(settings.domain),
-    tls: tlsFiles(read(settings.domain), read(settings.tlsCertificate), read(settings.tlsKey)),
+    tls: tlsFiles(read(settings.tlsCertificate), read(settings.tlsKey)),
+    drainSeconds: read(settings.drainSeconds),
+    trustedProxies: read(settings.trustedProxies),
+    abuse: {
+      rule: read(settings.abuseRule),
+      cpuMinutes: read(settings.abuseCpuMinutes),
+      refusedPerMinute: read(settings.abuseRefused),
+      egressMbPerMinute: read(settings.abuseEgress),
+    },
+    quotas: {
+      cpuCores: read(settings.quotaCpu),
+      memoryMb: read(settings.quotaMemory),
+      storageMb: read(settings.quotaStorage),
+      egressMbPerDay: read(settings.quotaEgress),
+      functions: read(settings.quotaFunctions),
+      agentBudget: read(settings.quotaAgents),
+    },
+    redisUrl: read(settings.redisUrl),
+    rates: {
+      keyPerMinute: read(settings.keyPerMinute),
+      organisationPerMinute: read(settings.organisationPerMinute),
+      sandboxPerMinute: read(settings.sandboxPerMinute),
+      attemptsPerMinute: read(settings.attemptsPerMinute),
+    },
     publicUrl: read(settings.publicUrl),
     oidc: provider(read(settings.oidcIssuer), read(settings.oidcClientId), {
       clientSecret: read(settings.oidcClientSecret),
@@ -126,11 +181,11 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   }
 }
 
-function tlsFiles(domain: Config['domain'], certificate: string | undefined, key: string | undefined): Config['tls'] {
-  if (certificate && key && domain) return { certificate, key }
+function tlsFiles(certificate: string | undefined, key: string | undefined): Config['tls'] {
+  if (certificate && key) return { certificate, key }
   if (!certificate && !key) return undefined
-  const { tlsCertificate, tlsKey, domain: domainRow } = settings
-  throw new WarrenError('invalid_request', `${tlsCertificate.env}, ${tlsKey.env} and ${domainRow.env} go together`)
+  const { tlsCertificate, tlsKey } = settings
+  throw new WarrenError('invalid_request', `${tlsCertificate.env} and ${tlsKey.env} go together`)
 }
 
 function provider(

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { watchAbuse } from './abuse/watch.ts'
 import { createAccounts } from './accounts/accounts.ts'
 import { adminKey } from './accounts/admin-key.ts'
 import { operatorsId } from './accounts/organisations.ts'
@@ -12,6 +13,8 @@ import { WarrenError } from './errors.ts'
 import { eventFeed, everyMs } from './events/feed.ts'
 import { forgetEvents } from './events/outbox.ts'
 import { createFunctions } from './functions/functions.ts'
+import { MemoryLimiter } from './http/gateway/memory-limiter.ts'
+import { RedisLimiter } from './http/gateway/redis-limiter.ts'
 import { places } from './http/places.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
@@ -21,6 +24,7 @@ import { step } from './lib/step.ts'
 import { Meter } from './metering/meter.ts'
 import { readUsage } from './metering/read-usage.ts'
 import { recordUsage } from './metering/record-usage.ts'
+import { createQuotas } from './quotas/quotas.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -95,6 +99,7 @@ async function start(): Promise<void> {
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const meter = new Meter({ db, network: engine.network, logger })
   opened.defer(() => meter.close())
+  const quotas = createQuotas({ db, defaults: config.quotas, now })
   const sandboxes = createSandboxes({
     db,
     engine,
@@ -122,6 +127,18 @@ async function start(): Promise<void> {
   await sandboxes.recover()
   await functions.start()
   opened.defer(() => functions.close())
+  opened.defer(
+    watchAbuse({
+      db,
+      engine,
+      sandboxes,
+      quotas,
+      accountOf: (id) => accounts.organisations.get(id),
+      config,
+      now,
+      logger,
+    }),
+  )
   await templates.recover()
   await volumes.recover()
   await secrets.recover()
@@ -131,8 +148,17 @@ async function start(): Promise<void> {
   opened.defer(() => webhooks.close())
   webhooks.start()
   const forgetTold = (before: Date, most: number) => forgetEvents(db, before, most)
-  const forget = [sandboxes.forgetEnded, accounts.forget, functions.forgetEnded, forgetTold, webhooks.forget]
+  const forget = [
+    sandboxes.forgetEnded,
+    accounts.forget,
+    functions.forgetEnded,
+    quotas.forgetEgress,
+    forgetTold,
+    webhooks.forget,
+  ]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
+  const limiter = config.redisUrl ? await RedisLimiter.open({ url: config.redisUrl, logger }) : new MemoryLimiter()
+  opened.defer(() => limiter.close())
   const tls = await tlsCredentials(config)
   const server = await buildServer({
     config,
@@ -149,11 +175,16 @@ async function start(): Promise<void> {
     db,
     audit,
     functions,
+    quotas,
+    limiter,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,
   })
-  opened.defer(async () => void (await server.close()))
+  opened.defer(async () => {
+    await server.drain(config.drainSeconds * 1000)
+    await server.close()
+  })
   address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
     throw cannotListen(error, config)
   })
@@ -170,8 +201,8 @@ async function start(): Promise<void> {
 }
 
 async function tlsCredentials({ home, domain, tls }: Config): Promise<TlsCredentials | undefined> {
-  if (!domain) return undefined
-  return tls ? givenCredentials(tls) : ownCredentials(home, domain.name)
+  if (tls) return givenCredentials(tls)
+  return domain && ownCredentials(home, domain.name)
 }
 
 /** Where people reach the platform that listens at `address`. */

@@ -12,6 +12,8 @@ const layers = [
       'templates',
       'sandboxes',
       'volumes',
+      'quotas',
+      'abuse',
       'secrets',
       'metering',
       'webhooks',

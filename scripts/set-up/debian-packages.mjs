@@ -59,6 +59,13 @@ const wanted = [
     isThere: () => ['/usr/bin/node', '/usr/local/bin/node'].some(isExecutable),
   },
   {
+    name: 'redis-server',
+    package: 'redis-server',
+    cost: 'what several nodes count together is not tested',
+    rootOnly: true,
+    forTests: true,
+  },
+  {
     name: 'cargo',
     package: 'cargo',
     cost: 'the guest agent cannot be built, and without it no sandbox starts',
@@ -77,9 +84,9 @@ const wanted = [
  * Installs the missing ones where this is Debian's or Ubuntu's root; elsewhere says what is missing, what that costs, and
  * what to ask for. Never throws: Warren goes on with what there is. The sources of apt are left as they are.
  */
-export async function installDebianPackages() {
+export async function installDebianPackages({ forTests }) {
   const isRoot = process.getuid() === 0
-  const wantedHere = wanted.filter(({ isWanted = true }) => isWanted)
+  const wantedHere = wanted.filter(({ isWanted = true, ...row }) => isWanted && (forTests || !row.forTests))
   const missing = await missingOf(wantedHere.filter((row) => isRoot || !row.rootOnly))
   if (missing.length === 0) return
   const hasApt = findCommand('apt-get') !== undefined

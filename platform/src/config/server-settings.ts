@@ -38,7 +38,7 @@ export const serverSettings = {
     env: 'WARREN_TLS_CERT',
     default: undefined,
     meaning:
-      'Certificate for the domain and *.<domain>, with those it depends on, as a PEM file; taken anew when it changes. Default: one of an authority of our own, in WARREN_HOME.',
+      'Certificate to show, with those it depends on, as a PEM file; taken anew when it changes. With it TLS is spoken too, on the same port; a domain needs one for it and *.<domain>. Default: with a domain one of an authority of our own, in WARREN_HOME, else none.',
     parse: (text) => resolve(text),
   }),
   tlsKey: setting<string | undefined>({

@@ -20,6 +20,8 @@ export type Event =
   | VolumeDeleted
   | FunctionDeployed
   | FunctionDeleted
+  | QuotaChanged
+  | AbuseDetected
 
 interface About {
   accountId: string
@@ -121,6 +123,23 @@ interface SecretDeleted extends About {
 interface VolumeCreated extends About {
   type: 'volume.created'
   data: { name: string; sizeMb?: number }
+}
+
+/** About a sandbox: what it showed, and what the operator's rule does about it. */
+interface AbuseDetected extends About {
+  type: 'abuse.detected'
+  data: {
+    sign: 'cpu' | 'port_scan' | 'fork_storm' | 'egress_burst'
+    seen: number
+    limit: number
+    rule: 'observe' | 'throttle' | 'pause'
+  }
+}
+
+/** About the organisation. What is null has its default again. */
+interface QuotaChanged extends About {
+  type: 'quota.changed'
+  data: { quotas: Record<string, number | null> }
 }
 
 interface VolumeDeleted extends About {

@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Account } from '../accounts/account.ts'
-import type { Authenticate } from '../accounts/authenticate.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { authorize, type Permission } from '../accounts/roles.ts'
-import { credentialsOf } from './credentials.ts'
+import type { Gateway } from './gateway/gateway.ts'
 import { refuseKeyInAddress } from './keys-in-addresses.ts'
 
 declare module 'fastify' {
@@ -25,19 +24,19 @@ declare module 'fastify' {
  * Lets into the routes of `app` who may call them: the one place where that is decided. A route that does not say what it
  * takes is refused when it is added, so that none can be forgotten.
  */
-export function accessControl(app: FastifyInstance, authenticate: Authenticate): void {
+export function accessControl(app: FastifyInstance, gateway: Pick<Gateway, 'admit' | 'admitAnyone'>): void {
   app.addHook('onRoute', ({ method, url, config }) => {
     if (config?.permission === undefined)
       throw new Error(`${method} ${url} declares no permission: config: { permission: … }, see accounts/roles.ts`)
   })
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     refuseKeyInAddress(request.url)
     const { permission } = request.routeOptions.config
-    if (permission === undefined || permission === 'anyone') return
-    const { account, principal } = await authenticate({
-      ...credentialsOf(request.headers),
-      ...organisationOf(request),
-    })
+    const exchange = { request: request.raw, response: reply.raw }
+    // What does not exist is answered without a look at who asks.
+    if (permission === undefined) return
+    if (permission === 'anyone') return gateway.admitAnyone(exchange)
+    const { account, principal } = await gateway.admit(exchange, organisationOf(request))
     request.account = account
     request.principal = principal
     if (permission !== 'self') for (const one of [permission].flat()) authorize(principal, one)

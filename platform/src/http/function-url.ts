@@ -1,17 +1,17 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Authenticate } from '../accounts/authenticate.ts'
 import { authorize } from '../accounts/roles.ts'
 import { WarrenError } from '../errors.ts'
 import { most } from '../functions/function.ts'
 import type { Functions } from '../functions/functions.ts'
 import { clientGone } from './client-gone.ts'
-import { credentialsOf, withoutCredentials } from './credentials.ts'
+import { withoutCredentials } from './credentials.ts'
 import { FunctionAnswer } from './function-answer.ts'
+import type { Gateway } from './gateway/gateway.ts'
 
 type ByUrl = { Params: { id: string; '*': string } }
 
 /** /f/ID/…: any request is a call of the function, without a key where it is public. */
-export function functionUrls(app: FastifyInstance, functions: Functions, authenticate: Authenticate): void {
+export function functionUrls(app: FastifyInstance, functions: Functions, gateway: Gateway): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: 4 * most.payloadBytes }, (_request, body, done) =>
     done(null, body),
@@ -21,7 +21,8 @@ export function functionUrls(app: FastifyInstance, functions: Functions, authent
       const { id } = request.params
       const known = await functions.byId(id)
       const isPublic = known && [...known.versions.values()].some(({ settings }) => settings.public)
-      const caller = isPublic ? undefined : await authenticate(credentialsOf(request.headers))
+      const exchange = { request: request.raw, response: reply.raw }
+      const caller = isPublic ? await gateway.admitTo(id, exchange) : await gateway.admit(exchange)
       if (caller) authorize(caller.principal, 'functions:invoke')
       const account = caller?.account
       if (!known || (account && account.id !== known.record.accountId))

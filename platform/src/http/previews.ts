@@ -1,7 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Duplex, pipeline } from 'node:stream'
 import tls from 'node:tls'
-import type { Authenticate } from '../accounts/authenticate.ts'
 import { WarrenError } from '../errors.ts'
 import { portPlaceholder } from '../sandboxes/port-rules.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
@@ -11,12 +10,13 @@ import { cutOff } from './cut-off.ts'
 import { type PortRight, portRight } from './e2b/port-right.ts'
 import { portNotOpen, Refusal, refusalText, sendRefusal } from './e2b/refusal.ts'
 import type { SandboxTokens } from './e2b/tokens.ts'
+import type { Gateway } from './gateway/gateway.ts'
 import { sendProblem } from './problem.ts'
 import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
 
 interface PreviewDeps {
   sandboxes: Sandboxes
-  authenticate: Authenticate
+  gateway: Gateway
   tokens: SandboxTokens
 }
 
@@ -147,7 +147,7 @@ async function dial(
   request: IncomingMessage,
   signal: AbortSignal,
 ): Promise<Dialled> {
-  const { instance, rules, by } = await portRight(deps, target, request.headers)
+  const { instance, rules, by } = await portRight(deps, target, request)
   const { port } = target
   if (Number.isNaN(port)) throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
   const host = rules.host?.replaceAll(portPlaceholder, String(port))

@@ -33,11 +33,20 @@ export function problemOf(error: unknown, requestId: string): { status: number; 
   }
 }
 
+/** When a request that was refused for now may come again, in whole seconds; undefined where that would not help. */
+export function retryAfterOf(error: unknown): string | undefined {
+  if (!(error instanceof WarrenError)) return undefined
+  const { retryAfterSeconds = error.code === 'limit_exceeded' ? 1 : undefined } = error.details ?? {}
+  return retryAfterSeconds === undefined ? undefined : String(retryAfterSeconds)
+}
+
 /** Answers with `error` on a raw response: nothing may have been sent yet. */
 export function sendProblem(response: ServerResponse, error: unknown, requestId: string, status?: number): void {
   const problem = problemOf(error, requestId)
   const body = JSON.stringify(problem.body)
+  const retryAfter = retryAfterOf(error)
   response.writeHead(status ?? problem.status, {
+    ...(retryAfter ? { 'retry-after': retryAfter } : {}),
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,

@@ -19,6 +19,7 @@ import type { EventFeed } from '../events/feed.ts'
 import type { Functions } from '../functions/functions.ts'
 import { newId } from '../lib/id.ts'
 import type { UsageReader } from '../metering/usage.ts'
+import type { Quotas } from '../quotas/quotas.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Secrets } from '../secrets/secrets.ts'
 import type { Database } from '../storage/database.ts'
@@ -44,6 +45,7 @@ import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
 import { queueRoutes, queueSchemas } from './api/queues.ts'
+import { quotaRoutes, quotaSchemas } from './api/quotas.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { scheduleRoutes, scheduleSchemas } from './api/schedules.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
@@ -61,19 +63,32 @@ import { Edge } from './e2b/edge.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
 import { functionUrls } from './function-url.ts'
+import { Drain } from './gateway/drain.ts'
+import { tagEntities } from './gateway/entity-tags.ts'
+import { Gateway } from './gateway/gateway.ts'
+import type { Limiter } from './gateway/limiter.ts'
 import { withoutKeys } from './keys-in-addresses.ts'
 import { knownMethods } from './known-methods.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
-import { Problem, problemOf } from './problem.ts'
+import { Problem, problemOf, retryAfterOf } from './problem.ts'
 import { hangUpAfter } from './refuse-upgrade.ts'
 import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
 import { TlsEntrance } from './tls/tls-entrance.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Aborts when the platform begins to stop. */
+    stopping: AbortSignal
+    /** Sends away what comes in and resolves when what runs is done, or after so long. `close` comes after it. */
+    drain: (mostMs: number) => Promise<void>
+  }
+}
+
 export interface ServerDeps {
-  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain'>
+  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain' | 'rates' | 'trustedProxies'>
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
@@ -86,6 +101,8 @@ export interface ServerDeps {
   events: EventFeed
   webhooks: Webhooks
   functions: Functions
+  quotas: Quotas
+  limiter: Limiter
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -105,9 +122,12 @@ const patienceMs = 20_000
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { accounts, sandboxes, engine, templates, volumes, secrets, config } = deps
   const { authenticate } = accounts
-  const terminals = new Terminals({ ...deps, authenticate })
+  const drain = new Drain()
+  const { requestsPerMinute } = deps.quotas
+  const gateway = new Gateway({ ...deps, ...config, authenticate, drain, requestsPerMinute })
+  const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
-  const edge = new Edge({ sandboxes, authenticate, tokens, audit: deps.audit, domain: config.domain?.name })
+  const edge = new Edge({ sandboxes, gateway, tokens, audit: deps.audit, domain: config.domain?.name })
   const upgraded = new Set<Duplex>()
   const certified = await deps.tls?.current()
   let entrance: TlsEntrance | undefined
@@ -120,7 +140,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     serverFactory: (handle) => {
-      const server = createServer({ edge, terminals, upgraded }, handle)
+      const server = createServer({ edge, terminals, upgraded, drain }, handle)
       if (deps.tls && certified)
         entrance = new TlsEntrance(server, certified, { credentials: deps.tls, patienceMs, logger: deps.logger })
       return server
@@ -139,6 +159,11 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const allowed = knownMethods(app)
   const at = places(() => portOf(app, config), config.domain)
 
+  app.decorate('stopping', drain.stopping)
+  app.decorate('drain', async (mostMs: number) => {
+    terminals.close()
+    await drain.begin(mostMs)
+  })
   app.decorateRequest('account', null as never)
   app.decorateRequest('principal', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
@@ -150,6 +175,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...secretSchemas,
     ...portSchemas,
     ...platformSchemas,
+    ...quotaSchemas,
     ...templateSchemas,
     ...usageSchemas,
     ...[
@@ -173,7 +199,11 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
 
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
   allowOrigins(app, config.corsOrigins)
-  app.addHook('preParsing', async (request) => limitSlowBody(request))
+  tagEntities(app)
+  app.addHook('preParsing', async (request) => {
+    refuseCompressed(request)
+    return limitSlowBody(request)
+  })
   app.addHook('preClose', async () => {
     terminals.close()
     entrance?.close()
@@ -186,6 +216,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     if (problem.body.code === 'internal') request.log.error({ err: error, ...details }, 'request failed')
     else if (problem.status >= 500) request.log.info({ reason: error.message, ...details }, 'request refused')
     closeIfUnread(request, reply.raw)
+    const retryAfter = retryAfterOf(error)
+    if (retryAfter) reply.header('retry-after', retryAfter)
     return reply.code(problem.status).send(problem.body)
   })
   app.setNotFoundHandler(async (request, reply) => {
@@ -199,10 +231,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     return reply.code(methods.length ? 405 : 404).send(problemOf(error, request.id).body)
   })
 
-  healthRoutes(app, deps.isDatabaseUp)
+  healthRoutes(app, deps.isDatabaseUp, drain)
   await app.register(
     async (v1) => {
-      accessControl(v1, authenticate)
+      accessControl(v1, gateway)
       auditTrail(v1, deps.audit)
       sandboxRoutes(v1, sandboxes, at)
       executionRoutes(v1, sandboxes)
@@ -215,6 +247,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       volumeRoutes(v1, volumes)
       secretRoutes(v1, secrets)
       platformRoutes(v1, engine)
+      quotaRoutes(v1, deps.quotas)
       await templateRoutes(v1, templates)
       usageRoutes(v1, deps.usage, sandboxes)
       for (const add of [authRoutes, singleSignOnRoutes, userRoutes, orgRoutes, memberRoutes, keyRoutes])
@@ -232,21 +265,21 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(async (e2b) =>
     e2bDoor(e2b, {
       ...deps,
-      authenticate,
+      gateway,
       keys: accounts.keys,
       view: { tokens, domain: at.domain, outgoing: sandboxes.outgoing },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,
     }),
   )
-  await app.register(async (urls) => functionUrls(urls, deps.functions, authenticate))
-  await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, tokens }))
+  await app.register(async (urls) => functionUrls(urls, deps.functions, gateway))
+  await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, gateway, tokens }))
   return app
 }
 
 /** Requests for a sandbox never reach the router: they are passed on as they are. */
 function createServer(
-  { edge, terminals, upgraded }: { edge: Edge; terminals: Terminals; upgraded: Set<Duplex> },
+  { edge, terminals, upgraded, drain }: { edge: Edge; terminals: Terminals; upgraded: Set<Duplex>; drain: Drain },
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): http.Server {
   // Uploads may take as long as they need, so there is no limit on a whole request.
@@ -259,6 +292,7 @@ function createServer(
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
+      drain.track(request, response)
       if (!edge.serve(request, response)) handle(request, response)
     },
   )
@@ -286,6 +320,16 @@ function clientErrorHandler(error: Error & { code?: string }, socket: Socket): v
     socket,
     `HTTP/1.1 ${tooLarge ? '431 Request Header Fields Too Large' : slow ? '408 Request Timeout' : '400 Bad Request'}\r\n` +
       `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+  )
+}
+
+/** Nothing is unpacked at these doors: what a few bytes would unpack to is never seen. */
+function refuseCompressed({ headers }: FastifyRequest): void {
+  const encoding = headers['content-encoding']?.trim().toLowerCase()
+  if (encoding === undefined || encoding === '' || encoding === 'identity') return
+  throw new WarrenError(
+    'invalid_request',
+    `the body must not be compressed, and is said to be "${encoding.slice(0, 32)}"`,
   )
 }
 

@@ -12,7 +12,7 @@ export interface EventStream {
 
 /**
  * Answers with server-sent events: whatever `produce` sends, then the end. A failure of `produce` is the last event,
- * `error`. Its signal aborts when the client goes away. A comment every 15 s keeps proxies from closing a silent stream.
+ * `error`. Its signal aborts when the client goes away, and when the platform stops, which the last event then says. A comment every 15 s keeps proxies from closing a silent stream.
  */
 export async function streamEvents(
   request: FastifyRequest,
@@ -21,7 +21,9 @@ export async function streamEvents(
 ): Promise<void> {
   reply.hijack()
   const response = reply.raw
-  const signal = clientGone(response)
+  const gone = clientGone(response)
+  const { stopping } = request.server
+  const signal = AbortSignal.any([gone, stopping])
   // Writing to a connection that has just gone is an error event, and one without a listener ends the process.
   response.on('error', (error) => request.log.debug({ err: error }, 'event stream broke'))
   response.writeHead(200, {
@@ -43,8 +45,8 @@ export async function streamEvents(
   try {
     await produce({ send }, signal)
   } catch (error) {
-    if (signal.aborted) return
-    const problem = problemOf(error, request.id)
+    if (gone.aborted) return
+    const problem = problemOf(stopping.aborted ? stopping.reason : error, request.id)
     if (problem.body.code === 'internal') request.log.error({ err: error }, 'stream failed')
     response.write(`event: error\ndata: ${JSON.stringify(problem.body)}\n\n`)
   } finally {

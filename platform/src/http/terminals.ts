@@ -3,7 +3,6 @@ import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Account } from '../accounts/account.ts'
-import type { Authenticate } from '../accounts/authenticate.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { authorize } from '../accounts/roles.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
@@ -13,15 +12,16 @@ import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { auditInside } from './audit-inside.ts'
 import { connectConsole } from './console.ts'
-import { credentialsOf, keyProtocolPrefix } from './credentials.ts'
+import { keyProtocolPrefix } from './credentials.ts'
 import { exitView } from './exit-view.ts'
+import type { Gateway } from './gateway/gateway.ts'
 import { problemOf } from './problem.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 
 interface TerminalDeps {
   audit: AuditLog
   sandboxes: Sandboxes
-  authenticate: Authenticate
+  gateway: Gateway
   logger: Logger
 }
 
@@ -60,7 +60,7 @@ export class Terminals {
     const { request, socket, head, requestId } = exchange
     socket.on('error', () => socket.destroy())
     try {
-      const { account, principal } = await this.#deps.authenticate(credentialsOf(request.headers))
+      const { account, principal } = await this.#deps.gateway.admit({ request })
       authorize(principal, 'sandboxes:exec')
       const url = new URL(request.url ?? '/', 'http://localhost')
       await this.#audited(principal, url, { request, requestId })
@@ -83,6 +83,7 @@ export class Terminals {
     }
   }
 
+  /** Tells those who are connected; what runs in their sandboxes goes on, but for terminals. */
   close(): void {
     for (const client of this.#server.clients) client.close(1001, 'the platform stops; the process goes on')
     this.#server.close()

@@ -18,14 +18,14 @@ export async function createSnapshot(
 
 /** The record before the first file, and no record without files: `make` makes them or leaves nothing. */
 export async function recordSnapshot(
-  { engine, snapshots, busy, logger }: SandboxDeps,
+  { engine, snapshots, busy, config, logger }: SandboxDeps,
   reserved: Pick<Snapshot, 'id' | 'accountId' | 'name' | 'sandboxId' | 'createdAt'>,
   make: () => Promise<SnapshotManifest>,
 ): Promise<Snapshot> {
   const { id } = reserved
   busy.add(id)
   try {
-    await snapshots.reserve(reserved)
+    await snapshots.reserve(reserved, config.quotas)
     const { template, driver, keeps, limits } = await make()
     const sizeBytes = await engine.saved.snapshots.diskBytes(id)
     return await snapshots.markReady(id, { template, driver, keeps, limits, sizeBytes })

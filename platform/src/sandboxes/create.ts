@@ -5,6 +5,7 @@ import { WarrenError } from '../errors.ts'
 import type { StartingPoint } from '../templates/templates.ts'
 import { getSnapshot } from './get-snapshot.ts'
 import { armedPolicy, recordedPolicy } from './outgoing.ts'
+import { quotasOf } from './quotas-of.ts'
 import { catchUp } from './renew-secret.ts'
 import { type CreateSandbox, newSandbox, type Runtime, type Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
@@ -35,7 +36,7 @@ export async function createSandbox(
 
   busy.add(starting.id)
   try {
-    await store.reserve(starting, account.maxSandboxes) // atomic: two callers cannot both take the last place
+    await store.reserve(starting, quotasOf(deps, account)) // atomic: two callers cannot both take the last place
     const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point }, signal)
     instanceId = instance.id
     signal.throwIfAborted()

@@ -1,6 +1,7 @@
 import { newId } from '../lib/id.ts'
 import { getSandbox } from './get.ts'
 import { armedPolicy } from './outgoing.ts'
+import { quotasOf } from './quotas-of.ts'
 import { catchUp } from './renew-secret.ts'
 import { runningInstance } from './running.ts'
 import type { ForkSandbox, Sandbox } from './sandbox.ts'
@@ -60,7 +61,7 @@ async function fork(
   for (const { starting } of all) busy.add(starting.id)
   try {
     for (const copy of all)
-      await store.reserve(copy.starting, account.maxSandboxes).then(
+      await store.reserve(copy.starting, quotasOf(deps, account)).then(
         () => (copy.isReserved = true),
         (error) => fail(copy, error),
       )

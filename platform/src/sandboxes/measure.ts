@@ -15,6 +15,11 @@ export interface Measurement {
   diskTotal: number
 }
 
+/** As it was measured just now. */
+export interface FreshMeasurement extends Measurement {
+  usage: Usage | undefined
+}
+
 /** The measurement before, for what is a difference over time. */
 const before = new WeakMap<Instance, { atMs: number; cpuUsec: number; pct: number }>()
 /** Over a shorter time than this the share of the processor is that of the measurement before. */
@@ -23,10 +28,7 @@ const shortestMs = 250
 const disks = new WeakMap<Instance, number>()
 
 /** With `diskAsBefore` the disk is not looked at again if it was once: that is asked of the agent inside. */
-export async function measure(
-  instance: Instance,
-  { diskAsBefore = false } = {},
-): Promise<Measurement & { usage: Usage | undefined }> {
+export async function measure(instance: Instance, { diskAsBefore = false } = {}): Promise<FreshMeasurement> {
   const known = diskAsBefore ? disks.get(instance) : undefined
   const [usage, diskUsed] = await Promise.all([instance.usage(), known ?? diskOf(instance)])
   const sample = measured(instance, {

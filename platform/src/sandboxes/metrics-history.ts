@@ -2,7 +2,7 @@ import type { Limits } from '../engine/driver.ts'
 import type { Instance } from '../engine/engine.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { LiveSandboxes } from './live-sandboxes.ts'
-import { type Measurement, measure, measured } from './measure.ts'
+import { type FreshMeasurement, type Measurement, measure, measured } from './measure.ts'
 import type { UseMeter } from './use-meter.ts'
 
 const everyMs = 5_000
@@ -17,12 +17,21 @@ const atOnce = 8
 /** At, processor, memory, disk. */
 const fields = 4
 
+/** What a sandbox used when it was looked at. */
+export interface Sampled {
+  id: string
+  accountId: string
+  instance: Instance
+  measurement: FreshMeasurement
+}
+
 /** What sandboxes used in the last hour, in memory: a restart begins anew. Sampled while they run. */
 export class MetricsHistory {
   readonly #live: LiveSandboxes
   readonly #logger: Logger
   readonly #meter: UseMeter
   readonly #rings = new Map<string, Ring>()
+  readonly #listeners = new Set<(sampled: Sampled) => Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #round = 0
   #sampling: Promise<void> | undefined
@@ -39,6 +48,12 @@ export class MetricsHistory {
         this.#sampling = undefined
       })
     }, everyMs).unref()
+  }
+
+  /** Calls `listener` with each sample that is taken by itself, and waits for it. Answers with what takes that back. */
+  onSample(listener: (sampled: Sampled) => Promise<void>): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   async close(): Promise<void> {
@@ -64,8 +79,8 @@ export class MetricsHistory {
     const running = [...this.#live]
     for (let at = 0; at < running.length; at += atOnce) {
       const some = running.slice(at, at + atOnce)
-      const samples = some.map(([id, { instance }]) =>
-        this.#sample(id, instance, { diskAsBefore }).catch((error) => {
+      const samples = some.map(([id, { accountId, instance }]) =>
+        this.#sampleAndTell({ id, accountId, instance }, { diskAsBefore }).catch((error) => {
           if (this.#live.get(id)?.instance === instance)
             this.#logger.debug({ err: error, sandbox: id }, 'what a sandbox uses was not measured')
         }),
@@ -76,12 +91,18 @@ export class MetricsHistory {
     for (const [id, ring] of this.#rings) if (!this.#live.has(id) && ring.lastAt < tooOld) this.#rings.delete(id)
   }
 
-  async #sample(id: string, instance: Instance, how: { diskAsBefore?: boolean }): Promise<void> {
+  async #sampleAndTell(of: Omit<Sampled, 'measurement'>, how: { diskAsBefore: boolean }): Promise<void> {
+    const measurement = await this.#sample(of.id, of.instance, how)
+    for (const listener of this.#listeners) await listener({ ...of, measurement })
+  }
+
+  async #sample(id: string, instance: Instance, how: { diskAsBefore?: boolean }): Promise<FreshMeasurement> {
     const sample = await measure(instance, how)
     if (this.#live.get(id)?.instance === instance) this.#meter.sampled(id, instance, sample.usage)
     const ring = this.#rings.get(id) ?? new Ring()
     ring.add(sample, instance.limits)
     this.#rings.set(id, ring)
+    return sample
   }
 }
 

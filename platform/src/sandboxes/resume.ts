@@ -1,6 +1,7 @@
 import { getSandbox } from './get.ts'
 import { armedPolicy } from './outgoing.ts'
 import { pauseSandbox } from './pause.ts'
+import { quotasOf } from './quotas-of.ts'
 import { catchUp } from './renew-secret.ts'
 import { notRunning } from './running.ts'
 import type { ResumeSandbox, Sandbox } from './sandbox.ts'
@@ -35,7 +36,7 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
   try {
     const before = await getSandbox(deps, account, id)
     if (before.state === 'running') return before
-    if (!(await store.markResuming(account.id, id, account.maxSandboxes))) throw await notRunning(deps, account, id)
+    if (!(await store.markResuming(account.id, id, quotasOf(deps, account)))) throw await notRunning(deps, account, id)
     const instance = await getSandbox(deps, account, id)
       .then(({ network }) => armedPolicy(deps, account.id, network))
       .then((policy) => engine.saved.resume(before.instanceId!, policy, AbortSignal.timeout(deadlineMs)))

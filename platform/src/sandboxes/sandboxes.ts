@@ -34,7 +34,7 @@ import { type LiveSandbox, liveSandbox } from './live.ts'
 import { LiveSandboxes } from './live-sandboxes.ts'
 import type { Measurement } from './measure.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
-import { MetricsHistory } from './metrics-history.ts'
+import { MetricsHistory, type Sampled } from './metrics-history.ts'
 import type { SandboxNetwork, SetNetwork } from './network.ts'
 import { type OutgoingDeps, openSealed, type SealedPart } from './outgoing.ts'
 import { pauseSandbox } from './pause.ts'
@@ -59,12 +59,14 @@ import type { UseMeter } from './use-meter.ts'
 import type { MountedVolume, MountVolume } from './volumes.ts'
 import { connectSandbox, sleepingSandbox, wakeSandbox, wokenInstance } from './wake.ts'
 
+export type { Sampled }
+
 export interface SandboxDeps extends OutgoingDeps {
   engine: Engine
   store: SandboxStore
   snapshots: SnapshotRecords
   templates: Templates
-  config: Pick<Config, 'defaultLimits' | 'egress'>
+  config: Pick<Config, 'defaultLimits' | 'egress' | 'quotas'>
   /** The volumes of an account by their names. */
   volumes: (account: Account, asked: readonly MountVolume[]) => Promise<MountedVolume[]>
   now: () => Date
@@ -164,6 +166,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     },
     /** The running ones of an account, with what each uses now. */
     top: (account: Account): Promise<TopSandbox[]> => topSandboxes(deps, history, account),
+    /** Calls `listener` every few seconds with what each running sandbox uses. Answers with what takes that back. */
+    onSample: (listener: (sampled: Sampled) => Promise<void>): (() => void) => history.onSample(listener),
     concurrency: (account: Account, range: { from: Date; to: Date }): Promise<Concurrency[]> =>
       readConcurrency(db, account, range),
     posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),

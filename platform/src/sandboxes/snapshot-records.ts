@@ -1,7 +1,9 @@
 import { type Selectable, sql, type Transaction } from 'kysely'
 import { appendEvent } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
+import type { QuotaDefaults } from '../quotas/quota.ts'
 import type { Database } from '../storage/database.ts'
+import { holdStorage } from '../storage/hold-storage.ts'
 import type { SnapshotsTable, Tables } from '../storage/tables.ts'
 import type { Limits } from './sandbox.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -14,17 +16,24 @@ export class SnapshotRecords {
     this.#db = db
   }
 
-  /** Before anything of it is on the disk. */
-  async reserve(given: Pick<Snapshot, 'id' | 'accountId' | 'name' | 'sandboxId' | 'createdAt'>): Promise<void> {
-    const reservation = this.#db.kysely.insertInto('snapshots').values({
+  /** Before anything of it is on the disk. Throws `limit_exceeded` when the account has used up its disk. */
+  async reserve(
+    given: Pick<Snapshot, 'id' | 'accountId' | 'name' | 'sandboxId' | 'createdAt'>,
+    defaults: QuotaDefaults,
+  ): Promise<void> {
+    const row = {
       id: given.id,
       account_id: given.accountId,
       name: given.name ?? null,
-      state: 'creating',
+      state: 'creating' as const,
       sandbox_id: given.sandboxId ?? null,
       created_at: given.createdAt,
+    }
+    // How large it becomes is not known yet.
+    await this.#change('snapshot.reserve', given.id, async (tx) => {
+      await holdStorage(tx, { accountId: given.accountId, moreMb: 1, defaults })
+      await tx.insertInto('snapshots').values(row).execute()
     })
-    await step('snapshot.reserve', given.id, () => reservation.execute())
   }
 
   /** It is whole: from now on it can be seen. */

@@ -1,10 +1,11 @@
 import { sql } from 'kysely'
 import type { PausedMemory } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
-import { WarrenError } from '../errors.ts'
 import type { Event } from '../events/event.ts'
 import { appendEvents } from '../events/outbox.ts'
+import { quotaExceeded } from '../lib/quota-exceeded.ts'
 import { step } from '../lib/step.ts'
+import type { QuotaDefaults, QuotaExceeded } from '../quotas/quota.ts'
 import type { Database } from '../storage/database.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { EndReason, Runtime, Sandbox, State } from './sandbox.ts'
@@ -21,11 +22,11 @@ export class SandboxStore {
     this.#now = now
   }
 
-  /** Records a sandbox that is about to start. Throws `limit_exceeded` when its account has `limit` already, exactly. */
-  async reserve(starting: Sandbox, limit: number): Promise<void> {
+  /** Records a sandbox that is about to start. Throws `limit_exceeded` when its account would go beyond a quota, exactly. */
+  async reserve(starting: Sandbox, defaults: QuotaDefaults): Promise<void> {
     const statement = {
       name: 'sandbox-reserve',
-      text: 'select reserve_sandbox($1, $2, $3, $4, $5, $6, $7, $8) as reserved',
+      text: 'select reserve_sandbox($1, $2, $3, $4, $5, $6, $7, $8) as beyond',
       values: [
         starting.id,
         starting.accountId,
@@ -34,14 +35,13 @@ export class SandboxStore {
         JSON.stringify(starting.metadata),
         starting.createdAt,
         starting.expiresAt,
-        limit,
+        JSON.stringify(defaults),
       ],
     }
     const { rows } = await step('sandbox.reserve', starting.id, () =>
-      this.#db.pool.query<{ reserved: boolean }>(statement),
+      this.#db.pool.query<{ beyond: QuotaExceeded | null }>(statement),
     )
-    if (rows[0]?.reserved) return
-    throw tooMany(limit)
+    if (rows[0]?.beyond) throw quotaExceeded(rows[0].beyond)
   }
 
   /** Takes back a reservation whose start failed. */
@@ -176,19 +176,20 @@ export class SandboxStore {
     return this.#change({ name: 'not-paused', set: "state = 'running'", where: "state = 'pausing'", values: [], id })
   }
 
-  /** Throws `limit_exceeded` when the account has `limit` others that run. False when there is none that is paused. */
-  async markResuming(accountId: string, id: string, limit: number): Promise<boolean> {
+  /** Throws `limit_exceeded` when the account would go beyond a quota. False when there is none that is paused. */
+  async markResuming(accountId: string, id: string, defaults: QuotaDefaults): Promise<boolean> {
     if (!isId(id)) return false
     const statement = {
       name: 'sandbox-resuming',
       text: 'select resume_sandbox($1, $2, $3) as outcome',
-      values: [id, accountId, limit],
+      values: [id, accountId, JSON.stringify(defaults)],
     }
     const { rows } = await step('sandbox.resuming', id, () =>
-      this.#db.pool.query<{ outcome: string | null }>(statement),
+      this.#db.pool.query<{ outcome: QuotaExceeded | { resuming: true } | null }>(statement),
     )
-    if (rows[0]?.outcome === 'full') throw tooMany(limit)
-    return rows[0]?.outcome === 'resuming'
+    const outcome = rows[0]?.outcome
+    if (outcome && 'quota' in outcome) throw quotaExceeded(outcome)
+    return outcome !== null
   }
 
   /** Undefined when it is not resuming any more. */
@@ -372,13 +373,6 @@ export interface SandboxFilter {
   template?: string | undefined
   createdFrom?: Date | undefined
   metadata: Record<string, string>
-}
-
-function tooMany(limit: number): WarrenError {
-  return new WarrenError('limit_exceeded', `there are ${limit} sandboxes already, which is the most at once`, {
-    hint: 'Delete or pause one, or wait until the time of one is over.',
-    details: { limit },
-  })
 }
 
 /** What is none cannot be there, and need not even be text that a database takes. */

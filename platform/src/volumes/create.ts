@@ -6,7 +6,7 @@ import type { VolumeDeps } from './volumes.ts'
 
 /** An empty volume. Throws `conflict` when the account has one of that name. On rejection nothing is left. */
 export async function createVolume(
-  { store, files, now, busy }: VolumeDeps,
+  { store, files, config, now, busy }: VolumeDeps,
   account: Account,
   { name, sizeMb = usualSizeMb }: CreateVolume,
 ): Promise<Volume> {
@@ -19,7 +19,7 @@ export async function createVolume(
   }
   busy.add(volume.id)
   try {
-    if (!(await store.reserve(volume)))
+    if (!(await store.reserve(volume, config.quotas)))
       throw new WarrenError('conflict', `there is a volume "${name}" already`, {
         hint: 'Delete it, or take another name.',
       })

@@ -1,7 +1,9 @@
 import type { Selectable, Transaction } from 'kysely'
 import { appendEvent } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
+import type { QuotaDefaults } from '../quotas/quota.ts'
 import type { Database } from '../storage/database.ts'
+import { holdStorage } from '../storage/hold-storage.ts'
 import type { Tables, VolumesTable } from '../storage/tables.ts'
 import type { Volume } from './volume.ts'
 
@@ -15,15 +17,18 @@ export class VolumeStore {
     this.#db = db
   }
 
-  /** Before anything of it is on the disk. False when the account has one of that name. */
-  async reserve({ id, accountId, name, sizeMb, createdAt }: Volume): Promise<boolean> {
+  /** Before anything of it is on the disk. False when the account has one of that name; throws `limit_exceeded`. */
+  reserve({ id, accountId, name, sizeMb, createdAt }: Volume, defaults: QuotaDefaults): Promise<boolean> {
     const values = { id, account_id: accountId, name, state: 'creating' as const, size_mb: sizeMb ?? null }
-    const reservation = this.#db.kysely
-      .insertInto('volumes')
-      .values({ ...values, created_at: createdAt })
-      .onConflict((conflict) => conflict.columns(['account_id', 'name']).doNothing())
-    const { numInsertedOrUpdatedRows } = await step('volume.reserve', id, () => reservation.executeTakeFirstOrThrow())
-    return numInsertedOrUpdatedRows === 1n
+    return this.#change('volume.reserve', id, async (tx) => {
+      await holdStorage(tx, { accountId, moreMb: sizeMb ?? 0, defaults })
+      const { numInsertedOrUpdatedRows } = await tx
+        .insertInto('volumes')
+        .values({ ...values, created_at: createdAt })
+        .onConflict((conflict) => conflict.columns(['account_id', 'name']).doNothing())
+        .executeTakeFirstOrThrow()
+      return numInsertedOrUpdatedRows === 1n
+    })
   }
 
   markReady({ id, accountId, name, sizeMb }: Volume): Promise<void> {

@@ -19,6 +19,7 @@ export interface VolumeDeps {
   store: VolumeStore
   files: VolumeFiles
   content: VolumeContent
+  config: Pick<Config, 'quotas'>
   /** Ids of the sandboxes that have a volume. */
   sandboxesWith: (volumeId: string) => Promise<string[]>
   now: () => Date
@@ -29,14 +30,15 @@ export interface VolumeDeps {
 interface VolumesOptions extends Pick<VolumeDeps, 'now' | 'sandboxesWith'> {
   db: Database
   engine: Engine
-  config: Pick<Config, 'defaultLimits'>
+  config: Pick<Config, 'defaultLimits' | 'quotas'>
   logger: Logger
 }
 
 /** Everything that can be done with volumes. One verb a line, each in the file named like it. */
 export function createVolumes({ db, engine, config, logger, ...given }: VolumesOptions) {
   const content = new VolumeContent({ engine, config, logger })
-  const deps: VolumeDeps = { ...given, store: new VolumeStore(db), files: engine.volumes, content, busy: new Set() }
+  const store = new VolumeStore(db)
+  const deps: VolumeDeps = { ...given, config, store, files: engine.volumes, content, busy: new Set() }
   return {
     create: (account: Account, input: CreateVolume): Promise<Volume> => createVolume(deps, account, input),
     list: (account: Account): Promise<Volume[]> => deps.store.list(account.id),

@@ -6,6 +6,7 @@ import { Functions } from './functions.ts'
 import { Keys } from './keys.ts'
 import { Orgs } from './orgs.ts'
 import { Queues } from './queues.ts'
+import { Quotas } from './quotas.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
@@ -40,6 +41,7 @@ export interface RuntimeReport {
 
 /** One Warren server. Makes no connection by itself. */
 export class Warren {
+  readonly quotas: Quotas
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
   readonly secrets: Secrets
@@ -59,6 +61,7 @@ export class Warren {
     const baseUrl = options.baseUrl ?? environment('WARREN_URL') ?? 'http://127.0.0.1:7070'
     assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'), options.organisation)
+    this.quotas = new Quotas(this.#transport)
     this.sandboxes = new Sandboxes(this.#transport)
     this.secrets = new Secrets(this.#transport)
     this.snapshots = new Snapshots(this.#transport)

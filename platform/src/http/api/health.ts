@@ -1,12 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { WarrenError } from '../../errors.ts'
+import type { Drain } from '../gateway/drain.ts'
 import { problems } from './schema.ts'
 
 const Health = Type.Object({ status: Type.Enum(['ok']) })
 
 /** What needs no key: whether the platform is up, and what it can do. */
-export function healthRoutes(app: FastifyInstance, isDatabaseUp: () => Promise<boolean>): void {
+export function healthRoutes(app: FastifyInstance, isDatabaseUp: () => Promise<boolean>, drain: Drain): void {
   app.get(
     '/health',
     {
@@ -22,10 +23,16 @@ export function healthRoutes(app: FastifyInstance, isDatabaseUp: () => Promise<b
       },
     },
     async () => {
+      drain.check()
       if (await isDatabaseUp()) return { status: 'ok' as const }
       throw new WarrenError('unavailable', 'the database does not answer; running sandboxes go on')
     },
   )
 
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  let document: string | undefined
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+    document ??= JSON.stringify(app.swagger())
+    reply.type('application/json; charset=utf-8')
+    return document
+  })
 }

@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
-import type { Authenticate } from '../../accounts/authenticate.ts'
 import type { Keys } from '../../accounts/keys.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Config } from '../../config.ts'
@@ -10,7 +9,9 @@ import type { Templates } from '../../templates/templates.ts'
 import type { Volumes } from '../../volumes/volumes.ts'
 import { accessControl } from '../access.ts'
 import { auditTrail } from '../audit-trail.ts'
+import type { Gateway } from '../gateway/gateway.ts'
 import { withoutKeys } from '../keys-in-addresses.ts'
+import { retryAfterOf } from '../problem.ts'
 import { e2bAbsentRoutes } from './absent.ts'
 import { e2bForkRoutes } from './fork.ts'
 import { e2bKeyRoutes } from './keys.ts'
@@ -34,7 +35,7 @@ interface DoorDeps {
   templates: Templates
   volumes: Volumes
   secrets: Secrets
-  authenticate: Authenticate
+  gateway: Gateway
   view: ViewDeps
   /** Of sandboxes whose template says nothing. */
   defaultLimits: Config['defaultLimits']
@@ -44,19 +45,19 @@ interface DoorDeps {
 
 /** The control plane of E2B at the root of the server: shapes are translated, the work is that of the door at /v1. */
 export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<void> {
-  const { sandboxes, templates, volumes, secrets, authenticate, view, defaultLimits, onRefused } = deps
+  const { sandboxes, templates, volumes, secrets, gateway, view, defaultLimits, onRefused } = deps
   app.addHook('onRoute', (route) => {
     // The OpenAPI document is that of /v1.
     route.schema = { ...route.schema, hide: true }
   })
-  accessControl(app, authenticate)
+  accessControl(app, gateway)
   auditTrail(app, deps.audit)
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const { status, body } = refusalOf(error, request.id)
     if (status === 500)
       request.log.error({ err: error, requestId: request.id, url: withoutKeys(request.url) }, 'request failed')
     onRefused(request, reply.raw)
-    if (status === 429) reply.header('retry-after', '1')
+    if (status === 429) reply.header('retry-after', retryAfterOf(error) ?? '1')
     return reply.code(status).send(body)
   })
   e2bSandboxRoutes(app, sandboxes, view)

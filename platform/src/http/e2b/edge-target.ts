@@ -9,7 +9,7 @@ export const envdPort = 49_983
 const interpreterPort = 49_999
 
 /** What a request is for, when it is for a sandbox: one of its ports, or its inside. */
-type EdgeTarget =
+export type EdgeTarget =
   | { kind: 'port'; target: PreviewTarget }
   | { kind: 'envd'; id: string | undefined }
   | { kind: 'interpreter'; id: string }

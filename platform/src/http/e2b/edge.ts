@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Authenticate } from '../../accounts/authenticate.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import { newId } from '../../lib/id.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { Gateway } from '../gateway/gateway.ts'
 import { proxyRequest, proxyUpgrade } from '../previews.ts'
-import { hangUpAfter } from '../refuse-upgrade.ts'
+import { sendProblem } from '../problem.ts'
+import { hangUpAfter, refuseUpgrade } from '../refuse-upgrade.ts'
 import { cutOffUpgraded, cutOffWith } from './cut-off.ts'
-import { edgeTarget } from './edge-target.ts'
+import { type EdgeTarget, edgeTarget } from './edge-target.ts'
 import { addressOf } from './envd/call.ts'
 import { Envd } from './envd/envd.ts'
 import { Watchers } from './envd/watchers.ts'
@@ -18,7 +19,7 @@ import type { SandboxTokens } from './tokens.ts'
 interface EdgeDeps {
   audit: AuditLog
   sandboxes: Sandboxes
-  authenticate: Authenticate
+  gateway: Gateway
   tokens: SandboxTokens
   /** Below which sandboxes have names, beside localhost. */
   domain?: string | undefined
@@ -40,13 +41,7 @@ export class Edge {
   serve(request: IncomingMessage, response: ServerResponse): boolean {
     const found = edgeTarget(request, this.#deps.domain)
     if (!found) return false
-    const exchange = { request, response, requestId: newId('r') }
-    if (found.kind === 'refused') sendRefusal(response, found.refusal, exchange.requestId)
-    else if (found.kind === 'port') {
-      cutOffWith(this.#deps.sandboxes, found.target.id, exchange)
-      void proxyRequest(this.#deps, found.target, exchange)
-    } else if (found.kind === 'envd') void this.#envd.serve(found.id, { ...exchange, url: addressOf(request) })
-    else void this.#interpreter.serve(found.id, { ...exchange, url: addressOf(request) })
+    void this.#serve(found, { request, response, requestId: newId('r') })
     return true
   }
 
@@ -54,14 +49,57 @@ export class Edge {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const found = edgeTarget(request, this.#deps.domain)
     if (!found) return false
-    if (found.kind === 'port') {
-      cutOffUpgraded(this.#deps.sandboxes, found.target.id, socket)
-      void proxyUpgrade(this.#deps, found.target, { request, socket, head, requestId: newId('r') })
-      return true
-    }
-    const refusal = found.kind === 'refused' ? found.refusal : new Refusal(400, 'no other protocol is spoken here')
     socket.on('error', () => socket.destroy())
-    hangUpAfter(socket, refusalText(refusal))
+    void this.#upgrade(found, { request, socket, head, requestId: newId('r') })
     return true
+  }
+
+  async #serve(
+    found: EdgeTarget,
+    exchange: { request: IncomingMessage; response: ServerResponse; requestId: string },
+  ): Promise<void> {
+    const { request, response, requestId } = exchange
+    if (found.kind === 'refused') return sendRefusal(response, found.refusal, requestId)
+    try {
+      await this.#admit(found, exchange)
+    } catch (error) {
+      request.resume()
+      const tell = found.kind === 'port' && found.target.needsKey ? sendProblem : sendRefusal
+      return tell(response, error, requestId)
+    }
+    if (response.destroyed) return
+    if (found.kind === 'port') {
+      cutOffWith(this.#deps.sandboxes, found.target.id, exchange)
+      return proxyRequest(this.#deps, found.target, exchange)
+    }
+    if (found.kind === 'envd') return this.#envd.serve(found.id, { ...exchange, url: addressOf(request) })
+    return this.#interpreter.serve(found.id, { ...exchange, url: addressOf(request) })
+  }
+
+  async #upgrade(
+    found: EdgeTarget,
+    exchange: { request: IncomingMessage; socket: Duplex; head: Buffer; requestId: string },
+  ): Promise<void> {
+    const { request, socket, requestId } = exchange
+    if (found.kind !== 'port') {
+      const refusal = found.kind === 'refused' ? found.refusal : new Refusal(400, 'no other protocol is spoken here')
+      return hangUpAfter(socket, refusalText(refusal))
+    }
+    try {
+      await this.#admit(found, { request })
+    } catch (error) {
+      return refuseUpgrade(socket, error, requestId)
+    }
+    if (socket.destroyed) return
+    cutOffUpgraded(this.#deps.sandboxes, found.target.id, socket)
+    await proxyUpgrade(this.#deps, found.target, exchange)
+  }
+
+  async #admit(
+    found: Exclude<EdgeTarget, { kind: 'refused' }>,
+    exchange: { request: IncomingMessage; response?: ServerResponse },
+  ): Promise<void> {
+    const id = found.kind === 'port' ? found.target.id : found.id
+    return id === undefined ? this.#deps.gateway.admitAnyone(exchange) : this.#deps.gateway.admitTo(id, exchange)
   }
 }

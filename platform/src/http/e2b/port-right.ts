@@ -1,6 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Account } from '../../accounts/account.ts'
-import type { Authenticate } from '../../accounts/authenticate.ts'
 import { authorize } from '../../accounts/roles.ts'
 import type { Instance } from '../../engine/engine.ts'
 import { WarrenError } from '../../errors.ts'
@@ -10,6 +9,7 @@ import type { PortRules } from '../../sandboxes/port-rules.ts'
 import type { Sandbox } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { credentialsOf } from '../credentials.ts'
+import type { Gateway } from '../gateway/gateway.ts'
 import { Refusal, sandboxNotFound } from './refusal.ts'
 import type { SandboxTokens } from './tokens.ts'
 
@@ -22,7 +22,7 @@ export interface PortRight {
 
 interface PortRightDeps {
   sandboxes: Sandboxes
-  authenticate: Authenticate
+  gateway: Gateway
   tokens: SandboxTokens
 }
 
@@ -33,10 +33,11 @@ interface PortRightDeps {
 export async function portRight(
   deps: PortRightDeps,
   { id, needsKey }: { id: string; needsKey: boolean },
-  headers: IncomingHttpHeaders,
+  request: Pick<IncomingMessage, 'headers' | 'socket'>,
 ): Promise<PortRight> {
   const { sandboxes, tokens } = deps
-  const asked = await accountOf(deps, headers)
+  const { headers } = request
+  const asked = await accountOf(deps, request, needsKey)
   if ('account' in asked) {
     const instance = await sandboxes.running({ account: asked.account, id })
     const rules = await sandboxes.portRules({ id, accountId: asked.account.id, instance })
@@ -84,11 +85,12 @@ export async function wokenFor(sandboxes: Pick<Sandboxes, 'wake'>, sleeping: San
 
 /** A key may be meant for the program behind the port: one that is not ours is no reason to refuse at once. */
 async function accountOf(
-  { authenticate }: PortRightDeps,
-  headers: IncomingHttpHeaders,
+  { gateway }: PortRightDeps,
+  request: Pick<IncomingMessage, 'headers' | 'socket'>,
+  needsKey: boolean,
 ): Promise<{ account: Account } | { refusal: unknown }> {
   try {
-    const { account, principal } = await authenticate(credentialsOf(headers))
+    const { account, principal } = await (needsKey ? gateway.admit({ request }) : gateway.recognise(request))
     authorize(principal, 'sandboxes:exec')
     return { account }
   } catch (refusal) {

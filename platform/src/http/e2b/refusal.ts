@@ -1,6 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import { WarrenError } from '../../errors.ts'
-import { problemOf } from '../problem.ts'
+import { problemOf, retryAfterOf } from '../problem.ts'
 
 /** A refusal in the words of the contract: a JSON body with the status as its numeric `code`. */
 export class Refusal extends Error {
@@ -38,11 +38,12 @@ export function sendRefusal(response: ServerResponse, error: unknown, requestId:
   if (response.headersSent) return void response.destroy()
   const { status, body } = refusalOf(error, requestId)
   const text = JSON.stringify(body)
+  const retryAfter = retryAfterOf(error) ?? (status === 429 ? '1' : undefined)
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),
     'x-request-id': requestId,
-    ...(status === 429 ? { 'retry-after': '1' } : {}),
+    ...(retryAfter ? { 'retry-after': retryAfter } : {}),
   })
   response.end(text)
 }

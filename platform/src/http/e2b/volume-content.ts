@@ -8,6 +8,8 @@ import { contentRoot } from '../../volumes/content.ts'
 import type { Volumes } from '../../volumes/volumes.ts'
 import { clientGone } from '../client-gone.ts'
 import { credentialsOf } from '../credentials.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { retryAfterOf } from '../problem.ts'
 import { rawBody } from '../raw-body.ts'
 import { Refusal, refusalOf } from './refusal.ts'
 import type { SandboxTokens } from './tokens.ts'
@@ -31,15 +33,17 @@ type Attributes = Static<typeof Attributes>
 
 interface Deps {
   volumes: Volumes
+  gateway: Gateway
   tokens: SandboxTokens
 }
 
 /** What is in volumes, for whoever has the token of one. Paths begin at the volume; no link in it leads out of it. */
-export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, tokens }: Deps): void {
+export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway, tokens }: Deps): void {
   app.addHook('onRoute', (route) => {
     route.schema = { ...route.schema, hide: true, params: ByVolume }
   })
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
+    await gateway.admitAnyone({ request: request.raw, response: reply.raw })
     const { volumeID } = request.params as Static<typeof ByVolume>
     if (!tokens.isVolume(volumeID, credentialsOf(request.headers).key))
       throw new Refusal(401, 'the token is missing or is not that of this volume')
@@ -48,6 +52,7 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, tokens }
     const { status, body } = refusalOf(error, request.id)
     if (status === 500) request.log.error({ err: error, requestId: request.id, url: request.url }, 'request failed')
     request.raw.resume()
+    if (status === 429) reply.header('retry-after', retryAfterOf(error) ?? '1')
     const code = (error as { code?: string }).code ?? String(status)
     return reply.code(status).send({ code, message: body.message })
   })

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import type { Authenticate } from '../../../accounts/authenticate.ts'
 import type { AuditLog } from '../../../audit/audit-log.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import type { Sandboxes } from '../../../sandboxes/sandboxes.ts'
 import { auditInside } from '../../audit-inside.ts'
 import { clientGone } from '../../client-gone.ts'
+import type { Gateway } from '../../gateway/gateway.ts'
 import { cutOffWith } from '../cut-off.ts'
 import type { Exchange } from '../envd/call.ts'
 import { allowEveryOrigin } from '../every-origin.ts'
@@ -18,7 +18,7 @@ import { execute } from './execute.ts'
 interface InterpreterDeps {
   audit: AuditLog
   sandboxes: Sandboxes
-  authenticate: Authenticate
+  gateway: Gateway
   tokens: SandboxTokens
 }
 
@@ -66,7 +66,7 @@ export class Interpreter {
     const { sandboxes } = this.#deps
     const { request, url } = exchange
     cutOffWith(sandboxes, id, exchange)
-    const { by } = await portRight(this.#deps, { id, needsKey: false }, request.headers)
+    const { by } = await portRight(this.#deps, { id, needsKey: false }, request)
     const live = sandboxes.live(id)
     if (!live) throw sandboxNotFound(id)
     if (by === 'public' && url.pathname === '/execute')

@@ -1,0 +1,49 @@
+import { type Bucket, type Limiter, type Taken, taken } from './limiter.ts'
+
+/** Buckets that are remembered at once. One that is forgotten is full again. */
+const mostBuckets = 50_000
+const minuteMs = 60_000
+
+/** The limits of one process. */
+export class MemoryLimiter implements Limiter {
+  /** In the order of their last use. */
+  readonly #buckets = new Map<string, { tokens: number; atMs: number }>()
+  readonly #most: number
+
+  constructor({ most = mostBuckets } = {}) {
+    this.#most = most
+  }
+
+  async take(buckets: readonly Bucket[], cost = 1): Promise<Taken> {
+    const nowMs = performance.now()
+    const tokens = buckets.map((bucket) => this.#tokens(bucket, nowMs))
+    const allowed = tokens.every((left) => left >= 1)
+    if (allowed && cost > 0) {
+      for (const [at, { key }] of buckets.entries()) {
+        tokens[at]! -= cost
+        this.#keep(key, tokens[at]!, nowMs)
+      }
+    }
+    return taken(allowed, buckets, tokens)
+  }
+
+  async close(): Promise<void> {}
+
+  #tokens({ key, perMinute }: Bucket, nowMs: number): number {
+    const was = this.#buckets.get(key)
+    return was ? Math.min(perMinute, was.tokens + ((nowMs - was.atMs) * perMinute) / minuteMs) : perMinute
+  }
+
+  #keep(key: string, tokens: number, atMs: number): void {
+    const was = this.#buckets.get(key)
+    if (was) {
+      was.tokens = tokens
+      was.atMs = atMs
+      this.#buckets.delete(key)
+      this.#buckets.set(key, was)
+      return
+    }
+    if (this.#buckets.size >= this.#most) this.#buckets.delete(this.#buckets.keys().next().value!)
+    this.#buckets.set(key, { tokens, atMs })
+  }
+}

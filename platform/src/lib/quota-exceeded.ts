@@ -1,0 +1,19 @@
+import { WarrenError } from '../errors.ts'
+
+const words: Record<string, string> = {
+  sandboxes: 'sandboxes at once',
+  cpuCores: 'cores of sandboxes at once',
+  memoryMb: 'MiB of memory of sandboxes at once',
+  storageMb: 'MiB of disk, for sandboxes, volumes and snapshots',
+  egressMbPerDay: 'MiB to the network in a day',
+  functions: 'calls of functions at once',
+  agentBudget: 'millionths of a dollar for agents at once',
+}
+
+/** The refusal of what would go beyond a quota. */
+export function quotaExceeded({ quota, most }: { quota: string; most: number }): WarrenError {
+  return new WarrenError('limit_exceeded', `the quota is ${most} ${words[quota] ?? quota}`, {
+    hint: 'Delete or pause something, ask for less, or have the operator raise the quota. `warren quota` shows what is used.',
+    details: { quota, limit: most },
+  })
+}

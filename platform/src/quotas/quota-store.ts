@@ -1,0 +1,122 @@
+import { appendEvents } from '../events/outbox.ts'
+import { step } from '../lib/step.ts'
+import type { Database } from '../storage/database.ts'
+import { type Quota, type QuotaDefaults, type QuotaExceeded, type QuotaName, quotaNames } from './quota.ts'
+
+/** A part of a quota that somebody holds. */
+export interface Reservation {
+  accountId: string
+  name: QuotaName
+  /** Whoever reserves again under the same name changes its reservation. */
+  holder: string
+  amount: number
+  /** From then on it does not count, whoever forgot to give it back. */
+  until: Date
+}
+
+/** The records of quotas: the one writer of their tables. */
+export class QuotaStore {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** With what is used of each, in their order. */
+  async read(accountId: string, defaults: QuotaDefaults, now: Date): Promise<Quota[]> {
+    const { rows } = await this.#db.pool.query<{ own: Numbers | null; used: Numbers }>({
+      name: 'quota-read',
+      text: `select (select jsonb_object_agg(name, most) from quotas where account_id = $1) as own,
+        (select jsonb_build_object('sandboxes', count(*), 'cpuCores', sum((limits ->> 'cpuCores')::numeric),
+            'memoryMb', sum((limits ->> 'memoryMb')::numeric))
+          from sandboxes s where account_id = $1 and occupies_a_place(s))
+        || jsonb_build_object('storageMb', storage_of($1), 'egressMbPerDay',
+            (select round(bytes / 1048576.0, 3) from egress_days where account_id = $1 and day = ($2::timestamptz at time zone 'UTC')::date))
+        || coalesce((select jsonb_object_agg(name, held) from (select name, sum(amount) as held from quota_reservations
+            where account_id = $1 and until > $2 group by name) as held), '{}') as used`,
+      values: [accountId, now],
+    })
+    const { own, used } = rows[0]!
+    return quotaNames.map((name) => ({
+      name,
+      most: own?.[name] ?? defaults[name],
+      used: used[name] ?? 0,
+      isOwn: own?.[name] !== undefined,
+    }))
+  }
+
+  async most(accountId: string, name: QuotaName): Promise<number | undefined> {
+    const { rows } = await this.#db.pool.query<{ most: string }>({
+      name: 'quota-most',
+      text: 'select most from quotas where account_id = $1 and name = $2',
+      values: [accountId, name],
+    })
+    return rows[0] && Number(rows[0].most)
+  }
+
+  /** All of them or none, and the event that tells of them: one statement. */
+  async set(accountId: string, quotas: Partial<Record<QuotaName, number | null>>): Promise<void> {
+    const entries = Object.entries(quotas)
+    if (entries.length === 0) return
+    const statement = {
+      name: 'quota-set',
+      text: `with given as (select key as name, (value #>> '{}')::numeric as most from jsonb_each($2::jsonb)),
+        reset as (delete from quotas q using given g where q.account_id = $1 and q.name = g.name and g.most is null),
+        changed as (insert into quotas (account_id, name, most) select $1, name, most from given where most is not null
+          on conflict (account_id, name) do update set most = excluded.most)
+        ${appendEvents("select 'quota.changed', $1::text, $1::text, jsonb_build_object('quotas', $2::jsonb)")}`,
+      values: [accountId, JSON.stringify(quotas)],
+    }
+    await step('quota.set', accountId, () => this.#db.pool.query(statement))
+  }
+
+  /** Undefined when it is reserved. Of any number of callers at once no more get a part than there are. */
+  async reserve(
+    { accountId, name, holder, amount, until }: Reservation,
+    defaults: QuotaDefaults,
+    now: Date,
+  ): Promise<QuotaExceeded | undefined> {
+    const statement = {
+      name: 'quota-reserve',
+      text: 'select reserve_quota($1, $2, $3, $4, $5, $6, $7) as beyond',
+      values: [accountId, name, holder, amount, until, now, JSON.stringify(defaults)],
+    }
+    const { rows } = await step('quota.reserve', holder, () =>
+      this.#db.pool.query<{ beyond: QuotaExceeded | null }>(statement),
+    )
+    return rows[0]?.beyond ?? undefined
+  }
+
+  async release({ accountId, name, holder }: Pick<Reservation, 'accountId' | 'name' | 'holder'>): Promise<void> {
+    const statement = {
+      name: 'quota-release',
+      text: 'delete from quota_reservations where account_id = $1 and name = $2 and holder = $3',
+      values: [accountId, name, holder],
+    }
+    await step('quota.release', holder, () => this.#db.pool.query(statement))
+  }
+
+  /** Adds what was sent, and answers the bytes of the day with it. */
+  async addEgress(accountId: string, bytes: number, now: Date): Promise<number> {
+    const statement = {
+      name: 'quota-egress',
+      text: `insert into egress_days as d (account_id, day, bytes) values ($1, ($3::timestamptz at time zone 'UTC')::date, $2)
+        on conflict (account_id, day) do update set bytes = d.bytes + excluded.bytes returning bytes`,
+      values: [accountId, Math.round(bytes), now],
+    }
+    const { rows } = await step('quota.egress', accountId, () => this.#db.pool.query<{ bytes: string }>(statement))
+    return Number(rows[0]!.bytes)
+  }
+
+  /** Days that are over long since. */
+  async forgetEgress(before: Date, most: number): Promise<number> {
+    const statement = {
+      name: 'quota-forget',
+      text: 'delete from egress_days where ctid = any(array(select ctid from egress_days where day < $1::date limit $2))',
+      values: [before, most],
+    }
+    return (await step('quota.forget', 'egress', () => this.#db.pool.query(statement))).rowCount ?? 0
+  }
+}
+
+type Numbers = Partial<Record<QuotaName, number>>

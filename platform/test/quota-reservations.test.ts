@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { WarrenError } from '../src/errors.ts'
+import { createQuotas } from '../src/quotas/quotas.ts'
+import { openTestDatabase, postgresOrigins, whyNoPostgres } from './test-database.ts'
+
+const account = { id: 'o1', name: 'one', maxSandboxes: 10 }
+const other = { id: 'o2', name: 'two', maxSandboxes: 10 }
+
+for (const origin of postgresOrigins) {
+  test(`parts of a quota are reserved and given back, exactly (${origin})`, {
+    skip: await whyNoPostgres(origin),
+  }, async (t) => {
+    const db = await openTestDatabase(t, origin)
+    let now = new Date('2026-01-01T23:59:00Z')
+    const quotas = createQuotas({ db, defaults: { functions: 5 }, now: () => now })
+    const until = new Date('2026-01-02T00:30:00Z')
+    const reserve = (holder: string, amount = 1, of = account) =>
+      quotas.reserve(of, { name: 'functions', holder, amount, until })
+    const used = async () => (await quotas.get(account)).find(({ name }) => name === 'functions')!.used
+
+    const many = await Promise.allSettled(Array.from({ length: 40 }, (_, at) => reserve(`call${at}`)))
+    assert.equal(many.filter(({ status }) => status === 'fulfilled').length, 5)
+    const refused = many.find((one) => one.status === 'rejected')!
+    assert.deepEqual(
+      [refused.reason.code, refused.reason.details],
+      ['limit_exceeded', { quota: 'functions', limit: 5 }],
+    )
+    assert.equal(await used(), 5)
+
+    const held = many.findIndex(({ status }) => status === 'fulfilled')
+    await reserve(`call${held}`) // again: it is the same part
+    assert.equal(await used(), 5)
+    await reserve('theirs', 5, other)
+    await quotas.release(other, { name: 'functions', holder: `call${held}` }) // not theirs to give back
+    assert.equal(await used(), 5)
+    await quotas.release(account, { name: 'functions', holder: `call${held}` })
+    await reserve('next')
+    await assert.rejects(reserve('one more'), (error: WarrenError) => error.code === 'limit_exceeded')
+
+    now = new Date('2026-01-02T00:31:00Z')
+    assert.equal(await used(), 0, 'what nobody gave back is over')
+    await quotas.reserve(account, {
+      name: 'functions',
+      holder: 'new',
+      amount: 5,
+      until: new Date('2026-01-02T01:00:00Z'),
+    })
+
+    await quotas.set('o1', { quotas: { functions: 0, agentBudget: 2_500_000 } })
+    await assert.rejects(reserve('none'), (error: WarrenError) => error.code === 'limit_exceeded')
+    await quotas.reserve(account, { name: 'agentBudget', holder: 'run1', amount: 2_500_000, until })
+    await quotas.set('o1', { quotas: { functions: null } })
+    const own = (await quotas.get(account)).filter(({ isOwn }) => isOwn)
+    assert.deepEqual(
+      own.map(({ name, most }) => [name, most]),
+      [['agentBudget', 2_500_000]],
+    )
+  })
+
+  test(`what is sent counts by day of UTC (${origin})`, { skip: await whyNoPostgres(origin) }, async (t) => {
+    const db = await openTestDatabase(t, origin)
+    let now = new Date('2026-03-01T23:59:59Z')
+    const quotas = createQuotas({ db, defaults: { egressMbPerDay: 2 }, now: () => now })
+    const used = async () => (await quotas.get(account)).find(({ name }) => name === 'egressMbPerDay')!.used
+    assert.deepEqual(
+      [
+        await quotas.addEgress(account, 2 ** 20),
+        await quotas.addEgress(account, 2 ** 20),
+        await quotas.addEgress(account, 1),
+      ],
+      [false, false, true],
+    )
+    assert.equal(await quotas.addEgress(other, 1), false)
+    now = new Date('2026-03-02T00:00:00Z')
+    assert.equal(await used(), 0)
+    assert.equal(await quotas.addEgress(account, 2 ** 19), false)
+    assert.equal(await used(), 0.5)
+    assert.equal(await quotas.forgetEgress(now, 100), 2)
+    assert.equal(await used(), 0.5)
+  })
+}
