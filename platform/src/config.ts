@@ -70,6 +70,8 @@ export interface Config {
   }
   /** Where images of templates may come from. */
   registry: { open: string[]; insecure: string[]; maxImageMb: number }
+  /** Who may read the figures for Prometheus. */
+  metrics: 'key' | 'loopback' | 'off'
   /** Private ranges where webhooks may be. */
   webhooks: { open: string[] }
   /** Kernel of microVMs. */
@@ -155,6 +157,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       insecure: read(settings.registryInsecure),
       maxImageMb: read(settings.maxImageMb),
     },
+    metrics: read(settings.metrics),
     webhooks: { open: read(settings.webhookOpen) },
     templates: read(settings.templates),
     kernel: read(settings.kernel),

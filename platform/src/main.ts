@@ -30,6 +30,7 @@ import { createSecrets } from './secrets/secrets.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
+import { Metrics } from './telemetry/metrics.ts'
 import { imagePuller } from './templates/registry/image-puller.ts'
 import { Templates } from './templates/templates.ts'
 import { createVolumes } from './volumes/volumes.ts'
@@ -147,6 +148,8 @@ async function start(): Promise<void> {
   const webhooks = createWebhooks({ db, seed, open: config.webhooks.open, now, logger })
   opened.defer(() => webhooks.close())
   webhooks.start()
+  const metrics = new Metrics(db, { busiest: sandboxes.busiest, poolReady: () => engine.poolReady })
+  await metrics.start()
   const forgetTold = (before: Date, most: number) => forgetEvents(db, before, most)
   const forget = [
     sandboxes.forgetEnded,
@@ -170,6 +173,7 @@ async function start(): Promise<void> {
     secrets,
     events: eventFeed(db.kysely, everyMs(500)),
     webhooks,
+    metrics,
     usage: (account, query) => readUsage(db, account, query),
     accounts,
     db,

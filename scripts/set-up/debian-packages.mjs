@@ -73,6 +73,13 @@ const wanted = [
   },
   { name: 'cc', package: 'gcc', cost: 'the guest agent cannot be linked, and without it no sandbox starts' },
   {
+    name: 'prometheus',
+    package: 'prometheus',
+    cost: 'no test that Prometheus takes the figures',
+    rootOnly: true,
+    isWanted: process.argv[2] === 'test',
+  },
+  {
     name: 'libc.a',
     package: 'libc6-dev',
     cost: 'the guest agent cannot be linked, and without it no sandbox starts',

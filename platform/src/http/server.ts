@@ -24,6 +24,7 @@ import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Secrets } from '../secrets/secrets.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Webhooks } from '../webhooks/webhooks.ts'
@@ -69,6 +70,7 @@ import { Gateway } from './gateway/gateway.ts'
 import type { Limiter } from './gateway/limiter.ts'
 import { withoutKeys } from './keys-in-addresses.ts'
 import { knownMethods } from './known-methods.ts'
+import { metricsRoutes } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
 import { Problem, problemOf, retryAfterOf } from './problem.ts'
@@ -88,7 +90,10 @@ declare module 'fastify' {
 }
 
 export interface ServerDeps {
-  config: Pick<Config, 'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain' | 'rates' | 'trustedProxies'>
+  config: Pick<
+    Config,
+    'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain' | 'rates' | 'trustedProxies' | 'metrics'
+  >
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
   templates: Templates
@@ -103,6 +108,7 @@ export interface ServerDeps {
   functions: Functions
   quotas: Quotas
   limiter: Limiter
+  metrics: Metrics
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -232,6 +238,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   })
 
   healthRoutes(app, deps.isDatabaseUp, drain)
+  metricsRoutes(app, deps.metrics, { access: config.metrics, authenticate })
   await app.register(
     async (v1) => {
       accessControl(v1, gateway)

@@ -54,7 +54,7 @@ import { SnapshotRecords } from './snapshot-records.ts'
 import { startProcess } from './start-process.ts'
 import { type SandboxFilter, SandboxStore } from './store.ts'
 import { sweepSandboxes } from './sweep.ts'
-import { type TopSandbox, topSandboxes } from './top.ts'
+import { busiestSandboxes, type TopSandbox, topSandboxes } from './top.ts'
 import type { UseMeter } from './use-meter.ts'
 import type { MountedVolume, MountVolume } from './volumes.ts'
 import { connectSandbox, sleepingSandbox, wakeSandbox, wokenInstance } from './wake.ts'
@@ -168,6 +168,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     top: (account: Account): Promise<TopSandbox[]> => topSandboxes(deps, history, account),
     /** Calls `listener` every few seconds with what each running sandbox uses. Answers with what takes that back. */
     onSample: (listener: (sampled: Sampled) => Promise<void>): (() => void) => history.onSample(listener),
+    busiest: (most: number) => busiestSandboxes(deps, history, most),
     concurrency: (account: Account, range: { from: Date; to: Date }): Promise<Concurrency[]> =>
       readConcurrency(db, account, range),
     posture: (subject: Subject, signal: AbortSignal): Promise<SandboxPosture> => readPosture(deps, subject, signal),

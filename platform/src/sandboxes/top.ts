@@ -44,3 +44,18 @@ export async function topSandboxes(
   })
   return rows.sort((a, b) => b.cpuPercent - a.cpuPercent || b.memoryBytes - a.memoryBytes)
 }
+
+/** The busiest of all accounts, for the operator's figures. */
+export function busiestSandboxes(
+  { live }: Pick<SandboxDeps, 'live'>,
+  history: MetricsHistory,
+  most: number,
+): { id: string; cpuPercent: number; memoryBytes: number }[] {
+  return [...live.keys()]
+    .map((id) => {
+      const last = history.last(id)
+      return { id, cpuPercent: last?.cpuUsedPct ?? 0, memoryBytes: last?.memUsed ?? 0 }
+    })
+    .sort((a, b) => b.cpuPercent - a.cpuPercent || b.memoryBytes - a.memoryBytes)
+    .slice(0, most)
+}

@@ -16,7 +16,7 @@ export function createLogger(
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label, severity: label }), log: labelled },
       redact: { paths: ['authorization', '*.authorization', '*["x-api-key"]', '*.password', 'password'], censor: '…' },
       hooks: {
         streamWrite: (line) => {
@@ -29,9 +29,18 @@ export function createLogger(
   )
 }
 
+/** With the labels by which logs are searched: `sandbox_id` and `user_id`, beside `template` and `severity`. */
+function labelled({ sandbox, account, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  return {
+    ...(sandbox === undefined ? {} : { sandbox_id: sandbox }),
+    ...(account === undefined ? {} : { user_id: account }),
+    ...rest,
+  }
+}
+
 /** `12:01:02 warn  message  name=value …`, and below it the stack of an error. */
 function readable(line: string): string {
-  const { level, time, msg, err, ...rest } = JSON.parse(line)
+  const { level, severity: _, time, msg, err, ...rest } = JSON.parse(line)
   const details = Object.entries(rest).map(([name, value]) => `${name}=${JSON.stringify(value)}`)
   const stack = err?.stack ? `\n${err.stack}` : ''
   return `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${[msg, ...details].join('  ')}${stack}\n`

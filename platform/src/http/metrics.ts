@@ -1,0 +1,40 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Authenticate } from '../accounts/authenticate.ts'
+import { authorize } from '../accounts/roles.ts'
+import { WarrenError } from '../errors.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { credentialsOf } from './credentials.ts'
+
+/** Who may read the figures: `key`: the operator; `loopback`: also whoever is on this machine; `off`: nobody. */
+export type MetricsAccess = 'key' | 'loopback' | 'off'
+
+/** GET /metrics for Prometheus, and the time of each request by its route. */
+export function metricsRoutes(
+  app: FastifyInstance,
+  metrics: Metrics,
+  { access, authenticate }: { access: MetricsAccess; authenticate: Authenticate },
+): void {
+  app.addHook('onResponse', async (request, reply) => {
+    // The pattern and not the address: that is a caller's, and there is no end of them.
+    const route = request.routeOptions.url ?? 'unknown'
+    metrics.answered({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000)
+  })
+  if (access === 'off') return
+  app.get('/metrics', { schema: { hide: true } as object }, async (request, reply) => {
+    if (!(access === 'loopback' && isFromHere(request))) {
+      const { principal } = await authenticate(credentialsOf(request.headers))
+      authorize(principal, 'platform:manage')
+    }
+    const text = await metrics.read().catch((cause) => {
+      throw new WarrenError('unavailable', 'the figures cannot be read at the moment', { cause })
+    })
+    return reply.header('content-type', metrics.contentType).send(text)
+  })
+}
+
+/** From this machine, and not through a proxy on it. */
+function isFromHere({ raw, headers }: FastifyRequest): boolean {
+  const address = raw.socket.remoteAddress ?? ''
+  const isLoopback = address === '::1' || /^(::ffff:)?127\./.test(address)
+  return isLoopback && !headers['x-forwarded-for'] && !headers.forwarded
+}

@@ -1,0 +1,152 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { type Cursor, endOfEvents, readEvents } from '../events/outbox.ts'
+import type { Database } from '../storage/database.ts'
+
+/** What the platform knows of itself at this moment, and the database does not. */
+export interface Present {
+  /** The busiest running sandboxes, at most so many. */
+  busiest(most: number): { id: string; cpuPercent: number; memoryBytes: number }[]
+  poolReady(): number
+}
+
+/** As many sandboxes and templates have a series of their own: a tenant must not fill the memory of whoever collects. */
+const mostSandboxes = 100
+const mostTemplates = 100
+const mostEventsAtOnce = 5_000
+const states = ['starting', 'running', 'pausing', 'paused', 'resuming', 'stopping', 'failed'] as const
+
+/** Figures in the form of Prometheus. What happened is counted from the outbox when somebody asks, since this process started. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #db: Database
+  readonly #present: Present
+  readonly #requests: Histogram<'method' | 'route' | 'status'>
+  readonly #durations: Histogram<'template'>
+  readonly #starts: Counter<'driver' | 'warm'>
+  readonly #ends: Counter<'reason'>
+  readonly #templates = new Set<string>()
+  #cursor: Cursor | undefined
+  #reading: Promise<string> | undefined
+
+  constructor(db: Database, present: Present) {
+    this.#db = db
+    this.#present = present
+    const registers = [this.#registry]
+    collectDefaultMetrics({ register: this.#registry })
+    this.#requests = new Histogram({
+      ...{ name: 'http_request_duration_seconds', help: 'Time until the answer was sent, by route.', registers },
+      labelNames: ['method', 'route', 'status'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    })
+    this.#durations = new Histogram({
+      ...{ name: 'sandbox_duration_seconds', help: 'How long sandboxes that ended had lived.', registers },
+      labelNames: ['template'],
+      buckets: [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400],
+    })
+    this.#starts = new Counter({
+      ...{ name: 'sandbox_starts_total', help: 'Sandboxes that started; warm ones came from the pool.', registers },
+      labelNames: ['driver', 'warm'],
+    })
+    this.#ends = new Counter({
+      ...{ name: 'sandbox_ends_total', help: 'Sandboxes that ended or failed, by reason.', registers },
+      labelNames: ['reason'],
+    })
+    this.#gauge('sandbox_count', 'Sandboxes by status.', ['status'], async (gauge) => {
+      const { rows } = await db.pool.query<{ state: string; count: number }>({
+        name: 'metrics-sandboxes',
+        text: 'select state, count(*) from sandboxes where ended_at is null group by state',
+      })
+      for (const status of states) gauge.set({ status }, rows.find(({ state }) => state === status)?.count ?? 0)
+    })
+    this.#gauge(
+      'sandbox_cpu_usage_percent',
+      'Share of the processor time it may use, of the busiest.',
+      ['sandbox_id'],
+      (gauge) => {
+        for (const { id, cpuPercent } of present.busiest(mostSandboxes)) gauge.set({ sandbox_id: id }, cpuPercent)
+      },
+    )
+    this.#gauge('sandbox_memory_usage_bytes', 'Memory in use, of the busiest.', ['sandbox_id'], (gauge) => {
+      for (const { id, memoryBytes } of present.busiest(mostSandboxes)) gauge.set({ sandbox_id: id }, memoryBytes)
+    })
+    this.#gauge('sandbox_pool_ready', 'Sandboxes that wait in the warm pool.', [], (gauge) =>
+      gauge.set(this.#present.poolReady()),
+    )
+    this.#gauge('webhook_deliveries', 'Deliveries of events by state.', ['state'], async (gauge) => {
+      const { rows } = await db.pool.query<{ state: string; count: number }>({
+        name: 'metrics-webhooks',
+        text: 'select state, count(*) from webhook_deliveries group by state',
+      })
+      for (const state of ['waiting', 'delivered', 'dead'])
+        gauge.set({ state }, rows.find((row) => row.state === state)?.count ?? 0)
+    })
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  answered(labels: { method: string; route: string; status: number }, seconds: number): void {
+    this.#requests.observe({ ...labels, status: String(labels.status) }, seconds)
+  }
+
+  /** From now on what happens is counted. */
+  async start(): Promise<void> {
+    this.#cursor = await endOfEvents(this.#db.kysely)
+  }
+
+  /** Of several that ask at once all get the same. */
+  read(): Promise<string> {
+    this.#reading ??= this.#collect().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #collect(): Promise<string> {
+    await this.#countEvents()
+    return this.#registry.metrics()
+  }
+
+  async #countEvents(): Promise<void> {
+    for (let read = 0; this.#cursor && read < 20; read++) {
+      const types = ['sandbox.created', 'sandbox.stopped', 'sandbox.failed']
+      const events = await readEvents(this.#db.kysely, this.#cursor, mostEventsAtOnce, { types })
+      const ended: string[] = []
+      for (const event of events) {
+        if (event.type === 'sandbox.created')
+          this.#starts.inc({ driver: event.data.driver, warm: String(event.data.warm) })
+        else if (event.type === 'sandbox.stopped' || event.type === 'sandbox.failed')
+          this.#ends.inc({ reason: event.data.reason })
+        if (event.type === 'sandbox.stopped') ended.push(event.subject)
+      }
+      await this.#observeLives(ended)
+      this.#cursor = events.at(-1)?.cursor ?? this.#cursor
+      if (events.length < mostEventsAtOnce) return
+    }
+  }
+
+  async #observeLives(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    const { rows } = await this.#db.pool.query<{ template: string; seconds: string }>({
+      name: 'metrics-lives',
+      text: `select template, extract(epoch from ended_at - created_at) as seconds from sandboxes
+        where id = any($1) and ended_at is not null`,
+      values: [ids],
+    })
+    for (const { template, seconds } of rows) {
+      if (this.#templates.size < mostTemplates) this.#templates.add(template)
+      this.#durations.observe({ template: this.#templates.has(template) ? template : 'other' }, Number(seconds))
+    }
+  }
+
+  #gauge(name: string, help: string, labelNames: string[], set: (gauge: Gauge) => void | Promise<void>): void {
+    new Gauge({
+      ...{ name, help, labelNames, registers: [this.#registry] },
+      async collect() {
+        this.reset()
+        await set(this)
+      },
+    })
+  }
+}
