@@ -4,6 +4,9 @@ import { addLogin } from './commands/account/login.ts'
 import { addLogout } from './commands/account/logout.ts'
 import { addWhoami } from './commands/account/whoami.ts'
 import { addAudit } from './commands/audit/audit.ts'
+import { addBilling } from './commands/billing/billing.ts'
+import { addInvoice } from './commands/billing/invoice.ts'
+import { addPlan } from './commands/billing/plan.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEvents } from './commands/events.ts'
@@ -109,6 +112,8 @@ export function program(): Command {
   const secret = root.command('secret').description(text.secret).enablePositionalOptions()
   secret.helpCommand('help [command]', text.helpCommand)
   for (const add of [addSecretCreate, addSecretList, addSecretUpdate, addSecretDelete]) add(secret)
+
+  for (const add of [addPlan, addInvoice, addBilling]) add(root)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

@@ -1,4 +1,5 @@
 import { accountsSettings } from './config/accounts-settings.ts'
+import { billingSettings } from './config/billing-settings.ts'
 import { eventSettings } from './config/event-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import type { Role } from './config/role-names.ts'
@@ -41,6 +42,11 @@ export interface Config {
   registry: { open: string[]; insecure: string[]; maxImageMb: number }
   /** Private ranges where webhooks may be. */
   webhooks: { open: string[] }
+  billing: {
+    currency: string
+    sandboxBank: boolean
+    stripe: { key: string | undefined; webhookSecret: string | undefined; url: string | undefined }
+  }
   /** Kernel of microVMs. */
   kernel: string | undefined
   /** When the platform builds its own templates: by itself, or once somebody asks for one. */
@@ -64,6 +70,7 @@ export const settings = {
   ...sandboxSettings,
   ...networkSettings,
   ...eventSettings,
+  ...billingSettings,
 }
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
@@ -97,6 +104,15 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       maxImageMb: read(settings.maxImageMb),
     },
     webhooks: { open: read(settings.webhookOpen) },
+    billing: {
+      currency: read(settings.billingCurrency),
+      sandboxBank: read(settings.sandboxBank),
+      stripe: {
+        key: read(settings.stripeKey),
+        webhookSecret: read(settings.stripeWebhookSecret),
+        url: read(settings.stripeUrl),
+      },
+    },
     templates: read(settings.templates),
     kernel: read(settings.kernel),
     poolSize: read(settings.poolSize),

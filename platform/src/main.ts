@@ -6,6 +6,9 @@ import { adminKey } from './accounts/admin-key.ts'
 import { operatorsId } from './accounts/organisations.ts'
 import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
 import { AuditLog } from './audit/audit-log.ts'
+import { sandboxBank } from './billing/bank/sandbox-bank.ts'
+import { openBilling } from './billing/billing.ts'
+import { stripe } from './billing/payments/stripe.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
@@ -19,6 +22,7 @@ import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
 import { Meter } from './metering/meter.ts'
 import { readUsage } from './metering/read-usage.ts'
+import { recordUsage } from './metering/record-usage.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -93,6 +97,20 @@ async function start(): Promise<void> {
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const meter = new Meter({ db, network: engine.network, logger })
   opened.defer(() => meter.close())
+  const { stripe: atStripe } = config.billing
+  const billing = await openBilling({
+    db,
+    now,
+    logger,
+    currency: config.billing.currency,
+    providers: [
+      ...(atStripe.key ? [stripe({ ...atStripe, key: atStripe.key })] : []),
+      ...(config.billing.sandboxBank ? [sandboxBank({ db, now, secret: seed })] : []),
+    ],
+    bankSecret: seed,
+    recordUsage,
+  })
+  opened.defer(() => billing.close())
   const sandboxes = createSandboxes({
     db,
     engine,
@@ -105,6 +123,7 @@ async function start(): Promise<void> {
     now,
     logger,
     accountOf: (id) => accounts.organisations.get(id),
+    mayStart: billing.mayStart,
   })
   opened.defer(() => sandboxes.close())
   await sandboxes.recover()
@@ -134,6 +153,7 @@ async function start(): Promise<void> {
     accounts,
     db,
     audit,
+    billing,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,

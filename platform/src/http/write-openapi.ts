@@ -35,6 +35,7 @@ async function document(): Promise<object> {
     accounts: {} as never,
     db: {} as never,
     audit: {} as never,
+    billing: {} as never,
     tokenSeed: '',
     isDatabaseUp: uncalled,
     logger: pino({ level: 'silent' }),

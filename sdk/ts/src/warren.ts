@@ -1,5 +1,6 @@
 import { Audit } from './audit.ts'
 import { Auth } from './auth.ts'
+import { Billing } from './billing.ts'
 import { WarrenError } from './error.ts'
 import { Events } from './events.ts'
 import { Keys } from './keys.ts'
@@ -49,6 +50,7 @@ export class Warren {
   readonly audit: Audit
   readonly events: Events
   readonly webhooks: Webhooks
+  readonly billing: Billing
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -66,6 +68,7 @@ export class Warren {
     this.audit = new Audit(this.#transport)
     this.events = new Events(this.#transport)
     this.webhooks = new Webhooks(this.#transport)
+    this.billing = new Billing(this.#transport)
   }
 
   get baseUrl(): string {
