@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util'
+import { benchBilling } from './billing.ts'
 import { benchCapacity } from './capacity.ts'
 import { benchForecasts, forecastBenches, printForecasts } from './forecasts.ts'
 import { benchFunctions } from './functions.ts'
 import { benchLadder } from './ladder.ts'
 import { type Machine, machine } from './measure/machine.ts'
+import { printBilling } from './print-billing.ts'
 import { printCapacity } from './print-capacity.ts'
 import { printFunctions } from './print-functions.ts'
 import { printLadder } from './print-ladder.ts'
@@ -18,6 +20,7 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- soak [--minutes N] [--json]
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
        npm run bench -- functions [--quick] [--driver NAME] [--json]
+       npm run bench -- billing [--quick] [--kills N] [--json]
        npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
 
 Starts a platform of its own in a temporary folder and measures it from outside its process.
@@ -33,6 +36,7 @@ forecast, keepalive and autoscale start nothing: they score how calls of functio
   --minutes N  how long to soak (default 10)
   --paused N   how many to pause (default 1000)
   --live N     how many to let run beside them (default 500)
+  --kills N    how often to kill what works with money (default 0; the promise is about 50)
   --traces DIR the folder of the recorded calls (.csv, .csv.gz)
 `
 
@@ -46,6 +50,7 @@ const { positionals, values } = parseArgs({
     url: { type: 'string' },
     paused: { type: 'string', default: '1000' },
     live: { type: 'string', default: '500' },
+    kills: { type: 'string', default: '0' },
     minutes: { type: 'string', default: '10' },
     traces: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -57,9 +62,16 @@ const wanted = Number(values.density ?? (values.quick ? 20 : 100))
 const minutes = Number(values.minutes)
 const [paused, live] = [Number(values.paused), Number(values.live)]
 const foreseen = forecastBenches.find((name) => name === bench)
-const isKnown = ['sandbox', 'ladder', 'interpreter', 'soak', 'capacity', 'functions', ...forecastBenches].includes(
-  bench ?? '',
-)
+const isKnown = [
+  'sandbox',
+  'ladder',
+  'interpreter',
+  'soak',
+  'capacity',
+  'functions',
+  'billing',
+  ...forecastBenches,
+].includes(bench ?? '')
 const isWhole = positionals.length === 1 && isKnown && (foreseen === undefined || values.traces !== undefined)
 if (values.help || !isWhole || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
   process.stderr.write(usage)
@@ -91,6 +103,12 @@ if (bench === 'capacity') {
   const after = machine()
   show(report, () => printCapacity(report, before, after), after)
   process.exit(report.paused.reached === paused && report.live.reached === live ? 0 : 1)
+}
+if (bench === 'billing') {
+  const report = await benchBilling({ quick, kills: Number(values.kills), tell })
+  const after = machine()
+  show(report, () => printBilling(report, before, after), after)
+  process.exit(report.verification.difference === 0 && (report.chaos?.difference ?? 0) === 0 ? 0 : 1)
 }
 if (bench === 'soak') {
   const report = await benchSoak({ minutes, longLived: 20, tell })

@@ -4,6 +4,9 @@ import { addLogin } from './commands/account/login.ts'
 import { addLogout } from './commands/account/logout.ts'
 import { addWhoami } from './commands/account/whoami.ts'
 import { addAudit } from './commands/audit/audit.ts'
+import { addBilling } from './commands/billing/billing.ts'
+import { addInvoice } from './commands/billing/invoice.ts'
+import { addPlan } from './commands/billing/plan.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEvents } from './commands/events.ts'
@@ -132,6 +135,8 @@ export function program(): Command {
   const quota = root.command('quota').description(text.quota).enablePositionalOptions()
   quota.helpCommand('help [command]', text.helpCommand)
   for (const add of [addQuotaList, addQuotaSet]) add(quota)
+
+  for (const add of [addPlan, addInvoice, addBilling]) add(root)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

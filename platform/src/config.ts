@@ -1,5 +1,6 @@
 import { abuseSettings } from './config/abuse-settings.ts'
 import { accountsSettings } from './config/accounts-settings.ts'
+import { billingSettings } from './config/billing-settings.ts'
 import { eventSettings } from './config/event-settings.ts'
 import { functionSettings } from './config/function-settings.ts'
 import { gatewaySettings } from './config/gateway-settings.ts'
@@ -74,6 +75,11 @@ export interface Config {
   metrics: 'key' | 'loopback' | 'off'
   /** Private ranges where webhooks may be. */
   webhooks: { open: string[] }
+  billing: {
+    currency: string
+    sandboxBank: boolean
+    stripe: { key: string | undefined; webhookSecret: string | undefined; url: string | undefined }
+  }
   /** Kernel of microVMs. */
   kernel: string | undefined
   /** When the platform builds its own templates: by itself, or once somebody asks for one. */
@@ -102,6 +108,7 @@ export const settings = {
   ...networkSettings,
   ...eventSettings,
   ...functionSettings,
+  ...billingSettings,
 }
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
@@ -159,6 +166,15 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     },
     metrics: read(settings.metrics),
     webhooks: { open: read(settings.webhookOpen) },
+    billing: {
+      currency: read(settings.billingCurrency),
+      sandboxBank: read(settings.sandboxBank),
+      stripe: {
+        key: read(settings.stripeKey),
+        webhookSecret: read(settings.stripeWebhookSecret),
+        url: read(settings.stripeUrl),
+      },
+    },
     templates: read(settings.templates),
     kernel: read(settings.kernel),
     functions: {

@@ -7,6 +7,9 @@ import { adminKey } from './accounts/admin-key.ts'
 import { operatorsId } from './accounts/organisations.ts'
 import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
 import { AuditLog } from './audit/audit-log.ts'
+import { sandboxBank } from './billing/bank/sandbox-bank.ts'
+import { openBilling } from './billing/billing.ts'
+import { stripe } from './billing/payments/stripe.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
@@ -101,6 +104,20 @@ async function start(): Promise<void> {
   const meter = new Meter({ db, network: engine.network, logger })
   opened.defer(() => meter.close())
   const quotas = createQuotas({ db, defaults: config.quotas, now })
+  const { stripe: atStripe } = config.billing
+  const billing = await openBilling({
+    db,
+    now,
+    logger,
+    currency: config.billing.currency,
+    providers: [
+      ...(atStripe.key ? [stripe({ ...atStripe, key: atStripe.key })] : []),
+      ...(config.billing.sandboxBank ? [sandboxBank({ db, now, secret: seed })] : []),
+    ],
+    bankSecret: seed,
+    recordUsage,
+  })
+  opened.defer(() => billing.close())
   const sandboxes = createSandboxes({
     db,
     engine,
@@ -113,6 +130,7 @@ async function start(): Promise<void> {
     now,
     logger,
     accountOf: (id) => accounts.organisations.get(id),
+    mayStart: billing.mayStart,
   })
   opened.defer(() => sandboxes.close())
   const functions = createFunctions({
@@ -181,6 +199,7 @@ async function start(): Promise<void> {
     functions,
     quotas,
     limiter,
+    billing,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,

@@ -39,6 +39,9 @@ const describedDefaults = [
   'WARREN_REGISTRY_OPEN',
   'WARREN_REGISTRY_INSECURE',
   'WARREN_WEBHOOK_OPEN',
+  'WARREN_STRIPE_KEY',
+  'WARREN_STRIPE_WEBHOOK_SECRET',
+  'WARREN_STRIPE_URL',
 ]
 
 for (const name of ['configuration.md', 'configuration.zh-CN.md']) {

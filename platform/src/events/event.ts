@@ -22,6 +22,12 @@ export type Event =
   | FunctionDeleted
   | QuotaChanged
   | AbuseDetected
+  | InvoiceIssued
+  | InvoiceCredited
+  | InvoicePaid
+  | PaymentSucceeded
+  | PaymentFailed
+  | SpendLimitReached
 
 interface About {
   accountId: string
@@ -155,4 +161,37 @@ interface FunctionDeployed extends About {
 interface FunctionDeleted extends About {
   type: 'function.deleted'
   data: { name: string }
+}
+
+/** Amounts of money are whole numbers of the smallest unit, as text: they may be larger than what a JSON number holds. */
+interface InvoiceIssued extends About {
+  type: 'invoice.issued'
+  data: { number: string; currency: string; totalMinor: string }
+}
+
+/** About the credit note. */
+interface InvoiceCredited extends About {
+  type: 'invoice.credited'
+  data: { number: string; currency: string; totalMinor: string; corrects: string }
+}
+
+interface InvoicePaid extends About {
+  type: 'invoice.paid'
+  data: { payment: string }
+}
+
+interface PaymentSucceeded extends About {
+  type: 'payment.succeeded'
+  data: { provider: string; currency: string; amountMinor: string }
+}
+
+interface PaymentFailed extends About {
+  type: 'payment.failed'
+  data: { provider: string; reason: string }
+}
+
+/** About the account. At the hard limit no sandbox is started any more. */
+interface SpendLimitReached extends About {
+  type: 'spend_limit.reached'
+  data: { limit: 'soft' | 'hard'; currency: string; spentMinor: string; limitMinor: string }
 }

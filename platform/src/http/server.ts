@@ -12,6 +12,7 @@ import {
 } from 'fastify'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
+import type { Billing } from '../billing/billing.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
@@ -31,6 +32,10 @@ import type { Webhooks } from '../webhooks/webhooks.ts'
 import { accessControl } from './access.ts'
 import { auditRoutes, auditSchemas } from './api/audit.ts'
 import { authRoutes, authSchemas } from './api/auth.ts'
+import { bankRoutes, bankSchemas } from './api/bank.ts'
+import { billingRoutes, billingSchemas } from './api/billing.ts'
+import { billingOperatorRoutes, billingOperatorSchemas } from './api/billing-operator.ts'
+import { billingViews } from './api/billing-views.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { eventRoutes, eventSchemas } from './api/events.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
@@ -38,10 +43,12 @@ import { fileRoutes, fileSchemas } from './api/files.ts'
 import { functionRoutes, functionSchemas } from './api/functions.ts'
 import { healthRoutes } from './api/health.ts'
 import { invocationRoutes, invocationSchemas } from './api/invocations.ts'
+import { invoiceRoutes, invoiceSchemas } from './api/invoices.ts'
 import { keyRoutes, keySchemas } from './api/keys.ts'
 import { logRoutes, logSchemas } from './api/logs.ts'
 import { memberRoutes, memberSchemas } from './api/members.ts'
 import { orgRoutes, orgSchemas } from './api/orgs.ts'
+import { noticeRoutes, noticeSchemas, paymentRoutes, paymentSchemas } from './api/payments.ts'
 import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
@@ -109,6 +116,7 @@ export interface ServerDeps {
   quotas: Quotas
   limiter: Limiter
   metrics: Metrics
+  billing: Billing
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -126,7 +134,7 @@ const patienceMs = 20_000
  * header and path, terminals by WebSocket.
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const { accounts, sandboxes, engine, templates, volumes, secrets, config } = deps
+  const { accounts, sandboxes, engine, templates, volumes, secrets, billing, config } = deps
   const { authenticate } = accounts
   const drain = new Drain()
   const { requestsPerMinute } = deps.quotas
@@ -174,8 +182,12 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.decorateRequest('principal', null as never)
   const lives = [...sandboxSchemas, ...snapshotSchemas]
   const schemas = [Problem, ...lives, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
+  const money = [...billingViews, ...billingSchemas, ...billingOperatorSchemas, ...invoiceSchemas, ...bankSchemas]
   for (const schema of [
     ...schemas,
+    ...money,
+    ...paymentSchemas,
+    ...noticeSchemas,
     ...contextSchemas,
     ...volumeSchemas,
     ...secretSchemas,
@@ -253,6 +265,12 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       portRoutes(v1, sandboxes, at)
       volumeRoutes(v1, volumes)
       secretRoutes(v1, secrets)
+      billingRoutes(v1, billing)
+      billingOperatorRoutes(v1, billing)
+      invoiceRoutes(v1, billing)
+      paymentRoutes(v1, billing)
+      bankRoutes(v1, billing)
+      await v1.register(async (notices) => noticeRoutes(notices, billing))
       platformRoutes(v1, engine)
       quotaRoutes(v1, deps.quotas)
       await templateRoutes(v1, templates)

@@ -42,6 +42,7 @@ async function document(): Promise<object> {
     audit: {} as never,
     quotas: {} as never,
     limiter: {} as never,
+    billing: {} as never,
     tokenSeed: '',
     isDatabaseUp: uncalled,
     logger: pino({ level: 'silent' }),

@@ -25,6 +25,7 @@ export async function createSandbox(
   signal: AbortSignal,
 ): Promise<Sandbox> {
   const { engine, store, templates, config, now, busy, logger } = deps
+  deps.mayStart(account.id)
   const snapshot = input.snapshot === undefined ? undefined : await snapshotOf(deps, account, input)
   const point = await templates.find(account, snapshot?.template ?? input.template ?? 'base', signal)
   const volumes = await mountsOf(deps, account, input)

@@ -47,6 +47,7 @@ async function fork(
   signal: AbortSignal,
 ): Promise<PromiseSettledResult<Sandbox>[]> {
   const { store, engine, busy } = deps
+  deps.mayStart(account.id)
   const instance = await runningInstance(deps, account, id)
   const source = await getSandbox(deps, account, id)
   const all: Copy[] = Array.from({ length: input.count ?? 1 }, () => ({

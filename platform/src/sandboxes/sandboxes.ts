@@ -73,6 +73,8 @@ export interface SandboxDeps extends OutgoingDeps {
   logger: Logger
   /** Whose a sandbox is, for what is done to it without a request of its owner. */
   accountOf: (id: string) => Promise<Account>
+  /** Throws `limit_exceeded` where the account wants to spend no more. */
+  mayStart: (accountId: string) => void
   expiry: Expiry
   meter: UseMeter
   /** Running sandboxes by id. A cache of what the store says is running and the engine has alive. */
@@ -94,7 +96,10 @@ export interface InContext extends Subject {
 
 interface SandboxesOptions
   extends OutgoingDeps,
-    Pick<SandboxDeps, 'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf' | 'meter'> {
+    Pick<
+      SandboxDeps,
+      'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf' | 'meter' | 'mayStart'
+    > {
   db: Database
 }
 

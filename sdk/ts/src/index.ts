@@ -1,5 +1,20 @@
 export type { Audit, AuditEntry, AuditQuery, AuditVerdict } from './audit.ts'
 export type { Auth, Me, Role, SessionInfo, SignedIn } from './auth.ts'
+export type {
+  Billing,
+  BillingOverview,
+  BillingVerification,
+  Card,
+  DemoStep,
+  Invoice,
+  InvoiceLine,
+  Money,
+  NewPayment,
+  Payment,
+  Plan,
+  UsageOfSubject,
+  UsagePreview,
+} from './billing.ts'
 export type { Console } from './console.ts'
 export type {
   Context,

@@ -1,5 +1,6 @@
 import { Audit } from './audit.ts'
 import { Auth } from './auth.ts'
+import { Billing } from './billing.ts'
 import { WarrenError } from './error.ts'
 import { Events } from './events.ts'
 import { Functions } from './functions.ts'
@@ -55,6 +56,7 @@ export class Warren {
   readonly webhooks: Webhooks
   readonly functions: Functions
   readonly queues: Queues
+  readonly billing: Billing
   readonly #transport: Transport
 
   constructor(options: WarrenOptions = {}) {
@@ -75,6 +77,7 @@ export class Warren {
     this.webhooks = new Webhooks(this.#transport)
     this.functions = new Functions(this.#transport)
     this.queues = new Queues(this.#transport)
+    this.billing = new Billing(this.#transport)
   }
 
   get baseUrl(): string {

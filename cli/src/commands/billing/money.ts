@@ -1,0 +1,5 @@
+import type { Money } from '@warren/sdk'
+
+export function shown({ amount, currency }: Money): string {
+  return `${amount} ${currency}`
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { type Answer, startPlatform } from './platform.ts'
+import { startStripe } from './stripe.ts'
+
+const stripe = await startStripe()
+after(() => stripe.close())
+const platform = await startPlatform({
+  WARREN_POOL_SIZE: '0',
+  WARREN_STRIPE_KEY: 'sk_test_1',
+  WARREN_STRIPE_WEBHOOK_SECRET: stripe.secret,
+  WARREN_STRIPE_URL: stripe.url,
+  WARREN_BILLING_SANDBOX_BANK: 'yes',
+})
+const usd = (amount: string) => ({ currency: 'USD', amount })
+const pay = (key: string, body: object) =>
+  platform.call('POST', '/v1/billing/payments', body, { headers: { 'idempotency-key': key } })
+const notify = (provider: string, { body, signature }: { body: string; signature: string }) =>
+  platform.fetch(`/v1/billing/notices/${provider}`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', 'stripe-signature': signature },
+  })
+const isRight = async () => {
+  const found = await platform.json('GET', '/v1/billing/verification')
+  assert.deepEqual(found.differences, [])
+  assert.equal(found.difference, 0)
+  return found
+}
+let invoice: Answer
+
+test('an account is on the free plan, takes one, and is invoiced; the invoice is JSON and PDF', async () => {
+  const before = await platform.json('GET', '/v1/billing')
+  assert.deepEqual(
+    [before.plan.id, before.wallet, before.providers],
+    ['free', usd('0.00'), ['wallet', 'stripe', 'bank']],
+  )
+  const { plans } = await platform.json('GET', '/v1/billing/plans')
+  assert.deepEqual(
+    plans.map(({ id }: Answer) => id),
+    ['basic', 'enterprise', 'free', 'pro'],
+  )
+  const terms = { ...plans[0].terms, prices: { USD: { monthly: 10_000_000_000, rates: {} } } }
+  assert.equal((await platform.json('PUT', '/v1/billing/plans/dear', terms)).version, 1)
+  assert.equal((await platform.json('PUT', '/v1/billing/plans/dear', terms)).version, 2)
+  assert.equal((await platform.json('PUT', '/v1/billing/plan', { plan: 'dear', currency: 'USD' })).plan.version, 2)
+  await platform.json('PUT', '/v1/billing/coupons/LESS', { minor: 1, currency: 'USD' })
+  await platform.call('POST', '/v1/billing/coupons', { code: 'LESS' })
+  invoice = await platform.json('POST', '/v1/billing/accounts/org0/invoices', {})
+  assert.equal(invoice.number, 'INV-000001')
+  const { lines, total } = await platform.json('GET', `/v1/billing/invoices/${invoice.id}`)
+  assert.deepEqual(
+    // What the platform itself used until here costs nothing: it was on the free plan.
+    lines.map(({ kind }: Answer) => kind).filter((kind: string) => kind !== 'usage'),
+    ['fee', 'discount'],
+  )
+  assert.deepEqual(total, invoice.total)
+  const pdf = await platform.call('GET', `/v1/billing/invoices/${invoice.id}/pdf`)
+  assert.equal(pdf.headers.get('content-type'), 'application/pdf')
+  assert.match(await pdf.text(), /^%PDF-1\.4/)
+  assert.equal((await platform.call('GET', '/v1/billing/invoices/in-other')).status, 404)
+  await isRight()
+})
+
+test('money comes into the wallet by Stripe once, however often its notice comes', async () => {
+  const made = await (await pay('top-1', { provider: 'stripe', amount: usd('500.00') })).json()
+  assert.equal(made.state, 'pending')
+  assert.match(made.clientSecret, /^secret_/)
+  const again = await (await pay('top-1', { provider: 'stripe', amount: usd('500.00') })).json()
+  assert.deepEqual([again.id, stripe.creations], [made.id, 1])
+  assert.equal((await pay('top-1', { provider: 'stripe', amount: usd('501.00') })).status, 409)
+  const intent = stripe.intents.get(made.reference)!
+  const done = { ...intent, status: 'succeeded', amount_received: intent.amount }
+  const event = stripe.event('payment_intent.succeeded', done)
+  assert.equal((await notify('stripe', { ...event, signature: event.signature.replace(/.$/, 'x') })).status, 403)
+  assert.equal((await notify('stripe', { ...event, body: event.body.replace('50000', '50001') })).status, 403)
+  assert.equal((await notify('stripe', stripe.event('payment_intent.succeeded', done, 1_600_000_000))).status, 403)
+  const wrong = stripe.event('payment_intent.succeeded', { ...done, amount_received: 49_999 })
+  assert.equal((await notify('stripe', wrong)).status, 409)
+  assert.deepEqual((await platform.json('GET', '/v1/billing')).wallet, usd('0.00'))
+  assert.deepEqual(await (await notify('stripe', event)).json(), { news: true })
+  for (const replayed of [event, stripe.event('payment_intent.succeeded', done)]) await notify('stripe', replayed)
+  assert.deepEqual((await platform.json('GET', '/v1/billing')).wallet, usd('500.00'))
+  assert.equal((await platform.json('GET', `/v1/billing/payments/${made.id}`)).state, 'succeeded')
+  const declined = await (await pay('top-2', { provider: 'stripe', amount: usd('666.00') })).json()
+  assert.deepEqual([declined.state, declined.reason], ['failed', 'Stripe refused: the card was declined'])
+  await isRight()
+})
+
+test('an invoice is paid once, from the wallet, and what is taken back goes there', async () => {
+  const { total } = invoice
+  assert.equal((await pay('pay-1', { provider: 'wallet', invoice: invoice.id })).status, 200)
+  const twice = await pay('pay-2', { provider: 'wallet', invoice: invoice.id })
+  assert.equal(twice.status, 409)
+  const note = { amount: total, memo: 'an outage' }
+  const path = `/v1/billing/accounts/org0/invoices/${invoice.id}/credit-notes`
+  assert.equal((await platform.call('POST', path, note)).status, 200)
+  assert.equal((await platform.call('POST', path, note)).status, 409)
+  assert.deepEqual((await platform.json('GET', '/v1/billing')).wallet, usd('500.00'))
+  await isRight()
+})
+
+test('at the hard limit no sandbox is started, and above it one is', async () => {
+  await platform.json('PUT', '/v1/billing/limits', { soft: usd('0.00'), hard: usd('0.00') })
+  const refused = await platform.call('POST', '/v1/sandboxes', {})
+  assert.equal(refused.status, 429)
+  assert.match((await refused.json()).message, /its limit is 0\.00 USD/)
+  await platform.json('PUT', '/v1/billing/limits', { hard: null })
+  const path = await platform.sandbox()
+  await platform.call('DELETE', path)
+})
+
+test('what cannot be is refused by its boundary, and changes nothing', async () => {
+  const before = await isRight()
+  const bad: [string, string, unknown, number][] = [
+    ['PUT', '/v1/billing/plan', { plan: 'none' }, 404],
+    ['PUT', '/v1/billing/plan', { plan: 'basic', currency: 'EUR' }, 409],
+    ['PUT', '/v1/billing/plan', { plan: 'basic', price: 0 }, 400],
+    ['PUT', '/v1/billing/limits', { hard: usd('-1.00') }, 400],
+    ['PUT', '/v1/billing/limits', { hard: { currency: 'EUR', amount: '1.00' } }, 400],
+    ['PUT', '/v1/billing/limits', { hard: usd('1e9') }, 400],
+    ['POST', '/v1/billing/coupons', { code: 'NONE' }, 404],
+    ['PUT', '/v1/billing/coupons/BAD', { basisPoints: 10_001 }, 400],
+    ['PUT', '/v1/billing/plans/bad', { name: 'x' }, 400],
+    ['POST', '/v1/billing/payments', { provider: 'stripe', amount: usd('1.00') }, 400],
+    ['GET', '/v1/billing/notices/stripe', undefined, 405],
+  ]
+  for (const [method, path, body, status] of bad)
+    assert.equal((await platform.call(method, path, body)).status, status, `${method} ${path} ${JSON.stringify(body)}`)
+  const amounts = ['0.00', '-5.00', '1.001', '99999999999999999999', '92233720368547758.08']
+  for (const amount of amounts)
+    assert.equal((await pay('bad', { provider: 'stripe', amount: usd(amount) })).status, 400, amount)
+  assert.equal((await pay('bad', { provider: 'stripe', amount: { currency: 'XYZ', amount: '1' } })).status, 400)
+  assert.equal((await pay('bad', { provider: 'stripe', amount: { currency: 'EUR', amount: '1' } })).status, 409)
+  assert.equal((await pay('bad', { provider: 'cash', amount: usd('1.00') })).status, 400)
+  const found = await isRight()
+  assert.deepEqual([found.postings, found.payments], [before.postings, before.payments])
+})
+
+test('a card is bound with its code and pays, told by the bank itself; the demo walks the whole', async () => {
+  const card = await platform.json('POST', '/v1/billing/cards', { number: '4242424242424242', currency: 'CNY' })
+  assert.equal((await platform.call('POST', `/v1/billing/cards/${card.id}/confirm`, { code: '0000000' })).status, 400)
+  await platform.json('POST', `/v1/billing/cards/${card.id}/confirm`, { code: card.code })
+  const made = await (await pay('bank-1', { provider: 'bank', method: card.id, amount: usd('12.34') })).json()
+  assert.equal(made.state, 'pending')
+  const { steps } = await platform.json('POST', '/v1/billing/demo')
+  assert.match(steps.at(-1).what, /difference 0$/)
+  await isRight()
+})
