@@ -3,7 +3,10 @@ import { addJoin } from './commands/account/join.ts'
 import { addLogin } from './commands/account/login.ts'
 import { addLogout } from './commands/account/logout.ts'
 import { addWhoami } from './commands/account/whoami.ts'
+import { addManage } from './commands/agent/manage.ts'
+import { addRun as addAgentRun } from './commands/agent/run.ts'
 import { addAudit } from './commands/audit/audit.ts'
+import { addChat } from './commands/chat.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addKeys } from './commands/key/keys.ts'
@@ -11,6 +14,8 @@ import { addModelsCheck } from './commands/models/check.ts'
 import { addMembers } from './commands/org/members.ts'
 import { addOrgs } from './commands/org/orgs.ts'
 import { addRun } from './commands/run.ts'
+import { addAct } from './commands/runs/act.ts'
+import { addLook } from './commands/runs/look.ts'
 import { addClone } from './commands/sandbox/clone.ts'
 import { addConsole } from './commands/sandbox/console.ts'
 import { addContext } from './commands/sandbox/context.ts'
@@ -101,6 +106,14 @@ export function program(): Command {
   const secret = root.command('secret').description(text.secret).enablePositionalOptions()
   secret.helpCommand('help [command]', text.helpCommand)
   for (const add of [addSecretCreate, addSecretList, addSecretUpdate, addSecretDelete]) add(secret)
+
+  const agent = root.command('agent').description(text.agent).enablePositionalOptions()
+  agent.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addAgentRun, addManage]) add(agent)
+  addChat(root)
+  const runs = root.command('runs').description(text.runs).enablePositionalOptions()
+  runs.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addLook, addAct]) add(runs)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

@@ -1,4 +1,5 @@
 import { accountsSettings } from './config/accounts-settings.ts'
+import { agentSettings } from './config/agent-settings.ts'
 import { networkSettings } from './config/network-settings.ts'
 import type { Role } from './config/role-names.ts'
 import { sandboxSettings } from './config/sandbox-settings.ts'
@@ -50,12 +51,28 @@ export interface Config {
   /** How long what is over is remembered. */
   historyHours: number
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  /** What agents think with. */
+  models: {
+    model: string | undefined
+    smallModel: string | undefined
+    api: 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini'
+    vendor: 'openai' | 'deepseek' | 'qwen' | 'kimi' | 'vllm' | 'ollama' | 'openrouter' | 'compatible' | undefined
+    url: string | undefined
+    keys: string[]
+    prices: { input: number; output: number; cachedInput?: number } | undefined
+  }
   /** What a sandbox gets where its request does not say. */
   defaultLimits: { cpuCores: number; memoryMb: number; diskMb: number; maxProcesses: number; maxOpenFiles: number }
 }
 
 /** The whole configuration of the platform, one row per setting. */
-export const settings = { ...serverSettings, ...accountsSettings, ...sandboxSettings, ...networkSettings }
+export const settings = {
+  ...serverSettings,
+  ...accountsSettings,
+  ...sandboxSettings,
+  ...networkSettings,
+  ...agentSettings,
+}
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -96,6 +113,15 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     databaseUrl: read(settings.databaseUrl),
     historyHours: read(settings.historyHours),
     logLevel: read(settings.logLevel),
+    models: {
+      model: read(settings.model),
+      smallModel: read(settings.smallModel),
+      api: read(settings.modelApi),
+      vendor: read(settings.modelVendor) ?? (read(settings.modelUrl) ? 'compatible' : undefined),
+      url: read(settings.modelUrl),
+      keys: read(settings.modelKeys),
+      prices: read(settings.modelPrices),
+    },
     defaultLimits: {
       cpuCores: read(settings.cpuCores),
       memoryMb: read(settings.memoryMb),

@@ -5,6 +5,7 @@ import { createAccounts } from './accounts/accounts.ts'
 import { adminKey } from './accounts/admin-key.ts'
 import { operatorsId } from './accounts/organisations.ts'
 import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
+import { createAgentRuns } from './agents/runs.ts'
 import { AuditLog } from './audit/audit-log.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
@@ -111,9 +112,21 @@ async function start(): Promise<void> {
   await secrets.recover()
   opened.defer(() => volumes.close())
   meter.start()
+  const agentRuns = createAgentRuns({
+    db,
+    models: config.models,
+    hands: sandboxes,
+    accountOf: (id) => accounts.organisations.get(id),
+    now,
+    logger,
+    secret: seed,
+  })
+  opened.defer(() => agentRuns.close())
+  await agentRuns.recover()
   const forget = [
     sandboxes.forgetEnded,
     accounts.forget,
+    agentRuns.forgetEnded,
     (before: Date, most: number) => forgetEvents(db, before, most),
   ]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
@@ -130,6 +143,7 @@ async function start(): Promise<void> {
     accounts,
     db,
     audit,
+    agentRuns,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,

@@ -30,6 +30,12 @@ const describedDefaults = [
   'WARREN_EGRESS_UPLINK',
   'WARREN_REGISTRY_OPEN',
   'WARREN_REGISTRY_INSECURE',
+  'WARREN_MODEL',
+  'WARREN_MODEL_SMALL',
+  'WARREN_MODEL_VENDOR',
+  'WARREN_MODEL_URL',
+  'WARREN_MODEL_KEYS',
+  'WARREN_MODEL_PRICES',
 ]
 
 for (const name of ['configuration.md', 'configuration.zh-CN.md']) {

@@ -11,6 +11,7 @@ import {
   LogController,
 } from 'fastify'
 import type { Accounts } from '../accounts/accounts.ts'
+import type { AgentRuns } from '../agents/runs.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -24,6 +25,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { accessControl } from './access.ts'
+import { agentRoutes, agentSchemas } from './api/agents.ts'
 import { auditRoutes, auditSchemas } from './api/audit.ts'
 import { authRoutes, authSchemas } from './api/auth.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
@@ -37,6 +39,7 @@ import { orgRoutes, orgSchemas } from './api/orgs.ts'
 import { platformRoutes, platformSchemas } from './api/platform.ts'
 import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
+import { runRoutes, runSchemas } from './api/runs.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
 import { singleSignOnRoutes, singleSignOnSchemas } from './api/single-sign-on.ts'
@@ -73,6 +76,7 @@ export interface ServerDeps {
   accounts: Accounts
   db: Database
   audit: AuditLog
+  agentRuns: AgentRuns
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -148,6 +152,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       ...keySchemas,
       ...auditSchemas,
     ],
+    ...agentSchemas,
+    ...runSchemas,
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -201,6 +207,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       for (const add of [authRoutes, singleSignOnRoutes, userRoutes, orgRoutes, memberRoutes, keyRoutes])
         add(v1, accounts)
       auditRoutes(v1, deps.db)
+      agentRoutes(v1, deps.agentRuns)
+      runRoutes(v1, deps.agentRuns)
     },
     { prefix: '/v1' },
   )

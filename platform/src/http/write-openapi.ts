@@ -33,6 +33,7 @@ async function document(): Promise<object> {
     accounts: {} as never,
     db: {} as never,
     audit: {} as never,
+    agentRuns: {} as never,
     tokenSeed: '',
     isDatabaseUp: uncalled,
     logger: pino({ level: 'silent' }),

@@ -28,6 +28,12 @@ export interface Tables {
   template_builds: TemplateBuildsTable
   template_tags: TemplateTagsTable
   template_logs: TemplateLogsTable
+  agents: AgentsTable
+  agent_runs: AgentRunsTable
+  agent_entries: AgentEntriesTable
+  agent_blobs: AgentBlobsTable
+  agent_inbox: AgentInboxTable
+  agent_facts: AgentFactsTable
 }
 
 /** JSON is handed over as text (`JSON.stringify`): pg would write an array as one of PostgreSQL's own. */
@@ -324,4 +330,65 @@ export interface UsageClockTable {
   uptime_ms: number
   at: Date
   turn: number
+}
+
+export interface AgentsTable {
+  account_id: string
+  name: string
+  spec: Json<unknown>
+  created_at: Date
+  updated_at: Date
+}
+
+export interface AgentRunsTable {
+  id: string
+  account_id: string
+  agent: string
+  conversation: boolean
+  state: 'queued' | 'running' | 'waiting' | 'done' | 'stopped' | 'failed' | 'cancelled'
+  reason: string | null
+  result: OptionalJson<unknown>
+  root_id: string
+  parent_id: string | null
+  once_key: string | null
+  fence: Generated<number>
+  holder: string | null
+  lease_until: Date | null
+  cancel_requested: Generated<boolean>
+  steps: Generated<number>
+  usage: ColumnType<unknown, string | undefined, string>
+  created_at: Date
+  ended_at: Date | null
+}
+
+export interface AgentEntriesTable {
+  run_id: string
+  seq: number
+  at: Date
+  type: string
+  data: Json<unknown>
+}
+
+export interface AgentBlobsTable {
+  run_id: string
+  hash: string
+  data: Buffer
+}
+
+export interface AgentInboxTable {
+  seq: Generated<number>
+  run_id: string
+  id: string
+  mode: 'steer' | 'follow_up' | 'interrupt'
+  text: string
+  at: Date
+}
+
+export interface AgentFactsTable {
+  account_id: string
+  agent: string
+  hash: string
+  text: string
+  run_id: string
+  at: Date
 }

@@ -1,3 +1,4 @@
+export type { AgentInfo, AgentSpec, Agents } from './agents.ts'
 export type { Audit, AuditEntry, AuditQuery, AuditVerdict } from './audit.ts'
 export type { Auth, Me, Role, SessionInfo, SignedIn } from './auth.ts'
 export type { Console } from './console.ts'
@@ -30,6 +31,16 @@ export type { OutputChunk } from './output-chunk.ts'
 export type { Port, Ports } from './ports.ts'
 export type { OutputOptions, Process, SpawnOptions, TerminalSize } from './process.ts'
 export type { Processes, ProcessInfo } from './processes.ts'
+export type {
+  Approval,
+  MessageMode,
+  ReplayResult,
+  RunEntry,
+  RunEvent,
+  RunInfo,
+  RunState,
+  Runs,
+} from './runs.ts'
 export type { CopyOptions, Metrics, Posture, PostureCheck, Sandbox, SandboxInfo, SandboxState } from './sandbox.ts'
 export type { CreateOptions, Isolation, Limits, ListOptions, Sandboxes } from './sandboxes.ts'
 export type { SecretInfo, SecretOptions, Secrets } from './secrets.ts'

@@ -1,8 +1,10 @@
+import { Agents } from './agents.ts'
 import { Audit } from './audit.ts'
 import { Auth } from './auth.ts'
 import { WarrenError } from './error.ts'
 import { Keys } from './keys.ts'
 import { Orgs } from './orgs.ts'
+import { Runs } from './runs.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
@@ -36,6 +38,8 @@ export interface RuntimeReport {
 
 /** One Warren server. Makes no connection by itself. */
 export class Warren {
+  readonly agents: Agents
+  readonly runs: Runs
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
   readonly secrets: Secrets
@@ -51,6 +55,8 @@ export class Warren {
     const baseUrl = options.baseUrl ?? environment('WARREN_URL') ?? 'http://127.0.0.1:7070'
     assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'), options.organisation)
+    this.agents = new Agents(this.#transport)
+    this.runs = new Runs(this.#transport)
     this.sandboxes = new Sandboxes(this.#transport)
     this.secrets = new Secrets(this.#transport)
     this.snapshots = new Snapshots(this.#transport)
