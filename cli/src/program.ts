@@ -3,10 +3,13 @@ import { addJoin } from './commands/account/join.ts'
 import { addLogin } from './commands/account/login.ts'
 import { addLogout } from './commands/account/logout.ts'
 import { addWhoami } from './commands/account/whoami.ts'
+import { addManage } from './commands/agent/manage.ts'
+import { addRun as addAgentRun } from './commands/agent/run.ts'
 import { addAudit } from './commands/audit/audit.ts'
 import { addBilling } from './commands/billing/billing.ts'
 import { addInvoice } from './commands/billing/invoice.ts'
 import { addPlan } from './commands/billing/plan.ts'
+import { addChat } from './commands/chat.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEvents } from './commands/events.ts'
@@ -28,6 +31,8 @@ import { addOrgs } from './commands/org/orgs.ts'
 import { addList as addQuotaList } from './commands/quota/list.ts'
 import { addSet as addQuotaSet } from './commands/quota/set.ts'
 import { addRun } from './commands/run.ts'
+import { addAct } from './commands/runs/act.ts'
+import { addLook } from './commands/runs/look.ts'
 import { addClone } from './commands/sandbox/clone.ts'
 import { addConsole } from './commands/sandbox/console.ts'
 import { addContext } from './commands/sandbox/context.ts'
@@ -137,6 +142,14 @@ export function program(): Command {
   for (const add of [addQuotaList, addQuotaSet]) add(quota)
 
   for (const add of [addPlan, addInvoice, addBilling]) add(root)
+
+  const agent = root.command('agent').description(text.agent).enablePositionalOptions()
+  agent.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addAgentRun, addManage]) add(agent)
+  addChat(root)
+  const runs = root.command('runs').description(text.runs).enablePositionalOptions()
+  runs.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addLook, addAct]) add(runs)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

@@ -1,5 +1,6 @@
 import { abuseSettings } from './config/abuse-settings.ts'
 import { accountsSettings } from './config/accounts-settings.ts'
+import { agentSettings } from './config/agent-settings.ts'
 import { billingSettings } from './config/billing-settings.ts'
 import { eventSettings } from './config/event-settings.ts'
 import { functionSettings } from './config/function-settings.ts'
@@ -94,6 +95,16 @@ export interface Config {
   /** How long what is over is remembered. */
   historyHours: number
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  /** What agents think with. */
+  models: {
+    model: string | undefined
+    smallModel: string | undefined
+    api: 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini'
+    vendor: 'openai' | 'deepseek' | 'qwen' | 'kimi' | 'vllm' | 'ollama' | 'openrouter' | 'compatible' | undefined
+    url: string | undefined
+    keys: string[]
+    prices: { input: number; output: number; cachedInput?: number } | undefined
+  }
   /** What a sandbox gets where its request does not say. */
   defaultLimits: { cpuCores: number; memoryMb: number; diskMb: number; maxProcesses: number; maxOpenFiles: number }
 }
@@ -109,6 +120,7 @@ export const settings = {
   ...eventSettings,
   ...functionSettings,
   ...billingSettings,
+  ...agentSettings,
 }
 
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
@@ -190,6 +202,15 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     databaseUrl: read(settings.databaseUrl),
     historyHours: read(settings.historyHours),
     logLevel: read(settings.logLevel),
+    models: {
+      model: read(settings.model),
+      smallModel: read(settings.smallModel),
+      api: read(settings.modelApi),
+      vendor: read(settings.modelVendor) ?? (read(settings.modelUrl) ? 'compatible' : undefined),
+      url: read(settings.modelUrl),
+      keys: read(settings.modelKeys),
+      prices: read(settings.modelPrices),
+    },
     defaultLimits: {
       cpuCores: read(settings.cpuCores),
       memoryMb: read(settings.memoryMb),

@@ -6,6 +6,7 @@ import { createAccounts } from './accounts/accounts.ts'
 import { adminKey } from './accounts/admin-key.ts'
 import { operatorsId } from './accounts/organisations.ts'
 import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
+import { createAgentRuns } from './agents/runs.ts'
 import { AuditLog } from './audit/audit-log.ts'
 import { sandboxBank } from './billing/bank/sandbox-bank.ts'
 import { openBilling } from './billing/billing.ts'
@@ -169,6 +170,17 @@ async function start(): Promise<void> {
   const metrics = new Metrics(db, { busiest: sandboxes.busiest, poolReady: () => engine.poolReady })
   await metrics.start()
   const forgetTold = (before: Date, most: number) => forgetEvents(db, before, most)
+  const agentRuns = createAgentRuns({
+    db,
+    models: config.models,
+    hands: sandboxes,
+    accountOf: (id) => accounts.organisations.get(id),
+    now,
+    logger,
+    secret: seed,
+  })
+  opened.defer(() => agentRuns.close())
+  await agentRuns.recover()
   const forget = [
     sandboxes.forgetEnded,
     accounts.forget,
@@ -176,6 +188,7 @@ async function start(): Promise<void> {
     quotas.forgetEgress,
     forgetTold,
     webhooks.forget,
+    agentRuns.forgetEnded,
   ]
   opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const limiter = config.redisUrl ? await RedisLimiter.open({ url: config.redisUrl, logger }) : new MemoryLimiter()
@@ -200,6 +213,7 @@ async function start(): Promise<void> {
     quotas,
     limiter,
     billing,
+    agentRuns,
     tokenSeed: seed,
     isDatabaseUp: () => isUp(db),
     logger,

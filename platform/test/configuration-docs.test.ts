@@ -42,6 +42,12 @@ const describedDefaults = [
   'WARREN_STRIPE_KEY',
   'WARREN_STRIPE_WEBHOOK_SECRET',
   'WARREN_STRIPE_URL',
+  'WARREN_MODEL',
+  'WARREN_MODEL_SMALL',
+  'WARREN_MODEL_VENDOR',
+  'WARREN_MODEL_URL',
+  'WARREN_MODEL_KEYS',
+  'WARREN_MODEL_PRICES',
 ]
 
 for (const name of ['configuration.md', 'configuration.zh-CN.md']) {

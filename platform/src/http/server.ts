@@ -11,6 +11,7 @@ import {
   LogController,
 } from 'fastify'
 import type { Accounts } from '../accounts/accounts.ts'
+import type { AgentRuns } from '../agents/runs.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Billing } from '../billing/billing.ts'
 import type { Config } from '../config.ts'
@@ -30,6 +31,7 @@ import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Webhooks } from '../webhooks/webhooks.ts'
 import { accessControl } from './access.ts'
+import { agentRoutes, agentSchemas } from './api/agents.ts'
 import { auditRoutes, auditSchemas } from './api/audit.ts'
 import { authRoutes, authSchemas } from './api/auth.ts'
 import { bankRoutes, bankSchemas } from './api/bank.ts'
@@ -54,6 +56,7 @@ import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
 import { queueRoutes, queueSchemas } from './api/queues.ts'
 import { quotaRoutes, quotaSchemas } from './api/quotas.ts'
+import { runRoutes, runSchemas } from './api/runs.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { scheduleRoutes, scheduleSchemas } from './api/schedules.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
@@ -117,6 +120,7 @@ export interface ServerDeps {
   limiter: Limiter
   metrics: Metrics
   billing: Billing
+  agentRuns: AgentRuns
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -211,6 +215,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...invocationSchemas,
     ...scheduleSchemas,
     ...queueSchemas,
+    ...agentSchemas,
+    ...runSchemas,
   ])
     app.addSchema(schema)
   await app.register(swagger, openApi)
@@ -284,6 +290,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       await invocationRoutes(v1, deps.functions)
       scheduleRoutes(v1, deps.functions)
       queueRoutes(v1, deps.functions)
+      agentRoutes(v1, deps.agentRuns)
+      runRoutes(v1, deps.agentRuns)
     },
     { prefix: '/v1' },
   )

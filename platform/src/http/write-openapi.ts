@@ -43,6 +43,7 @@ async function document(): Promise<object> {
     quotas: {} as never,
     limiter: {} as never,
     billing: {} as never,
+    agentRuns: {} as never,
     tokenSeed: '',
     isDatabaseUp: uncalled,
     logger: pino({ level: 'silent' }),

@@ -1,3 +1,4 @@
+export type { AgentInfo, AgentSpec, Agents } from './agents.ts'
 export type { Audit, AuditEntry, AuditQuery, AuditVerdict } from './audit.ts'
 export type { Auth, Me, Role, SessionInfo, SignedIn } from './auth.ts'
 export type {
@@ -60,6 +61,16 @@ export type { OutputOptions, Process, SpawnOptions, TerminalSize } from './proce
 export type { Processes, ProcessInfo } from './processes.ts'
 export type { QueueInfo, QueueMessage, Queues } from './queues.ts'
 export type { Quota, QuotaName, Quotas } from './quotas.ts'
+export type {
+  Approval,
+  MessageMode,
+  ReplayResult,
+  RunEntry,
+  RunEvent,
+  RunInfo,
+  RunState,
+  Runs,
+} from './runs.ts'
 export type { CopyOptions, Metrics, Posture, PostureCheck, Sandbox, SandboxInfo, SandboxState } from './sandbox.ts'
 export type { CreateOptions, Isolation, Limits, ListOptions, Sandboxes } from './sandboxes.ts'
 export type { SecretInfo, SecretOptions, Secrets } from './secrets.ts'

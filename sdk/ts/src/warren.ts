@@ -1,3 +1,4 @@
+import { Agents } from './agents.ts'
 import { Audit } from './audit.ts'
 import { Auth } from './auth.ts'
 import { Billing } from './billing.ts'
@@ -8,6 +9,7 @@ import { Keys } from './keys.ts'
 import { Orgs } from './orgs.ts'
 import { Queues } from './queues.ts'
 import { Quotas } from './quotas.ts'
+import { Runs } from './runs.ts'
 import { type Isolation, Sandboxes } from './sandboxes.ts'
 import { Secrets } from './secrets.ts'
 import { Snapshots } from './snapshots.ts'
@@ -43,6 +45,8 @@ export interface RuntimeReport {
 /** One Warren server. Makes no connection by itself. */
 export class Warren {
   readonly quotas: Quotas
+  readonly agents: Agents
+  readonly runs: Runs
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
   readonly secrets: Secrets
@@ -64,6 +68,8 @@ export class Warren {
     assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'), options.organisation)
     this.quotas = new Quotas(this.#transport)
+    this.agents = new Agents(this.#transport)
+    this.runs = new Runs(this.#transport)
     this.sandboxes = new Sandboxes(this.#transport)
     this.secrets = new Secrets(this.#transport)
     this.snapshots = new Snapshots(this.#transport)

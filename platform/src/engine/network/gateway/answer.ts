@@ -11,6 +11,7 @@ import { formatAddress } from '../addresses.ts'
 import { decideQuestion } from '../decide.ts'
 import { closedBecause } from '../floor.ts'
 import { plainName } from '../rules.ts'
+import { demo } from './demo.ts'
 import type { Found } from './names.ts'
 import type { Traffic } from './traffic.ts'
 import type { Outside } from './upstream.ts'
@@ -68,6 +69,10 @@ async function find(
   if (type === 'AAAA') return { code: codes.none, answers: [] }
   if (type !== 'A' && !(traffic.rules.internet && furtherTypes.includes(type)))
     return { code: codes.refused, answers: [], reason: `no answers of type ${type}` }
+  if (name === demo.name) {
+    const here: Answer = { type: 'A', name: asked, class: 'IN', ttl: 60, data: formatAddress(demo.address) }
+    return { code: codes.none, answers: type === 'A' ? [here] : [] }
+  }
   try {
     if (type !== 'A') {
       const found = [await names.ask(name, type)].flat()

@@ -6,6 +6,7 @@ import { isLookedInto, looksInto } from '../outgoing.ts'
 import { plainName } from '../rules.ts'
 import { Throttle } from './bucket.ts'
 import { readClientHello } from './client-hello.ts'
+import { isDemo, serveDemo } from './demo.ts'
 import type { Names } from './names.ts'
 import type { Connection, Traffic } from './traffic.ts'
 import { type Outside, openUpstream } from './upstream.ts'
@@ -42,6 +43,8 @@ export async function relay(
   if (address === undefined || !port) return void inside.resetAndDestroy()
   const connection = traffic.begin(inside, address, port)
   if (traffic.connections.size > mostConnections) return traffic.refuse(connection, 'too many connections at once')
+
+  if (isDemo(connection)) return serveDemo(traffic, connection)
 
   const verdict = decideConnection(traffic.rules, { address, port, names: traffic.namesOf(address) }, outside.opened)
   if (!verdict.allowed) return traffic.refuse(connection, verdict.reason)

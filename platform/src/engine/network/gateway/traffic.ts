@@ -144,6 +144,13 @@ export class Traffic {
     if (connection.name) connection.entry.name = connection.name
   }
 
+  /** It is served by the gateway itself: there is no outside. */
+  answeredHere(connection: Connection): void {
+    this.#totals.connections++
+    if (connection.name) connection.entry.name = connection.name
+    this.#append(connection.entry)
+  }
+
   /** It may not, and is cut. */
   refuse(connection: Connection, reason: string): void {
     this.refused({

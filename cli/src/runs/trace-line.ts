@@ -1,0 +1,57 @@
+import type { RunEntry } from '@warren/sdk'
+import { harmless } from '../output/harmless.ts'
+
+const widest = 100
+
+/** One line for one thing that happened: when, in which step, what, how long, how many tokens. */
+export function lineOfEntry({ at, type, data }: RunEntry): string {
+  const { step, ms, usage } = data as {
+    step?: number
+    ms?: number
+    usage?: { inputTokens: number; outputTokens: number; usd: number }
+  }
+  const time = at.slice(11, 23)
+  const took = ms === undefined ? '' : `${ms} ms`
+  const tokens = usage ? `${usage.inputTokens}+${usage.outputTokens} tokens` : ''
+  const cost = usage?.usd ? `$${usage.usd.toFixed(6)}` : ''
+  const numbers = [took, tokens, cost].filter(Boolean).join(', ')
+  const what = subject(type, data)
+  return harmless(
+    `${time}  ${String(step ?? '').padStart(3)}  ${type.padEnd(18)}  ${what}${numbers ? `  (${numbers})` : ''}`,
+  )
+}
+
+function subject(type: string, data: Record<string, unknown>): string {
+  const short = (value: unknown) => {
+    const text = (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).replace(/\s+/g, ' ')
+    return text.length > widest ? `${text.slice(0, widest)}…` : text
+  }
+  switch (type) {
+    case 'run.started':
+      return short(data.input)
+    case 'message.added':
+    case 'thread.opened':
+      return short(data.text)
+    case 'model.answered': {
+      const { content } = data.message as {
+        content: { type: string; text?: string; name?: string; arguments?: unknown }[]
+      }
+      const said = content.map((part) =>
+        part.type === 'tool_call' ? `${part.name}(${JSON.stringify(part.arguments)})` : part.text,
+      )
+      return short(said.filter(Boolean).join(' '))
+    }
+    case 'model.failed':
+      return short((data.failure as { message?: string }).message)
+    case 'tool.ended':
+      return `${data.tool} ${data.status}: ${short(data.text)}`
+    case 'tool.started':
+      return `${data.tool}`
+    case 'run.ended':
+      return `${data.reason}${data.message ? `: ${short(data.message)}` : ''}`
+    case 'plan.made':
+      return short((data.steps as { id: string }[]).map(({ id }) => id).join(', '))
+    default:
+      return short(data.text ?? data.result ?? data.reason ?? data.id ?? data.for ?? '')
+  }
+}

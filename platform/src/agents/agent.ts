@@ -1,0 +1,155 @@
+import { type Static, Type } from 'typebox'
+import type { SetNetwork } from '../sandboxes/network.ts'
+
+const text = { format: 'plain-text' }
+const strict = { additionalProperties: false }
+
+export const AgentName = Type.String({
+  pattern: '^[a-z0-9][a-z0-9-]{0,63}$',
+  description: 'Lower-case letters, digits and dashes.',
+})
+
+/** What may be said about a tool call before it runs. */
+export const Rule = Type.Object(
+  {
+    tool: Type.String({ minLength: 1, maxLength: 128, description: 'Its name; `*` stands for anything.', ...text }),
+    arguments: Type.Optional(
+      Type.Record(Type.String(), Type.String({ maxLength: 1000 }), {
+        description:
+          'By the name of an argument, a regular expression that its text must match. All of them must, for the rule to hold.',
+      }),
+    ),
+    action: Type.Enum(['allow', 'ask', 'deny']),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: -1000,
+        maximum: 1000,
+        default: 0,
+        description: 'The highest that holds decides; of several, the strictest.',
+      }),
+    ),
+    reason: Type.Optional(Type.String({ maxLength: 500, ...text })),
+  },
+  strict,
+)
+export type Rule = Static<typeof Rule>
+
+export const Limits = Type.Object(
+  {
+    maxSteps: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100_000, default: 50, description: 'Answers of the model.' }),
+    ),
+    deadlineSeconds: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 2_592_000, default: 3600 })),
+    maxTokens: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Of all model calls, those of sub-agents included.' }),
+    ),
+    maxUsd: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'Needs `prices`, or prices in the settings.' }),
+    ),
+    maxRepeats: Type.Optional(
+      Type.Integer({
+        minimum: 2,
+        maximum: 100,
+        default: 4,
+        description: 'How often the same calls may have the same results.',
+      }),
+    ),
+    maxInvalidCalls: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100, default: 5, description: 'Calls in a row that cannot be understood.' }),
+    ),
+  },
+  strict,
+)
+export type Limits = Static<typeof Limits>
+
+export const Prices = Type.Object(
+  {
+    input: Type.Number({ minimum: 0 }),
+    output: Type.Number({ minimum: 0 }),
+    cachedInput: Type.Optional(Type.Number({ minimum: 0 })),
+  },
+  { ...strict, description: 'US dollars for a million tokens.' },
+)
+export type Prices = Static<typeof Prices>
+
+/** A step of a scripted model, see models/scripted.ts; checked by the model itself. */
+const Script = Type.Array(Type.Record(Type.String(), Type.Unknown()), {
+  maxItems: 10_000,
+  description: 'What a scripted model answers, one step after the other: for demonstrations and tests.',
+})
+
+export const AgentSpec = Type.Object(
+  {
+    name: AgentName,
+    description: Type.Optional(Type.String({ maxLength: 1000, ...text })),
+    instructions: Type.Optional(Type.String({ maxLength: 100_000, ...text })),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        ...text,
+        description:
+          '`default`: as the operator has set it, or else the script. `scripted`: the script. Else a name of a model of the same vendor.',
+      }),
+    ),
+    planner: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, ...text, description: 'The model that plans; as `model`.' }),
+    ),
+    script: Type.Optional(Script),
+    tools: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 256, uniqueItems: true }),
+    ),
+    policy: Type.Optional(Type.Enum(['react', 'plan'], { default: 'react' })),
+    limits: Type.Optional(Limits),
+    rules: Type.Optional(Type.Array(Rule, { maxItems: 1000 })),
+    completion: Type.Optional(
+      Type.Object(
+        {
+          matches: Type.String({ minLength: 1, maxLength: 1000 }),
+          attempts: Type.Optional(Type.Integer({ minimum: 1, maximum: 20, default: 3 })),
+        },
+        {
+          ...strict,
+          description: 'A regular expression that the answer must match; else the model is told so and asked again.',
+        },
+      ),
+    ),
+    prices: Type.Optional(Prices),
+    sandbox: Type.Optional(
+      Type.Object(
+        {
+          template: Type.Optional(Type.String({ minLength: 1, maxLength: 128, ...text })),
+          network: Type.Optional(Type.Unsafe<SetNetwork>({ $ref: 'SetNetwork#' })),
+          memoryMb: Type.Optional(Type.Integer({ minimum: 16 })),
+          diskMb: Type.Optional(Type.Integer({ minimum: 1 })),
+        },
+        { ...strict, description: 'Of the sandbox in which its tools run; made when the first of them needs it.' },
+      ),
+    ),
+    checkpoints: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description: 'Keep a snapshot of the sandbox after each step that changed its disk.',
+      }),
+    ),
+    durability: Type.Optional(
+      Type.Enum(['every', 'effects'], {
+        default: 'every',
+        description:
+          'every: whatever happened is on the disk before the next thing begins. effects: only before something that cannot be repeated, and at the end; the rest a moment later.',
+      }),
+    ),
+  },
+  { $id: 'AgentSpec', ...strict },
+)
+export type AgentSpec = Static<typeof AgentSpec>
+
+export const defaultLimits = { maxSteps: 50, deadlineSeconds: 3600, maxRepeats: 4, maxInvalidCalls: 5 } as const
+
+/** An agent as it is recorded. */
+export interface Agent {
+  spec: AgentSpec
+  builtIn: boolean
+  createdAt: Date
+  updatedAt: Date
+}

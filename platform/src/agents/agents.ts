@@ -1,0 +1,117 @@
+import type { Account } from '../accounts/account.ts'
+import { WarrenError } from '../errors.ts'
+import { step } from '../lib/step.ts'
+import type { Database } from '../storage/database.ts'
+import type { Agent, AgentSpec } from './agent.ts'
+import { calculatorAndFetch } from './examples/calculator-and-fetch.ts'
+import type { ModelSource } from './models.ts'
+import { ruleFault } from './safety/decide.ts'
+import { builtInTools } from './tools/toolbox.ts'
+
+interface AgentsOptions {
+  db: Database
+  models: ModelSource
+  now: () => Date
+}
+
+const { task, ...example } = calculatorAndFetch
+/** There for every account, as long as it has none of that name. */
+const builtIn = new Map<string, { spec: AgentSpec; task: string }>([[example.name, { spec: example, task }]])
+
+/** The agents of accounts: the one writer of their table. */
+export class Agents {
+  readonly #db: Database
+  readonly #models: ModelSource
+  readonly #now: () => Date
+
+  constructor({ db, models, now }: AgentsOptions) {
+    this.#db = db
+    this.#models = models
+    this.#now = now
+  }
+
+  /** Makes an agent, or gives the one of that name another definition; runs that go on keep theirs. */
+  async put(account: Account, spec: AgentSpec): Promise<Agent> {
+    this.check(spec)
+    const now = this.#now()
+    const text = JSON.stringify(spec)
+    const query = this.#db.kysely
+      .insertInto('agents')
+      .values({ account_id: account.id, name: spec.name, spec: text, created_at: now, updated_at: now })
+      .onConflict((conflict) => conflict.columns(['account_id', 'name']).doUpdateSet({ spec: text, updated_at: now }))
+      .returningAll()
+    const row = await step('agent.put', spec.name, () => query.executeTakeFirstOrThrow())
+    return { spec: row.spec as AgentSpec, builtIn: false, createdAt: row.created_at, updatedAt: row.updated_at }
+  }
+
+  /** Throws `not_found` when there is none. */
+  async get(account: Account, name: string): Promise<Agent> {
+    const row = await this.#db.kysely
+      .selectFrom('agents')
+      .selectAll()
+      .where('account_id', '=', account.id)
+      .where('name', '=', name)
+      .executeTakeFirst()
+    if (row)
+      return { spec: row.spec as AgentSpec, builtIn: false, createdAt: row.created_at, updatedAt: row.updated_at }
+    const own = builtIn.get(name)
+    if (own) return { spec: own.spec, builtIn: true, createdAt: new Date(0), updatedAt: new Date(0) }
+    throw new WarrenError('not_found', `there is no agent ${name.slice(0, 64)}`)
+  }
+
+  /** By name, those that come with the platform last. */
+  async list(account: Account): Promise<Agent[]> {
+    const rows = await this.#db.kysely
+      .selectFrom('agents')
+      .selectAll()
+      .where('account_id', '=', account.id)
+      .orderBy('name')
+      .execute()
+    const own = rows.map(
+      (row): Agent => ({
+        spec: row.spec as AgentSpec,
+        builtIn: false,
+        createdAt: row.created_at,
+        updatedAt: row.updated_at,
+      }),
+    )
+    const names = new Set(own.map(({ spec }) => spec.name))
+    const others = [...builtIn.values()].filter(({ spec }) => !names.has(spec.name))
+    return [
+      ...own,
+      ...others.map(({ spec }): Agent => ({ spec, builtIn: true, createdAt: new Date(0), updatedAt: new Date(0) })),
+    ]
+  }
+
+  async remove(account: Account, name: string): Promise<void> {
+    const query = this.#db.kysely.deleteFrom('agents').where('account_id', '=', account.id).where('name', '=', name)
+    const { numDeletedRows } = await step('agent.remove', name, () => query.executeTakeFirstOrThrow())
+    if (numDeletedRows === 0n)
+      throw new WarrenError('not_found', `there is no agent ${name.slice(0, 64)} that could be deleted`)
+  }
+
+  /** What a run of it is given where nobody says. */
+  taskOf(name: string): string | undefined {
+    return builtIn.get(name)?.task
+  }
+
+  /** Throws `invalid_request` for what cannot work. */
+  check(spec: AgentSpec): void {
+    const unknown = spec.tools?.find((tool) => !builtInTools.includes(tool as (typeof builtInTools)[number]))
+    if (unknown !== undefined)
+      throw new WarrenError('invalid_request', `there is no tool "${unknown}"; there are: ${builtInTools.join(', ')}`)
+    const fault = ruleFault(spec.rules ?? []) ?? patternFault(spec.completion?.matches)
+    if (fault) throw new WarrenError('invalid_request', fault)
+    this.#models.check(spec)
+  }
+}
+
+function patternFault(pattern: string | undefined): string | undefined {
+  if (pattern === undefined) return undefined
+  try {
+    new RegExp(pattern, 'u')
+    return undefined
+  } catch (error) {
+    return `completion.matches: ${(error as Error).message}`
+  }
+}

@@ -1,0 +1,148 @@
+import { hash } from 'node:crypto'
+import { step } from '../../lib/step.ts'
+import type { Database } from '../../storage/database.ts'
+import type { Entry } from './entry.ts'
+import { type Journal, Superseded } from './recorder.ts'
+
+/** Entries longer than this, as JSON, have their payload beside them. */
+const longestInline = 16_384
+/** So many entries at most in one statement. */
+const mostAtOnce = 500
+
+interface Waiting {
+  runId: string
+  fence: number
+  entries: readonly Entry[]
+  done: () => void
+  failed: (error: unknown) => void
+}
+
+interface Row {
+  run_id: string
+  fence: number
+  seq: number
+  at: string
+  type: string
+  data: unknown
+}
+
+/** Writes the entries of a run only while its fence is the newest. */
+const insertion = `insert into agent_entries (run_id, seq, at, type, data)
+  select g.run_id, g.seq, g.at, g.type, g.data
+  from json_to_recordset($1::json) as g(run_id text, fence bigint, seq int, at timestamptz, type text, data json)
+  join agent_runs r on r.id = g.run_id and r.fence = g.fence
+  returning run_id`
+
+/** The journals of all runs. Whatever is to be written at the same time goes to the disk in one statement: a group commit. */
+export class JournalStore {
+  readonly #db: Database
+  #waiting: Waiting[] = []
+  #isWriting = false
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** The journal of one run, for the holder of `fence`. */
+  of(runId: string, fence: number): Journal {
+    return {
+      append: (entries) => this.#append(runId, fence, entries),
+      keepBlob: (key, text) => this.#keep(runId, key, text),
+      readBlob: (key) => this.readBlob(runId, key),
+    }
+  }
+
+  /** In order, whole. */
+  async read(runId: string, range: { after?: number; limit?: number } = {}): Promise<Entry[]> {
+    const { rows } = await this.#db.pool.query<{ seq: number; at: Date; type: string; data: Record<string, unknown> }>({
+      name: 'agent-entries',
+      text: `select seq, at, type, data from agent_entries where run_id = $1 and seq > $2 order by seq limit $3`,
+      values: [runId, range.after ?? 0, range.limit ?? null],
+    })
+    return await Promise.all(
+      rows.map(async ({ seq, at, type, data }) => {
+        const whole = '$blob' in data ? JSON.parse((await this.readBlob(runId, String(data.$blob)))!) : data
+        return { seq, at: at.getTime(), type, data: whole } as Entry
+      }),
+    )
+  }
+
+  async readBlob(runId: string, key: string): Promise<string | undefined> {
+    const row = await this.#db.kysely
+      .selectFrom('agent_blobs')
+      .select('data')
+      .where('run_id', '=', runId)
+      .where('hash', '=', key)
+      .executeTakeFirst()
+    return row?.data.toString('utf8')
+  }
+
+  /** As rows of the table, with large payloads kept beside them first. For what is written together with something else. */
+  async rows(runId: string, fence: number, entries: readonly Entry[]): Promise<Row[]> {
+    const rows: Row[] = []
+    for (const { seq, at, type, data } of entries) {
+      const text = JSON.stringify(data)
+      let kept: unknown = data
+      if (text.length > longestInline) {
+        const key = hash('sha256', text, 'hex')
+        await this.#keep(runId, key, text)
+        kept = { $blob: key, chars: text.length }
+      }
+      rows.push({ run_id: runId, fence, seq, at: new Date(at).toISOString(), type, data: kept })
+    }
+    return rows
+  }
+
+  /** The statement that writes such rows; fewer come back where a fence was not the newest. */
+  static statement(rows: readonly Row[]): { name: string; text: string; values: string[] } {
+    return { name: 'agent-append', text: insertion, values: [JSON.stringify(rows)] }
+  }
+
+  #append(runId: string, fence: number, entries: readonly Entry[]): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ runId, fence, entries, done, failed })
+      if (!this.#isWriting) void this.#writeAll()
+    })
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true
+    try {
+      while (this.#waiting.length > 0) {
+        const group = this.#waiting.splice(0, mostAtOnce)
+        await this.#write(group).catch(async (error) => {
+          if (group.length === 1) return group[0]!.failed(error)
+          // The fault of one is not that of the others.
+          for (const one of group) await this.#write([one]).catch(one.failed)
+        })
+      }
+    } finally {
+      this.#isWriting = false
+    }
+  }
+
+  async #write(group: readonly Waiting[]): Promise<void> {
+    const rows: Row[] = []
+    for (const { runId, fence, entries } of group) rows.push(...(await this.rows(runId, fence, entries)))
+    const { rows: written } = await step('agent.append', group[0]!.runId, () =>
+      this.#db.pool.query<{ run_id: string }>(JournalStore.statement(rows)),
+    ).catch((error) => {
+      // Somebody else has written this number of this run.
+      throw (error as { code?: string }).code === '23505'
+        ? new Superseded('another process writes this journal')
+        : error
+    })
+    const mine = new Set(written.map(({ run_id }) => run_id))
+    for (const { runId, entries, done, failed } of group)
+      if (entries.length === 0 || mine.has(runId)) done()
+      else failed(new Superseded('another process has taken this run over'))
+  }
+
+  async #keep(runId: string, key: string, text: string): Promise<void> {
+    const insert = this.#db.kysely
+      .insertInto('agent_blobs')
+      .values({ run_id: runId, hash: key, data: Buffer.from(text) })
+      .onConflict((conflict) => conflict.doNothing())
+    await step('agent.keep', runId, () => insert.execute())
+  }
+}

@@ -1,0 +1,116 @@
+import { hash } from 'node:crypto'
+import type { AgentSpec } from '../agent.ts'
+import type { Redactor } from '../safety/redactor.ts'
+import type { Entry, Fact } from './entry.ts'
+import { apply, begin, type RunState, stateOf } from './run-state.ts'
+
+/** Where entries are kept. Rejects with `Superseded` when somebody else writes by now. */
+export interface Journal {
+  /** Resolves when they are on the disk; earlier calls come before later ones. */
+  append(entries: readonly Entry[]): Promise<void>
+  keepBlob(hash: string, text: string): Promise<void>
+  readBlob(hash: string): Promise<string | undefined>
+}
+
+/** Another process has taken the run over: this one must not do anything more for it. */
+export class Superseded extends Error {
+  override readonly name = 'Superseded'
+}
+
+/** Keeps everything in memory: for replay, and for runs without a server. */
+export class MemoryJournal implements Journal {
+  readonly entries: Entry[] = []
+  readonly #blobs = new Map<string, string>()
+
+  append(entries: readonly Entry[]): Promise<void> {
+    this.entries.push(...entries)
+    return Promise.resolve()
+  }
+
+  keepBlob(key: string, text: string): Promise<void> {
+    this.#blobs.set(key, text)
+    return Promise.resolve()
+  }
+
+  readBlob(key: string): Promise<string | undefined> {
+    return Promise.resolve(this.#blobs.get(key))
+  }
+}
+
+interface RecorderOptions {
+  journal: Journal
+  redactor: Redactor
+  now: () => number
+  durability: NonNullable<AgentSpec['durability']>
+  /** Told of each entry when it is made, before it is on the disk. */
+  onEntry?: (entry: Entry) => void
+}
+
+/** The one way into a run's journal: numbers entries, takes secrets out, keeps the state and writes. */
+export class Recorder {
+  readonly #options: RecorderOptions
+  #state: RunState | undefined
+  #pending: Entry[] = []
+  #writing: Promise<void> = Promise.resolve()
+  #failure: unknown
+
+  /** `entries`: what the journal holds already. */
+  constructor(options: RecorderOptions, entries: readonly Entry[]) {
+    this.#options = options
+    this.#state = stateOf(entries)
+  }
+
+  get state(): RunState {
+    if (!this.#state) throw new Error('the journal has no beginning')
+    return this.#state
+  }
+
+  record(fact: Fact): Entry {
+    const { redactor, now, onEntry } = this.#options
+    const entry = {
+      seq: (this.#state?.seq ?? 0) + 1,
+      at: now(),
+      type: fact.type,
+      data: redactor.clean(fact.data),
+    } as Entry
+    if (this.#state) apply(this.#state, entry)
+    else if (entry.type === 'run.started') this.#state = begin(entry.data, entry)
+    this.#pending.push(entry)
+    onEntry?.(entry)
+    return entry
+  }
+
+  /** Numbered and applied, but for the caller to write: with something else in one transaction. */
+  take(): Entry[] {
+    const entries = this.#pending
+    this.#pending = []
+    return entries
+  }
+
+  /**
+   * Resolves when all that was recorded may be relied on: when it is on the disk, or with durability `effects` at once, unless
+   * `must`. Rejects when it could not be written, now or before.
+   */
+  async flush(must = false): Promise<void> {
+    if (this.#failure) throw this.#failure
+    if (this.#pending.length > 0) {
+      const write = this.#writing.then(() => {
+        const entries = this.take()
+        return entries.length > 0 ? this.#options.journal.append(entries) : undefined
+      })
+      this.#writing = write.catch((error) => {
+        this.#failure = error
+      })
+    }
+    if (!must && this.#options.durability === 'effects' && this.#pending.length < 256) return
+    await this.#writing
+    if (this.#failure) throw this.#failure
+  }
+
+  /** Keeps a whole result; answers the hash by which it is found. */
+  async keep(text: string): Promise<string> {
+    const key = hash('sha256', text, 'hex')
+    await this.#options.journal.keepBlob(key, text)
+    return key
+  }
+}

@@ -1,0 +1,265 @@
+import { hash } from 'node:crypto'
+import type { Message, ToolCallPart } from '../../models/message.ts'
+import { toolCallsOf } from '../../models/message.ts'
+import type { Plan } from '../loop/plan.ts'
+import {
+  type ApprovalAnswer,
+  type ApprovalRequest,
+  addCost,
+  type Cost,
+  type Entry,
+  noCost,
+  type RunEnd,
+  type RunStarted,
+  type ToolEnded,
+} from './entry.ts'
+
+/** A call of the model that has no result yet. */
+export interface OpenCall {
+  call: ToolCallPart
+  /** Set once it was started: by this process or by one that is gone. */
+  started?: { attempt: number; effect: string }
+  ended?: ToolEnded
+}
+
+/** One conversation with a model. */
+export interface Thread {
+  messages: Message[]
+  /** Over all messages, each hashed once: two threads with the same digest say the same. */
+  digest: string
+  steps: number
+  /** Calls of the last answer, until all of them have a result. */
+  open: Map<string, OpenCall>
+}
+
+export interface RunState {
+  started: RunStarted
+  seq: number
+  startedAt: number
+  /** Since the last message of a human: what the limits of a turn count from. */
+  turn: { at: number; steps: number; rejected: number }
+  threads: Map<string, Thread>
+  /** Answers of the model in all threads. */
+  steps: number
+  usage: Cost
+  /** Of sub-agents, a part of `usage`. */
+  childUsage: Cost
+  approvals: Map<string, ApprovalRequest & { answer?: ApprovalAnswer }>
+  sandbox: string | undefined
+  /** A snapshot from which the sandbox has to be made anew. */
+  sandboxFrom: string | undefined
+  snapshots: { step: number; id: string }[]
+  plan: Plan | undefined
+  /** What the last steps called and got, as hashes. */
+  recent: string[]
+  invalidCalls: number
+  /** Results of calls that read, until something changes. */
+  cache: Map<string, string>
+  /** Ids of the messages that were taken in. */
+  received: Set<string>
+  waitsFor: 'approval' | 'message' | undefined
+  end: RunEnd | undefined
+}
+
+/** The state after `entries`. Pure: the same journal gives the same state, in any process. */
+export function stateOf(entries: readonly Entry[]): RunState | undefined {
+  const [first] = entries
+  if (first?.type !== 'run.started') return undefined
+  let state = begin(first.data, first)
+  for (const [index, entry] of entries.entries()) {
+    if (index === 0) continue
+    if (entry.type === 'run.rolled_back') {
+      const { usage, childUsage, received } = state
+      state = stateOf(entries.slice(0, index).filter(({ seq }) => seq <= entry.data.to))!
+      // What was paid stays paid, and what was read stays read.
+      Object.assign(state, { usage, childUsage, received })
+      state.sandbox = undefined
+      state.sandboxFrom = entry.data.snapshot
+      state.waitsFor = undefined
+      state.end = undefined
+      state.turn = { at: entry.at, steps: 0, rejected: 0 }
+      state.seq = entry.seq
+    } else apply(state, entry)
+  }
+  return state
+}
+
+export function begin(started: RunStarted, { seq, at }: { seq: number; at: number }): RunState {
+  return {
+    started,
+    seq,
+    startedAt: at,
+    turn: { at, steps: 0, rejected: 0 },
+    threads: new Map(),
+    steps: 0,
+    usage: noCost,
+    childUsage: noCost,
+    approvals: new Map(),
+    sandbox: undefined,
+    sandboxFrom: undefined,
+    snapshots: [],
+    plan: undefined,
+    recent: [],
+    invalidCalls: 0,
+    cache: new Map(),
+    received: new Set(),
+    waitsFor: undefined,
+    end: undefined,
+  }
+}
+
+/** Changes `state` by one entry. Nothing else ever changes it. */
+export function apply(state: RunState, entry: Entry): void {
+  state.seq = entry.seq
+  switch (entry.type) {
+    case 'thread.opened': {
+      const { thread, system, text } = entry.data
+      const opened: Thread = { messages: [], digest: '', steps: 0, open: new Map() }
+      state.threads.set(thread, opened)
+      if (system) say(opened, { role: 'system', content: [{ type: 'text', text: system }] })
+      if (text) say(opened, { role: 'user', content: [{ type: 'text', text }] })
+      return
+    }
+    case 'message.added': {
+      const thread = state.threads.get(entry.data.thread ?? 'main')
+      if (entry.data.id) state.received.add(entry.data.id)
+      if (thread) say(thread, { role: 'user', content: [{ type: 'text', text: entry.data.text }] })
+      if (entry.data.thread === undefined) state.turn = { at: entry.at, steps: 0, rejected: 0 }
+      else state.turn.rejected++
+      state.recent = []
+      state.waitsFor = undefined
+      return
+    }
+    case 'model.answered': {
+      const { message, usage } = entry.data
+      const thread = state.threads.get(entry.data.thread)!
+      say(thread, message)
+      thread.steps++
+      state.steps++
+      state.turn.steps++
+      state.usage = addCost(state.usage, usage)
+      for (const call of toolCallsOf(message)) thread.open.set(call.id, { call })
+      return
+    }
+    case 'model.failed':
+      state.usage = addCost(state.usage, entry.data.usage)
+      return
+    case 'tool.started': {
+      const open = state.threads.get(entry.data.thread)?.open.get(entry.data.call)
+      if (open) open.started = { attempt: entry.data.attempt, effect: entry.data.effect }
+      return
+    }
+    case 'tool.ended':
+      endCall(state, entry.data)
+      return
+    case 'approval.requested':
+      state.approvals.set(entry.data.id, entry.data)
+      return
+    case 'approval.answered': {
+      const asked = state.approvals.get(entry.data.id)
+      if (asked) asked.answer = entry.data
+      if (![...state.approvals.values()].some(({ answer }) => !answer)) state.waitsFor = undefined
+      return
+    }
+    case 'sandbox.made':
+      state.sandbox = entry.data.id
+      state.sandboxFrom = undefined
+      return
+    case 'snapshot.taken':
+      state.snapshots.push(entry.data)
+      return
+    case 'plan.made':
+      makePlan(state, entry.data)
+      return
+    case 'plan.step_started': {
+      const step = state.plan?.steps.find(({ id }) => id === entry.data.id)
+      const since = { at: entry.at, usage: state.usage }
+      if (step) Object.assign(step, { status: 'running', attempts: entry.data.attempt, since })
+      state.recent = []
+      state.invalidCalls = 0
+      return
+    }
+    case 'plan.step_ended': {
+      const { id, status, result, ms, usage } = entry.data
+      const step = state.plan?.steps.find((one) => one.id === id)
+      if (step) Object.assign(step, { status, result, ms: step.ms + ms, usage: addCost(step.usage, usage) })
+      return
+    }
+    case 'run.waits':
+      state.waitsFor = entry.data.for
+      return
+    case 'run.forked':
+      state.sandbox = undefined
+      state.sandboxFrom = entry.data.disk.startsWith('snapshot ') ? entry.data.disk.slice(9) : undefined
+      state.waitsFor = undefined
+      state.end = undefined
+      state.turn = { at: entry.at, steps: 0, rejected: 0 }
+      return
+    case 'run.ended':
+      state.end = entry.data
+      return
+  }
+}
+
+/** The last of a step's results closes the step: all go to the model, in the order of the calls. */
+function endCall(state: RunState, ended: ToolEnded): void {
+  const thread = state.threads.get(ended.thread)
+  const open = thread?.open.get(ended.call)
+  if (!thread || !open || open.ended) return
+  open.ended = ended
+  if (ended.usage) {
+    state.usage = addCost(state.usage, ended.usage)
+    state.childUsage = addCost(state.childUsage, ended.usage)
+  }
+  const invalid = ended.error === 'invalid_arguments' || ended.error === 'unknown_tool'
+  state.invalidCalls = invalid ? state.invalidCalls + 1 : 0
+  if (ended.effect !== 'read') state.cache.clear()
+  else if (ended.status === 'done' && !ended.stored) state.cache.set(cacheKey(open.call), ended.text)
+
+  const calls = [...thread.open.values()]
+  if (calls.some((call) => !call.ended)) return
+  let did = ''
+  for (const { call, ended: result } of calls) {
+    const isError = result!.status !== 'done' || undefined
+    say(thread, {
+      role: 'tool',
+      callId: call.id,
+      content: [{ type: 'text', text: result!.text }],
+      ...(isError && { isError }),
+    })
+    did += `${cacheKey(call)}\n${result!.text}\n`
+  }
+  state.recent.push(hash('sha256', did, 'base64'))
+  if (state.recent.length > 100) state.recent.shift()
+  thread.open.clear()
+}
+
+export function cacheKey({ name, arguments: args }: Pick<ToolCallPart, 'name' | 'arguments'>): string {
+  return `${name} ${canonical(args)}`
+}
+
+/** JSON with the names of objects in order. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join()}}`
+}
+
+/** Steps that are done stay done in a plan that is made anew. */
+function makePlan(
+  state: RunState,
+  { steps }: { steps: Plan['steps'][number][] | { id: string; task: string }[] },
+): void {
+  const done = (state.plan?.steps ?? []).filter(({ status }) => status === 'done')
+  const kept = new Set(done.map(({ id }) => id))
+  const added = steps
+    .filter(({ id }) => !kept.has(id))
+    .map((step) => ({ ...step, status: 'pending' as const, attempts: 0, ms: 0, usage: noCost }))
+  state.plan = { steps: [...done, ...added], version: (state.plan?.version ?? 0) + 1 }
+}
+
+function say(thread: Thread, message: Message): void {
+  thread.messages.push(message)
+  thread.digest = hash('sha256', thread.digest + JSON.stringify(message), 'base64')
+}

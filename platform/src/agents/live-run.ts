@@ -1,0 +1,169 @@
+import { createHmac } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Account } from '../accounts/account.ts'
+import { newId } from '../lib/id.ts'
+import type { Entry } from './journal/entry.ts'
+import { type Journal, Recorder, Superseded } from './journal/recorder.ts'
+import type { Pot } from './loop/pot.ts'
+import type { Incoming, PricedModel, Running } from './loop/running.ts'
+import type { ModelSource } from './models.ts'
+import type { Run } from './run.ts'
+import type { RunStore } from './run-store.ts'
+import { Redactor } from './safety/redactor.ts'
+import { RunSandbox, type SandboxHands } from './tools/run-sandbox.ts'
+import type { Tool } from './tools/tool.ts'
+import { digestOf, type FactDeps, type ToolboxOptions, toolbox } from './tools/toolbox.ts'
+
+export type Delta = Parameters<Running['tell']>[0]
+
+export interface LiveRunOptions {
+  run: Run
+  entries: readonly Entry[]
+  account: Account
+  store: RunStore
+  models: ModelSource
+  hands: SandboxHands
+  facts: FactDeps
+  spawn: ToolboxOptions['spawn']
+  /** What approvals are signed with. */
+  secret: string
+  pot: Pot
+  now: () => number
+  onEntry: (entry: Entry) => void
+  tell: (delta: Delta) => void
+}
+
+/** A run that this process carries on. */
+export class LiveRun implements Running {
+  readonly run: Run
+  readonly recorder: Recorder
+  readonly redactor: Redactor
+  readonly pot: Pot
+  readonly tools: ReadonlyMap<string, Tool>
+  readonly toolsDigest: string
+  readonly sandbox: RunSandbox
+  readonly now: () => number
+  readonly tell: (delta: Delta) => void
+  readonly #store: RunStore
+  readonly #secret: string
+  readonly #models: ModelSource
+  readonly #cancel = new AbortController()
+  readonly #opened = new Map<string, PricedModel>()
+  #interrupt = new AbortController()
+  #mayHaveMail = true
+  #left = false
+
+  constructor(options: LiveRunOptions) {
+    const { run, entries, account, store, models, hands, now, secret, pot } = options
+    this.run = run
+    this.pot = pot
+    this.now = now
+    this.tell = options.tell
+    this.#store = store
+    this.#models = models
+    this.#secret = secret
+    const journal = this.#guarded(store.journal.of(run.id, run.fence))
+    this.redactor = new Redactor([...models.secrets, secret])
+    const started = entries[0]?.type === 'run.started' ? entries[0].data : undefined
+    const durability = started?.spec.durability ?? 'every'
+    this.recorder = new Recorder(
+      { journal, redactor: this.redactor, now, durability, onEntry: options.onEntry },
+      entries,
+    )
+    this.sandbox = new RunSandbox({
+      hands,
+      account,
+      runId: run.id,
+      recorder: this.recorder,
+      signal: this.#cancel.signal,
+    })
+    this.tools = toolbox(started?.spec.tools ?? [], {
+      inside: { hands, account, sandbox: this.sandbox },
+      facts: [options.facts, { accountId: account.id, agent: run.agent, runId: run.id }],
+      results: journal,
+      spawn: options.spawn,
+    })
+    this.toolsDigest = digestOf(this.tools)
+    if (run.cancelRequested) this.#cancel.abort()
+  }
+
+  get id(): string {
+    return this.run.id
+  }
+
+  get signal(): AbortSignal {
+    return this.#cancel.signal
+  }
+
+  models(which: 'main' | 'planner'): PricedModel {
+    let model = this.#opened.get(which)
+    if (!model) {
+      model = this.#models.of(this.recorder.state.started.spec, which, () => this.recorder.state.steps)
+      this.#opened.set(which, model)
+    }
+    return model
+  }
+
+  async incoming(): Promise<Incoming[]> {
+    if (!this.#mayHaveMail) return []
+    this.#mayHaveMail = false
+    const found = await this.#store.messages(this.id)
+    if (found.length > 0) this.#mayHaveMail = true
+    if (!found.some(({ mode }) => mode === 'interrupt')) this.#goOn()
+    return found
+  }
+
+  async taken(ids: readonly string[]): Promise<void> {
+    await this.#store.forgetMessages(ids)
+    this.#goOn()
+  }
+
+  interruption(): AbortSignal {
+    return this.#interrupt.signal
+  }
+
+  /** A message may have come. */
+  notify(isInterrupt: boolean): void {
+    this.#mayHaveMail = true
+    if (isInterrupt) this.#interrupt.abort()
+  }
+
+  cancel(): void {
+    this.#cancel.abort()
+  }
+
+  /** This process stops carrying it on, without a word in the journal: another one goes on. */
+  leave(): void {
+    this.#left = true
+    this.#cancel.abort()
+  }
+
+  async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await delay(ms, undefined, { signal })
+  }
+
+  newId(): string {
+    return newId('p')
+  }
+
+  sign(text: string): string {
+    return createHmac('sha256', this.#secret).update(text).digest('base64url')
+  }
+
+  checkpoint(step: number): void {
+    const { spec } = this.recorder.state.started
+    if (spec.checkpoints !== false) this.sandbox.checkpoint(step)
+  }
+
+  #goOn(): void {
+    if (this.#interrupt.signal.aborted) this.#interrupt = new AbortController()
+  }
+
+  #guarded(journal: Journal): Journal {
+    return {
+      ...journal,
+      append: (entries) =>
+        this.#left ? Promise.reject(new Superseded('this process has left the run')) : journal.append(entries),
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import type { AssistantMessage } from '../../models/message.ts'
+import { textOf } from '../../models/message.ts'
+import type { ModelEvent, ModelRequest, Outcome } from '../../models/model.ts'
+import { defaultLimits, type Prices } from '../agent.ts'
+import type { Cost, RunEnd } from '../journal/entry.ts'
+import type { Thread } from '../journal/run-state.ts'
+import type { Running } from './running.ts'
+import { reasonToStop } from './stop-conditions.ts'
+
+/** A token for this many characters, where nobody has counted. */
+const charsPerToken = 4
+
+export interface Asking {
+  thread: string
+  which?: 'main' | 'planner'
+  toolChoice?: ModelRequest['toolChoice']
+  tools?: ModelRequest['tools']
+}
+
+/**
+ * Asks the model of a thread for its next answer and records it. First it is seen whether that may be: budgets, steps, time.
+ * Answers with the end of the run where it may not, or where the model failed; undefined when there is an answer, or none since
+ * it was interrupted.
+ */
+export async function askModel(run: Running, asking: Asking): Promise<RunEnd | undefined> {
+  const { recorder, pot } = run
+  const { state } = recorder
+  const { limits = {} } = state.started.spec
+  const thread = state.threads.get(asking.thread)!
+  const { model, prices } = run.models(asking.which ?? 'main')
+  const facts = { state, limits, now: run.now(), spent: pot.spent, budget: pot.budget, nextTokens: nextTokens(thread) }
+  const end = reasonToStop(facts)
+  if (end) return end
+
+  const step = state.steps + 1
+  const digest = `${thread.digest} ${asking.tools ? 'plan' : run.toolsDigest}`
+  recorder.record({ type: 'model.asked', data: { thread: asking.thread, step, model: model.name, digest } })
+  await recorder.flush()
+
+  const { deadlineSeconds = defaultLimits.deadlineSeconds } = limits
+  const leftMs = Math.max(1, state.turn.at + deadlineSeconds * 1000 - run.now())
+  const over = new AbortController()
+  const timer = setTimeout(() => over.abort(), Math.min(leftMs, 2 ** 31 - 1))
+  const interruption = run.interruption()
+  const began = run.now()
+  const request: ModelRequest = {
+    messages: thread.messages,
+    tools: asking.tools ?? toolsOf(run),
+    ...(asking.toolChoice && { toolChoice: asking.toolChoice }),
+  }
+  const failed: { model: string; code: string; message: string }[] = []
+  let outcome: Outcome
+  try {
+    outcome = await listen(run, asking, {
+      events: model.stream(request, AbortSignal.any([run.signal, over.signal, interruption])),
+      failed,
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+  const ms = run.now() - began
+
+  if (outcome.type === 'done') {
+    const usage = costOf(outcome.message, thread, prices)
+    pot.take(usage)
+    const data = { thread: asking.thread, step, model: model.name, message: outcome.message, ms, usage }
+    recorder.record({ type: 'model.answered', data: { ...data, ...(failed.length > 0 && { failed }) } })
+    return undefined
+  }
+  const usage = outcome.partial?.usage
+    ? costOf(outcome.partial, thread, prices)
+    : { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, usd: 0 }
+  pot.take(usage)
+  const { failure } = outcome
+  recorder.record({
+    type: 'model.failed',
+    data: { thread: asking.thread, step, model: model.name, failure, ms, usage },
+  })
+  if (run.signal.aborted || interruption.aborted) return undefined
+  if (over.signal.aborted) return { reason: 'deadline', message: `${deadlineSeconds} s are over` }
+  return { reason: 'model_failed', message: `${model.name}: ${failure.code}: ${failure.message}` }
+}
+
+async function listen(
+  run: Running,
+  { thread }: Asking,
+  { events, failed }: { events: AsyncIterable<ModelEvent>; failed: { model: string; code: string; message: string }[] },
+): Promise<Outcome> {
+  try {
+    for await (const event of events) {
+      if (event.type === 'done' || event.type === 'failed') return event
+      if (event.type === 'text' || event.type === 'reasoning') run.tell({ thread, type: event.type, text: event.text })
+      if (event.type === 'attempt_failed')
+        failed.push({ model: event.model, code: event.failure.code, message: event.failure.message })
+    }
+  } catch (error) {
+    // Models promise not to throw; a run must not end without a reason if one does.
+    return { type: 'failed', failure: { code: 'malformed', message: `the model broke its promise: ${String(error)}` } }
+  }
+  return { type: 'failed', failure: { code: 'malformed', message: 'the model ended without an outcome' } }
+}
+
+const offered = new WeakMap<ReadonlyMap<string, unknown>, NonNullable<ModelRequest['tools']>>()
+
+function toolsOf({ tools }: Running): NonNullable<ModelRequest['tools']> {
+  let list = offered.get(tools)
+  if (!list) {
+    list = [...tools.values()].map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))
+    offered.set(tools, list)
+  }
+  return list
+}
+
+/** What the vendor counted, else an estimate that says so. */
+function costOf(message: AssistantMessage, thread: Thread, prices: Prices | undefined): Cost {
+  const counted = message.usage
+  const inputTokens = counted?.inputTokens ?? nextTokens(thread)
+  const outputTokens = counted?.outputTokens ?? Math.ceil(JSON.stringify(message.content).length / charsPerToken)
+  const cachedInputTokens = counted?.cachedInputTokens ?? 0
+  const { input = 0, output = 0, cachedInput = input } = prices ?? {}
+  const fresh = Math.max(0, inputTokens - cachedInputTokens)
+  const usd = (fresh * input + cachedInputTokens * cachedInput + outputTokens * output) / 1_000_000
+  return { inputTokens, outputTokens, cachedInputTokens, usd, ...(!counted && { estimated: true }) }
+}
+
+const lengths = new WeakMap<Thread, { counted: number; chars: number }>()
+
+/** What the messages of a thread take; each is looked at once. */
+function nextTokens(thread: Thread): number {
+  const known = lengths.get(thread) ?? { counted: 0, chars: 0 }
+  for (; known.counted < thread.messages.length; known.counted++) {
+    const message = thread.messages[known.counted]!
+    known.chars += message.role === 'assistant' ? JSON.stringify(message.content).length : textOf(message).length
+  }
+  lengths.set(thread, known)
+  return Math.ceil(known.chars / charsPerToken)
+}

@@ -1,0 +1,81 @@
+import { defaultLimits, type Limits } from '../agent.ts'
+import type { Cost, RunEnd } from '../journal/entry.ts'
+import type { RunState } from '../journal/run-state.ts'
+
+export interface StopFacts {
+  state: RunState
+  limits: Limits
+  now: number
+  /** What the whole tree of runs has used, and may use. */
+  spent: Cost
+  budget: { maxTokens?: number | undefined; maxUsd?: number | undefined }
+  /** What the next question will use at least. */
+  nextTokens: number
+}
+
+export type StopCondition = (facts: StopFacts) => RunEnd | undefined
+
+const maxSteps: StopCondition = ({ state, limits: { maxSteps = defaultLimits.maxSteps } }) =>
+  state.turn.steps >= maxSteps ? { reason: 'max_steps', message: `${maxSteps} steps were made` } : undefined
+
+const deadline: StopCondition = ({ state, now, limits: { deadlineSeconds = defaultLimits.deadlineSeconds } }) =>
+  now - state.turn.at >= deadlineSeconds * 1000
+    ? { reason: 'deadline', message: `${deadlineSeconds} s are over` }
+    : undefined
+
+/** Before the call, not after it: what is asked has to be paid. */
+const tokenBudget: StopCondition = ({ spent, budget: { maxTokens }, nextTokens }) => {
+  const used = spent.inputTokens + spent.outputTokens
+  if (maxTokens === undefined || used + nextTokens <= maxTokens) return undefined
+  return {
+    reason: 'token_budget',
+    message: `${used} tokens of ${maxTokens} are used, and the next call needs about ${nextTokens}`,
+  }
+}
+
+const moneyBudget: StopCondition = ({ spent, budget: { maxUsd } }) =>
+  maxUsd !== undefined && spent.usd >= maxUsd
+    ? { reason: 'money_budget', message: `${spent.usd.toFixed(6)} US dollars of ${maxUsd} are used` }
+    : undefined
+
+const invalidCalls: StopCondition = ({ state, limits: { maxInvalidCalls = defaultLimits.maxInvalidCalls } }) =>
+  state.invalidCalls >= maxInvalidCalls
+    ? { reason: 'invalid_calls', message: `${state.invalidCalls} calls in a row could not be understood` }
+    : undefined
+
+/** The same calls with the same results, again and again: one step, or two or three in turn. */
+const noProgress: StopCondition = ({ state: { recent }, limits: { maxRepeats = defaultLimits.maxRepeats } }) => {
+  for (let period = 1; period <= 3; period++) {
+    const wanted = maxRepeats * period
+    if (recent.length < wanted) continue
+    const tail = recent.slice(-wanted)
+    if (tail.every((did, index) => did === tail[index % period]))
+      return {
+        reason: 'no_progress',
+        message: `the same ${period === 1 ? 'calls' : `${period} steps`} had the same results ${maxRepeats} times`,
+      }
+  }
+  return undefined
+}
+
+/** In the order in which they are named as the reason. */
+export const stopConditions: readonly StopCondition[] = [
+  invalidCalls,
+  noProgress,
+  maxSteps,
+  deadline,
+  tokenBudget,
+  moneyBudget,
+]
+
+/** Why no further call of the model may be made; undefined where it may. */
+export function reasonToStop(
+  facts: StopFacts,
+  conditions: readonly StopCondition[] = stopConditions,
+): RunEnd | undefined {
+  for (const condition of conditions) {
+    const end = condition(facts)
+    if (end) return end
+  }
+  return undefined
+}

@@ -1,0 +1,44 @@
+import type { Entry } from '../journal/entry.ts'
+
+/** What holds of a journal: without what was rolled back. */
+export function effective(entries: readonly Entry[]): Entry[] {
+  let kept: Entry[] = []
+  for (const entry of entries) {
+    if (entry.type === 'run.rolled_back') kept = kept.filter(({ seq }) => seq <= entry.data.to)
+    else kept.push(entry)
+  }
+  return kept
+}
+
+export interface Cut {
+  /** Everything up to the end of the step. */
+  entries: Entry[]
+  seq: number
+  /** The snapshot that has the disk as it was then, or why there is none. */
+  disk: { snapshot: string } | { unchanged: true } | { lost: string }
+}
+
+/** The journal as it was when step `step` was over: 0 is before the first. Undefined where it never came so far. */
+export function cutAt(all: readonly Entry[], step: number): Cut | undefined {
+  const entries = effective(all)
+  const steps = entries.filter(({ type }) => type === 'model.answered').length
+  if (step < 0 || step > steps) return undefined
+  const next = entries.findIndex((entry) => entry.type === 'model.asked' && entry.data.step > step)
+  const before = (next < 0 ? entries : entries.slice(0, next)).filter(
+    ({ type }) => type !== 'run.ended' && type !== 'run.waits',
+  )
+  let changed = 0
+  for (const { type, data } of before) if (type === 'tool.ended' && data.changedDisk) changed = data.step
+  // A snapshot is written down when it is whole, which may be after the next step has begun.
+  const taken = entries.flatMap((entry) => (entry.type === 'snapshot.taken' ? [entry.data] : []))
+  const found = taken.findLast((one) => one.step <= step && one.step >= changed)
+  const failed = entries.findLast((entry) => entry.type === 'snapshot.failed')
+  const why = failed?.type === 'snapshot.failed' ? failed.data.reason : 'no snapshot was taken of it'
+  const disk = changed === 0 ? { unchanged: true as const } : found ? { snapshot: found.id } : { lost: why }
+  return { entries: before, seq: before.at(-1)!.seq, disk }
+}
+
+export function diskText(disk: Cut['disk']): string {
+  if ('snapshot' in disk) return `snapshot ${disk.snapshot}`
+  return 'unchanged' in disk ? 'unchanged' : `lost: ${disk.lost}`
+}

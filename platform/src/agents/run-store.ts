@@ -1,0 +1,301 @@
+import { sql } from 'kysely'
+import { WarrenError } from '../errors.ts'
+import { newId } from '../lib/id.ts'
+import { step } from '../lib/step.ts'
+import type { Database, Queries } from '../storage/database.ts'
+import type { Cost, Entry, Fact, MessageMode, RunStarted } from './journal/entry.ts'
+import { JournalStore } from './journal/journal-store.ts'
+import { Superseded } from './journal/recorder.ts'
+import type { Incoming } from './loop/running.ts'
+import { endedStates, type Run, type RunResult, type RunStateName, toRun } from './run.ts'
+
+const leaseMs = 30_000
+
+interface NewRun {
+  id: string
+  accountId: string
+  started: RunStarted
+  onceKey?: string
+  /** Entries of another run that it goes on from. */
+  history?: readonly Entry[]
+}
+
+export interface Settlement {
+  state: RunStateName
+  reason?: string
+  result: RunResult
+  steps: number
+  usage: Cost
+}
+
+/** The rows of runs and of what waits for them: the one writer of these tables. */
+export class RunStore {
+  readonly journal: JournalStore
+  readonly #db: Database
+  readonly #now: () => Date
+  /** Who claims: the same for each process of one home, since there is one at a time. */
+  readonly #holder: string
+
+  constructor({ db, now, holder }: { db: Database; now: () => Date; holder: string }) {
+    this.journal = new JournalStore(db)
+    this.#db = db
+    this.#now = now
+    this.#holder = holder
+  }
+
+  /** Its row and the beginning of its journal, or neither. With a key that was used before it is that run. */
+  async create({ id, accountId, started, onceKey, history = [] }: NewRun): Promise<Run> {
+    const now = this.#now()
+    const first = { seq: 1, at: now.getTime(), type: 'run.started', data: started } as Entry
+    return await step('agent.create', id, () =>
+      this.#db.transaction(async (tx) => {
+        const row = await tx
+          .insertInto('agent_runs')
+          .values({
+            id,
+            account_id: accountId,
+            agent: started.spec.name,
+            conversation: started.conversation,
+            state: 'queued',
+            root_id: started.root,
+            parent_id: started.parent ?? null,
+            once_key: onceKey ?? null,
+            created_at: now,
+          })
+          .onConflict((conflict) => conflict.columns(['account_id', 'once_key']).doNothing())
+          .returningAll()
+          .executeTakeFirst()
+        if (!row) {
+          const there = tx.selectFrom('agent_runs').selectAll().where('account_id', '=', accountId)
+          return toRun(await there.where('once_key', '=', onceKey!).executeTakeFirstOrThrow())
+        }
+        await this.#insert(tx, id, 0, history.length > 0 ? history : [first])
+        return toRun(row)
+      }),
+    )
+  }
+
+  async find(accountId: string, id: string): Promise<Run> {
+    const query = this.#db.kysely
+      .selectFrom('agent_runs')
+      .selectAll()
+      .where('id', '=', id)
+      .where('account_id', '=', accountId)
+    const row = /^[a-z0-9]{1,64}$/.test(id) ? await query.executeTakeFirst() : undefined
+    if (!row) throw new WarrenError('not_found', `there is no run ${id.slice(0, 64)}`)
+    return toRun(row)
+  }
+
+  /** Newest first. */
+  async list(
+    accountId: string,
+    filter: { agent?: string; state?: RunStateName; conversation?: boolean; before?: Date; limit: number },
+  ): Promise<Run[]> {
+    let query = this.#db.kysely.selectFrom('agent_runs').selectAll().where('account_id', '=', accountId)
+    if (filter.agent !== undefined) query = query.where('agent', '=', filter.agent)
+    if (filter.state !== undefined) query = query.where('state', '=', filter.state)
+    if (filter.conversation !== undefined) query = query.where('conversation', '=', filter.conversation)
+    if (filter.before) query = query.where('created_at', '<', filter.before)
+    const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(filter.limit).execute()
+    return rows.map(toRun)
+  }
+
+  /** All runs that share a budget. */
+  async tree(rootId: string): Promise<Run[]> {
+    const rows = await this.#db.kysely.selectFrom('agent_runs').selectAll().where('root_id', '=', rootId).execute()
+    return rows.map(toRun)
+  }
+
+  /** Takes a run to carry it on; undefined where there is nothing to do, or somebody else does it. */
+  async claim(id: string): Promise<Run | undefined> {
+    const now = this.#now()
+    const until = new Date(now.getTime() + leaseMs)
+    const row = await step('agent.claim', id, () =>
+      this.#db.kysely
+        .updateTable('agent_runs')
+        .set((set) => ({ state: 'running', holder: this.#holder, lease_until: until, fence: set('fence', '+', 1) }))
+        .where('id', '=', id)
+        .where('state', 'in', ['queued', 'running'])
+        .where((is) => is.or([is('holder', 'is', null), is('holder', '=', this.#holder), is('lease_until', '<', now)]))
+        .returningAll()
+        .executeTakeFirst(),
+    )
+    return row && toRun(row)
+  }
+
+  /** Ids of the runs that could be claimed. */
+  async claimable(): Promise<string[]> {
+    const now = this.#now()
+    const rows = await this.#db.kysely
+      .selectFrom('agent_runs')
+      .select('id')
+      .where('state', 'in', ['queued', 'running'])
+      .where((is) => is.or([is('holder', 'is', null), is('holder', '=', this.#holder), is('lease_until', '<', now)]))
+      .orderBy('created_at')
+      .limit(1000)
+      .execute()
+    return rows.map(({ id }) => id)
+  }
+
+  async renew(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    const until = new Date(this.#now().getTime() + leaseMs)
+    const query = this.#db.kysely
+      .updateTable('agent_runs')
+      .set({ lease_until: until })
+      .where('id', 'in', [...ids])
+    await step('agent.renew', ids[0]!, () => query.where('holder', '=', this.#holder).execute())
+  }
+
+  /** The last entries and the state of the row, or neither. Rejects with `Superseded` where somebody else holds it. */
+  async settle({ id, fence }: Pick<Run, 'id' | 'fence'>, entries: readonly Entry[], given: Settlement): Promise<Run> {
+    const { state, reason, result, steps, usage } = given
+    return await step('agent.settle', id, () =>
+      this.#db.transaction(async (tx) => {
+        const row = await tx
+          .updateTable('agent_runs')
+          .set({
+            state,
+            reason: reason ?? null,
+            result: JSON.stringify(result),
+            steps,
+            usage: JSON.stringify(usage),
+            holder: null,
+            lease_until: null,
+            ended_at: endedStates.includes(state) ? this.#now() : null,
+          })
+          .where('id', '=', id)
+          .where('fence', '=', fence)
+          .returningAll()
+          .executeTakeFirst()
+        if (!row) throw new Superseded('another process has taken this run over')
+        await this.#insert(tx, id, fence, entries)
+        return toRun(row)
+      }),
+    )
+  }
+
+  /**
+   * Changes a run that nobody carries on: `change` sees its row and its journal, locked, and answers what is to be recorded. It is
+   * queued then, in the same transaction. Of several that do so at once, each sees what the one before has done.
+   */
+  async change(accountId: string, id: string, change: (run: Run, entries: Entry[]) => Fact[]): Promise<Run> {
+    await this.find(accountId, id)
+    return await step('agent.change', id, () =>
+      this.#db.transaction(async (tx) => {
+        const locked = await tx
+          .selectFrom('agent_runs')
+          .selectAll()
+          .where('id', '=', id)
+          .forUpdate()
+          .executeTakeFirstOrThrow()
+        const run = toRun(locked)
+        const entries = await this.journal.read(id)
+        const seq = entries.at(-1)?.seq ?? 0
+        const at = this.#now().getTime()
+        const facts = change(run, entries).map((fact, index) => ({ ...fact, seq: seq + index + 1, at }) as Entry)
+        const row = await tx
+          .updateTable('agent_runs')
+          .set({ state: 'queued', reason: null, result: null, ended_at: null, cancel_requested: false })
+          .where('id', '=', id)
+          .returningAll()
+          .executeTakeFirstOrThrow()
+        await this.#insert(tx, id, run.fence, facts)
+        return toRun(row)
+      }),
+    )
+  }
+
+  /** Ends at once a run that nobody carries on; one that runs is told to. */
+  async requestCancel(accountId: string, id: string): Promise<Run> {
+    const run = await this.find(accountId, id)
+    const query = this.#db.kysely
+      .updateTable('agent_runs')
+      .set((set) => ({
+        cancel_requested: true,
+        state: set
+          .case()
+          .when('state', '=', 'waiting')
+          .then('queued' as const)
+          .else(set.ref('state'))
+          .end(),
+      }))
+      .where('id', '=', id)
+      .where('state', 'in', ['queued', 'running', 'waiting'])
+    const row = await step('agent.cancel', id, () => query.returningAll().executeTakeFirst())
+    if (!row)
+      throw new WarrenError('conflict', `run ${id} has ended: it is ${run.state}`, { details: { state: run.state } })
+    return toRun(row)
+  }
+
+  /** A conversation that waits for a message goes on. Answers whether it did wait. */
+  async requeue(id: string): Promise<boolean> {
+    const query = this.#db.kysely
+      .updateTable('agent_runs')
+      .set({ state: 'queued', reason: null })
+      .where('id', '=', id)
+      .where('state', '=', 'waiting')
+      .where('reason', '=', 'message')
+    const { numUpdatedRows } = await step('agent.requeue', id, () => query.executeTakeFirstOrThrow())
+    return numUpdatedRows > 0n
+  }
+
+  async addMessage(runId: string, mode: MessageMode, text: string): Promise<string> {
+    const id = newId('g')
+    const message = this.#db.kysely.insertInto('agent_inbox').values({ run_id: runId, id, mode, text, at: this.#now() })
+    await step('agent.message', runId, () => message.execute())
+    return id
+  }
+
+  async messages(runId: string): Promise<Incoming[]> {
+    return await this.#db.kysely
+      .selectFrom('agent_inbox')
+      .select(['id', 'mode', 'text'])
+      .where('run_id', '=', runId)
+      .orderBy('seq')
+      .execute()
+  }
+
+  async forgetMessages(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    const query = this.#db.kysely.deleteFrom('agent_inbox').where('id', 'in', [...ids])
+    await step('agent.taken', ids[0]!, () => query.execute())
+  }
+
+  /** What a fork goes on with beside the entries. */
+  async copyBlobs(from: string, to: string): Promise<void> {
+    const copy = sql`insert into agent_blobs (run_id, hash, data) select ${to}, hash, data from agent_blobs where run_id = ${from}`
+    await step('agent.copy', to, () => copy.execute(this.#db.kysely))
+  }
+
+  /** Deletes at most `most` runs that ended before that time, with all that is theirs; answers how many. */
+  async forgetEnded(before: Date, most: number): Promise<number> {
+    return await step('agent.forget', 'oldest', () =>
+      this.#db.transaction(async (tx) => {
+        const old = await tx
+          .selectFrom('agent_runs')
+          .select('id')
+          .where('ended_at', '<', before)
+          .orderBy('ended_at')
+          .limit(most)
+          .execute()
+        const ids = old.map(({ id }) => id)
+        if (ids.length === 0) return 0
+        for (const table of ['agent_entries', 'agent_blobs', 'agent_inbox'] as const)
+          await tx.deleteFrom(table).where('run_id', 'in', ids).execute()
+        await tx.deleteFrom('agent_runs').where('id', 'in', ids).execute()
+        return ids.length
+      }),
+    )
+  }
+
+  async #insert(tx: Queries, id: string, fence: number, entries: readonly Entry[]): Promise<void> {
+    const rows = await this.journal.rows(id, fence, entries)
+    for (let from = 0; from < rows.length; from += 500) {
+      const values = rows
+        .slice(from, from + 500)
+        .map(({ fence: _, data, at, ...row }) => ({ ...row, at: new Date(at), data: JSON.stringify(data) }))
+      await tx.insertInto('agent_entries').values(values).execute()
+    }
+  }
+}

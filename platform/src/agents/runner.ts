@@ -1,0 +1,251 @@
+import { EventEmitter } from 'node:events'
+import type { Account } from '../accounts/account.ts'
+import { newId } from '../lib/id.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Agents } from './agents.ts'
+import type { Entry } from './journal/entry.ts'
+import { addCost, type Cost, endReasons, noCost } from './journal/entry.ts'
+import { Superseded } from './journal/recorder.ts'
+import { stateOf } from './journal/run-state.ts'
+import { type Delta, LiveRun, type LiveRunOptions } from './live-run.ts'
+import { Pot } from './loop/pot.ts'
+import { pursue } from './loop/pursue.ts'
+import type { Turn } from './loop/running.ts'
+import { endedStates, type Run } from './run.ts'
+import type { Settlement } from './run-store.ts'
+import type { SpawnRun } from './tools/spawn-agent.ts'
+import { ToolError } from './tools/tool.ts'
+
+/** How often leases are renewed, and runs are looked for that nobody carries on. */
+const roundMs = 5000
+/** So many runs are carried on at once; those that others have spawned come on top, or nobody would end. */
+const mostAtOnce = 100
+const deepest = 4
+
+export interface RunnerOptions extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'secret'> {
+  agents: Agents
+  accountOf: (id: string) => Promise<Account>
+  now: () => Date
+  logger: Logger
+}
+
+/** Carries runs on: those that are asked for, and after a crash those that were not finished. */
+export class Runner {
+  /** `entry:<run>` and `delta:<run>`, `settled:<run>`. */
+  readonly heard = new EventEmitter().setMaxListeners(0)
+  readonly #options: RunnerOptions
+  readonly #live = new Map<string, LiveRun>()
+  readonly #working = new Map<string, Promise<void>>()
+  /** Runs that something was done for while they were being settled. */
+  readonly #again = new Set<string>()
+  readonly #pots = new Map<string, Pot>()
+  #timer: NodeJS.Timeout | undefined
+  #isClosing = false
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  /** Goes on with everything that is not finished, now and from time to time. */
+  async start(): Promise<void> {
+    await this.#round()
+    this.#timer = setInterval(() => void this.#round(), roundMs)
+    this.#timer.unref()
+  }
+
+  /** Leaves all runs where they are. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    clearInterval(this.#timer)
+    for (const live of this.#live.values()) live.leave()
+    await Promise.allSettled(this.#working.values())
+  }
+
+  live(id: string): LiveRun | undefined {
+    return this.#live.get(id)
+  }
+
+  /** Carries a run on, unless that is being done. */
+  wake(id: string, isChild = false): void {
+    if (this.#isClosing) return
+    // It may be about to settle as it was before.
+    if (this.#working.has(id)) return void this.#again.add(id)
+    if (!isChild && this.#working.size >= mostAtOnce) return
+    const work = this.#carryOn(id)
+      .catch((error) =>
+        this.#options.logger.error({ err: error, run: id }, 'a run could not be carried on; it is tried again'),
+      )
+      .finally(() => {
+        this.#working.delete(id)
+        this.heard.emit(`settled:${id}`)
+        const wasFull = this.#working.size === mostAtOnce - 1
+        if (this.#again.delete(id)) this.wake(id, isChild)
+        else if (wasFull && !this.#isClosing) void this.#round()
+      })
+    this.#working.set(id, work)
+  }
+
+  async #round(): Promise<void> {
+    const { store, logger } = this.#options
+    try {
+      await store.renew([...this.#live.keys()])
+      for (const live of this.#live.values()) live.notify(false)
+      for (const id of await store.claimable()) this.wake(id)
+    } catch (error) {
+      logger.warn({ err: error }, 'runs of agents could not be looked for; it is tried again')
+    }
+  }
+
+  async #carryOn(id: string): Promise<void> {
+    const { store, accountOf, logger } = this.#options
+    const run = await store.claim(id)
+    if (!run) return
+    const entries = await store.journal.read(id)
+    const pot = await this.#potOf(run, entries)
+    const live = new LiveRun({
+      ...this.#options,
+      run,
+      entries,
+      account: await accountOf(run.accountId),
+      pot,
+      now: () => this.#options.now().getTime(),
+      spawn: (request, signal) => this.#spawn(run, request, signal),
+      onEntry: (entry) => this.heard.emit(`entry:${id}`, entry),
+      tell: (delta: Delta) => this.heard.emit(`delta:${id}`, delta),
+    })
+    this.#live.set(id, live)
+    try {
+      if (entries.length > 1) live.recorder.record({ type: 'run.resumed', data: { fence: run.fence } })
+      const turn = await pursue(live)
+      await live.sandbox.settled()
+      await this.#settle(live, turn)
+    } catch (error) {
+      if (!(error instanceof Superseded)) throw error
+      if (!this.#isClosing) logger.info({ run: id }, 'another process carries this run on')
+    } finally {
+      this.#live.delete(id)
+      this.#letGoOf(run.rootId)
+    }
+  }
+
+  async #settle(live: LiveRun, turn: Exclude<Turn, { type: 'answer' }>): Promise<void> {
+    const { recorder, run } = live
+    const { state } = recorder
+    if (turn.type === 'end') recorder.record({ type: 'run.ended', data: turn.end })
+    else recorder.record({ type: 'run.waits', data: { for: turn.for } })
+    const usage = { ...state.usage, children: state.childUsage }
+    const open = [...state.approvals.values()].filter(({ answer }) => !answer)
+    const approvals = open.map(({ id, kind, text, tool, arguments: args }) => ({
+      id,
+      kind,
+      text,
+      ...(tool && { tool }),
+      ...(args !== undefined && { arguments: args }),
+    }))
+    const common = { steps: state.steps, usage }
+    const settlement: Settlement =
+      turn.type === 'end'
+        ? {
+            ...common,
+            state: endReasons[turn.end.reason],
+            reason: turn.end.reason,
+            result: live.redactor.clean(turn.end),
+          }
+        : {
+            ...common,
+            state: 'waiting',
+            reason: turn.for,
+            result: { ...(turn.for === 'approval' && { approvals }), ...lastAnswer(live) },
+          }
+    await recorder.flush(true)
+    await this.#options.store.settle(run, recorder.take(), settlement)
+    if (turn.type === 'end') await live.sandbox.remove()
+    // What came while it was being settled is for the next turn.
+    if (turn.type === 'wait' && turn.for === 'message' && (await this.#options.store.messages(run.id)).length > 0)
+      if (await this.#options.store.requeue(run.id)) this.#again.add(run.id)
+  }
+
+  /** What all runs of a tree may use together. */
+  async #potOf(run: Run, entries: readonly Entry[]): Promise<Pot> {
+    const { store } = this.#options
+    const state = stateOf(entries)
+    let pot = this.#pots.get(run.rootId)
+    if (!pot) {
+      const root = run.rootId === run.id ? entries : await store.journal.read(run.rootId, { limit: 1 })
+      const limits = root[0]?.type === 'run.started' ? (root[0].data.spec.limits ?? {}) : {}
+      pot = new Pot({ maxTokens: limits.maxTokens, maxUsd: limits.maxUsd })
+      this.#pots.set(run.rootId, pot)
+      for (const other of await store.tree(run.rootId))
+        if (other.endedAt && other.id !== run.id) pot.count(other.id, ownOf(other.usage))
+    }
+    if (state) pot.count(run.id, ownOf({ ...state.usage, children: state.childUsage }))
+    return pot
+  }
+
+  #letGoOf(rootId: string): void {
+    if (![...this.#live.values()].some(({ run }) => run.rootId === rootId)) this.#pots.delete(rootId)
+  }
+
+  async #spawn(parent: Run, { agent, input, key }: Parameters<SpawnRun>[0], signal: AbortSignal): ReturnType<SpawnRun> {
+    const { store, agents } = this.#options
+    const above = this.#live.get(parent.id)!.recorder.state.started
+    if (above.depth >= deepest)
+      throw new ToolError('too_deep', `agents may spawn each other ${deepest} deep`, { happened: false })
+    const { spec } = await agents.get(await this.#options.accountOf(parent.accountId), agent)
+    const started = { spec, input, conversation: false, root: parent.rootId, parent: parent.id, depth: above.depth + 1 }
+    const { id } = await store.create({ id: newId('u'), accountId: parent.accountId, started, onceKey: `spawn ${key}` })
+    const settled = new Promise<void>((resolve) => this.heard.once(`settled:${id}`, resolve))
+    const cancel = () => {
+      this.#live.get(id)?.cancel()
+      void store.requestCancel(parent.accountId, id).catch(() => {})
+    }
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      for (;;) {
+        const run = await store.find(parent.accountId, id)
+        if (endedStates.includes(run.state))
+          return {
+            runId: id,
+            end: { reason: 'internal', ...run.result, ...(run.reason && { reason: run.reason as 'internal' }) },
+            usage: run.usage,
+          }
+        signal.throwIfAborted()
+        this.wake(id, true)
+        // It may wait for a human: then it settles again later, and is looked at from time to time.
+        await Promise.race([settled, abortable(signal, 1000)])
+      }
+    } finally {
+      signal.removeEventListener('abort', cancel)
+    }
+  }
+}
+
+function lastAnswer({ recorder: { state } }: LiveRun): { output?: string } {
+  const last = state.threads.get('main')?.messages.at(-1)
+  const text =
+    last?.role === 'assistant' ? last.content.map((part) => (part.type === 'text' ? part.text : '')).join('') : ''
+  return text ? { output: text } : {}
+}
+
+function ownOf(usage: Cost & { children?: Cost }): Cost {
+  const { children = noCost } = usage
+  return addCost(usage, {
+    ...children,
+    inputTokens: -children.inputTokens,
+    outputTokens: -children.outputTokens,
+    cachedInputTokens: -children.cachedInputTokens,
+    usd: -children.usd,
+  })
+}
+
+function abortable(signal: AbortSignal, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}

@@ -1,0 +1,211 @@
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import type { Account } from '../accounts/account.ts'
+import { WarrenError } from '../errors.ts'
+import { newId } from '../lib/id.ts'
+import type { Database } from '../storage/database.ts'
+import type { AgentSpec } from './agent.ts'
+import { Agents } from './agents.ts'
+import type { Entry } from './journal/entry.ts'
+import { stateOf } from './journal/run-state.ts'
+import type { Delta } from './live-run.ts'
+import { type ModelConfig, modelSource } from './models.ts'
+import { forkRun, rollbackRun } from './replay/branch.ts'
+import { type Replay, replay } from './replay/replay.ts'
+import {
+  type AddMessage,
+  type AnswerApproval,
+  type BranchRun,
+  endedStates,
+  type ReplayRun,
+  type Run,
+  type RunStateName,
+  type StartRun,
+} from './run.ts'
+import { RunStore } from './run-store.ts'
+import { Runner, type RunnerOptions } from './runner.ts'
+import { signAnswer } from './safety/approval.ts'
+import { Redactor } from './safety/redactor.ts'
+
+interface AgentRunsOptions extends Pick<RunnerOptions, 'hands' | 'accountOf' | 'now' | 'logger' | 'secret'> {
+  db: Database
+  models: ModelConfig
+}
+
+/** A run and who asks for it. */
+export interface RunSubject {
+  account: Account
+  id: string
+}
+
+/** Everything that can be done with agents and their runs. */
+export function createAgentRuns({ db, models: modelConfig, ...given }: AgentRunsOptions) {
+  const { now, secret } = given
+  const models = modelSource(modelConfig, () => newId('c'))
+  const holder = createHmac('sha256', secret).update('holder').digest('hex').slice(0, 16)
+  const store = new RunStore({ db, now, holder })
+  const agents = new Agents({ db, models, now })
+  const runner = new Runner({ ...given, store, agents, models, facts: { db, now } })
+  const redactor = new Redactor([...models.secrets, secret])
+
+  const specOf = async (account: Account, agent: StartRun['agent']): Promise<AgentSpec> => {
+    if (typeof agent !== 'string') {
+      agents.check(agent)
+      return agent
+    }
+    const { spec } = await agents.get(account, agent)
+    agents.check(spec)
+    return spec
+  }
+
+  const start = async (account: Account, input: StartRun, conversation: boolean): Promise<Run> => {
+    const spec = await specOf(account, input.agent)
+    const task = input.input ?? (conversation ? '' : agents.taskOf(spec.name))
+    if (task === undefined)
+      throw new WarrenError('invalid_request', 'the body must have the field "input": what the agent is to do')
+    const id = newId('u')
+    const started = redactor.clean({ spec, input: task, conversation, root: id, depth: 0 })
+    const run = await store.create({ id, accountId: account.id, started })
+    runner.wake(id)
+    return run
+  }
+
+  return {
+    agents,
+    start: (account: Account, input: StartRun): Promise<Run> => start(account, input, false),
+    startSession: (account: Account, input: { agent: StartRun['agent'] }): Promise<Run> => start(account, input, true),
+    get: ({ account, id }: RunSubject): Promise<Run> => store.find(account.id, id),
+    list: (
+      account: Account,
+      filter: { agent?: string; state?: RunStateName; conversation?: boolean; before?: Date; limit: number },
+    ) => store.list(account.id, filter),
+
+    /** What happened, in order. */
+    entries: async ({ account, id }: RunSubject, range: { after?: number; limit?: number } = {}): Promise<Entry[]> => {
+      await store.find(account.id, id)
+      return await store.journal.read(id, range)
+    },
+
+    /** What happened after entry `after` and what happens, until the run ends or waits; with what the model says meanwhile. */
+    follow: (subject: RunSubject, after: number, signal: AbortSignal) => follow(subject, after, signal),
+
+    cancel: async ({ account, id }: RunSubject): Promise<Run> => {
+      const run = await store.requestCancel(account.id, id)
+      runner.live(id)?.cancel()
+      runner.wake(id)
+      return run
+    },
+
+    /** For a conversation, or while it runs. Throws `conflict` for a run that has ended. */
+    addMessage: async ({ account, id }: RunSubject, { text, mode = 'steer' }: AddMessage): Promise<Run> => {
+      const run = await store.find(account.id, id)
+      if (endedStates.includes(run.state))
+        throw new WarrenError('conflict', `run ${id} has ended: it is ${run.state}`, { details: { state: run.state } })
+      await store.addMessage(id, mode, redactor.text(text))
+      await store.requeue(id)
+      runner.live(id)?.notify(mode === 'interrupt')
+      runner.wake(id)
+      return await store.find(account.id, id)
+    },
+
+    /** Answers what a human was asked; the run goes on with it, or neither. Of two answers at once one is the first. */
+    answer: async ({ account, id }: RunSubject, approval: string, input: AnswerApproval): Promise<Run> => {
+      const run = await store.change(account.id, id, (current, entries) => {
+        const asked = stateOf(entries)?.approvals.get(approval)
+        if (!asked) throw new WarrenError('not_found', `run ${id} asks nothing with the id ${approval.slice(0, 64)}`)
+        if (asked.answer)
+          throw new WarrenError('conflict', `${approval} was answered already: ${asked.answer.decision}`)
+        if (current.state !== 'waiting')
+          throw new WarrenError('conflict', `run ${id} does not wait for an answer: it is ${current.state}`, {
+            details: { state: current.state },
+          })
+        const text = input.text === undefined ? {} : { text: redactor.text(input.text) }
+        const sign = (message: string) => createHmac('sha256', secret).update(message).digest('base64url')
+        return [
+          {
+            type: 'approval.answered',
+            data: signAnswer({ id, sign }, asked, { id: approval, decision: input.decision, by: account.id, ...text }),
+          },
+        ]
+      })
+      runner.wake(id)
+      return run
+    },
+
+    /** Does it again with what was recorded, and tells where it becomes another. */
+    replay: async ({ account, id }: RunSubject, input: ReplayRun): Promise<Replay> => {
+      await store.find(account.id, id)
+      const { agent, instructions, results } = input
+      const entries = await store.journal.read(id)
+      const recorded = entries[0]?.type === 'run.started' ? entries[0].data.spec : undefined
+      const base = agent === undefined ? recorded : await specOf(account, agent)
+      const spec = base && instructions !== undefined ? { ...base, instructions } : base
+      return await replay(entries, { redactor, ...(spec && { spec }), ...(results && { results }) })
+    },
+
+    fork: async ({ account, id }: RunSubject, { at, message }: BranchRun): Promise<Run> => {
+      const run = await forkRun({ store, hands: given.hands, now }, { account, id }, { at, ...cleaned(message) })
+      runner.wake(run.id)
+      return run
+    },
+
+    rollback: async ({ account, id }: RunSubject, { at, message }: BranchRun): Promise<Run> => {
+      const run = await rollbackRun({ store, hands: given.hands, now }, { account, id }, { at, ...cleaned(message) })
+      runner.wake(id)
+      return run
+    },
+
+    recover: (): Promise<void> => runner.start(),
+    forgetEnded: (before: Date, most: number): Promise<number> => store.forgetEnded(before, most),
+    close: (): Promise<void> => runner.close(),
+  }
+
+  function cleaned(message: string | undefined): { message?: string } {
+    return message === undefined ? {} : { message: redactor.text(message) }
+  }
+
+  async function* follow(
+    { account, id }: RunSubject,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ entry: Entry } | { delta: Delta } | { run: Run }> {
+    let seq = after
+    const deltas: Delta[] = []
+    let ring = () => {}
+    const onEntry = () => ring()
+    const onDelta = (delta: Delta) => {
+      deltas.push(delta)
+      ring()
+    }
+    runner.heard.on(`entry:${id}`, onEntry).on(`settled:${id}`, onEntry).on(`delta:${id}`, onDelta)
+    try {
+      for (;;) {
+        const heard = new Promise<void>((resolve) => {
+          ring = resolve
+        })
+        // The row first: what was written before it settled is read after it.
+        const run = await store.find(account.id, id)
+        const entries = await store.journal.read(id, { after: seq })
+        for (const delta of deltas.splice(0)) yield { delta }
+        for (const entry of entries) {
+          seq = entry.seq
+          yield { entry }
+        }
+        if (entries.length > 0) continue
+        if (run.state !== 'running' && run.state !== 'queued') return yield { run }
+        if (deltas.length > 0) continue
+        await Promise.race([heard, pause(1000, signal)])
+        signal.throwIfAborted()
+      }
+    } finally {
+      runner.heard.off(`entry:${id}`, onEntry).off(`settled:${id}`, onEntry).off(`delta:${id}`, onDelta)
+    }
+  }
+}
+
+export type AgentRuns = ReturnType<typeof createAgentRuns>
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const timer = AbortSignal.timeout(ms)
+  await once(AbortSignal.any([timer, signal]), 'abort')
+}

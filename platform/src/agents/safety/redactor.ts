@@ -1,0 +1,58 @@
+import { redact } from '../../models/wire/redact.ts'
+
+/** Lines such as `AWS_SECRET_ACCESS_KEY=…` of an environment, and fields such as `"password": "…"`. */
+const named =
+  /^((?:export )?[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)[A-Z0-9_]*=)(?!\s*$)\S.*$|((["'])(?:password|passwd|secret|client_secret|api_?key|access_?token|refresh_?token|private_?key)\3\s*:\s*)(["'])[^"'\n]{4,}\4/gim
+const shapes =
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}|\bwrn_\w{16,}/g
+/** Quick to ask of a whole entry: what it does not find, none of the above finds. */
+const suspicious =
+  /PRIVATE KEY|\bgh[pousr]_|github_pat_|AKIA|xox[abprs]-|wrn_|\b(?:sk|pk|rk|gsk|xai|r8|hf|nvapi)[-_]|AIza|Bearer\s|eyJ/
+const unstorable = /\\u0000|\\ud[89a-f]/i
+
+/** Takes secrets out of everything that is written down or shown to a model. One for each run. */
+export class Redactor {
+  readonly #values: readonly string[]
+
+  /** `values`: secrets that are known, such as the keys of models. */
+  constructor(values: readonly string[]) {
+    this.#values = values.filter((value) => value.length >= 6)
+  }
+
+  /** Text that a tool answers: also what is named like a secret. */
+  result(text: string): string {
+    const unnamed = text.replace(named, (_all, line?: string, field?: string, _quote?: string, quote = '"') =>
+      line === undefined ? `${field}${quote}[redacted]${quote}` : `${line}[redacted]`,
+    )
+    return this.text(unnamed)
+  }
+
+  text(text: string): string {
+    return redact(text, this.#values).replace(shapes, '[redacted]').replaceAll('\0', '\uFFFD').toWellFormed()
+  }
+
+  /** `value` without secrets and without what a database cannot keep. Mostly it is `value` itself. */
+  clean<T>(value: T): T {
+    const json = JSON.stringify(value)
+    const hit =
+      suspicious.test(json) || unstorable.test(json) || this.#values.some((secret) => json.includes(inJson(secret)))
+    return hit ? (this.#walk(value) as T) : value
+  }
+
+  #walk(value: unknown): unknown {
+    if (typeof value === 'string') return this.text(value)
+    if (Array.isArray(value)) return value.map((item) => this.#walk(item))
+    if (typeof value !== 'object' || value === null) return value
+    // Proofs of vendors are worth something only as they are.
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) => [
+        name,
+        name === 'signature' || name === 'extra' ? item : this.#walk(item),
+      ]),
+    )
+  }
+}
+
+function inJson(secret: string): string {
+  return JSON.stringify(secret).slice(1, -1)
+}

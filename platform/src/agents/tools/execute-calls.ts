@@ -1,0 +1,134 @@
+import type { ApprovalRequest } from '../journal/entry.ts'
+import { cacheKey, type OpenCall } from '../journal/run-state.ts'
+import type { Running } from '../loop/running.ts'
+import { type CallPlace, prepareCall } from './prepare-call.ts'
+import { ResourceLocks } from './resource-locks.ts'
+import { keyOf, runTool } from './run-tool.ts'
+import type { Tool } from './tool.ts'
+
+/*
+ * The life of a tool call. Where it is, is read from the journal.
+ *
+ *   validating ──▶ scheduled ─────────────────────▶ running ──▶ done | failed | cancelled | interrupted
+ *       │   │          ▲       (its resources are                      │
+ *       │   │          │ approve      free)                            ▼ the process was killed meanwhile
+ *       │   └──▶ awaiting_approval ──▶ denied              read, idempotent: running again
+ *       ▼              ▲                                   once: awaiting_approval, for nobody knows
+ *     failed           └───────────────────────────────────────────────┘
+ */
+
+/**
+ * Gives each open call of a step its result. Answers true where a human has to be asked first: all that could be done has been done
+ * by then, and the questions are recorded. Rejects only where the journal cannot be written.
+ */
+export async function executeCalls(run: Running, place: CallPlace): Promise<boolean> {
+  const { recorder, signal } = run
+  const { open } = recorder.state.threads.get(place.thread)!
+  const interruption = run.interruption()
+  const stop = AbortSignal.any([signal, interruption])
+  const locks = new ResourceLocks()
+  const requests: ApprovalRequest[] = []
+  const scheduled: Promise<void>[] = []
+  let changedDisk = false
+
+  for (const one of [...open.values()].filter(({ ended }) => !ended)) {
+    if (stop.aborted) {
+      endUnrun(run, place, one, {
+        status: signal.aborted ? 'cancelled' : 'interrupted',
+        text: 'It was cancelled before it began.',
+      })
+      continue
+    }
+    const then = run.replayed?.(place, one.call)
+    if (then && (then.status === 'cancelled' || then.status === 'interrupted')) {
+      endUnrun(run, place, one, then)
+      continue
+    }
+    const prepared = prepareCall(run, place, one)
+    if (prepared.next === 'end') endUnrun(run, place, one, prepared)
+    else if (prepared.next === 'ask') requests.push(prepared.request)
+    else {
+      if (prepared.tool.changesDisk) changedDisk = true
+      scheduled.push(execute(run, place, { one, tool: prepared.tool, locks, stop }))
+    }
+  }
+  // None is left alone by the failure of another: what they did has to be written down.
+  const outcomes = await Promise.allSettled(scheduled)
+  const broken = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (broken) throw broken.reason
+  if (changedDisk) run.checkpoint(place.step)
+  // Without it the results go to the disk together with the next question to the model.
+  if (requests.length === 0 || stop.aborted) return false
+  for (const request of requests) recorder.record({ type: 'approval.requested', data: request })
+  return true
+}
+
+interface Scheduled {
+  one: OpenCall
+  tool: Tool
+  locks: ResourceLocks
+  stop: AbortSignal
+}
+
+async function execute(run: Running, place: CallPlace, { one, tool, locks, stop }: Scheduled): Promise<void> {
+  const { recorder } = run
+  const { call } = one
+  const cached = isCached(tool) ? recorder.state.cache.get(cacheKey(call)) : undefined
+  if (cached !== undefined) return endUnrun(run, place, one, { status: 'done', text: cached, cached: true })
+
+  const release = await locks.acquire(resourcesOf(tool, call.arguments))
+  try {
+    if (stop.aborted)
+      return endUnrun(run, place, one, { status: 'cancelled', text: 'It was cancelled before it began.' })
+    const attempt = (one.started?.attempt ?? 0) + 1
+    const key = keyOf(run.id, place, call.id)
+    const { effect, name } = tool
+    recorder.record({ type: 'tool.started', data: { ...place, call: call.id, tool: name, effect, key, attempt } })
+    await recorder.flush(effect !== 'read')
+    const then = run.replayed?.(place, call)
+    const ended = then && !(tool.pure && !then.isChanged) ? then : await runTool(run, { tool, call, key, stop })
+    if (then?.usage) run.pot.take(then.usage)
+    recorder.record({
+      type: 'tool.ended',
+      data: { ...place, call: call.id, tool: name, effect, ...factOf(ended), attempts: ended.attempts + attempt - 1 },
+    })
+  } finally {
+    release()
+  }
+}
+
+function factOf({ isChanged: _, ...ended }: Awaited<ReturnType<typeof runTool>> & { isChanged?: boolean }) {
+  return ended
+}
+
+function endUnrun(
+  run: Running,
+  place: CallPlace,
+  { call, started }: OpenCall,
+  given: {
+    status: 'done' | 'failed' | 'cancelled' | 'interrupted' | 'unknown' | 'denied'
+    text: string
+    error?: string
+    cached?: boolean
+  },
+): void {
+  const effect = run.tools.get(call.name)?.effect ?? 'read'
+  const data = { ...place, call: call.id, tool: call.name, effect, ms: 0, attempts: started?.attempt ?? 0 }
+  // What was cancelled after it had begun elsewhere may have happened.
+  const status = started && given.status === 'cancelled' && effect === 'once' ? 'unknown' : given.status
+  const { text, error, cached } = given
+  run.recorder.record({
+    type: 'tool.ended',
+    data: { ...data, status, text, ...(error && { error }), ...(cached && { cached }) },
+  })
+}
+
+function isCached({ effect, cacheable, pure }: Tool): boolean {
+  return effect === 'read' && (cacheable ?? pure ?? false)
+}
+
+/** What a call needs for itself alone. */
+function resourcesOf({ name, effect, resources }: Tool, args: unknown): string[] {
+  if (resources) return resources(args as never)
+  return effect === 'read' ? [] : [`tool:${name}`]
+}

@@ -1,0 +1,110 @@
+import type { ApprovalRequest } from '../journal/entry.ts'
+import type { OpenCall, RunState } from '../journal/run-state.ts'
+import type { Running } from '../loop/running.ts'
+import { isGenuineAnswer, signRequest } from '../safety/approval.ts'
+import { decide } from '../safety/decide.ts'
+import { askHuman } from './ask-human.ts'
+import type { Tool } from './tool.ts'
+import { callFault } from './validate-call.ts'
+
+export interface CallPlace {
+  thread: string
+  step: number
+}
+
+type Prepared =
+  | { next: 'run'; tool: Tool }
+  | { next: 'ask'; request: ApprovalRequest }
+  | { next: 'end'; status: 'done' | 'failed' | 'denied' | 'unknown'; text: string; error?: string }
+
+/** What is to be done with a call: run it, ask a human first, or end it without running. */
+export function prepareCall(run: Running, place: CallPlace, { call, started }: OpenCall): Prepared {
+  const { state } = run.recorder
+  const last = state.threads.get(place.thread)!.messages.at(-1)
+  if (last?.role === 'assistant' && last.stopReason === 'length')
+    return {
+      next: 'end',
+      status: 'failed',
+      error: 'cut_off',
+      text: 'Not called: your answer was cut off by the limit of tokens. Write less at once.',
+    }
+  const fault = callFault(run.tools, call)
+  if (fault) return { next: 'end', status: 'failed', ...fault }
+  const tool = run.tools.get(call.name)!
+  const ask = (kind: ApprovalRequest['kind'], text: string): Prepared => ({
+    next: 'ask',
+    request: signRequest(run, {
+      id: run.newId(),
+      kind,
+      ...place,
+      call: call.id,
+      tool: tool.name,
+      text,
+      arguments: call.arguments,
+    }),
+  })
+  const answerOf = (kind: ApprovalRequest['kind']) =>
+    answered(run, state, { ...place, call: call.id, kind, arguments: call.arguments })
+
+  if (tool === askHuman) {
+    const answer = answerOf('question')
+    if (!answer) return ask('question', String(call.arguments.question))
+    if (answer.decision === 'deny')
+      return { next: 'end', status: 'denied', text: answer.text ?? 'Nobody wants to answer that.' }
+    return { next: 'end', status: 'done', text: answer.text ?? 'Yes.' }
+  }
+
+  const verdict = decide(state.started.spec.rules ?? [], call)
+  if (verdict.action === 'deny')
+    return { next: 'end', status: 'denied', error: 'denied', text: `Not allowed${because(verdict.reason)}` }
+  if (verdict.action === 'ask') {
+    const answer = answerOf('tool')
+    if (!answer) return ask('tool', `May ${tool.name} be called${because(verdict.reason)}`)
+    if (answer.decision !== 'approve')
+      return {
+        next: 'end',
+        status: 'denied',
+        error: 'denied',
+        text: `A human has refused this call${because(answer.text)}`,
+      }
+  }
+
+  if (started && tool.effect === 'once') {
+    const answer = answerOf('unknown_outcome')
+    if (!answer)
+      return ask(
+        'unknown_outcome',
+        `${tool.name} was begun when the platform was interrupted, and must not happen twice. Did it happen?`,
+      )
+    if (answer.decision === 'done') return { next: 'end', status: 'done', text: answer.text ?? 'It was done.' }
+    if (answer.decision !== 'retry' && answer.decision !== 'approve')
+      return {
+        next: 'end',
+        status: 'unknown',
+        error: 'unknown',
+        text: answer.text ?? 'Nobody knows whether this was done.',
+      }
+  }
+  return { next: 'run', tool }
+}
+
+function answered(
+  run: Running,
+  state: RunState,
+  wanted: Pick<ApprovalRequest, 'thread' | 'step' | 'call' | 'kind' | 'arguments'>,
+): { decision: string; text?: string } | undefined {
+  for (const request of state.approvals.values()) {
+    const isIt =
+      request.thread === wanted.thread &&
+      request.step === wanted.step &&
+      request.call === wanted.call &&
+      request.kind === wanted.kind
+    if (isIt && request.answer && isGenuineAnswer(run, { ...request, arguments: wanted.arguments }, request.answer))
+      return request.answer
+  }
+  return undefined
+}
+
+function because(reason: string | undefined): string {
+  return reason ? `: ${reason}` : '.'
+}

@@ -1,0 +1,148 @@
+import { hash } from 'node:crypto'
+import { WarrenError } from '../../errors.ts'
+import type { ToolCallPart } from '../../models/message.ts'
+import type { ToolEnded, ToolStatus } from '../journal/entry.ts'
+import type { Running } from '../loop/running.ts'
+import type { CallPlace } from './prepare-call.ts'
+import { mostKeptChars, mostShownChars, shorten } from './shorten.ts'
+import { type Tool, ToolError, type ToolResult } from './tool.ts'
+
+const defaultTimeoutMs = 120_000
+const defaultRetries = 2
+const retryMs = 250
+/** A handler that was told to stop has this long to say what it did. */
+const graceMs = 2000
+
+type Ran = Pick<
+  ToolEnded,
+  'status' | 'text' | 'ms' | 'attempts' | 'error' | 'stored' | 'storedChars' | 'changedDisk' | 'usage'
+>
+
+interface Attempted {
+  tool: Tool
+  call: ToolCallPart
+  key: string
+  stop: AbortSignal
+}
+
+/** The same for each attempt at a call, and for no other. */
+export function keyOf(runId: string, { thread, step }: CallPlace, call: string): string {
+  return hash('sha256', JSON.stringify([runId, thread, step, call]), 'hex').slice(0, 40)
+}
+
+/** Calls a tool until it answers, with its time limit and its retries. Never throws: what went wrong is the result. */
+export async function runTool(run: Running, given: Attempted): Promise<Ran> {
+  const { tool, stop } = given
+  const began = run.now()
+  const retries = tool.retries ?? (tool.effect === 'once' ? 0 : defaultRetries)
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await attemptCall(run, given)
+    const again = outcome.failure && attempt <= retries && mayRepeat(tool, outcome.failure) && !stop.aborted
+    if (!again) return { ...(await written(run, tool, outcome)), ms: run.now() - began, attempts: attempt }
+    await run.sleep(retryMs * 2 ** (attempt - 1), stop).catch(() => {})
+  }
+}
+
+interface Outcome {
+  status: ToolStatus
+  text: string
+  failure?: ToolError
+  usage?: ToolResult['usage']
+}
+
+async function attemptCall(run: Running, { tool, call, key, stop }: Attempted): Promise<Outcome> {
+  const limit = new AbortController()
+  const timeoutMs = tool.timeoutMs ?? defaultTimeoutMs
+  const timer = setTimeout(() => limit.abort(), timeoutMs)
+  const signal = AbortSignal.any([stop, limit.signal])
+  let late: NodeJS.Timeout | undefined
+  try {
+    const work = Promise.resolve(tool.handler({ runId: run.id, idempotencyKey: key, signal }, call.arguments as never))
+    // One that does not listen is left behind: the run goes on without it.
+    const left = new Promise<never>((_, reject) => {
+      const give = () => {
+        late = setTimeout(() => reject(new ToolError('timeout', 'it did not stop when it was told to')), graceMs)
+      }
+      signal.addEventListener('abort', give, { once: true })
+      if (signal.aborted) give()
+    })
+    const result = await Promise.race([work, left])
+    const { text, isError, usage } =
+      typeof result === 'string' ? { text: result, isError: false, usage: undefined } : result
+    return { status: isError ? 'failed' : 'done', text: String(text), ...(usage && { usage }) }
+  } catch (error) {
+    return failureOf(error, {
+      tool,
+      timeoutMs,
+      timedOut: limit.signal.aborted,
+      stopped: stop.aborted,
+      cancelled: run.signal.aborted,
+    })
+  } finally {
+    clearTimeout(timer)
+    clearTimeout(late)
+  }
+}
+
+function failureOf(
+  error: unknown,
+  {
+    tool,
+    timeoutMs,
+    timedOut,
+    stopped,
+    cancelled,
+  }: { tool: Tool; timeoutMs: number; timedOut: boolean; stopped: boolean; cancelled: boolean },
+): Outcome {
+  const failure = classify(error)
+  const unknown = tool.effect === 'once' && failure.happened
+  if (stopped) {
+    const what = cancelled ? 'cancelled' : 'interrupted'
+    return {
+      status: unknown ? 'unknown' : what,
+      text: unknown ? `It was ${what}, and it is not known whether it happened.` : `It was ${what}.`,
+    }
+  }
+  if (timedOut) {
+    const text = `${tool.name} was not done after ${timeoutMs / 1000} s${unknown ? ', and it is not known whether it happened' : ''}.`
+    return { status: unknown ? 'unknown' : 'failed', text, failure: new ToolError('timeout', text) }
+  }
+  return { status: 'failed', text: `${tool.name} failed: ${failure.message}`, failure }
+}
+
+function classify(error: unknown): ToolError {
+  if (error instanceof ToolError) return error
+  if (error instanceof WarrenError) {
+    const transient = ['unavailable', 'timeout', 'limit_exceeded'].includes(error.code)
+    const hint = error.hint ? ` ${error.hint}` : ''
+    return new ToolError(error.code, `${error.message}.${hint}`, { transient, happened: transient, cause: error })
+  }
+  return new ToolError('thrown', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+function mayRepeat({ effect }: Tool, { transient, happened, code }: ToolError): boolean {
+  return code !== 'timeout' && transient && (effect !== 'once' || !happened)
+}
+
+/** Without secrets, and short enough to be read: what is longer is kept whole beside it. */
+async function written(
+  run: Running,
+  tool: Tool,
+  { status, text, failure, usage }: Outcome,
+): Promise<Omit<Ran, 'ms' | 'attempts'>> {
+  const clean = run.redactor.result(text.length > mostKeptChars ? text.slice(0, mostKeptChars) : text)
+  const base = {
+    status,
+    ...(failure && { error: failure.code }),
+    ...(usage && { usage }),
+    ...(tool.changesDisk && { changedDisk: true }),
+  }
+  if (clean.length <= mostShownChars) return { ...base, text: clean }
+  const stored = await run.recorder.keep(clean)
+  return {
+    ...base,
+    text: shorten(clean, { handle: stored, dropped: text.length - clean.length }),
+    stored,
+    storedChars: clean.length,
+  }
+}

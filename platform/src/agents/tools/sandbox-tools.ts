@@ -1,0 +1,136 @@
+import type { Account } from '../../accounts/account.ts'
+import type { Execution } from '../../sandboxes/execute.ts'
+import type { Execute } from '../../sandboxes/program.ts'
+import type { RunSandbox, SandboxHands } from './run-sandbox.ts'
+import { type Tool, type ToolContext, ToolError, type ToolResult } from './tool.ts'
+
+export interface InSandbox {
+  hands: Pick<SandboxHands, 'execute' | 'running'>
+  account: Account
+  sandbox: RunSandbox
+}
+
+const seconds = { type: 'number', exclusiveMinimum: 0, maximum: 600, description: 'Seconds; default 60.' }
+const path = { type: 'string', minLength: 1, maxLength: 4096, description: "Absolute, or relative to the user's home." }
+const mostReadBytes = 4 * 1024 * 1024
+
+/** Tools that run in the sandbox of the run, and see nothing but it. */
+export function sandboxTools(inside: InSandbox): Tool[] {
+  return [
+    {
+      name: 'shell',
+      description:
+        'Runs a line of /bin/sh in your sandbox. Answers its output and exit code. Files last between calls, variables do not.',
+      inputSchema: object(
+        { command: { type: 'string', minLength: 1, maxLength: 100_000 }, cwd: path, timeout: seconds },
+        ['command'],
+      ),
+      effect: 'once',
+      changesDisk: true,
+      timeoutMs: 620_000,
+      resources: () => ['sandbox'],
+      handler: async (context, { command, cwd, timeout = 60 }: { command: string; cwd?: string; timeout?: number }) =>
+        shown(await execute(inside, context, { command, timeout, ...(cwd && { cwd }) })),
+    },
+    {
+      name: 'run_code',
+      description:
+        'Runs a program in your sandbox, from its source code. Answers what it prints. Each call begins anew; files last.',
+      inputSchema: object(
+        {
+          code: { type: 'string', minLength: 1, maxLength: 500_000 },
+          language: { enum: ['python', 'javascript', 'typescript', 'bash'] },
+          timeout: seconds,
+        },
+        ['code', 'language'],
+      ),
+      effect: 'once',
+      changesDisk: true,
+      timeoutMs: 620_000,
+      resources: () => ['sandbox'],
+      handler: async (context, { timeout = 60, ...program }: Pick<Execute, 'code' | 'language' | 'timeout'>) =>
+        shown(await execute(inside, context, { ...program, timeout })),
+    },
+    {
+      name: 'read_file',
+      description: 'Reads a text file of your sandbox.',
+      inputSchema: object({ path }, ['path']),
+      effect: 'read',
+      resources: ({ path: file }: { path: string }) => [`file:${file}`],
+      handler: async (context, { path: file }: { path: string }) =>
+        (await readFile(inside, context, file)).toString('utf8'),
+    },
+    {
+      name: 'write_file',
+      description: 'Writes a text file of your sandbox; what was in it before is gone. Folders above it are made.',
+      inputSchema: object({ path, content: { type: 'string', maxLength: 1_000_000 } }, ['path', 'content']),
+      effect: 'idempotent',
+      changesDisk: true,
+      resources: ({ path: file }: { path: string }) => [`file:${file}`],
+      handler: async (context, { path: file, content }: { path: string; content: string }) => {
+        const guest = await guestOf(inside)
+        const { size } = await guest.files.write(
+          file,
+          Buffer.from(content),
+          { parents: true, atomic: true },
+          context.signal,
+        )
+        return `${file} has ${size} bytes.`
+      },
+    },
+    {
+      name: 'list_files',
+      description: 'Lists a folder of your sandbox.',
+      inputSchema: object({ path, depth: { type: 'integer', minimum: 1, maximum: 10 } }, ['path']),
+      effect: 'read',
+      handler: async (context, { path: folder, depth = 1 }: { path: string; depth?: number }) => {
+        const guest = await guestOf(inside)
+        const lines: string[] = []
+        for await (const { path: entry, type, size } of guest.files.list(folder, { depth }, context.signal)) {
+          lines.push(`${type === 'directory' ? 'd' : '-'} ${String(size).padStart(10)} ${entry}`)
+          if (lines.length >= 5000) break
+        }
+        return lines.join('\n') || 'The folder is empty.'
+      },
+    },
+  ]
+}
+
+export function object(properties: Record<string, unknown>, required: string[]): Record<string, unknown> {
+  return { type: 'object', properties, required, additionalProperties: false }
+}
+
+export async function execute(inside: InSandbox, { signal }: ToolContext, input: Execute): Promise<Execution> {
+  const id = await inside.sandbox.id()
+  signal.throwIfAborted()
+  return await inside.hands.execute({ account: inside.account, id }, input, signal)
+}
+
+async function guestOf({ hands, account, sandbox }: InSandbox) {
+  const { guest } = await hands.running({ account, id: await sandbox.id() })
+  return guest
+}
+
+async function readFile(inside: InSandbox, { signal }: ToolContext, file: string): Promise<Buffer> {
+  const guest = await guestOf(inside)
+  const { stat, stream } = await guest.files.read(file, { length: mostReadBytes }, signal)
+  if (stat.type === 'directory') {
+    stream.destroy()
+    throw new ToolError('invalid_request', `${file} is a folder`, { happened: false })
+  }
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+function shown({ stdout, stderr, exitCode, signal, reason }: Execution): ToolResult {
+  const ends = {
+    exited: `Exit code ${exitCode}.`,
+    signaled: `It was ended by signal ${signal}.`,
+    timeout: 'It was ended since its time was over.',
+    out_of_memory: 'It was ended since the memory was used up.',
+  }
+  const error = stderr ? `${stdout ? '\n' : ''}[standard error]\n${stderr}` : ''
+  const text = `${stdout}${error}${stdout || stderr ? '\n' : ''}[${ends[reason]}]`
+  return { text, isError: reason !== 'exited' || exitCode !== 0 }
+}

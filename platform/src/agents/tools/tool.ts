@@ -1,0 +1,62 @@
+import type { Cost } from '../journal/entry.ts'
+
+/**
+ * What repeating a call does. `read`: nothing. `idempotent`: no more than the first time, by its key. `once`: it must not happen
+ * twice, so where nobody knows whether it happened a human is asked.
+ */
+export type Effect = 'read' | 'idempotent' | 'once'
+
+export interface Tool {
+  name: string
+  description: string
+  /** JSON Schema of the arguments: an object. */
+  inputSchema: Record<string, unknown>
+  effect: Effect
+  /** What a call uses alone, such as `file:/a`. Calls that share none run at the same time. Default: nothing for `read`, all else in order. */
+  resources?: (args: never) => string[]
+  timeoutMs?: number
+  /** How often it is tried again after a failure that may pass. */
+  retries?: number
+  /** The same arguments have the same result, whenever and wherever: replay computes it anew. */
+  pure?: boolean
+  /** Whether a result may be used again in the same run until something was changed. Default: for what is pure. */
+  cacheable?: boolean
+  /** It may change the disk of the sandbox. */
+  changesDisk?: boolean
+  handler: (context: ToolContext, args: never) => Promise<ToolResult | string>
+}
+
+export interface ToolResult {
+  text: string
+  /** The call was understood and done, and what it answers is a failure: for the model to see. */
+  isError?: boolean
+  usage?: Cost
+}
+
+/** What a handler is given beside its arguments. */
+export interface ToolContext {
+  runId: string
+  /** The same for each attempt at the same call, in this process or the next. */
+  idempotencyKey: string
+  signal: AbortSignal
+}
+
+/** A failure with its class. `transient`: trying again may help. */
+export class ToolError extends Error {
+  override readonly name = 'ToolError'
+  readonly code: string
+  readonly transient: boolean
+  /** Whether anything may have happened. */
+  readonly happened: boolean
+
+  constructor(
+    code: string,
+    message: string,
+    options: { transient?: boolean; happened?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.transient = options.transient ?? false
+    this.happened = options.happened ?? true
+  }
+}

@@ -1,0 +1,57 @@
+import { hash } from 'node:crypto'
+import { askHuman } from './ask-human.ts'
+import { calculator } from './calculator.ts'
+import { factTools } from './facts.ts'
+import { httpGet } from './http-get.ts'
+import { readResult } from './read-result.ts'
+import { type InSandbox, sandboxTools } from './sandbox-tools.ts'
+import { type SpawnRun, spawnAgent } from './spawn-agent.ts'
+import type { Tool } from './tool.ts'
+
+/** The tools that an agent can name. */
+export const builtInTools = [
+  'calculator',
+  'http_get',
+  'shell',
+  'run_code',
+  'read_file',
+  'write_file',
+  'list_files',
+  'remember',
+  'recall',
+  'ask_human',
+  'spawn_agent',
+] as const
+
+export type FactDeps = Parameters<typeof factTools>[0]
+
+export interface ToolboxOptions {
+  inside: InSandbox
+  facts: Parameters<typeof factTools>
+  results: Parameters<typeof readResult>[0]
+  spawn: SpawnRun
+}
+
+/** The named tools, in the order of their names: what a model is told stays the same to the byte. */
+export function toolbox(
+  names: readonly string[],
+  { inside, facts, results, spawn }: ToolboxOptions,
+): Map<string, Tool> {
+  const all = [
+    calculator,
+    askHuman,
+    httpGet(inside),
+    ...sandboxTools(inside),
+    ...factTools(...facts),
+    spawnAgent(spawn),
+  ]
+  const chosen = all.filter(({ name }) => names.includes(name))
+  if (chosen.length > 0) chosen.push(readResult(results))
+  return new Map(chosen.sort((a, b) => (a.name < b.name ? -1 : 1)).map((tool) => [tool.name, tool]))
+}
+
+/** Changes with whatever a model is told of the tools. */
+export function digestOf(tools: ReadonlyMap<string, Tool>): string {
+  const told = [...tools.values()].map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))
+  return hash('sha256', JSON.stringify(told), 'base64')
+}

@@ -1,0 +1,69 @@
+import { list, oneOf, setting } from './setting.ts'
+
+/** What an operator can set about the models of agents. */
+export const agentSettings = {
+  model: setting<string | undefined>({
+    name: 'models.model',
+    env: 'WARREN_MODEL',
+    default: undefined,
+    meaning:
+      'Name of the model that agents think with, such as gpt-5.1 or claude-sonnet-4-5. Without one they have their scripts alone.',
+    parse: (text) => text,
+  }),
+  smallModel: setting<string | undefined>({
+    name: 'models.smallModel',
+    env: 'WARREN_MODEL_SMALL',
+    default: undefined,
+    meaning: 'Name of a smaller model of the same vendor, which plans. Default: that of WARREN_MODEL.',
+    parse: (text) => text,
+  }),
+  modelApi: setting<'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini'>({
+    name: 'models.api',
+    env: 'WARREN_MODEL_API',
+    default: 'openai-chat',
+    meaning: 'What its vendor speaks: openai-chat, openai-responses, anthropic or gemini.',
+    parse: oneOf('openai-chat', 'openai-responses', 'anthropic', 'gemini'),
+  }),
+  modelVendor: setting<
+    'openai' | 'deepseek' | 'qwen' | 'kimi' | 'vllm' | 'ollama' | 'openrouter' | 'compatible' | undefined
+  >({
+    name: 'models.vendor',
+    env: 'WARREN_MODEL_VENDOR',
+    default: undefined,
+    meaning:
+      'Who speaks openai-chat there: openai, deepseek, qwen, kimi, vllm, ollama, openrouter or compatible. Default: openai, or compatible with WARREN_MODEL_URL.',
+    parse: oneOf('openai', 'deepseek', 'qwen', 'kimi', 'vllm', 'ollama', 'openrouter', 'compatible'),
+  }),
+  modelUrl: setting<string | undefined>({
+    name: 'models.url',
+    env: 'WARREN_MODEL_URL',
+    default: undefined,
+    meaning: 'Base address of the API, such as http://127.0.0.1:11434/v1. Default: that of the vendor.',
+    parse: (text) => {
+      if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+        throw new RangeError('an address that begins with http:// or https://')
+      return text
+    },
+  }),
+  modelKeys: setting<string[]>({
+    name: 'models.keys',
+    env: 'WARREN_MODEL_KEYS',
+    default: [],
+    meaning: 'Keys of the vendor, with commas between; they are used in turn, written nowhere and shown to nobody.',
+    parse: list,
+  }),
+  modelPrices: setting<{ input: number; output: number; cachedInput?: number } | undefined>({
+    name: 'models.prices',
+    env: 'WARREN_MODEL_PRICES',
+    default: undefined,
+    meaning:
+      'US dollars for a million tokens, as input,output or input,output,cached input: what budgets in money are computed from.',
+    parse: (text) => {
+      const [input = Number.NaN, output = Number.NaN, cachedInput, ...more] = text.split(',').map(Number)
+      const given = [input, output, ...(cachedInput === undefined ? [] : [cachedInput])]
+      if (more.length > 0 || given.some((price) => !(price >= 0)))
+        throw new RangeError('two or three numbers such as 2.5,10,1.25')
+      return { input, output, ...(cachedInput !== undefined && { cachedInput }) }
+    },
+  }),
+}

@@ -1,0 +1,79 @@
+import type { Transport } from './transport.ts'
+
+/** An agent: a model, instructions, tools, rules and limits. The fields are those of the schema AgentSpec of the server. */
+export interface AgentSpec {
+  name: string
+  description?: string
+  instructions?: string
+  /** `default`, `scripted`, or a name of a model of the operator's vendor. */
+  model?: string
+  planner?: string
+  script?: Record<string, unknown>[]
+  tools?: string[]
+  policy?: 'react' | 'plan'
+  limits?: {
+    maxSteps?: number
+    deadlineSeconds?: number
+    maxTokens?: number
+    maxUsd?: number
+    maxRepeats?: number
+    maxInvalidCalls?: number
+  }
+  rules?: {
+    tool: string
+    arguments?: Record<string, string>
+    action: 'allow' | 'ask' | 'deny'
+    priority?: number
+    reason?: string
+  }[]
+  completion?: { matches: string; attempts?: number }
+  /** US dollars for a million tokens. */
+  prices?: { input: number; output: number; cachedInput?: number }
+  sandbox?: {
+    template?: string
+    network?: { internet?: boolean; allow?: string[]; deny?: string[]; bandwidthMbps?: number }
+    memoryMb?: number
+    diskMb?: number
+  }
+  checkpoints?: boolean
+  durability?: 'every' | 'effects'
+}
+
+export interface AgentInfo {
+  spec: AgentSpec
+  /** It comes with the platform. */
+  builtIn: boolean
+  updatedAt: string
+}
+
+/** The agents of an account. */
+export class Agents {
+  readonly #transport: Transport
+
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /** Makes an agent, or gives one another definition. Throws `invalid_request` for what cannot work. */
+  put(spec: AgentSpec): Promise<AgentInfo> {
+    return this.#transport.json('PUT', pathOf(spec.name), { json: spec })
+  }
+
+  /** Throws `not_found` when there is none. */
+  get(name: string): Promise<AgentInfo> {
+    return this.#transport.json('GET', pathOf(name))
+  }
+
+  async list(): Promise<AgentInfo[]> {
+    return (await this.#transport.json<{ agents: AgentInfo[] }>('GET', '/v1/agents')).agents
+  }
+
+  /** Its runs stay. */
+  delete(name: string): Promise<void> {
+    return this.#transport.done('DELETE', pathOf(name))
+  }
+}
+
+function pathOf(name: string): string {
+  return `/v1/agents/${encodeURIComponent(name)}`
+}
