@@ -26,10 +26,14 @@ const named: Record<string, string> = {
     port: '80',
   },
   ...{ volume: theirs.volume, volumeID: theirs.volume, key: theirs.key, serviceAccount: theirs.service, path: '' },
+  ...{ secret: theirs.secret, secretID: theirs.secret, webhook: theirs.webhook, queue: theirs.queue },
   ...{ name: theirs.template, templateID: theirs.template, alias: theirs.templateName, build: theirs.build },
   ...{ buildID: theirs.build, session: theirs.session, organisation: 'org0', teamID: 'org0', user: theirs.user },
   ...{ invitation: theirs.invitation, hash: '0'.repeat(64) },
 }
+
+const ofSnapshot = { id: theirs.snapshot }
+const ofFunction = { name: theirs.functionName, id: theirs.schedule }
 
 test('every address of the REST API answers 404 for what is of another organisation', async () => {
   const before = await state()
@@ -38,7 +42,10 @@ test('every address of the REST API answers 404 for what is of another organisat
     // Uploads are named by their content, in the organisation of who asks.
     if (!path.includes('{') || path.includes('/uploads/')) continue
     for (const [method, operation] of Object.entries<Answer>(methods)) {
-      const target = path.startsWith('/v1/snapshots') ? filled(path, { id: theirs.snapshot }) : filled(path)
+      // These make one of the caller's own.
+      if (method === 'put' && ['/v1/queues/{queue}', '/v1/functions/{name}'].includes(path)) continue
+      const own = path.startsWith('/v1/functions') ? ofFunction : path.startsWith('/v1/snapshots') ? ofSnapshot : {}
+      const target = filled(path, own)
       const { status, text } = await asked(
         method,
         target + queryOf(operation),
@@ -71,7 +78,7 @@ test('every address of E2B answers 404 for what is of another organisation', asy
   }
   for (const [method, body] of [
     ['post', { target: `${theirs.templateName}:default`, tags: ['mine'] }],
-    ['delete', { name: theirs.templateName, tags: ['default'] }],
+    ['delete', { name: theirs.templateName, tags: ['other'] }],
   ] as const) {
     const { status, text } = await asked(method, '/templates/tags', JSON.stringify(body))
     assert.equal(status, 404, `${method} /templates/tags: ${status} ${text}`)
@@ -151,13 +158,22 @@ async function thingsOf() {
     60_000,
   )
   const key = (await platform.json('POST', '/v1/keys', { name: 'their key' })).id
+  const secretName = 'THEIR_SECRET'
+  const secret = (await platform.json('POST', '/v1/secrets', { name: secretName, value: 'of theirs' })).id
+  const webhook = (await platform.json('POST', '/v1/webhooks', { url: 'https://1.1.1.1/hook' })).id
+  const queue = 'their-queue'
+  await platform.json('PUT', `/v1/queues/${queue}`, {})
+  const functionName = 'their-function'
+  const source = Buffer.from('export default async () => 1').toString('base64')
+  await platform.json('PUT', `/v1/functions/${functionName}`, { runtime: 'node24', files: { 'index.js': source } })
+  const schedule = (await platform.json('POST', `/v1/functions/${functionName}/schedules`, { cron: '0 0 1 1 *' })).id
   const service = (await platform.json('POST', '/v1/service-accounts', { name: 'their robot', role: 'viewer' })).id
   const invite = (email: string) => platform.json('POST', '/v1/orgs/org0/invitations', { email, role: 'viewer' })
   const invitation = (await invite('later@example.com')).id
   const { userId: user, sessionId: session } = await joined((await invite('their@example.com')).link)
   return {
     ...{ sandbox, process, context, snapshot, volume, volumeName, template, templateName, build },
-    ...{ key, service, invitation, user, session },
+    ...{ key, service, invitation, user, session, secret, secretName, webhook, queue, functionName, schedule },
   }
 }
 
@@ -246,11 +262,16 @@ function sample(schema: Answer, name: string): unknown {
   if (schema.enum) return schema.enum[0]
   if (schema.anyOf) return sample(schema.anyOf[0], name)
   if (schema.type === 'object')
-    return Object.fromEntries((schema.required ?? []).map((one: string) => [one, sample(schema.properties[one], one)]))
+    return Object.fromEntries(namesIn(schema).map((one: string) => [one, sample(schema.properties[one], one)]))
   if (schema.type === 'array') return Array.from({ length: schema.minItems ?? 0 }, () => sample(schema.items, name))
   if (schema.type === 'integer' || schema.type === 'number') return schema.minimum ?? 1
   if (schema.type === 'boolean') return false
-  return { email: 'a@example.com', mode: '0644', signal: 'SIGTERM' }[name] ?? '/tmp/x'
+  return { email: 'a@example.com', mode: '0644', signal: 'SIGTERM', id: '1' }[name] ?? '/tmp/x'
+}
+
+/** Those that have to be there, and one where any has to be. */
+function namesIn({ required = [], minProperties = 0, properties = {} }: Answer): string[] {
+  return required.length >= minProperties ? required : Object.keys(properties).slice(0, minProperties)
 }
 
 /** Method and path of each route of E2B's door that names something, as the sources have them. */
@@ -263,7 +284,7 @@ function e2bRoutes(): [method: string, path: string][] {
     const loops = [...source.matchAll(/for \(const path of \[([^\]]+)\]/g)]
     const route = /\.(get|post|put|patch|delete)(?:<[^()]*>)?\(\s*(?:'([^']+)'|`([^`]+)`|path\b)/g
     for (const { index, 1: method, 2: plain, 3: versioned } of source.matchAll(route)) {
-      const inLoop = loops.findLast((loop) => loop.index < index)?.[1]!.match(/[^' ,]+(?=')/g)
+      const inLoop = loops.findLast((loop) => loop.index < index)?.[1]?.match(/[^' ,]+(?=')/g)
       const prefixed = ['/sandboxes', '/v2/sandboxes'].map((prefix) => versioned?.replace(/\$\{prefix\}/, prefix))
       for (const path of plain ? [plain] : versioned ? prefixed : (inLoop ?? [])) found.push([method!, path!])
     }
@@ -273,6 +294,7 @@ function e2bRoutes(): [method: string, path: string][] {
 
 function e2bBody(path: string): string | undefined {
   if (path.endsWith('/timeout')) return '{"timeout":60}'
+  if (path.startsWith('/secrets/')) return '{"value":"x"}'
   if (/\/(api-keys)\//.test(path)) return '{"name":"mine"}'
   if (/\/builds\/:buildID$/.test(path)) return '{"fromImage":"base","steps":[]}'
   if (/\/(pause|resume|connect|fork|network|refreshes|snapshots)$/.test(path)) return '{}'
@@ -292,6 +314,7 @@ async function state(): Promise<unknown> {
     volumes: await platform.json('GET', '/v1/volumes'),
     templates: await platform.json('GET', `/v1/templates/${theirs.template}`),
     keys: (await platform.json('GET', '/v1/keys')).keys.map(({ id, name }: Answer) => [id, name]),
+    secrets: await platform.json('GET', '/v1/secrets'),
     services: await platform.json('GET', '/v1/service-accounts'),
     members: await platform.json('GET', '/v1/orgs/org0/members'),
     invitations: await platform.json('GET', '/v1/orgs/org0/invitations'),
