@@ -36,6 +36,13 @@ const named: Record<string, string> = {
 
 const ofSnapshot = { id: theirs.snapshot }
 const ofFunction = { name: theirs.functionName, id: theirs.schedule }
+const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none' }
+
+const owned: [RegExp, Record<string, string>][] = [
+  [/^\/v1\/functions/, ofFunction],
+  [/^\/v1\/snapshots/, ofSnapshot],
+  [/^\/v1\/(agents|runs|sessions)/, ofAgent],
+]
 
 test('every address of the REST API answers 404 for what is of another organisation', async () => {
   const before = await state()
@@ -47,8 +54,9 @@ test('every address of the REST API answers 404 for what is of another organisat
       // What only the operator may is refused to everybody else whatever it names; what providers send names no organisation.
       if (operation['x-permission'] === 'platform:manage' || path === '/v1/billing/notices/{provider}') continue
       // These make one of the caller's own.
-      if (method === 'put' && ['/v1/queues/{queue}', '/v1/functions/{name}'].includes(path)) continue
-      const own = path.startsWith('/v1/functions') ? ofFunction : path.startsWith('/v1/snapshots') ? ofSnapshot : {}
+      const makes = ['/v1/queues/{queue}', '/v1/functions/{name}', '/v1/agents/{name}']
+      if (method === 'put' && makes.includes(path)) continue
+      const own = owned.find(([pattern]) => pattern.test(path))?.[1]
       const target = filled(path, own)
       const { status, text } = await asked(
         method,
@@ -172,13 +180,30 @@ async function thingsOf() {
   const source = Buffer.from('export default async () => 1').toString('base64')
   await platform.json('PUT', `/v1/functions/${functionName}`, { runtime: 'node24', files: { 'index.js': source } })
   const schedule = (await platform.json('POST', `/v1/functions/${functionName}/schedules`, { cron: '0 0 1 1 *' })).id
+  const agent = 'their-agent'
+  await platform.json('PUT', `/v1/agents/${agent}`, { name: agent, script: [{ text: 'of theirs' }] })
+  const conversation = (await platform.json('POST', '/v1/sessions', { agent })).runId
   const service = (await platform.json('POST', '/v1/service-accounts', { name: 'their robot', role: 'viewer' })).id
   const invite = (email: string) => platform.json('POST', '/v1/orgs/org0/invitations', { email, role: 'viewer' })
   const invitation = (await invite('later@example.com')).id
   const { userId: user, sessionId: session } = await joined((await invite('their@example.com')).link)
   return {
     ...{ sandbox, process, context, snapshot, volume, volumeName, template, templateName, build },
-    ...{ key, service, invitation, user, session, secret, secretName, webhook, queue, functionName, schedule },
+    ...{
+      key,
+      service,
+      invitation,
+      user,
+      session,
+      secret,
+      secretName,
+      webhook,
+      queue,
+      functionName,
+      schedule,
+      agent,
+      conversation,
+    },
   }
 }
 
