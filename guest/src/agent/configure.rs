@@ -44,7 +44,16 @@ pub fn configure(agent: &Agent, fields: &Fields) -> Outcome<Vec<u8>> {
             set.map_err(|error| Failure::from_errno(errno_of(&error), format!("cannot set {}", file)))?;
         }
     }
+    if let Some(most) = fields.number(14)? {
+        limit(libc::RLIMIT_NOFILE, most).map_err(|errno| Failure::from_errno(errno, "cannot limit open files"))?;
+    }
     Ok(Vec::new())
+}
+
+/// For us and every program that we start from now on.
+pub fn limit(resource: libc::c_int, most: u64) -> Result<(), Errno> {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    check(unsafe { libc::setrlimit(resource, &limit) }).map(drop)
 }
 
 /// A copy of a sandbox is another machine than what it was copied from. One that has no such id needs none.

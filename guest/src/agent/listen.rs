@@ -1,3 +1,4 @@
+use super::configure::limit;
 use super::workers::{self, Source};
 use super::{reaper, Agent};
 use crate::descendants::kill_descendants;
@@ -5,7 +6,7 @@ use crate::init::LimitGroup;
 use crate::libc;
 use crate::signals::Signals;
 use crate::syscalls::{
-    become_subreaper, check, close_from, describe, errno_of, filter_system_calls, set_close_on_exec, set_signal_action,
+    become_subreaper, close_from, describe, errno_of, filter_system_calls, set_close_on_exec, set_signal_action,
     Errno,
 };
 use std::fs::File;
@@ -60,6 +61,8 @@ pub fn main(arguments: &[String]) -> i32 {
 /// The agent of a microVM, which is its first process already: connections come over the serial line.
 pub fn serve_line(connections: Receiver<UnixStream>, limits: Option<LimitGroup>) -> i32 {
     protect_from_programs();
+    // In a container the keeper has seen to that.
+    let _ = limit(libc::RLIMIT_CORE, 0);
     settle_in();
     run(Served { source: Source::Line(Mutex::new(connections)), listens_at: None, limits, keeper: -1 })
 }
@@ -153,8 +156,7 @@ fn descriptor(option: &str, value: &str) -> Result<RawFd, String> {
 
 fn confine(filter_fd: Option<RawFd>, max_processes: Option<u64>) -> Result<(), String> {
     if let Some(most) = max_processes {
-        let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
-        check(unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &limit) })
+        limit(libc::RLIMIT_NPROC, most)
             .map_err(|errno| format!("cannot limit processes: {}", describe(errno)))?;
     }
     if let Some(fd) = filter_fd {

@@ -59,9 +59,10 @@ export interface GuestSettings {
   /** Unix milliseconds. */
   clockMs?: number
   machineId?: string
-  /** These two only where the agent keeps the limits itself. */
+  /** These three only where the agent keeps the limits itself. */
   maxProcesses?: number
   memoryMb?: number
+  maxOpenFiles?: number
 }
 
 export interface GuestClientOptions {
@@ -241,9 +242,10 @@ export class GuestClient {
       1,
       `${key}=${value}`,
     ])
-    const { seed, hostname, clockMs, machineId, maxProcesses, memoryMb } = settings
+    const { seed, hostname, clockMs, machineId, maxProcesses, memoryMb, maxOpenFiles } = settings
     fields.push([3, seed], [4, hostname], [5, settings.env ? undefined : 1], [6, machineId])
     fields.push([10, clockMs && clockMs * 1000], [12, maxProcesses], [13, memoryMb && memoryMb * 1024 * 1024])
+    fields.push([14, maxOpenFiles])
     await this.#call(kind.configure, fields)
   }
 

@@ -246,8 +246,8 @@ async function warmUp({ agent }: DriverInstance, signal: AbortSignal): Promise<v
 type Settings = Parameters<GuestClient['configure']>[0]
 
 /** What a machine that begins gets beside: a name and an id, and its limits, which its own kernel keeps. */
-function beginning({ limits: { maxProcesses, memoryMb } }: InstanceSpec): Settings {
-  return { hostname: 'sandbox', machineId: randomBytes(16).toString('hex'), maxProcesses, memoryMb }
+function beginning({ limits: { maxProcesses, memoryMb, maxOpenFiles } }: InstanceSpec): Settings {
+  return { hostname: 'sandbox', machineId: randomBytes(16).toString('hex'), maxProcesses, memoryMb, maxOpenFiles }
 }
 
 /** Gives it what no copy must share with the others, and the time. On rejection nothing of it is left but what remains. */
