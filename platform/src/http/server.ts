@@ -85,6 +85,7 @@ import { openApi } from './openapi.ts'
 import { places } from './places.ts'
 import { Problem, problemOf, retryAfterOf } from './problem.ts'
 import { hangUpAfter } from './refuse-upgrade.ts'
+import { buildSerializer } from './serialization.ts'
 import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
 import { TlsEntrance } from './tls/tls-entrance.ts'
@@ -171,7 +172,9 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
         .header('x-request-id', request.id)
         .send(problem.body as never)
     },
-    schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
+    schemaController: {
+      compilersFactory: { buildValidator: buildValidator as never, buildSerializer: buildSerializer as never },
+    },
     schemaErrorFormatter: (errors, part) => describeViolation(errors as never, part),
   })
   const allowed = knownMethods(app)

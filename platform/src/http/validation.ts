@@ -6,6 +6,9 @@ const formats: Options['formats'] = {
   'date-time': true,
 }
 
+/** As fastify wants it: what was wrong is a property of the function. */
+type Validate = ((data: unknown) => boolean) & { errors?: ErrorObject[] | null }
+
 interface RouteSchema {
   schema: unknown
   httpPart?: string
@@ -15,7 +18,7 @@ interface RouteSchema {
  * Validators for fastify. A body is taken as it is: a number is no string, an unknown field is an error. Queries and
  * paths are text by nature, so there "5" is the number 5.
  */
-export function buildValidator(named: Record<string, unknown>): (route: RouteSchema) => ValidateFunction {
+export function buildValidator(named: Record<string, unknown>): (route: RouteSchema) => Validate {
   const options: Options = {
     strict: false,
     allErrors: false,
@@ -30,7 +33,20 @@ export function buildValidator(named: Record<string, unknown>): (route: RouteSch
     exact.addSchema(schema as object)
     coercing.addSchema(schema as object)
   }
-  return ({ schema, httpPart }) => (httpPart === 'body' ? exact : coercing).compile(schema as object)
+  return ({ schema, httpPart }) =>
+    compiledAtFirstUse(() => (httpPart === 'body' ? exact : coercing).compile(schema as object))
+}
+
+/** Most routes are not called soon, and there are many. */
+function compiledAtFirstUse(compile: () => ValidateFunction): Validate {
+  let compiled: ValidateFunction | undefined
+  const validate: Validate = (data) => {
+    compiled ??= compile()
+    const isValid = compiled(data)
+    validate.errors = compiled.errors ?? null
+    return isValid
+  }
+  return validate
 }
 
 /** One sentence: which field, the rule, the value. */
