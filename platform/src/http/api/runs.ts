@@ -63,7 +63,7 @@ export function runRoutes(app: FastifyInstance, runs: AgentRuns): void {
     ['/runs', false, 'run'],
     ['/sessions', true, 'session'],
   ] as const) {
-    const name = conversation ? 'Session' : 'Run'
+    const name = conversation ? 'AgentSession' : 'Run'
     app.post<{ Body: StartRun }>(
       path,
       {
