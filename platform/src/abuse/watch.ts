@@ -33,6 +33,8 @@ interface Watched {
 const looksPerNetwork = 3
 const minuteMs = 60_000
 const throttledShare = 0.1
+/** With less its agent answers too late to be taken for alive, in cores. */
+const leastCores = 0.05
 /** How long what is paused by rule is kept for its owner to look at, seconds. */
 const keptSeconds = 7 * 86_400
 
@@ -85,7 +87,7 @@ async function answer({ db, sandboxes, accountOf, config, logger }: WatchDeps, s
 /** Until it ends, or is paused and resumed. */
 function throttle(instance: Instance): Promise<void> {
   const { limits } = instance
-  return instance.setLimits({ ...limits, cpuCores: Math.max(0.01, limits.cpuCores * throttledShare) })
+  return instance.setLimits({ ...limits, cpuCores: Math.max(leastCores, limits.cpuCores * throttledShare) })
 }
 
 /** How many different addresses and ports were refused since then, of those that the log still has. */

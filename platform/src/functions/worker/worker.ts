@@ -9,6 +9,8 @@ import { workerProgram } from './programs.ts'
 
 /** How long a fresh worker may take until it listens, milliseconds. A busy machine takes long. */
 const startMs = 30_000
+/** How often a sandbox with calls is asked whether memory was taken from it, milliseconds. */
+const memoryWatchMs = 500
 /** So long the reason of an end is waited for, milliseconds. */
 const reasonMs = 1000
 const socketPath = '/dev/shm/function.sock'
@@ -52,6 +54,7 @@ export class Worker {
   #flushes = false
   #ended: Failure | undefined
   #retired = false
+  #memoryWatch: NodeJS.Timeout | undefined
 
   private constructor(
     instance: Instance,
@@ -134,8 +137,9 @@ export class Worker {
     const id = ++this.#lastId
     return new Promise((settle) => {
       if (this.#ended) return settle({ outcome: { ok: false, failure: this.#ended }, log: '', bytesOut: 0 })
-      const timer = setTimeout(() => this.#late(id), call.timeoutMs)
+      const timer = setTimeout(() => void this.#late(id), call.timeoutMs)
       this.#running.set(id, { call, log: '', bytesOut: 0, timer, settle })
+      this.#watchMemory()
       const { requestId, http, traceparent, timeoutMs, attempt } = call
       const head = jsonHead({ requestId, http, traceparent, timeoutMs, attempt, mostBytes: this.#mostResultBytes })
       this.#send(frame(kind.invoke, id, head, call.payload))
@@ -226,13 +230,40 @@ export class Worker {
     running.settle({ outcome: failure ? { ok: false, failure } : { ok: true, result }, log, bytesOut })
   }
 
-  #late(id: number): void {
+  async #late(id: number): Promise<void> {
     const { call } = this.#running.get(id)!
     this.#retired = true
+    if (await this.#lostMemory()) return this.#end(this.#outOfMemory())
     this.#finish(id, {
       reason: 'timeout',
       message: `the call took longer than the ${call.timeoutMs / 1000} s it may take`,
     })
+  }
+
+  /**
+   * A sandbox with a kernel of its own may stand still for ever when the host takes memory from it: then nobody tells that
+   * the program has ended.
+   */
+  #watchMemory(): void {
+    if (this.#memoryWatch || this.instance.driver.isolation !== 'userspace-kernel') return
+    this.#memoryWatch = setInterval(async () => {
+      if (this.#running.size > 0 && (await this.#lostMemory())) this.#end(this.#outOfMemory())
+      if (this.#running.size > 0) return
+      clearInterval(this.#memoryWatch)
+      this.#memoryWatch = undefined
+    }, memoryWatchMs).unref()
+  }
+
+  /** In others the program itself ends, and says so. */
+  async #lostMemory(): Promise<boolean> {
+    if (this.instance.driver.isolation !== 'userspace-kernel') return false
+    const usage = await this.instance.usage().catch(() => undefined)
+    return (usage?.oomKills ?? 0) > 0
+  }
+
+  #outOfMemory(): Failure {
+    const { memoryMb } = this.instance.limits
+    return { reason: 'out_of_memory', message: `the function used more than its ${memoryMb} MiB of memory` }
   }
 
   /** The connection is gone: what ran fails with the reason of the process's end. */
@@ -253,9 +284,7 @@ export class Worker {
   async #watch(): Promise<Failure> {
     try {
       const { reason, exitCode, signal } = await this.#process.exit
-      const memoryMb = this.instance.limits.memoryMb
-      if (reason === 'out_of_memory')
-        return { reason: 'out_of_memory', message: `the function used more than its ${memoryMb} MiB of memory` }
+      if (reason === 'out_of_memory') return this.#outOfMemory()
       const how = exitCode === null ? `was ended by signal ${signal}` : `exited with ${exitCode}`
       return { reason: 'exited', message: `the process of the function ${how}` }
     } catch {
