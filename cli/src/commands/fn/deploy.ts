@@ -2,7 +2,7 @@ import type { DeployOptions, FunctionInfo } from '@warren/sdk'
 import { type Command, Option } from 'commander'
 import { nameOf, readSource } from '../../functions/read-source.ts'
 import { text } from '../../messages.ts'
-import { duration, pair, positive, wholePositive } from '../../options.ts'
+import { duration, pair, positive, repeated, wholePositive } from '../../options.ts'
 import { printJson } from '../../output/print.ts'
 import { server } from '../../server.ts'
 
@@ -46,7 +46,7 @@ export function withDeployOptions(command: Command): Command {
     .option('--concurrency <number>', text.optionConcurrency, wholePositive)
     .option('--max-instances <number>', text.optionMaxInstances, wholePositive)
     .option('-e, --env <name=value>', text.optionEnv, pair)
-    .option('--secret <name>', text.optionFunctionSecret, (value: string, before: string[] = []) => [...before, value])
+    .option('--secret <name>', text.optionFunctionSecret, repeated)
     .option('--internet', text.optionInternet)
     .option('--public', text.optionPublic)
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../../explain.ts'
+import { attempted } from '../../attempted.ts'
 import { text } from '../../messages.ts'
 import { printJson } from '../../output/print.ts'
 import { server } from '../../server.ts'
@@ -14,20 +14,13 @@ export function addKill(parent: Command): void {
     .action(kill)
 }
 
-/** Goes on after a failure, and fails in the end if there was one. */
 async function kill(ids: string[], { json = false }: { json?: boolean }): Promise<void> {
   const { sandboxes } = server()
   const killed: string[] = []
   await Promise.all(
     ids.map(async (id) => {
-      try {
-        await (await sandboxes.get(id)).kill()
+      if (await attempted(async () => (await sandboxes.get(id)).kill(), { json, done: text.killed(id) }))
         killed.push(id)
-        if (!json) process.stdout.write(`${text.killed(id)}\n`)
-      } catch (error) {
-        explain(error, json)
-        process.exitCode = 1
-      }
     }),
   )
   if (json) printJson({ killed })

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../../explain.ts'
+import { attempted } from '../../attempted.ts'
 import { text } from '../../messages.ts'
 import { printJson } from '../../output/print.ts'
 import { server } from '../../server.ts'
@@ -14,20 +14,12 @@ export function addDelete(parent: Command): void {
     .action(remove)
 }
 
-/** Goes on after a failure, and fails in the end if there was one. */
 async function remove(ids: string[], { json = false }: { json?: boolean }): Promise<void> {
   const { snapshots } = server()
   const deleted: string[] = []
   await Promise.all(
     ids.map(async (id) => {
-      try {
-        await snapshots.delete(id)
-        deleted.push(id)
-        if (!json) process.stdout.write(`${text.deleted(id)}\n`)
-      } catch (error) {
-        explain(error, json)
-        process.exitCode = 1
-      }
+      if (await attempted(() => snapshots.delete(id), { json, done: text.deleted(id) })) deleted.push(id)
     }),
   )
   if (json) printJson({ deleted })

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../../explain.ts'
+import { attempted } from '../../attempted.ts'
 import { text } from '../../messages.ts'
 import { printJson } from '../../output/print.ts'
 import { server } from '../../server.ts'
@@ -14,19 +14,11 @@ export function addRemove(parent: Command): void {
     .action(remove)
 }
 
-/** Goes on after a failure, and fails in the end if there was one. */
 async function remove(names: string[], { json = false }: { json?: boolean }): Promise<void> {
   const { templates } = server()
   const removed: string[] = []
   for (const name of names) {
-    try {
-      await templates.remove(name)
-      removed.push(name)
-      if (!json) process.stdout.write(`${text.deleted(name)}\n`)
-    } catch (error) {
-      explain(error, json)
-      process.exitCode = 1
-    }
+    if (await attempted(() => templates.remove(name), { json, done: text.deleted(name) })) removed.push(name)
   }
   if (json) printJson({ removed })
 }

@@ -1,25 +1,10 @@
 'use strict'
 // The wire to the platform, before each program in JavaScript. Frames are `u32 length, u8 kind, u32 id, payload`; see
-// worker/frames.ts, which is the other side.
+// worker/frames.ts, which is the other side and of which `kind` is.
 const fs = require('node:fs')
 const net = require('node:net')
 
 const socketPath = process.argv[1]
-const kind = {
-  load: 1,
-  invoke: 2,
-  cancel: 3,
-  stepped: 4,
-  loaded: 10,
-  refused: 11,
-  result: 12,
-  failed: 13,
-  head: 14,
-  chunk: 15,
-  end: 16,
-  log: 17,
-  step: 18,
-}
 
 let socket
 let out = []
