@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { watchAbuse } from './abuse/watch.ts'
@@ -8,6 +9,7 @@ import { operatorsId } from './accounts/organisations.ts'
 import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
 import { createAgentRuns } from './agents/runs.ts'
 import { AuditLog } from './audit/audit-log.ts'
+import { AuditJournal } from './audit/journal.ts'
 import { sandboxBank } from './billing/bank/sandbox-bank.ts'
 import { openBilling } from './billing/billing.ts'
 import { stripe } from './billing/payments/stripe.ts'
@@ -88,8 +90,9 @@ async function start(): Promise<void> {
   const pull = imagePuller(config.registry, guestBinary)
   const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
   opened.defer(() => templates.close())
-  const audit = new AuditLog({ db, logger })
+  const audit = new AuditLog({ db, logger, journal: new AuditJournal(join(config.home, 'audit.journal')) })
   opened.defer(() => audit.close())
+  await audit.recover()
   let address = `http://${config.host}:${config.port}`
   const accounts = createAccounts({
     ...{ db, now, config, adminKey: key, seed: signingSeed, seal },

@@ -3,3 +3,9 @@
  * process takes away works on so long, and no longer.
  */
 export const freshMs = 1000
+
+/**
+ * How long the database may take to say it anew, milliseconds. After that, while it does not answer, what it said last
+ * holds: nobody can take anything away meanwhile, and what runs in sandboxes must not stand still with it.
+ */
+export const patienceMs = 500

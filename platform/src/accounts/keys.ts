@@ -4,7 +4,7 @@ import { FreshCache } from '../lib/fresh-cache.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { KeysTable } from '../storage/tables.ts'
-import { freshMs } from './fresh.ts'
+import { freshMs, patienceMs } from './fresh.ts'
 import { type Key, type KeyMask, keyPrefixes, maskOf } from './key.ts'
 import type { Permission } from './roles.ts'
 
@@ -18,7 +18,7 @@ type NewKey = Pick<Key, 'kind' | 'name'> &
 export class Keys {
   readonly #db: Database
   readonly #now: () => Date
-  readonly #remembered = new FreshCache<Key>({ freshMs, most: 10_000 })
+  readonly #remembered = new FreshCache<Key>({ freshMs, patienceMs, most: 10_000 })
 
   constructor({ db, now }: { db: Database; now: () => Date }) {
     this.#db = db

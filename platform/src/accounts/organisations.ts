@@ -6,7 +6,7 @@ import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { OrganisationsTable } from '../storage/tables.ts'
 import type { Account } from './account.ts'
-import { freshMs } from './fresh.ts'
+import { freshMs, patienceMs } from './fresh.ts'
 import { isDuplicate } from './is-duplicate.ts'
 
 /** That of the operator: what the admin key acts for where it names no other. */
@@ -28,7 +28,7 @@ interface Deps {
 /** The organisations: the one writer of their table. */
 export class Organisations {
   readonly #deps: Deps
-  readonly #remembered = new FreshCache<Organisation>({ freshMs, most: 10_000 })
+  readonly #remembered = new FreshCache<Organisation>({ freshMs, patienceMs, most: 10_000 })
 
   constructor(deps: Deps) {
     this.#deps = deps

@@ -4,7 +4,7 @@ import { FreshCache } from '../lib/fresh-cache.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
-import { freshMs } from './fresh.ts'
+import { freshMs, patienceMs } from './fresh.ts'
 import type { Role } from './roles.ts'
 import type { Signer } from './signer.ts'
 import type { Client } from './user.ts'
@@ -49,7 +49,7 @@ interface Deps {
 /** Who is signed in: the one writer of `sessions` and `refresh_tokens`. */
 export class Sessions {
   readonly #deps: Deps
-  readonly #remembered = new FreshCache<Known>({ freshMs, most: 10_000 })
+  readonly #remembered = new FreshCache<Known>({ freshMs, patienceMs, most: 10_000 })
 
   constructor(deps: Deps) {
     this.#deps = deps

@@ -1,19 +1,15 @@
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { AuditEntry } from './entry.ts'
+import type { AuditJournal, Line } from './journal.ts'
 
 /** Entries that one statement appends at most. */
 const mostAtOnce = 500
 /** Entries that wait for a database that does not answer. Past that the oldest are given up, and the log says so. */
 const mostWaiting = 20_000
 const retryMs = 1000
-
-interface Waiting {
-  accountId: string
-  text: string
-  /** Of who waits for it to be there; without one it is tried again until it is. */
-  settle?: { resolve: () => void; reject: (error: unknown) => void }
-}
+/** What nobody waits for goes together with what comes in so much later, milliseconds. */
+const gatherMs = 50
 
 /**
  * Appends to the audit log. What comes in while a statement is under way goes with the next one, so that many callers share
@@ -23,21 +19,43 @@ interface Waiting {
 export class AuditLog {
   readonly #db: Pick<Database, 'pool'>
   readonly #logger: Logger
-  #waiting: Waiting[] = []
+  readonly #journal: AuditJournal
+  #waiting: Line[] = []
   #working: Promise<void> | undefined
-  #retry: NodeJS.Timeout | undefined
+  #next: NodeJS.Timeout | undefined
+  #lost = false
   #closed = false
 
-  constructor({ db, logger }: { db: Pick<Database, 'pool'>; logger: Logger }) {
+  constructor({ db, logger, journal }: { db: Pick<Database, 'pool'>; logger: Logger; journal: AuditJournal }) {
     this.#db = db
     this.#logger = logger
+    this.#journal = journal
   }
 
-  /** Resolves when the entry is in the log. Throws where it cannot be written: then what it tells of must not be done. */
-  record(accountId: string, entry: AuditEntry): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#add({ accountId, text: textOf(entry), settle: { resolve, reject } })
-    })
+  /** Appends what the process before this one had begun and not brought into the database. */
+  async recover(): Promise<void> {
+    const left = Map.groupBy(this.#journal.read(), ({ accountId }) => accountId)
+    for (const [accountId, lines] of left) {
+      const texts = lines.map(({ text }) => text)
+      const earliest = Math.min(...texts.map((text) => (JSON.parse(text) as AuditEntry).at))
+      const { rows } = await this.#db.pool.query<{ entry: string }>(
+        'select entry from audit_log where account_id = $1 and at_ms >= $2 and entry = any($3)',
+        [accountId, earliest, texts],
+      )
+      const known = new Set(rows.map(({ entry }) => entry))
+      this.#waiting.push(...lines.filter(({ text }) => !known.has(text)))
+    }
+    await this.flush()
+  }
+
+  /**
+   * Takes in what is about to be done, without waiting for the database: it will be in the log whatever happens to this
+   * process. Throws where that cannot be had: then it must not be done.
+   */
+  begin(accountId: string, entry: AuditEntry): void {
+    const line = { accountId, text: textOf(entry) }
+    this.#journal.add(line)
+    this.#add(line)
   }
 
   /** Takes the entry in; it is in the log a moment later. */
@@ -45,71 +63,68 @@ export class AuditLog {
     this.#add({ accountId, text: textOf(entry) })
   }
 
-  /** Waits until all that was told is in the log. */
+  /** Brings all that was told into the log, or finds that the database does not take it now. */
   async flush(): Promise<void> {
-    for (let work = this.#working; work !== undefined; work = this.#working) await work
+    await this.#working
+    if (this.#waiting.length > 0) await this.#start()
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    clearTimeout(this.#retry)
-    this.#start()
     await this.flush()
+    clearTimeout(this.#next)
     if (this.#waiting.length > 0) this.#logger.error({ entries: this.#waiting.length }, 'audit entries were lost')
+    else if (!this.#lost) this.#journal.clear()
+    this.#journal.close()
   }
 
-  #add(entry: Waiting): void {
-    this.#waiting.push(entry)
+  #add(line: Line): void {
+    this.#waiting.push(line)
     if (this.#waiting.length > mostWaiting) {
-      const [lost] = this.#waiting.splice(0, 1)
-      lost?.settle?.reject(new Error('the audit log is full'))
-      this.#logger.error('an audit entry was lost: the database has not answered for too long')
+      this.#waiting.shift()
+      // What was begun is still in the journal.
+      if (!this.#lost) this.#logger.error('audit entries are lost: the database has not answered for too long')
+      this.#lost = true
     }
-    if (!this.#retry) this.#start()
+    if (!this.#working) this.#startAfter(gatherMs)
   }
 
-  #start(): void {
-    if (this.#working || this.#waiting.length === 0) return
-    this.#working = this.#append().finally(() => {
+  #startAfter(ms: number): void {
+    this.#next ??= setTimeout(() => void this.#start(), ms).unref()
+  }
+
+  #start(): Promise<void> {
+    clearTimeout(this.#next)
+    this.#next = undefined
+    this.#working ??= this.#append().finally(() => {
       this.#working = undefined
-      if (!this.#retry && !this.#closed) this.#start()
     })
+    return this.#working
   }
 
   async #append(): Promise<void> {
-    // Everything of the same turn of the event loop goes together.
-    await null
     while (this.#waiting.length > 0) {
       const { accountId } = this.#waiting[0]!
       const batch = this.#waiting.filter((one) => one.accountId === accountId).slice(0, mostAtOnce)
       const taken = new Set(batch)
       this.#waiting = this.#waiting.filter((one) => !taken.has(one))
       try {
-        const texts = batch.map(({ text }) => text)
         await this.#db.pool.query({
           name: 'audit-append',
           text: 'select append_audit($1, $2)',
-          values: [accountId, texts],
+          values: [accountId, batch.map(({ text }) => text)],
         })
-        for (const { settle } of batch) settle?.resolve()
       } catch (error) {
-        for (const { settle } of batch) settle?.reject(error)
-        return this.#tryLater(
-          batch.filter(({ settle }) => !settle),
-          error as Error,
-        )
+        this.#logger.warn({ reason: (error as Error).message, entries: batch.length }, 'the audit log waits')
+        this.#waiting = [...batch, ...this.#waiting]
+        if (!this.#closed) this.#startAfter(retryMs)
+        return
       }
     }
-  }
-
-  #tryLater(batch: Waiting[], { message }: Error): void {
-    this.#logger.warn({ reason: message, entries: batch.length }, 'audit entries wait for the database')
-    this.#waiting = [...batch, ...this.#waiting]
     if (this.#closed) return
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined
-      this.#start()
-    }, retryMs).unref()
+    if (!this.#lost) return this.#journal.done()
+    this.#lost = false
+    setImmediate(() => void this.recover().catch(() => (this.#lost = true)))
   }
 }
 

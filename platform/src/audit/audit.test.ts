@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { openTestDatabase, postgresOrigins, whyNoPostgres } from '../../test/test-database.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { AuditLog } from './audit-log.ts'
 import type { AuditEntry } from './entry.ts'
+import { AuditJournal } from './journal.ts'
 import { verifyChain } from './read-chain.ts'
 import { searchAudit } from './search.ts'
 
 const logger = createLogger('silent')
+const folder = mkdtempSync(join(tmpdir(), 'warren-audit-'))
+after(() => rmSync(folder, { recursive: true }))
+let journals = 0
+const newJournal = () => new AuditJournal(join(folder, `${++journals}`))
 const entry = (more: Partial<AuditEntry> = {}): AuditEntry => ({
   at: Date.UTC(2030, 0, 1),
   actorKind: 'key',
@@ -26,13 +34,14 @@ for (const origin of postgresOrigins) {
   }, async (t) => {
     const db = await openTestDatabase(t, origin)
     await db.pool.query(`insert into organisations (id, name, created_at) values ('a2', 'other', now())`)
-    const logs = [new AuditLog({ db, logger }), new AuditLog({ db, logger })]
-    const writes = Array.from({ length: 60 }, (_, at) =>
-      logs[at % 2]!.record(at % 3 ? 'org0' : 'a2', entry({ subject: `sb${at}`, details: { name: '\0\ud800"\n名' } })),
-    )
-    await Promise.all(writes)
+    const logs = [
+      new AuditLog({ db, logger, journal: newJournal() }),
+      new AuditLog({ db, logger, journal: newJournal() }),
+    ]
+    for (let at = 0; at < 60; at++)
+      logs[at % 2]!.begin(at % 3 ? 'org0' : 'a2', entry({ subject: `sb${at}`, details: { name: '\0\ud800"\n名' } }))
     logs[0]!.tell('org0', entry({ action: 'file.read' }))
-    await logs[0]!.close()
+    await Promise.all(logs.map((log) => log.close()))
     const mine = await verifyChain(db, 'org0')
     assert.deepEqual([mine.whole, mine.entries], [true, 41])
     assert.deepEqual((await verifyChain(db, 'a2')).entries, 20)
@@ -56,12 +65,13 @@ for (const origin of postgresOrigins) {
 
 test('it is searched by actor, verb, subject and time, by pages, and only in one organisation', async (t) => {
   const db = await openTestDatabase(t)
-  const log = new AuditLog({ db, logger })
-  await log.record('org0', entry({ at: 1000, subject: 'one' }))
-  await log.record('org0', entry({ at: 2000, actor: 'u1', action: 'file.read', subject: 'two' }))
-  await log.record('org0', entry({ at: 3000, actor: 'u1', action: 'file.write', subject: 'one' }))
+  const log = new AuditLog({ db, logger, journal: newJournal() })
+  log.tell('org0', entry({ at: 1000, subject: 'one' }))
+  log.tell('org0', entry({ at: 2000, actor: 'u1', action: 'file.read', subject: 'two' }))
+  log.tell('org0', entry({ at: 3000, actor: 'u1', action: 'file.write', subject: 'one' }))
   const found = async (query: object) =>
     (await searchAudit(db, 'org0', { limit: 10, ...query })).entries.map(({ seq }) => seq)
+  await log.flush()
   assert.deepEqual(await found({}), [3, 2, 1])
   assert.deepEqual(await found({ actor: 'u1' }), [3, 2])
   assert.deepEqual(await found({ action: 'file.' }), [3, 2])
@@ -76,21 +86,32 @@ test('it is searched by actor, verb, subject and time, by pages, and only in one
   await assert.rejects(searchAudit(db, 'org0', { limit: 2, cursor: 'x' }), { code: 'invalid_request' })
 })
 
-test('what cannot be written is refused where somebody waits for it, and tried again where nobody does', async (t) => {
+test('what cannot be written is tried again, and what was begun outlives the process', async (t) => {
   const db = await openTestDatabase(t)
   let broken = true
   const pool = {
     query: (...args: unknown[]) =>
       broken ? Promise.reject(new Error('away')) : (db.pool.query as never as (...args: unknown[]) => unknown)(...args),
   }
-  const log = new AuditLog({ db: { pool: pool as never }, logger })
-  log.tell('org0', entry({ subject: 'kept' }))
-  await assert.rejects(log.record('org0', entry({ subject: 'refused' })), /away/)
+  const path = join(folder, 'kept')
+  const log = new AuditLog({ db: { pool: pool as never }, logger, journal: new AuditJournal(path) })
+  log.begin('org0', entry({ subject: 'begun' }))
+  await log.flush()
+  log.tell('org0', entry({ subject: 'told' }))
   broken = false
-  await log.close()
-  const { entries } = await searchAudit(db, 'org0', { limit: 10 })
-  assert.deepEqual(
-    entries.map(({ subject }) => subject),
-    ['kept'],
-  )
+  await log.flush()
+  const subjects = async () =>
+    (await searchAudit(db, 'org0', { limit: 10 })).entries.map(({ subject }) => subject).reverse()
+  assert.deepEqual(await subjects(), ['begun', 'told'])
+
+  broken = true
+  log.begin('org0', entry({ subject: 'begun again' }))
+  await log.flush()
+  appendFileSync(path, '["org0","{\\"at')
+  const next = new AuditLog({ db, logger, journal: new AuditJournal(path) })
+  await next.recover()
+  next.begin('org0', entry({ subject: 'the next' }))
+  await next.close()
+  assert.deepEqual(await subjects(), ['begun', 'told', 'begun again', 'the next'])
+  assert.deepEqual(new AuditJournal(path).read(), [])
 })

@@ -16,14 +16,14 @@ export interface Inside {
 }
 
 /** Records a call of a door that fastify does not serve: the inside of sandboxes, and terminals. */
-export async function auditInside(
+export function auditInside(
   audit: AuditLog,
   { accountId, first, ...about }: Inside,
   { request, response, requestId }: { request: IncomingMessage; response?: ServerResponse; requestId: string },
-): Promise<void> {
+): void {
   const address = request.socket.remoteAddress ?? ''
   const entry = (): Omit<AuditEntry, 'outcome'> => ({ at: Date.now(), ...about, address, requestId })
-  if (first) await audit.record(accountId, { ...entry(), outcome: 'begun' })
+  if (first) audit.begin(accountId, { ...entry(), outcome: 'begun' })
   response?.once('close', () => {
     const { statusCode: status, headersSent } = response
     const outcome = !headersSent || status >= 500 ? 'failed' : status >= 400 ? 'refused' : 'done'

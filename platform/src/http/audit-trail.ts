@@ -3,7 +3,7 @@ import type { Permission } from '../accounts/roles.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 
-/** A call that needs one of these stands in the log before it has an effect. */
+/** A call that needs one of these is sure to be in the log before it has an effect. */
 const toldFirst: readonly Permission[] = [
   'sandboxes:exec',
   'secrets:read',
@@ -23,7 +23,7 @@ export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
     const { audit: action, permission = [] } = request.routeOptions.config
     if (!action || !request.account || request.method === 'GET') return
     if (![permission].flat().some((one) => toldFirst.includes(one as Permission))) return
-    await audit.record(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
+    audit.begin(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
   })
   // What a create made is only known from its answer.
   app.addHook('preSerialization', async (request, _reply, payload) => {

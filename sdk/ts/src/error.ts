@@ -92,7 +92,9 @@ function knownCode(code: unknown): ErrorCode | undefined {
   return typeof code === 'string' && code in errorStatus ? (code as ErrorCode) : undefined
 }
 
+/** Of an answer that Warren did not write: a proxy's 502 says nothing of a function. */
 function codeOfStatus(status: number): ErrorCode {
+  if (status === errorStatus.function_failed) return 'unavailable'
   const match = Object.entries(errorStatus).find(([, value]) => value === status)
   if (match) return match[0] as ErrorCode
   return status >= 500 ? 'unavailable' : 'invalid_request'

@@ -7,9 +7,9 @@ import type { Limits, Usage } from '../driver.ts'
 
 const root = '/sys/fs/cgroup'
 const v1Controllers = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer'] as const
-/** Length of the period that a processor quota is counted in, microseconds. */
 /** So often the kernel of a v1 hierarchy is asked to stop processes before they may go on for a moment. */
 const asksUntilThaw = 20
+/** Length of the period that a processor quota is counted in, microseconds. */
 const cpuPeriodUs = 100_000
 const freezeDeadlineMs = 5_000
 const writeLimitsV1 = `${root}/blkio/blkio.throttle.write_bps_device`

@@ -22,7 +22,7 @@ const verbs: Record<string, [action: string, first: boolean]> = {
 }
 
 /** Records a call by who has the token of a sandbox. */
-export async function audited(audit: AuditLog, live: LiveSandbox, exchange: Exchange): Promise<void> {
+export function audited(audit: AuditLog, live: LiveSandbox, exchange: Exchange): void {
   const { request, url } = exchange
   const asked = `${request.method} ${url.pathname}`
   if (!Object.hasOwn(verbs, asked)) return
@@ -30,5 +30,5 @@ export async function audited(audit: AuditLog, live: LiveSandbox, exchange: Exch
   const path = url.searchParams.get('path')
   const { id, accountId } = live
   const about = { accountId, actorKind: 'token', actor: id, action, subject: id, first }
-  await auditInside(audit, path === null ? about : { ...about, details: { path } }, exchange)
+  auditInside(audit, path === null ? about : { ...about, details: { path } }, exchange)
 }

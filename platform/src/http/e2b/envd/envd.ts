@@ -55,7 +55,7 @@ export class Envd {
     if (url.pathname === '/health' && isRead(exchange))
       return void response.writeHead(204, { 'cache-control': 'no-store' }).end()
     this.#authorise(live, exchange)
-    await audited(this.#deps.audit, live, exchange)
+    audited(this.#deps.audit, live, exchange)
 
     const guest = live.instance.guest
     switch (url.pathname) {

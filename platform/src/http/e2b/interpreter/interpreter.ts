@@ -74,18 +74,18 @@ export class Interpreter {
     return live
   }
 
-  async #audited({ id, accountId }: LiveSandbox, exchange: Exchange, asked: string): Promise<void> {
+  #audited({ id, accountId }: LiveSandbox, exchange: Exchange, asked: string): void {
     const [verb] = verbs.find(([, pattern]) => pattern.test(asked)) ?? []
     if (!verb) return
     const about = { accountId, actorKind: 'token', actor: id, action: `context.${verb}`, subject: id, first: true }
-    await auditInside(this.#deps.audit, about, exchange)
+    auditInside(this.#deps.audit, about, exchange)
   }
 
   async #answer(live: LiveSandbox, exchange: Exchange): Promise<void> {
     const { request, response, url } = exchange
     const signal = clientGone(response)
     const asked = `${request.method} ${url.pathname}`
-    await this.#audited(live, exchange, asked)
+    this.#audited(live, exchange, asked)
     if (asked === 'GET /health') return sendText(exchange, 200, 'OK')
     if (asked === 'GET /contexts') return sendJson(exchange, await listed(live))
     if (asked === 'POST /contexts') return sendJson(exchange, await created(live, await readJson(request), signal))
