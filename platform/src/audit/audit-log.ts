@@ -103,10 +103,12 @@ export class AuditLog {
   }
 
   async #append(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    // What comes in meanwhile is gathered for the next time, else a busy caller would have a statement for each call.
+    for (let left = this.#waiting.length; left > 0 && this.#waiting.length > 0; ) {
       const { accountId } = this.#waiting[0]!
       const batch = this.#waiting.filter((one) => one.accountId === accountId).slice(0, mostAtOnce)
       const taken = new Set(batch)
+      left -= batch.length
       this.#waiting = this.#waiting.filter((one) => !taken.has(one))
       try {
         await this.#db.pool.query({
@@ -122,6 +124,7 @@ export class AuditLog {
       }
     }
     if (this.#closed) return
+    if (this.#waiting.length > 0) return this.#startAfter(gatherMs)
     if (!this.#lost) return this.#journal.done()
     this.#lost = false
     setImmediate(() => void this.recover().catch(() => (this.#lost = true)))

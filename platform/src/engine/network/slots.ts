@@ -161,6 +161,9 @@ function tableOf(prefix: string): string {
   return prefix.replaceAll('-', '_')
 }
 
+/** Number of the group of cables that are about to be deleted. */
+const doomed = 7072
+
 const preamble = `
 name=$1 router=$2 hardware=$3 inside=$4 gateway=$5
 table=$(echo "$name" | tr - _)
@@ -240,14 +243,27 @@ for slot in $numbers; do configure "$slot"; done
 exec nsenter "--net=/run/netns/$name" nft "add element inet $table senders { \${senders%,} }"
 `
 
-/** SLOT ADDRESS… What is gone already is what was wanted. */
+/**
+ * SLOT ADDRESS… What is gone already is what was wanted. The kernel takes its time for each cable that is deleted by itself, and
+ * as much for a group of them.
+ */
 const removeScript = `
+senders= names= addresses= cables= slots=
 while [ $# -gt 0 ]; do
-  slot=$1 address=$2
+  senders="$senders \\"s$1\\" : $2," names="$names \\"s$1\\"," addresses="$addresses $2," slots="$slots $1"
+  cables="$cables
+link set s$1 group ${doomed}"
   shift 2
-  nsenter "--net=/run/netns/$name" nft "delete element inet $table senders { \\"s$slot\\" }" 2>/dev/null || true
-  nsenter "--net=/run/netns/$name" nft "delete element inet $table open { $address }" 2>/dev/null || true
-  ip -n "$name" link delete "s$slot" 2>/dev/null || true
+done
+# What is added first can be deleted whether it was there or not.
+forget() {
+  nsenter "--net=/run/netns/$name" nft "add element inet $table $1 { $2 }; delete element inet $table $1 { $3 }" || true
+}
+forget senders "\${senders%,}" "\${names%,}" 2>/dev/null
+forget open "\${addresses%,}" "\${addresses%,}" 2>/dev/null
+echo "$cables" | ip -n "$name" -force -batch - 2>/dev/null || true
+ip -n "$name" link delete group ${doomed} 2>/dev/null || true
+for slot in $slots; do
   ip netns delete "$name-$slot" 2>/dev/null || [ ! -e "/run/netns/$name-$slot" ]
 done
 `
