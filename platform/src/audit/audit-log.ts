@@ -9,7 +9,7 @@ const mostAtOnce = 500
 const mostWaiting = 20_000
 const retryMs = 1000
 /** What nobody waits for goes together with what comes in so much later, milliseconds. */
-const gatherMs = 50
+const gatherMs = 200
 
 /**
  * Appends to the audit log. What comes in while a statement is under way goes with the next one, so that many callers share

@@ -135,9 +135,13 @@ export class Network {
     this.#closed = true
     await this.#working
     await this.#namespaces.remove([...this.#ready.splice(0), ...this.#used.splice(0)])
-    if (this.#taken.size > 0) return this.#gateway.release()
+    if (this.#taken.size > 0) {
+      await this.#namespaces.close()
+      return this.#gateway.release()
+    }
     await this.#gateway.kill()
     await this.#namespaces.removeRouter()
+    await this.#namespaces.close()
     await this.#options.ground.end()
   }
 

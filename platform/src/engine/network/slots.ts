@@ -1,12 +1,10 @@
 import { readdir } from 'node:fs/promises'
-import { runCommand } from '../../lib/run-command.ts'
 import { step } from '../../lib/step.ts'
-import { systemPath } from '../../lib/system-path.ts'
 import { formatAddress, parseAddress } from './addresses.ts'
 import { type Ground, namesFolder } from './ground.ts'
 import { firstOuterAddress, inside, relayPort } from './messages.ts'
+import { Shell } from './shell.ts'
 
-const commandOptions = { timeoutMs: 30_000, cwd: '/', env: { PATH: systemPath }, keepBytes: 4096 }
 /** Of the two ends of every sandbox's cable: the same everywhere, as the addresses are. */
 export const hardwareInside = '02:00:00:00:00:02'
 const hardware = { router: '02:00:00:00:00:01', inside: hardwareInside }
@@ -18,11 +16,15 @@ const hardware = { router: '02:00:00:00:00:01', inside: hardwareInside }
 export class SlotNamespaces {
   readonly #prefix: string
   readonly #ground: Ground
+  /** What a caller waits for does not stand behind what is made ready. */
+  readonly #shells: { now: Shell; ahead: Shell }
 
   /** `name` is the platform's own on this host. */
   constructor(name: string, ground: Ground) {
     this.#prefix = name
     this.#ground = ground
+    const command = ground.command(['sh'])
+    this.#shells = { now: new Shell(command), ahead: new Shell(command) }
   }
 
   get routerPath(): string {
@@ -63,6 +65,7 @@ export class SlotNamespaces {
   }
 
   async remove(slots: readonly number[]): Promise<void> {
+    if (slots.length === 0) return
     await this.#run('remove', removeScript, {
       arguments: slots.flatMap((slot) => [String(slot), outerAddress(slot)]),
       ruleset: '',
@@ -82,20 +85,28 @@ export class SlotNamespaces {
       .filter(Number.isInteger)
   }
 
+  /** Lets go of the shells. */
+  async close(): Promise<void> {
+    await Promise.all([this.#shells.now.close(), this.#shells.ahead.close()])
+  }
+
   async #nft(verb: string, command: string): Promise<void> {
-    const argv = this.#ground.command(['nsenter', `--net=${namesFolder}/${this.#prefix}`, 'nft', command])
-    const { ok, failure } = await step(`network.${verb}`, command, () => runCommand(argv, commandOptions))
-    if (!ok) throw new Error(`the network of the sandboxes: nft ${failure}`)
+    const text = `nsenter "--net=${namesFolder}/${this.#prefix}" nft "$1"`
+    const work = () => this.#shells.now.run({ text, arguments: [command] })
+    await step(`network.${verb}`, command, work).catch(told)
   }
 
   async #run(verb: string, script: string, given: { arguments: string[]; ruleset: string }): Promise<void> {
-    const environment = [this.#prefix, hardware.router, hardware.inside, inside.address, inside.gateway]
-    const shell = ['-euc', `${preamble}${script}`, 'network', ...environment, ...given.arguments]
-    const argv = this.#ground.command(['sh', ...shell])
-    const { ok, failure } = await step(`network.${verb}`, given.arguments.join(' '), () =>
-      runCommand(argv, { ...commandOptions, input: given.ruleset }),
-    )
-    if (!ok) throw new Error(`the network of the sandboxes: ${failure}`)
+    const names = [
+      this.#prefix,
+      tableOf(this.#prefix),
+      hardware.router,
+      hardware.inside,
+      inside.address,
+      inside.gateway,
+    ]
+    const whole = { text: `${preamble}${script}`, arguments: [...names, ...given.arguments], input: given.ruleset }
+    await step(`network.${verb}`, given.arguments.join(' '), () => this.#shells.ahead.run(whole)).catch(told)
   }
 
   /**
@@ -153,6 +164,10 @@ table ${table} {
   }
 }
 
+function told({ message }: Error): never {
+  throw new Error(`the network of the sandboxes: ${message}`)
+}
+
 function outerAddress(slot: number): string {
   return formatAddress(parseAddress(firstOuterAddress)! + slot)
 }
@@ -165,9 +180,8 @@ function tableOf(prefix: string): string {
 const doomed = 7072
 
 const preamble = `
-name=$1 router=$2 hardware=$3 inside=$4 gateway=$5
-table=$(echo "$name" | tr - _)
-shift 5
+name=$1 table=$2 router=$3 hardware=$4 inside=$5 gateway=$6
+shift 6
 `
 
 const routerScript = `
@@ -203,8 +217,12 @@ END
 /** What joined a machine to it, and is of no use without it. */
 const unjoinScript = `
 unjoin() {
-  nsenter "--net=/run/netns/$name-$1" tc qdisc delete dev eth0 clsact 2>/dev/null || true
-  ip -n "$name-$1" link delete vm0 2>/dev/null || true
+  nsenter "--net=/run/netns/$name-$1" sh -uc '
+    while read -r device _; do
+      if [ "$device" = vm0: ]; then ip link delete vm0; fi
+    done < /proc/net/dev
+    exec tc qdisc delete dev eth0 clsact
+  ' 2>/dev/null || true
 }
 `
 
