@@ -36,6 +36,7 @@ export class Meter {
   readonly #logger: Logger
   readonly #bootTime: BootTime
   #seen = new Map<string, { instance: Instance; usage: Usage | undefined; atMs: number }>()
+  #looks: Look[] = []
   /** One record of samples after the other: an older one must not come after a newer. */
   #recording: Promise<void> = Promise.resolve()
   readonly #ending = new AbortController()
@@ -140,14 +141,24 @@ export class Meter {
     })
   }
 
-  async #look(subject: string, instance: Instance, moment: 'first' | 'last'): Promise<void> {
+  /** What comes in while a statement is under way goes together with the next one. */
+  #look(subject: string, instance: Instance, moment: 'first' | 'last'): Promise<void> {
     const atMs = performance.now()
     const looked = Promise.all([instance.usage(), this.#network.counters(instance)])
-    await this.#inTurn(async () => {
-      const [usage, [bytes]] = await looked
-      await recordSamples(this.#db, [sampleOf({ subject, instance, usage, atMs, bytes }, moment)])
+    const sample = looked.then(([usage, [bytes]]) => sampleOf({ subject, instance, usage, atMs, bytes }, moment))
+    sample.catch(() => {})
+    this.#looks.push({ subject, sample })
+    return this.#inTurn(async () => {
+      const { taken, left } = eachOnce(this.#looks)
+      this.#looks = left
+      const settled = await Promise.allSettled(taken.map((look) => look.sample))
+      await recordSamples(
+        this.#db,
+        settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+      )
+      const failed = settled.find((one) => one.status === 'rejected')
+      if (failed) throw failed.reason
     })
-    looked.catch(() => {})
   }
 
   #inTurn(record: () => Promise<void>): Promise<void> {
@@ -156,6 +167,19 @@ export class Meter {
     })
     return this.#recording
   }
+}
+
+interface Look {
+  subject: string
+  sample: Promise<Sample>
+}
+
+/** The first ones up to where a subject comes again. */
+function eachOnce(looks: readonly Look[]): { taken: Look[]; left: Look[] } {
+  const known = new Set<string>()
+  const again = looks.findIndex(({ subject }) => known.size === known.add(subject).size)
+  const end = again < 0 ? looks.length : again
+  return { taken: looks.slice(0, end), left: looks.slice(end) }
 }
 
 function sampleOf(

@@ -17,8 +17,40 @@ export interface Sample {
   moment: 'first' | 'running' | 'last'
 }
 
-/** Records samples in one statement: what the counters rose by is added to what they came to in all. */
-export async function recordSamples({ kysely }: Database, samples: readonly Sample[]): Promise<void> {
+const rise = (counter: string, name: string, total: string) => `old.${total} + case
+      when new.${counter} is null then 0
+      when new.${counter} = old.${counter} then greatest(0, new.${name} - old.${name})
+      else new.${name} end`
+const highest = (counter: string, name: string) => `case when new.${counter} is null then old.${name}
+      when new.${counter} = old.${counter} then greatest(new.${name}, old.${name}) else new.${name} end`
+
+/** With a name it is planned once for each connection: that takes longer than it does. */
+const recording = {
+  name: 'usage-sample',
+  text: `
+  insert into usage_samples as old (subject, at, leaving_at, cpu_counter, cpu_usec, cpu_total_usec, network_counter,
+    bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb)
+  select subject, clock_timestamp() - age * interval '1 millisecond',
+    case when moment = 'last' then clock_timestamp() - age * interval '1 millisecond' end,
+    cpu, usec, case when moment = 'first' then 0 else usec end, network,
+    "in", case when moment = 'first' then 0 else "in" end, out, case when moment = 'first' then 0 else out end,
+    memory, disk
+  from jsonb_to_recordset($1::jsonb) as seen(subject text, age float8, moment text, cpu text,
+    usec bigint, network text, "in" bigint, out bigint, memory int, disk float8)
+  on conflict (subject) do update set (at, leaving_at, cpu_counter, cpu_usec, cpu_total_usec, network_counter,
+    bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb) = (select new.at, new.leaving_at,
+    coalesce(new.cpu_counter, old.cpu_counter),
+    ${highest('cpu_counter', 'cpu_usec')}, ${rise('cpu_counter', 'cpu_usec', 'cpu_total_usec')},
+    coalesce(new.network_counter, old.network_counter),
+    ${highest('network_counter', 'bytes_in')}, ${rise('network_counter', 'bytes_in', 'bytes_in_total')},
+    ${highest('network_counter', 'bytes_out')}, ${rise('network_counter', 'bytes_out', 'bytes_out_total')},
+    new.memory_mb, new.disk_mb from (select excluded.*) new)`,
+}
+
+/**
+ * Records samples, of each sandbox one, in one statement: what the counters rose by is added to what they came to in all.
+ */
+export async function recordSamples({ pool }: Pick<Database, 'pool'>, samples: readonly Sample[]): Promise<void> {
   if (samples.length === 0) return
   const rows = samples.map(({ subject, ageMs, cpu, network, limits, moment }) => ({
     subject,
@@ -32,31 +64,8 @@ export async function recordSamples({ kysely }: Database, samples: readonly Samp
     memory: limits.memoryMb,
     disk: limits.diskMb,
   }))
-  const rise = (counter: string, name: string) => `old.${name}_total + case
-      when new.${counter} is null then 0
-      when new.${counter} = old.${counter} then greatest(0, new.${name} - old.${name})
-      else new.${name} end`
-  const highest = (counter: string, name: string) => `case when new.${counter} is null then old.${name}
-      when new.${counter} = old.${counter} then greatest(new.${name}, old.${name}) else new.${name} end`
-  const statement = sql`
-    insert into usage_samples as old (subject, at, leaving_at, cpu_counter, cpu_usec, cpu_total_usec, network_counter,
-      bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb)
-    select subject, clock_timestamp() - age * interval '1 millisecond',
-      case when moment = 'last' then clock_timestamp() - age * interval '1 millisecond' end,
-      cpu, usec, case when moment = 'first' then 0 else usec end, network,
-      "in", case when moment = 'first' then 0 else "in" end, out, case when moment = 'first' then 0 else out end,
-      memory, disk
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen(subject text, age float8, moment text, cpu text,
-      usec bigint, network text, "in" bigint, out bigint, memory int, disk float8)
-    on conflict (subject) do update set (at, leaving_at, cpu_counter, cpu_usec, cpu_total_usec, network_counter,
-      bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb) = (select new.at, new.leaving_at,
-      coalesce(new.cpu_counter, old.cpu_counter),
-      ${sql.raw(highest('cpu_counter', 'cpu_usec'))}, ${sql.raw(rise('cpu_counter', 'cpu_usec').replace('cpu_usec_total', 'cpu_total_usec'))},
-      coalesce(new.network_counter, old.network_counter),
-      ${sql.raw(highest('network_counter', 'bytes_in'))}, ${sql.raw(rise('network_counter', 'bytes_in'))},
-      ${sql.raw(highest('network_counter', 'bytes_out'))}, ${sql.raw(rise('network_counter', 'bytes_out'))},
-      new.memory_mb, new.disk_mb from (select excluded.*) new)`
-  await step('usage.sample', samples[0]!.subject, () => statement.execute(kysely))
+  const values = [JSON.stringify(rows)]
+  await step('usage.sample', samples[0]!.subject, () => pool.query({ ...recording, values }))
 }
 
 export interface Seen extends LastSeen {
