@@ -24,7 +24,7 @@ interface Said {
 }
 
 /** The error in the words of the command line, where those of the server or the SDK are for another reader. */
-function said(error: unknown): Said {
+export function said(error: unknown): Said {
   if (!(error instanceof WarrenError))
     return { code: 'internal', message: error instanceof Error ? error.message : String(error) }
   const { code, message, hint, requestId, details } = error

@@ -25,6 +25,7 @@ import { addRollback as addFunctionRollback } from './commands/fn/rollback.ts'
 import { addSchedule as addFunctionSchedule } from './commands/fn/schedule.ts'
 import { addVersions as addFunctionVersions } from './commands/fn/versions.ts'
 import { addKeys } from './commands/key/keys.ts'
+import { addMcp } from './commands/mcp.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addMembers } from './commands/org/members.ts'
 import { addOrgs } from './commands/org/orgs.ts'
@@ -172,7 +173,7 @@ export function program(): Command {
   const tells = [addDeliveries, addReplay, addTest]
   for (const add of [addWebhookCreate, addWebhookList, addWebhookDelete, addRotate, ...tells]) add(webhook)
 
-  for (const add of [addEvents, addUsage, addTop]) add(root)
+  for (const add of [addEvents, addUsage, addTop, addMcp]) add(root)
   addCompletion(root)
   return root
 }

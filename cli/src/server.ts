@@ -5,12 +5,17 @@ import { Warren, WarrenError } from '@warren/sdk'
 import { text } from './messages.ts'
 import { sessionAt } from './session.ts'
 
-/** The server this command line talks to, and as whom: WARREN_API_KEY, else who is signed in there, else the admin key of this machine. */
+/** The server this command line talks to. */
 export function server(): Warren {
+  return new Warren({ baseUrl: serverUrl(), ...credentials() })
+}
+
+/** As whom: WARREN_API_KEY, else who is signed in there, else the admin key of this machine. */
+export function credentials(): { apiKey: string | undefined; organisation?: string | undefined } {
   const baseUrl = serverUrl()
   const session = process.env.WARREN_API_KEY ? undefined : sessionAt(baseUrl)
-  if (session) return new Warren({ baseUrl, apiKey: session.accessToken, organisation: session.organisation })
-  return new Warren({ baseUrl, apiKey: process.env.WARREN_API_KEY || localKey(baseUrl) })
+  if (session) return { apiKey: session.accessToken, organisation: session.organisation }
+  return { apiKey: process.env.WARREN_API_KEY || localKey(baseUrl) }
 }
 
 /** Throws `invalid_request`, naming the variable, where what was set is no address. */

@@ -185,6 +185,12 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   columnOut: '流出',
   usageTotal: '合计',
   usageOpen: '进行中（不在合计内）',
+  mcp: '在标准输入输出上把沙箱提供给 MCP 客户端',
+  mcpHelp: `用于自行启动服务器的客户端，使用本命令行的密钥：
+  {"mcpServers": {"warren": {"command": "warren", "args": ["mcp"]}}}
+其他客户端填写服务器地址加 /mcp，密钥放在 Authorization: Bearer 中。`,
+  mcpBroken: '回答在结束之前中断',
+  notJson: '这一行不是 JSON 消息',
   top: '显示运行中的沙箱，最忙的在前，直到中断',
   optionOnce: '只显示一次',
   optionEvery: '每隔多少秒刷新',

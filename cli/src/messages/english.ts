@@ -188,6 +188,12 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   columnOut: 'OUT',
   usageTotal: 'total',
   usageOpen: 'goes on (not in the total)',
+  mcp: 'lend the sandboxes to an MCP client on standard input and output',
+  mcpHelp: `For clients that start their servers themselves, with the key of this command line:
+  {"mcpServers": {"warren": {"command": "warren", "args": ["mcp"]}}}
+Others are given the address of the server with /mcp behind it, and the key as Authorization: Bearer.`,
+  mcpBroken: 'the answer broke off before its end',
+  notJson: 'this line is no message in JSON',
   top: 'show the running sandboxes, the busiest first, until interrupted',
   optionOnce: 'show them once',
   optionEvery: 'look anew after so many seconds',

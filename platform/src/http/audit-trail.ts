@@ -4,7 +4,7 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 
 /** A call that needs one of these is sure to be in the log before it has an effect. */
-const toldFirst: readonly Permission[] = [
+export const toldFirst: readonly Permission[] = [
   'sandboxes:exec',
   'secrets:read',
   'secrets:manage',
@@ -71,7 +71,8 @@ function idIn(payload: unknown): string | undefined {
   return typeof found === 'string' ? found : undefined
 }
 
-function detailsOf({ query, body }: FastifyRequest): Record<string, unknown> {
+/** What is kept of what was given. */
+export function detailsOf({ query, body }: { query?: unknown; body?: unknown }): Record<string, unknown> {
   const given = { ...(isFields(query) ? query : {}), ...(isFields(body) ? body : {}) }
   const told = kept.filter((name) => Object.hasOwn(given, name)).map((name) => [name, plain(given[name])])
   return Object.fromEntries(told.filter(([, value]) => value !== undefined))

@@ -2,9 +2,10 @@ import type { FastifyInstance } from 'fastify'
 
 /** What a web page may send and read. */
 const methods = 'GET, POST, PUT, DELETE'
-const sent = 'authorization, x-api-key, content-type, range'
+const sent =
+  'authorization, x-api-key, content-type, range, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name, last-event-id'
 const read =
-  'x-request-id, x-file-mode, content-range, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, ratelimit-policy'
+  'x-request-id, x-file-mode, content-range, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, ratelimit-policy, mcp-session-id'
 
 /** Lets web pages of these origins call the API; `*` is any. No cookies are involved: they need the key as everybody. */
 export function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {

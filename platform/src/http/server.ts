@@ -80,6 +80,7 @@ import { Gateway } from './gateway/gateway.ts'
 import type { Limiter } from './gateway/limiter.ts'
 import { withoutKeys } from './keys-in-addresses.ts'
 import { knownMethods } from './known-methods.ts'
+import { mcpDoor } from './mcp/door.ts'
 import { metricsRoutes } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
@@ -308,6 +309,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       onRefused: closeIfUnread,
     }),
   )
+  await app.register(async (mcp) => mcpDoor(mcp, { ...deps, gateway, places: at }))
   await app.register(async (urls) => functionUrls(urls, deps.functions, gateway))
   await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, gateway, tokens }))
   return app

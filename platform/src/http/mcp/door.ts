@@ -1,0 +1,70 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { AuditLog } from '../../audit/audit-log.ts'
+import type { Config } from '../../config.ts'
+import { newId } from '../../lib/id.ts'
+import { accessControl } from '../access.ts'
+import { clientGone } from '../client-gone.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { CallsUnderWay } from './calls-under-way.ts'
+import { checkOrigin } from './check-origin.ts'
+import type { ToolDeps } from './tool.ts'
+
+interface McpDeps extends ToolDeps {
+  audit: AuditLog
+  gateway: Gateway
+  config: Pick<Config, 'corsOrigins' | 'domain'>
+}
+
+/**
+ * /mcp: the platform as a server of the Model Context Protocol, over streamable HTTP. Each request stands for itself and is let
+ * in as any other; the name of a session only tells apart the calls that clients give up. The protocol is loaded when it is
+ * first spoken: many platforms never do.
+ */
+export function mcpDoor(app: FastifyInstance, { gateway, config, ...deps }: McpDeps): void {
+  const { corsOrigins, domain } = config
+  app.addHook('onRequest', async ({ headers }) => checkOrigin(headers.origin, { corsOrigins, domain: domain?.name }))
+  accessControl(app, gateway)
+  const calls = new CallsUnderWay()
+  const load = async () => (await import('./serve.ts')).serveMcp({ ...deps, calls, log: app.log })
+  let loading: ReturnType<typeof load> | undefined
+
+  const route = { url: '/mcp', config: { permission: 'self' }, schema: { hide: true } } as const
+  app.route({
+    ...route,
+    method: ['GET', 'POST'],
+    handler: async (request, reply) => {
+      const { account, principal, ip: address, id: requestId, body } = request
+      const session = sessionOf(request)
+      for (const message of [body].flat() as { method?: unknown; params?: { requestId?: unknown } }[]) {
+        if (message?.method === 'notifications/cancelled') calls.cancel(session, message.params?.requestId)
+        if (message?.method === 'initialize') reply.header('mcp-session-id', newId('m'))
+      }
+      const gone = clientGone(reply.raw)
+      loading ??= load()
+      const serve = await loading
+      return reply.send(
+        await serve(webRequest(request, gone), body, { account, principal, address, requestId, session, gone }),
+      )
+    },
+  })
+  app.route({
+    ...route,
+    method: 'DELETE',
+    handler: async (request, reply) => {
+      calls.cancelAll(sessionOf(request))
+      return reply.code(204).send()
+    },
+  })
+}
+
+/** Of one caller: another who knows the name of a session has nothing from that. */
+function sessionOf({ principal, headers, id }: FastifyRequest): string {
+  return `${principal.kind} ${principal.id} ${headers['mcp-session-id'] ?? id}`
+}
+
+/** Without its body, which is read already. */
+function webRequest({ method, headers }: FastifyRequest, signal: AbortSignal): Request {
+  const names = ['accept', 'content-type', 'mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name']
+  const given = names.flatMap((name) => (typeof headers[name] === 'string' ? [[name, headers[name]]] : []))
+  return new Request('http://warren/mcp', { method, headers: given as [string, string][], signal })
+}
