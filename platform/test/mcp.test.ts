@@ -76,6 +76,8 @@ test('nobody is let in without a key, nor a web page from elsewhere with one', a
     assert.equal((await from(origin)).status, 200, origin)
   const tooLarge = await post({ ...initialize, padding: 'x'.repeat(1024 * 1024) }, { 'x-api-key': platform.key })
   assert.equal(tooLarge.status, 413)
+  // Else one request would be as many calls as it has room for, whatever the rates say.
+  assert.equal((await post([initialize], { 'x-api-key': platform.key })).status, 400)
 })
 
 test('each tool asks for the permission of its twin in the REST API, and says what it takes and answers', async () => {
@@ -290,6 +292,44 @@ for (const era of ['legacy', 'auto'] as const)
     await until('it is gone', async () => !(await runs(words)))
     assert.equal((await call(client, 'run_command', { sandbox, command: 'echo on' })).output.stdout, 'on\n')
   })
+
+test('a client that asks for it hears that a call still runs', async () => {
+  for (const client of [mcp, await connect(platform.key, { era: 'auto' })]) {
+    const controller = new AbortController()
+    let heard = 0
+    const options = { signal: controller.signal, onprogress: () => heard++ }
+    const failed = assert.rejects(call(client, 'run_command', { sandbox, command: 'sleep 7654' }, options))
+    await until('it is told', () => heard > 0, 60_000)
+    controller.abort()
+    await failed
+  }
+  await until('it is gone', async () => !(await runs('sleep 7654')))
+})
+
+test('there is nothing to listen to, so nothing holds a connection open', async () => {
+  const held = await platform.call('GET', '/mcp', undefined, { headers: { accept: 'text/event-stream' } })
+  assert.equal(held.status, 405)
+  const listen = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'subscriptions/listen',
+    params: {
+      notifications: { toolsListChanged: true },
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+        'io.modelcontextprotocol/clientCapabilities': {},
+      },
+    },
+  }
+  const headers = {
+    'x-api-key': platform.key,
+    'mcp-protocol-version': '2026-07-28',
+    'mcp-method': 'subscriptions/listen',
+  }
+  const refused = (await (await post(listen, headers)).json()) as Answer
+  assert.match(refused.error.message, /limit/)
+})
 
 test('a call is given up by a word about it, while its connection stays', async () => {
   const key = { 'x-api-key': platform.key }

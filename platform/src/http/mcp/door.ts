@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Config } from '../../config.ts'
+import { WarrenError } from '../../errors.ts'
 import { newId } from '../../lib/id.ts'
 import { accessControl } from '../access.ts'
 import { clientGone } from '../client-gone.ts'
@@ -34,11 +35,13 @@ export function mcpDoor(app: FastifyInstance, { gateway, config, ...deps }: McpD
     method: ['GET', 'POST'],
     handler: async (request, reply) => {
       const { account, principal, ip: address, id: requestId, body } = request
+      // Rates count requests: one that held many calls would go past them. The protocol has had no such thing since 2025-06-18.
+      if (Array.isArray(body))
+        throw new WarrenError('invalid_request', 'the body must be one message, not a list of them')
       const session = sessionOf(request)
-      for (const message of [body].flat() as { method?: unknown; params?: { requestId?: unknown } }[]) {
-        if (message?.method === 'notifications/cancelled') calls.cancel(session, message.params?.requestId)
-        if (message?.method === 'initialize') reply.header('mcp-session-id', newId('m'))
-      }
+      const message = body as { method?: unknown; params?: { requestId?: unknown } } | undefined
+      if (message?.method === 'notifications/cancelled') calls.cancel(session, message.params?.requestId)
+      if (message?.method === 'initialize') reply.header('mcp-session-id', newId('m'))
       const gone = clientGone(reply.raw)
       loading ??= load()
       const serve = await loading
