@@ -90,6 +90,7 @@ export function createFunctions({
     home,
     recordUsage,
     logger,
+    onEnded: (call) => deps.dispatcher.ended(call),
     onRecorded: (calls) => deps.dispatcher.recorded(calls),
   })
   const deps: FunctionDeps = {
@@ -132,9 +133,15 @@ export function createFunctions({
     invoke: (account: Account, name: string, input: Invoke, signal: AbortSignal): Promise<Invoked> =>
       invoke(deps, account, name, input, signal),
     enqueue: (account: Account, name: string, input: Enqueue) => enqueue(deps, account, name, input),
-    invocation: (account: Account, id: string): Promise<Invocation> => findInvocation(deps, account.id, id),
-    invocations: async (account: Account, name: string, input: ListInvocations): Promise<Invocation[]> =>
-      listInvocations(deps, (await get(account, name)).record.id, input),
+    invocation: async (account: Account, id: string): Promise<Invocation> => {
+      await recorder.settle(account.id)
+      return findInvocation(deps, account.id, id)
+    },
+    invocations: async (account: Account, name: string, input: ListInvocations): Promise<Invocation[]> => {
+      const { record } = await get(account, name)
+      await recorder.settle(account.id)
+      return listInvocations(deps, record.id, input)
+    },
     /** Calls by the clock. */
     schedules,
     /** Messages that wait. */

@@ -96,7 +96,7 @@ export class QueueConsumer {
     }
     const { finished, ended } = await runCall(this.#deps, { ...given, call: { payload, onChunk: () => {} } })
     if (finished.outcome.ok) await this.#queues.delete(queue, messages)
-    this.#deps.recorder.add(ended)
+    await this.#deps.recorder.add(ended)
   }
 }
 

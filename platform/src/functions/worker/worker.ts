@@ -162,12 +162,12 @@ export class Worker {
     this.#out.push(...parts)
     if (this.#flushes) return
     this.#flushes = true
-    // All that is sent in one turn goes in one write.
-    queueMicrotask(() => {
+    // All that is sent in one turn of the loop goes in one write: what many callers send at once costs one.
+    setImmediate(() => {
       this.#flushes = false
       const out = this.#out
       this.#out = []
-      if (!this.#socket.destroyed) this.#socket.write(Buffer.concat(out))
+      if (!this.#socket.destroyed) this.#socket.write(out.length === 1 ? out[0]! : Buffer.concat(out))
     })
   }
 
