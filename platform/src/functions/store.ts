@@ -5,13 +5,14 @@ import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { FunctionAliasesTable, FunctionsTable, FunctionVersionsTable } from '../storage/tables.ts'
-import type {
-  CompleteSettings,
-  FunctionAlias,
-  FunctionRecord,
-  FunctionRuntime,
-  FunctionVersion,
-  Target,
+import {
+  completeSettings,
+  type FunctionAlias,
+  type FunctionRecord,
+  type FunctionRuntime,
+  type FunctionSettings,
+  type FunctionVersion,
+  type Target,
 } from './function.ts'
 
 /** A function with all that a call needs to know of it. */
@@ -35,6 +36,8 @@ export class FunctionStore {
   /** Under which key each is remembered, by its id. */
   readonly #keys = new Map<string, string>()
   #changes = 0
+  /** Told of what is changed here. */
+  onChanged: () => void = () => {}
 
   constructor({ db, now }: { db: Database; now: () => Date }) {
     this.#db = db
@@ -204,6 +207,8 @@ export class FunctionStore {
 
   #forget(accountId: string, name: string): void {
     this.#changes++
+    // Who hears of it finds nothing old.
+    queueMicrotask(() => this.onChanged())
     const known = this.#remembered.get(`${accountId}/${name}`)?.known
     this.#remembered.delete(`${accountId}/${name}`)
     if (known) this.#remembered.delete(`${accountId}/${known.record.id}`)
@@ -253,7 +258,8 @@ function toVersion(row: Selectable<FunctionVersionsTable>): FunctionVersion {
     runtime: row.runtime as FunctionRuntime,
     code: row.code,
     codeBytes: Number(row.code_bytes),
-    settings: row.settings as CompleteSettings,
+    // One of before a setting came has its default.
+    settings: completeSettings(row.settings as FunctionSettings),
     createdAt: row.created_at,
   }
 }

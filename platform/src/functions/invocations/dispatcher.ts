@@ -138,7 +138,7 @@ export class Dispatcher {
     }
   }
 
-  /** Marks what is due as ours. Calls of a function with as many under way as it may have stay where they are. */
+  /** Marks what is due as ours. Calls of a function or an organisation with as many under way as it may have stay where they are. */
   async #take(limit: number): Promise<Leased[]> {
     const busy = [...this.#perFunction].filter(([, count]) => count >= mostRunning / 2).map(([id]) => id)
     const statement = {
@@ -146,10 +146,10 @@ export class Dispatcher {
       text: `update function_invocations as call set state = 'running', attempt = attempt + 1, runner = $2, started_at = now(),
           due_at = now() + make_interval(secs => $3)
         where id in (
-          select id from function_invocations where state in ('waiting', 'running') and due_at <= now() and function_id <> all($4)
+          select id from function_invocations where state in ('waiting', 'running') and due_at <= now() and function_id <> all($4) and account_id <> all($5)
           order by due_at limit $1 for update skip locked)
         returning id, account_id, function_id, version, trigger, payload, attempt, retry, created_at`,
-      values: [limit, this.#runner, most.timeoutSeconds + graceSeconds, busy],
+      values: [limit, this.#runner, most.timeoutSeconds + graceSeconds, busy, this.#deps.calls.full],
     }
     return (await step('function.lease', this.#runner, () => this.#deps.db.pool.query<Leased>(statement))).rows
   }
@@ -187,6 +187,7 @@ export class Dispatcher {
       id: leased.id,
       trigger: leased.trigger,
       attempt: leased.attempt,
+      waits: true,
       call,
     }
     let done: { finished: Finished; ended: EndedCall }

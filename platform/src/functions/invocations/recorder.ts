@@ -14,6 +14,8 @@ interface RecorderDeps {
   home: string
   recordUsage: RecordUsage
   logger: Logger
+  /** Adds to calls what is known of them by the time they are recorded. */
+  complete: (calls: readonly EndedCall[]) => Promise<void>
   /** Told of a call once its end lasts. */
   onEnded: (call: EndedCall) => void
   /** Told of calls once the database has them. */
@@ -26,6 +28,8 @@ interface RecorderDeps {
  */
 const batchMs = { queued: 10, direct: 100 }
 const mostAtOnce = 1000
+/** So many do not wait for more: what lives long costs more to keep. */
+const manyCalls = 256
 const retryMs = 1000
 /** Who reads waits so long for what has ended to be in the database, milliseconds. */
 const settleMs = 2000
@@ -73,7 +77,7 @@ export class Recorder {
       writeSync(this.#files[this.#current]!, `${JSON.stringify(call)}\n`)
       this.#pending.push(call)
     })
-    this.#flushIn(call.queued ? batchMs.queued : batchMs.direct)
+    this.#flushIn(this.#pending.length >= manyCalls ? 0 : call.queued ? batchMs.queued : batchMs.direct)
     this.#deps.onEnded(call)
   }
 
@@ -126,6 +130,7 @@ export class Recorder {
     this.#writing = calls
     const file = this.#files[this.#current]!
     this.#current = 1 - this.#current
+    await this.#deps.complete(calls)
     for (let from = 0; from < calls.length; from += mostAtOnce) {
       const some = calls.slice(from, from + mostAtOnce)
       for (;;) {
@@ -197,7 +202,7 @@ function insertion(calls: readonly EndedCall[]) {
   const column = columns(calls)
   return sql`
     insert into function_invocations (id, account_id, function_id, version, trigger, attempt, state, error, log, cold, created_at,
-      started_at, ended_at, billed_ms)
+      started_at, ended_at, billed_ms, cpu_ms)
     select * from unnest(${sql.join([
       column('text', ({ id }) => id),
       column('text', ({ accountId }) => accountId),
@@ -213,6 +218,7 @@ function insertion(calls: readonly EndedCall[]) {
       column('timestamptz', ({ startedAt }) => time(startedAt)),
       column('timestamptz', ({ endedAt }) => time(endedAt)),
       column('bigint', ({ billedMs }) => billedMs),
+      column('bigint', ({ cpuMs }) => cpuMs ?? null),
     ])})
     on conflict (id) do nothing`
 }
@@ -223,6 +229,7 @@ function change(calls: readonly EndedCall[]) {
     update function_invocations as call set
       state = ended.state, error = ended.error, log = ended.log, cold = ended.cold, result = ended.result,
       started_at = ended.started_at, ended_at = ended.ended_at, billed_ms = coalesce(call.billed_ms, 0) + ended.billed_ms,
+      cpu_ms = coalesce(call.cpu_ms + ended.cpu_ms, call.cpu_ms, ended.cpu_ms),
       due_at = ended.due_at, runner = null
     from unnest(${sql.join([
       column('text', ({ id }) => id),
@@ -237,8 +244,9 @@ function change(calls: readonly EndedCall[]) {
       column('timestamptz', ({ startedAt }) => time(startedAt)),
       column('timestamptz', ({ endedAt, queued }) => (queued?.retryAt === undefined ? time(endedAt) : null)),
       column('bigint', ({ billedMs }) => billedMs),
+      column('bigint', ({ cpuMs }) => cpuMs ?? null),
       column('timestamptz', ({ queued }) => (queued?.retryAt === undefined ? null : time(queued.retryAt))),
-    ])}) as ended (id, attempt, state, error, log, cold, result, started_at, ended_at, billed_ms, due_at)
+    ])}) as ended (id, attempt, state, error, log, cold, result, started_at, ended_at, billed_ms, cpu_ms, due_at)
     where call.id = ended.id and call.attempt = ended.attempt and call.state = 'running'
     returning call.id`
 }
@@ -253,6 +261,7 @@ function factOf(call: EndedCall): UsageFact {
     subject: functionId,
     startedAt: new Date(call.startedAt),
     endedAt: new Date(Math.max(call.endedAt, call.startedAt)),
+    cpuMs: call.cpuMs ?? 0,
     memoryMbMs: call.memoryMb * call.billedMs,
     attributes: {
       function: functionName,

@@ -93,6 +93,7 @@ export class QueueConsumer {
       trigger: 'queue' as const,
       attempt: 1,
       createdAt: Date.now(),
+      waits: true,
     }
     const { finished, ended } = await runCall(this.#deps, { ...given, call: { payload, onChunk: () => {} } })
     if (finished.outcome.ok) await this.#queues.delete(queue, messages)

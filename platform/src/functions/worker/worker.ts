@@ -5,6 +5,7 @@ import type { GuestProcess } from '../../engine/guest/process.ts'
 import { WarrenError } from '../../errors.ts'
 import type { AnswerHead, Call, Failure, Finished } from '../invocations/invocation.ts'
 import { FrameCutter, frame, jsonHead, kind } from './frames.ts'
+import { ProcessorTime } from './processor-time.ts'
 import { workerProgram } from './programs.ts'
 
 /** How long a fresh worker may take until it listens, milliseconds. A busy machine takes long. */
@@ -42,6 +43,7 @@ interface Running {
 /** One process that runs the code of one function, in a sandbox of its own. Until `load` it is anybody's. */
 export class Worker {
   readonly instance: Instance
+  readonly time: ProcessorTime
   readonly #process: GuestProcess
   readonly #socket: Duplex
   readonly #mostLogBytes: number
@@ -65,6 +67,7 @@ export class Worker {
     }: { process: GuestProcess; socket: Duplex; limits: { logBytes: number; resultBytes: number } },
   ) {
     this.instance = instance
+    this.time = new ProcessorTime(instance)
     this.#process = process
     this.#socket = socket
     this.#mostLogBytes = limits.logBytes
