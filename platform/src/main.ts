@@ -141,6 +141,7 @@ async function start(): Promise<void> {
     db,
     engine,
     home: config.home,
+    calls: quotas.calls,
     recordUsage,
     resolveSecrets: secrets.resolve,
     config,

@@ -26,6 +26,7 @@ export const functionsInEnglish = {
   optionCallTimeout: 'how long one call may take, such as 30s or 2h',
   optionConcurrency: 'calls that one instance answers at the same time',
   optionMaxInstances: 'the most instances there are',
+  optionMinInstances: 'so many are kept ready, frozen',
   optionFunctionSecret: 'a secret that is in its environment; can be given several times',
   optionPublic: 'let its URL answer without a key',
   optionNoPublish: 'let calls go where they go now',

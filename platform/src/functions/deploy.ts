@@ -69,7 +69,12 @@ async function checkSettings(
   { id }: Account,
   settings: CompleteSettings,
 ): Promise<void> {
-  const { secrets, onSuccess, onFailure } = settings
+  const { secrets, onSuccess, onFailure, minInstances, maxInstances } = settings
+  if (minInstances > maxInstances)
+    throw new WarrenError(
+      'invalid_request',
+      `minInstances is ${minInstances}, over maxInstances, which is ${maxInstances}`,
+    )
   if (secrets.length > 0) {
     if (!resolveSecrets) throw new WarrenError('unavailable', 'there are no secrets on this platform')
     await resolveSecrets(id, secrets)

@@ -87,6 +87,18 @@ export class Fleet {
     return claimed
   }
 
+  /** Keeps so many of these versions, and of no others. Half of all there may be are left to whoever calls. */
+  keep(kept: readonly { record: FunctionRecord; version: FunctionVersion }[]): void {
+    let room = Math.floor(this.#deps.mostInstances / 2)
+    const wanted = new Map<Instances, number>()
+    for (const { record, version } of kept) {
+      const count = Math.min(version.settings.minInstances, room)
+      room -= count
+      wanted.set(this.of(record, version), count)
+    }
+    for (const group of this.#groups.values()) group.keep(wanted.get(group) ?? 0)
+  }
+
   /** Ends those of a function. */
   drop(functionId: string): void {
     for (const [key, group] of this.#groups) {
@@ -100,8 +112,16 @@ export class Fleet {
   retire(functionId: string, kept: ReadonlySet<number>): void {
     for (const [key, group] of this.#groups) {
       const [id, version] = key.split('/')
-      if (id === functionId && !kept.has(Number(version))) while (group.dropIdle());
+      if (id !== functionId || kept.has(Number(version))) continue
+      group.keep(0)
+      while (group.dropIdle());
     }
+  }
+
+  sizeOf(functionId: string): number {
+    let size = 0
+    for (const [key, group] of this.#groups) if (key.startsWith(`${functionId}/`)) size += group.size
+    return size
   }
 
   /** How many there are, and of how many functions and calls. */

@@ -58,6 +58,11 @@ const settingSchemas = {
     maximum: most.instances,
     description: 'Reserved concurrency: more instances than that are never there. 0 stops the function. Default 20.',
   }),
+  minInstances: Type.Integer({
+    minimum: 0,
+    maximum: 100,
+    description: 'So many are kept ready, frozen, of each version that calls go to. Default 0.',
+  }),
   env: Type.Record(
     Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', maxLength: 200 }),
     Type.String({ maxLength: 32_768, format: 'plain-text' }),
@@ -109,6 +114,7 @@ const defaults: Complete = {
   timeoutSeconds: 30,
   concurrency: 1,
   maxInstances: 20,
+  minInstances: 0,
   env: {},
   secrets: [],
   public: false,

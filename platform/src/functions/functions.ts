@@ -3,6 +3,7 @@ import type { Account } from '../accounts/account.ts'
 import type { Isolation } from '../engine/driver.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { RecordUsage } from '../metering/usage-fact.ts'
+import type { CallsAtOnce } from '../quotas/calls-at-once.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { checkTargets } from './choose-version.ts'
@@ -23,6 +24,7 @@ import {
 } from './invocations/invocations.ts'
 import { type Invoke, type Invoked, invoke } from './invocations/invoke.ts'
 import { Recorder } from './invocations/recorder.ts'
+import { Provisions } from './provisions.ts'
 import { removeFunction } from './remove.ts'
 import { rollback } from './rollback.ts'
 import type { ResolveSecrets } from './secrets.ts'
@@ -30,6 +32,7 @@ import { FunctionStore, type KnownFunction } from './store.ts'
 import { QueueConsumer } from './triggers/queue-consumer.ts'
 import { Queues } from './triggers/queues.ts'
 import { Schedules } from './triggers/schedules.ts'
+import { ProcessorTimes } from './worker/processor-time.ts'
 import { WorkerPool } from './worker/worker-pool.ts'
 
 export interface FunctionDeps {
@@ -42,6 +45,8 @@ export interface FunctionDeps {
   dispatcher: Dispatcher
   batch: EnqueueBatch
   counters: Counters
+  times: ProcessorTimes
+  calls: Pick<CallsAtOnce, 'take' | 'full'>
   resolveSecrets: ResolveSecrets | undefined
   now: () => Date
   /** From 0 on, below 1. */
@@ -53,6 +58,8 @@ export interface FunctionsOptions {
   db: Database
   engine: Engine
   home: string
+  /** What organisations may call at once. */
+  calls: Pick<CallsAtOnce, 'take' | 'full'>
   recordUsage: RecordUsage
   /** Without it functions have no secrets. */
   resolveSecrets?: ResolveSecrets | undefined
@@ -73,6 +80,7 @@ export function createFunctions({
   db,
   engine,
   home,
+  calls,
   recordUsage,
   resolveSecrets,
   config,
@@ -85,15 +93,15 @@ export function createFunctions({
   const code = new CodeStore({ db, home, now })
   const pool = new WorkerPool({ engine, logger, size, driver, isolation: config.isolation, internet })
   const fleet = new Fleet({ pool, code, resolveSecrets, mostInstances: instances, idleMs: idleSeconds * 1000, logger })
+  const times = new ProcessorTimes()
   const recorder = new Recorder({
-    db,
-    home,
-    recordUsage,
-    logger,
+    ...{ db, home, recordUsage, logger },
+    complete: (calls) => times.share(calls),
+    onEnded: (call) => deps.dispatcher.ended(call),
     onRecorded: (calls) => deps.dispatcher.recorded(calls),
   })
   const deps: FunctionDeps = {
-    ...{ db, store, code, pool, fleet, recorder, resolveSecrets, now, logger },
+    ...{ db, store, code, pool, fleet, recorder, times, calls, resolveSecrets, now, logger },
     batch: new EnqueueBatch(db),
     counters: new Counters(),
     random: Math.random,
@@ -103,6 +111,8 @@ export function createFunctions({
   const schedules = new Schedules(deps)
   const queues = new Queues(deps)
   const consumer = new QueueConsumer(deps, queues)
+  const provisions = new Provisions(deps)
+  store.onChanged = () => provisions.wake()
   const get = (account: Account, name: string): Promise<KnownFunction> => store.get(account.id, name)
 
   return {
@@ -132,14 +142,21 @@ export function createFunctions({
     invoke: (account: Account, name: string, input: Invoke, signal: AbortSignal): Promise<Invoked> =>
       invoke(deps, account, name, input, signal),
     enqueue: (account: Account, name: string, input: Enqueue) => enqueue(deps, account, name, input),
-    invocation: (account: Account, id: string): Promise<Invocation> => findInvocation(deps, account.id, id),
-    invocations: async (account: Account, name: string, input: ListInvocations): Promise<Invocation[]> =>
-      listInvocations(deps, (await get(account, name)).record.id, input),
+    invocation: async (account: Account, id: string): Promise<Invocation> => {
+      await recorder.settle(account.id)
+      return findInvocation(deps, account.id, id)
+    },
+    invocations: async (account: Account, name: string, input: ListInvocations): Promise<Invocation[]> => {
+      const { record } = await get(account, name)
+      await recorder.settle(account.id)
+      return listInvocations(deps, record.id, input)
+    },
     /** Calls by the clock. */
     schedules,
     /** Messages that wait. */
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),
+    instances: (functionId: string): number => fleet.sizeOf(functionId),
     fleetCounts: () => fleet.counts,
     /** Whoever has it: for its URL, which may be public. */
     byId: (id: string): Promise<KnownFunction | undefined> => store.byId(id),
@@ -152,11 +169,13 @@ export function createFunctions({
       await deps.dispatcher.open()
       schedules.start()
       consumer.start()
+      provisions.start()
     },
     /** Deletes records of calls that ended long ago. */
     forgetEnded: (before: Date, most: number): Promise<number> => forgetInvocations(db, before, most),
     /** Ends every instance; what was under way in the queue is made again by the next process. */
     close: async (): Promise<void> => {
+      provisions.close()
       await schedules.close()
       consumer.close()
       await deps.dispatcher.close(patienceMs)

@@ -45,6 +45,7 @@ export class Instances {
   readonly #waiting: Waiting[] = []
   readonly #closing = new AbortController()
   #starting = 0
+  #least = 0
 
   constructor(
     deps: InstancesDeps,
@@ -92,8 +93,18 @@ export class Instances {
     this.#serve()
   }
 
-  /** Removes an instance that has no call; the one idle for longest. Undefined where there is none. */
+  /** Has at least so many from now on, as far as there is room. */
+  keep(count: number): void {
+    this.#least = count
+    while (this.size < count && !this.#closing.signal.aborted && this.#deps.makeRoom()) {
+      this.#starting++
+      void this.#start()
+    }
+  }
+
+  /** Removes an instance that has no call and need not be kept; the one idle for longest. Undefined where there is none. */
   dropIdle(longerThanMs = 0): Member | undefined {
+    if (this.members.length <= this.#least) return undefined
     const now = performance.now()
     const idle = this.members.filter(({ calls, idleSince }) => calls === 0 && now - idleSince >= longerThanMs)
     const [oldest] = idle.sort((a, b) => a.idleSince - b.idleSince)

@@ -5,13 +5,14 @@ import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { FunctionAliasesTable, FunctionsTable, FunctionVersionsTable } from '../storage/tables.ts'
-import type {
-  CompleteSettings,
-  FunctionAlias,
-  FunctionRecord,
-  FunctionRuntime,
-  FunctionVersion,
-  Target,
+import {
+  completeSettings,
+  type FunctionAlias,
+  type FunctionRecord,
+  type FunctionRuntime,
+  type FunctionSettings,
+  type FunctionVersion,
+  type Target,
 } from './function.ts'
 
 /** A function with all that a call needs to know of it. */
@@ -23,13 +24,20 @@ export interface KnownFunction {
 
 /** How long an answer of the database is taken for current, milliseconds: what another process changed is seen so late. */
 const freshMs = 5_000
+/** Up to that age it answers the call that finds it old, which does not wait for the newer one. */
+const usableMs = 30_000
 const mostRemembered = 10_000
 
 /** The records of functions, their versions and aliases: the one writer of these tables. */
 export class FunctionStore {
   readonly #db: Database
   readonly #now: () => Date
-  readonly #remembered = new Map<string, { known: KnownFunction; at: number }>()
+  readonly #remembered = new Map<string, { known: KnownFunction; at: number; renewing: boolean }>()
+  /** Under which key each is remembered, by its id. */
+  readonly #keys = new Map<string, string>()
+  #changes = 0
+  /** Told of what is changed here. */
+  onChanged: () => void = () => {}
 
   constructor({ db, now }: { db: Database; now: () => Date }) {
     this.#db = db
@@ -37,10 +45,40 @@ export class FunctionStore {
   }
 
   /** By name or id. Throws `not_found` for what is not the account's. */
-  async get(accountId: string, name: string): Promise<KnownFunction> {
+  get(accountId: string, name: string): Promise<KnownFunction> {
     const key = `${accountId}/${name}`
+    return this.#recall(key, () => this.#read(accountId, name)) ?? this.#read(accountId, name)
+  }
+
+  /** Whoever has it. */
+  async byId(id: string): Promise<KnownFunction | undefined> {
+    const key = this.#keys.get(id)
+    const read = async () => {
+      const row = await this.#db.kysely.selectFrom('functions').selectAll().where('id', '=', id).executeTakeFirst()
+      return row && this.#read(row.account_id, row.name)
+    }
+    return (key === undefined ? undefined : this.#recall(key, read)) ?? read()
+  }
+
+  /** What is remembered, where it can be used; it is renewed beside that where it is old. */
+  #recall(key: string, renew: () => Promise<unknown>): Promise<KnownFunction> | undefined {
     const remembered = this.#remembered.get(key)
-    if (remembered && performance.now() - remembered.at < freshMs) return remembered.known
+    if (!remembered) return undefined
+    const ageMs = performance.now() - remembered.at
+    if (ageMs > usableMs) return undefined
+    if (ageMs > freshMs && !remembered.renewing) {
+      remembered.renewing = true
+      // One that is gone is forgotten; while the database does not answer, it stays until it is too old.
+      void renew().catch(() => {
+        remembered.renewing = false
+      })
+    }
+    return Promise.resolve(remembered.known)
+  }
+
+  async #read(accountId: string, name: string): Promise<KnownFunction> {
+    const key = `${accountId}/${name}`
+    const [askedAt, changes] = [performance.now(), this.#changes]
     const row = await this.#db.kysely
       .selectFrom('functions')
       .selectAll()
@@ -52,17 +90,15 @@ export class FunctionStore {
       throw new WarrenError('not_found', `there is no function "${name.slice(0, 64)}"`)
     }
     const known = await this.#known(row)
-    if (this.#remembered.size >= mostRemembered) this.#remembered.clear()
-    this.#remembered.set(key, { known, at: performance.now() })
+    // What was changed here while we asked may be missing in the answer.
+    if (this.#changes !== changes) return known
+    if (this.#remembered.size >= mostRemembered) {
+      this.#remembered.clear()
+      this.#keys.clear()
+    }
+    this.#remembered.set(key, { known, at: askedAt, renewing: false })
+    this.#keys.set(known.record.id, key)
     return known
-  }
-
-  /** Whoever has it. */
-  async byId(id: string): Promise<KnownFunction | undefined> {
-    for (const { known, at } of this.#remembered.values())
-      if (known.record.id === id && performance.now() - at < freshMs) return known
-    const row = await this.#db.kysely.selectFrom('functions').selectAll().where('id', '=', id).executeTakeFirst()
-    return row && this.get(row.account_id, row.name)
   }
 
   async list(accountId: string): Promise<KnownFunction[]> {
@@ -170,6 +206,9 @@ export class FunctionStore {
   }
 
   #forget(accountId: string, name: string): void {
+    this.#changes++
+    // Who hears of it finds nothing old.
+    queueMicrotask(() => this.onChanged())
     const known = this.#remembered.get(`${accountId}/${name}`)?.known
     this.#remembered.delete(`${accountId}/${name}`)
     if (known) this.#remembered.delete(`${accountId}/${known.record.id}`)
@@ -219,7 +258,8 @@ function toVersion(row: Selectable<FunctionVersionsTable>): FunctionVersion {
     runtime: row.runtime as FunctionRuntime,
     code: row.code,
     codeBytes: Number(row.code_bytes),
-    settings: row.settings as CompleteSettings,
+    // One of before a setting came has its default.
+    settings: completeSettings(row.settings as FunctionSettings),
     createdAt: row.created_at,
   }
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { AnswerHead } from '../functions/invocations/invocation.ts'
 
@@ -6,18 +7,21 @@ const ownHeaders = /^(connection|keep-alive|transfer-encoding|upgrade|content-le
 
 /** An answer of a function that comes in pieces, past fastify. */
 export class FunctionAnswer {
-  readonly #reply: FastifyReply
+  readonly #raw: ServerResponse
+  readonly #reply: FastifyReply | undefined
   begun = false
 
-  constructor(reply: FastifyReply) {
+  /** Of a route with its reply, whose headers go along. */
+  constructor(raw: ServerResponse, reply?: FastifyReply) {
+    this.#raw = raw
     this.#reply = reply
   }
 
   begin(id: string, { status = 200, headers = [] }: AnswerHead): void {
     this.begun = true
-    this.#reply.hijack()
-    const { raw } = this.#reply
-    for (const [name, value] of Object.entries(this.#reply.getHeaders()))
+    const raw = this.#raw
+    this.#reply?.hijack()
+    for (const [name, value] of Object.entries(this.#reply?.getHeaders() ?? {}))
       if (value !== undefined) raw.setHeader(name, value)
     raw.setHeader('x-warren-invocation', id)
     for (const [name, value] of headers) {
@@ -33,17 +37,16 @@ export class FunctionAnswer {
   }
 
   write(piece: Buffer): void {
-    if (!this.#reply.raw.destroyed) this.#reply.raw.write(piece)
+    if (!this.#raw.destroyed) this.#raw.write(piece)
   }
 
   /** After the first piece a failure can only be told by breaking off. */
   fail(error: unknown): undefined {
     if (!this.begun) throw error
-    this.#reply.raw.destroy()
+    this.#raw.destroy()
   }
 
-  end(): FastifyReply {
-    if (!this.#reply.raw.destroyed) this.#reply.raw.end()
-    return this.#reply
+  end(): void {
+    if (!this.#raw.destroyed) this.#raw.end()
   }
 }

@@ -27,7 +27,7 @@ export function functionUrls(app: FastifyInstance, functions: Functions, gateway
       const account = caller?.account
       if (!known || (account && account.id !== known.record.accountId))
         throw new WarrenError('not_found', `there is no function "${id.slice(0, 64)}"`)
-      const answer = new FunctionAnswer(reply)
+      const answer = new FunctionAnswer(reply.raw, reply)
       const invoked = await functions
         .invoke(
           account ?? { id: known.record.accountId, name: '', maxSandboxes: 0 },
@@ -41,7 +41,10 @@ export function functionUrls(app: FastifyInstance, functions: Functions, gateway
           clientGone(reply.raw),
         )
         .catch((error) => answer.fail(error))
-      if (!invoked || answer.begun) return answer.end()
+      if (!invoked || answer.begun) {
+        answer.end()
+        return reply
+      }
       reply.header('x-warren-invocation', invoked.id).serializer((body) => body as string)
       return reply.type('application/json').send(invoked.result)
     })

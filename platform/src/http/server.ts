@@ -68,11 +68,13 @@ import { userRoutes, userSchemas } from './api/users.ts'
 import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
 import { webhookRoutes, webhookSchemas } from './api/webhooks.ts'
 import { auditTrail } from './audit-trail.ts'
+import { closeIfUnread } from './close-if-unread.ts'
 import { allowOrigins } from './cors.ts'
 import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
+import { FunctionDoor } from './function-door.ts'
 import { functionUrls } from './function-url.ts'
 import { Drain } from './gateway/drain.ts'
 import { tagEntities } from './gateway/entity-tags.ts'
@@ -148,6 +150,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ sandboxes, gateway, tokens, audit: deps.audit, domain: config.domain?.name })
+  const calls = new FunctionDoor({ ...deps, gateway, patienceMs })
   const upgraded = new Set<Duplex>()
   const certified = await deps.tls?.current()
   let entrance: TlsEntrance | undefined
@@ -160,7 +163,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     serverFactory: (handle) => {
-      const server = createServer({ edge, terminals, upgraded, drain }, handle)
+      const server = createServer({ edge, calls, terminals, upgraded, drain }, handle)
       if (deps.tls && certified)
         entrance = new TlsEntrance(server, certified, { credentials: deps.tls, patienceMs, logger: deps.logger })
       return server
@@ -317,7 +320,13 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
 
 /** Requests for a sandbox never reach the router: they are passed on as they are. */
 function createServer(
-  { edge, terminals, upgraded, drain }: { edge: Edge; terminals: Terminals; upgraded: Set<Duplex>; drain: Drain },
+  {
+    edge,
+    calls,
+    terminals,
+    upgraded,
+    drain,
+  }: { edge: Edge; calls: FunctionDoor; terminals: Terminals; upgraded: Set<Duplex>; drain: Drain },
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): http.Server {
   // Uploads may take as long as they need, so there is no limit on a whole request.
@@ -331,7 +340,7 @@ function createServer(
     },
     (request, response) => {
       drain.track(request, response)
-      if (!edge.serve(request, response)) handle(request, response)
+      if (!edge.serve(request, response) && !calls.serve(request, response)) handle(request, response)
     },
   )
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -378,16 +387,6 @@ async function limitSlowBody(request: FastifyRequest): Promise<undefined> {
   const timer = setTimeout(() => raw.destroy(new WarrenError('timeout', 'the body did not arrive in time')), patienceMs)
   raw.once('close', () => clearTimeout(timer))
   raw.once('end', () => clearTimeout(timer))
-}
-
-/** After a refusal the rest of a large body is not worth reading for long: the connection ends soon after the answer. */
-function closeIfUnread(request: FastifyRequest, response: ServerResponse): void {
-  const { raw } = request
-  if (raw.complete || raw.destroyed) return
-  if (!response.headersSent && raw.httpVersionMajor < 2) response.setHeader('connection', 'close')
-  raw.resume()
-  const timer = setTimeout(() => raw.socket.destroy(), 2_000)
-  raw.once('close', () => clearTimeout(timer))
 }
 
 /** Before the server listens, as configured. */

@@ -1,7 +1,8 @@
 import type { Account } from '../accounts/account.ts'
 import { quotaExceeded } from '../lib/quota-exceeded.ts'
 import type { Database } from '../storage/database.ts'
-import type { Quota, QuotaDefaults, SetQuotas } from './quota.ts'
+import { CallsAtOnce } from './calls-at-once.ts'
+import type { Quota, QuotaDefaults, QuotaName, SetQuotas } from './quota.ts'
 import { QuotaStore, type Reservation } from './quota-store.ts'
 
 /** How long an answer is taken for current where it is asked for with each request, milliseconds. */
@@ -18,21 +19,43 @@ interface QuotasOptions {
 /** What organisations may have. Sandboxes, volumes and snapshots are counted where they are recorded, by the same rules. */
 export function createQuotas({ db, defaults, now }: QuotasOptions) {
   const store = new QuotaStore(db)
-  const rates = new Map<string, { most: number | undefined; at: number; asked: boolean }>()
+  const own = new Map<string, { most: number | undefined; at: number; asked: boolean }>()
   const defaultsOf = ({ maxSandboxes }: Account): QuotaDefaults => ({ ...defaults, sandboxes: maxSandboxes })
 
-  const readRate = async (accountId: string) => {
-    const most = await store.most(accountId, 'requestsPerMinute')
-    if (rates.size >= mostRemembered) rates.clear()
-    rates.set(accountId, { most, at: performance.now(), asked: false })
+  const read = async (accountId: string, name: QuotaName) => {
+    const most = await store.most(accountId, name)
+    if (own.size >= mostRemembered) own.clear()
+    own.set(`${accountId}/${name}`, { most, at: performance.now(), asked: false })
     return most
   }
 
+  /** What was set for an organisation; at most a second old, and a request waits for it only once. */
+  const recall = async (accountId: string, name: QuotaName): Promise<number | undefined> => {
+    const known = own.get(`${accountId}/${name}`)
+    if (!known) return read(accountId, name)
+    if (!known.asked && performance.now() - known.at > freshMs) {
+      known.asked = true
+      void read(accountId, name).catch(() => {
+        known.asked = false
+      })
+    }
+    return known.most
+  }
+
+  const calls = new CallsAtOnce(async (accountId) => (await recall(accountId, 'functions')) ?? defaults.functions)
+
   return {
-    get: (account: Account): Promise<Quota[]> => store.read(account.id, defaultsOf(account), now()),
+    get: async (account: Account): Promise<Quota[]> => {
+      const found = await store.read(account.id, defaultsOf(account), now())
+      return found.map((quota) =>
+        quota.name === 'functions' ? { ...quota, used: quota.used + calls.running(account.id) } : quota,
+      )
+    },
+    /** Calls of functions that this platform makes. */
+    calls,
     set: async (accountId: string, { quotas }: SetQuotas): Promise<void> => {
       await store.set(accountId, quotas)
-      rates.delete(accountId)
+      for (const name of Object.keys(quotas)) own.delete(`${accountId}/${name}`)
     },
     /** Takes a part of a quota until it is given back or its time is over. Throws `limit_exceeded`. */
     reserve: async (account: Account, reservation: Omit<Reservation, 'accountId'>): Promise<void> => {
@@ -41,18 +64,7 @@ export function createQuotas({ db, defaults, now }: QuotasOptions) {
     },
     release: (account: Account, reservation: Pick<Reservation, 'name' | 'holder'>): Promise<void> =>
       store.release({ ...reservation, accountId: account.id }),
-    /** What was set for an organisation; at most a second old, and a request waits for it only once. */
-    requestsPerMinute: async ({ id }: Account): Promise<number | undefined> => {
-      const known = rates.get(id)
-      if (!known) return readRate(id)
-      if (!known.asked && performance.now() - known.at > freshMs) {
-        known.asked = true
-        void readRate(id).catch(() => {
-          known.asked = false
-        })
-      }
-      return known.most
-    },
+    requestsPerMinute: ({ id }: Account): Promise<number | undefined> => recall(id, 'requestsPerMinute'),
     /** What the sandboxes of an organisation sent since it was told last. Answers whether the day's quota is used up. */
     addEgress: async (account: Account, bytes: number): Promise<boolean> => {
       const [sent, own] = [

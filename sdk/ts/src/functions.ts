@@ -19,6 +19,8 @@ export interface FunctionSettings {
   concurrency?: number | undefined
   /** More instances than that are never there; 0 stops the function. */
   maxInstances?: number | undefined
+  /** So many are kept ready, frozen, of each version that calls go to; default 0. */
+  minInstances?: number | undefined
   env?: Record<string, string> | undefined
   /** Names of secrets, which are in its environment and nowhere else. */
   secrets?: string[] | undefined
@@ -59,6 +61,8 @@ export interface FunctionInfo {
     throttles: number
     totalMs: number
   }
+  /** That are there now, frozen ones too. */
+  instances: number
   createdAt: string
   updatedAt: string
 }
@@ -92,6 +96,8 @@ export interface Invocation<T = unknown> {
   log: string
   cold?: boolean
   billedMs?: number
+  /** Processor time, by the count of the kernel. */
+  cpuMs?: number
   createdAt: string
   startedAt?: string
   endedAt?: string

@@ -17,6 +17,7 @@ export interface DeployFlags {
   timeout?: number
   concurrency?: number
   maxInstances?: number
+  minInstances?: number
   env?: Record<string, string>
   secret?: string[]
   internet?: boolean
@@ -45,6 +46,7 @@ export function withDeployOptions(command: Command): Command {
     .option('--timeout <time>', text.optionCallTimeout, duration)
     .option('--concurrency <number>', text.optionConcurrency, wholePositive)
     .option('--max-instances <number>', text.optionMaxInstances, wholePositive)
+    .option('--min-instances <number>', text.optionMinInstances, wholePositive)
     .option('-e, --env <name=value>', text.optionEnv, pair)
     .option('--secret <name>', text.optionFunctionSecret, repeated)
     .option('--internet', text.optionInternet)
@@ -57,7 +59,7 @@ export async function deployPath(path: string, flags: DeployFlags): Promise<Func
     ...(flags.runtime && { runtime: flags.runtime }),
     ...(flags.entry && { entry: flags.entry }),
   })
-  const { handler, memory, cpu, disk, timeout, concurrency, maxInstances, env, secret, internet } = flags
+  const { handler, memory, cpu, disk, timeout, concurrency, maxInstances, minInstances, env, secret, internet } = flags
   const settings = {
     ...{
       handler,
@@ -67,6 +69,7 @@ export async function deployPath(path: string, flags: DeployFlags): Promise<Func
       timeoutSeconds: timeout,
       concurrency,
       maxInstances,
+      minInstances,
       env,
     },
     ...{ secrets: secret, internet, public: flags.public },

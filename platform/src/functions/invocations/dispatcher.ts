@@ -38,7 +38,7 @@ export class Dispatcher {
   readonly #runner: string
   readonly #running = new Map<string, Promise<void>>()
   readonly #perFunction = new Map<string, number>()
-  readonly #waiters = new Map<string, Set<() => void>>()
+  readonly #waiters = new Map<string, Set<(ended: EndedCall) => void>>()
   #leasing = false
   #again = false
   #timer: NodeJS.Timeout | undefined
@@ -69,28 +69,44 @@ export class Dispatcher {
   }
 
   /** Waits until a call has ended, and answers what it came to. */
-  async ended(accountId: string, id: string, signal: AbortSignal): Promise<Invocation> {
-    for (;;) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const waiters = this.#waiters.get(id) ?? new Set()
-      this.#waiters.set(id, waiters.add(resolve))
-      try {
+  async outcome(
+    accountId: string,
+    id: string,
+    signal: AbortSignal,
+  ): Promise<Pick<Invocation, 'version' | 'error' | 'result' | 'cold'>> {
+    const { promise, resolve } = Promise.withResolvers<EndedCall>()
+    const waiters = this.#waiters.get(id) ?? new Set()
+    this.#waiters.set(id, waiters.add(resolve))
+    try {
+      for (;;) {
         const invocation = await findInvocation(this.#deps, accountId, id)
         if (invocation.state === 'succeeded' || invocation.state === 'failed') return invocation
         signal.throwIfAborted()
         // Another platform may run it.
-        await Promise.race([promise, sleep(pollMs, undefined, { ref: false })])
-      } finally {
-        waiters.delete(resolve)
-        if (waiters.size === 0) this.#waiters.delete(id)
+        const ended = await Promise.race([promise, sleep(pollMs, undefined, { ref: false })])
+        if (!ended) continue
+        const { version, failure, result, cold } = ended
+        return {
+          version,
+          cold,
+          error: failure,
+          result: result === undefined ? undefined : Buffer.from(result, 'base64'),
+        }
       }
+    } finally {
+      waiters.delete(resolve)
+      if (waiters.size === 0) this.#waiters.delete(id)
     }
+  }
+
+  /** The end of a call lasts. */
+  ended(call: EndedCall): void {
+    if (call.queued?.retryAt === undefined) for (const resolve of this.#waiters.get(call.id) ?? []) resolve(call)
   }
 
   /** The database has the ends of these. */
   recorded(calls: readonly EndedCall[]): void {
-    for (const { id, queued } of calls) {
-      for (const resolve of this.#waiters.get(id) ?? []) resolve()
+    for (const { queued } of calls) {
       if (queued?.follow) this.wake()
       if (queued?.retryAt !== undefined) setTimeout(() => this.wake(), queued.retryAt - Date.now() + 1).unref()
     }
@@ -122,7 +138,7 @@ export class Dispatcher {
     }
   }
 
-  /** Marks what is due as ours. Calls of a function with as many under way as it may have stay where they are. */
+  /** Marks what is due as ours. Calls of a function or an organisation with as many under way as it may have stay where they are. */
   async #take(limit: number): Promise<Leased[]> {
     const busy = [...this.#perFunction].filter(([, count]) => count >= mostRunning / 2).map(([id]) => id)
     const statement = {
@@ -130,10 +146,10 @@ export class Dispatcher {
       text: `update function_invocations as call set state = 'running', attempt = attempt + 1, runner = $2, started_at = now(),
           due_at = now() + make_interval(secs => $3)
         where id in (
-          select id from function_invocations where state in ('waiting', 'running') and due_at <= now() and function_id <> all($4)
+          select id from function_invocations where state in ('waiting', 'running') and due_at <= now() and function_id <> all($4) and account_id <> all($5)
           order by due_at limit $1 for update skip locked)
         returning id, account_id, function_id, version, trigger, payload, attempt, retry, created_at`,
-      values: [limit, this.#runner, most.timeoutSeconds + graceSeconds, busy],
+      values: [limit, this.#runner, most.timeoutSeconds + graceSeconds, busy, this.#deps.calls.full],
     }
     return (await step('function.lease', this.#runner, () => this.#deps.db.pool.query<Leased>(statement))).rows
   }
@@ -171,6 +187,7 @@ export class Dispatcher {
       id: leased.id,
       trigger: leased.trigger,
       attempt: leased.attempt,
+      waits: true,
       call,
     }
     let done: { finished: Finished; ended: EndedCall }
@@ -192,7 +209,7 @@ export class Dispatcher {
       const message = `the result has ${result.length} bytes, over the ${most.keptBytes} that are kept of an asynchronous call`
       return this.#record(leased, known, { reason: 'response_too_large', message }, done.ended)
     }
-    this.#record(leased, known, outcome.ok ? undefined : outcome.failure, done.ended, result)
+    await this.#record(leased, known, outcome.ok ? undefined : outcome.failure, done.ended, result)
   }
 
   #record(
@@ -201,13 +218,13 @@ export class Dispatcher {
     failure?: Failure,
     ended?: EndedCall,
     result?: Buffer,
-  ): void {
+  ): Promise<void> {
     const now = Date.now()
     const base = ended ?? notRun(leased, known, now)
     const { failure: _, ...rest } = base
     const retryAt = failure && known && this.#retryAt(leased, known, now)
     const follow = retryAt === undefined && known ? this.#follow(leased, known, { failure, result }) : undefined
-    this.#deps.recorder.add({
+    return this.#deps.recorder.add({
       ...rest,
       ...(failure ? { failure } : {}),
       ...(result ? { result: result.toString('base64') } : {}),

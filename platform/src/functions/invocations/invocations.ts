@@ -15,6 +15,7 @@ export interface Invocation {
   log: string
   cold: boolean | undefined
   billedMs: number | undefined
+  cpuMs: number | undefined
   createdAt: Date
   startedAt: Date | undefined
   endedAt: Date | undefined
@@ -32,12 +33,13 @@ interface Row {
   log: string
   cold: boolean | null
   billed_ms: string | null
+  cpu_ms: string | null
   created_at: Date
   started_at: Date | null
   ended_at: Date | null
 }
 
-const columns = `id, function_id, version, trigger, state, attempt, result, error, log, cold, billed_ms, created_at, started_at, ended_at`
+const columns = `id, function_id, version, trigger, state, attempt, result, error, log, cold, billed_ms, cpu_ms, created_at, started_at, ended_at`
 
 /** Throws `not_found` for what is not the account's. */
 export async function findInvocation({ db }: { db: Database }, accountId: string, id: string): Promise<Invocation> {
@@ -105,6 +107,7 @@ function toInvocation(row: Row): Invocation {
     log: row.log,
     cold: row.cold ?? undefined,
     billedMs: row.billed_ms === null ? undefined : Number(row.billed_ms),
+    cpuMs: row.cpu_ms === null ? undefined : Number(row.cpu_ms),
     createdAt: row.created_at,
     startedAt: row.started_at ?? undefined,
     endedAt: row.ended_at ?? undefined,

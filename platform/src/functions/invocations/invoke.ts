@@ -71,7 +71,7 @@ export async function invoke(
     if (error instanceof WarrenError && error.code === 'limit_exceeded') deps.counters.of(known.record.id).throttles++
     throw error
   })
-  deps.recorder.add(ended)
+  await deps.recorder.add(ended)
   const { outcome } = finished
   if (!outcome.ok) throw failed(id, outcome.failure)
   const result = outcome.result ?? (head && !onChunk ? Buffer.concat(pieces) : undefined)
@@ -95,7 +95,7 @@ async function invokeOnce(
     trigger: 'http',
     retries: 0,
   })
-  const invocation = await deps.dispatcher.ended(account.id, id, signal)
+  const invocation = await deps.dispatcher.outcome(account.id, id, signal)
   if (invocation.error) throw failed(id, invocation.error)
   return {
     id,

@@ -17,6 +17,8 @@ export interface EndedCall {
   startedAt: number
   endedAt: number
   billedMs: number
+  /** Processor time; not known yet when the end is written to the file. */
+  cpuMs?: number
   memoryMb: number
   cold: boolean
   bytesIn: number

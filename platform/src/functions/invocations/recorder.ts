@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type RawBuilder, sql } from 'kysely'
 import { step } from '../../lib/step.ts'
 import type { RecordUsage, UsageFact } from '../../metering/usage-fact.ts'
@@ -13,14 +14,25 @@ interface RecorderDeps {
   home: string
   recordUsage: RecordUsage
   logger: Logger
+  /** Adds to calls what is known of them by the time they are recorded. */
+  complete: (calls: readonly EndedCall[]) => Promise<void>
+  /** Told of a call once its end lasts. */
+  onEnded: (call: EndedCall) => void
   /** Told of calls once the database has them. */
   onRecorded: (calls: readonly EndedCall[]) => void
 }
 
-/** Calls wait so long for others to be written with, milliseconds. */
-const batchMs = 4
+/**
+ * Calls wait so long for others to be written with, milliseconds: those that something follows from less than those whose
+ * caller has the answer.
+ */
+const batchMs = { queued: 10, direct: 100 }
 const mostAtOnce = 1000
+/** So many do not wait for more: what lives long costs more to keep. */
+const manyCalls = 256
 const retryMs = 1000
+/** Who reads waits so long for what has ended to be in the database, milliseconds. */
+const settleMs = 2000
 
 /**
  * Writes what has ended, with its use, in one transaction for many calls. Before a caller has its answer the end is in a
@@ -33,8 +45,11 @@ export class Recorder {
   readonly #files: number[] = []
   #current = 0
   #pending: EndedCall[] = []
+  /** On their way into the database. */
+  #writing: readonly EndedCall[] = []
   #flushing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  #dueAt = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(deps: RecorderDeps) {
@@ -47,33 +62,57 @@ export class Recorder {
     await step('home.make', this.#folder, () => mkdir(this.#folder, { recursive: true, mode: 0o700 }))
     for (const name of ['0', '1']) {
       const path = join(this.#folder, name)
-      const file = openSync(path, 'a+', 0o600)
+      const file = await step('function.ended_file', path, async () => openSync(path, 'a+', 0o600))
       this.#files.push(file)
       const left = readFileSync(path, 'utf8').split('\n').flatMap(readLine)
       for (let from = 0; from < left.length; from += mostAtOnce) await this.#write(left.slice(from, from + mostAtOnce))
-      ftruncateSync(file)
+      await this.#empty(file)
     }
   }
 
   /** After this the end of the call lasts. */
-  add(call: EndedCall): void {
+  async add(call: EndedCall): Promise<void> {
     if (this.#closed) throw new Error('the recorder is closed')
-    writeSync(this.#files[this.#current]!, `${JSON.stringify(call)}\n`)
-    this.#pending.push(call)
-    this.#timer ??= setTimeout(() => void this.flush(), batchMs)
+    await step('function.end', call.id, async () => {
+      writeSync(this.#files[this.#current]!, `${JSON.stringify(call)}\n`)
+      this.#pending.push(call)
+    })
+    this.#flushIn(this.#pending.length >= manyCalls ? 0 : call.queued ? batchMs.queued : batchMs.direct)
+    this.#deps.onEnded(call)
+  }
+
+  /** Waits until the calls of an account that have ended can be read, for a while. */
+  async settle(accountId: string): Promise<void> {
+    const isOf = (calls: readonly EndedCall[]) => calls.some((call) => call.accountId === accountId)
+    if (!isOf(this.#pending) && !isOf(this.#writing)) return
+    await Promise.race([this.flush(), sleep(settleMs, undefined, { ref: false })])
   }
 
   /** Resolves when all that was added is in the database. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#dueAt = Number.POSITIVE_INFINITY
     while (this.#flushing !== undefined) await this.#flushing
     if (this.#pending.length === 0) return
     this.#flushing = this.#flush().finally(() => {
       this.#flushing = undefined
-      if (this.#pending.length > 0 && !this.#closed) this.#timer ??= setTimeout(() => void this.flush(), batchMs)
+      this.#writing = []
+      if (this.#pending.length > 0 && !this.#closed) this.#flushIn(batchMs.queued)
     })
     await this.#flushing
+  }
+
+  #flushIn(ms: number): void {
+    const at = performance.now() + ms
+    // Each call moving the timer would cost more than the timer.
+    if (this.#dueAt <= at + 1) return
+    clearTimeout(this.#timer)
+    this.#dueAt = at
+    this.#timer = setTimeout(() => void this.flush(), ms)
+  }
+
+  #empty(file: number): Promise<void> {
+    return step('function.ended_clear', this.#folder, async () => ftruncateSync(file))
   }
 
   async close(): Promise<void> {
@@ -88,8 +127,10 @@ export class Recorder {
   async #flush(): Promise<void> {
     const calls = this.#pending
     this.#pending = []
+    this.#writing = calls
     const file = this.#files[this.#current]!
     this.#current = 1 - this.#current
+    await this.#deps.complete(calls)
     for (let from = 0; from < calls.length; from += mostAtOnce) {
       const some = calls.slice(from, from + mostAtOnce)
       for (;;) {
@@ -100,11 +141,11 @@ export class Recorder {
           this.#deps.logger.error({ err: error }, 'calls of functions could not be recorded; it is tried again')
           // What is in the file is found at the next start.
           if (this.#closed) return
-          await new Promise((resolve) => setTimeout(resolve, retryMs))
+          await sleep(retryMs)
         }
       }
     }
-    ftruncateSync(file)
+    await this.#empty(file)
   }
 
   async #write(calls: readonly EndedCall[]): Promise<void> {
@@ -161,7 +202,7 @@ function insertion(calls: readonly EndedCall[]) {
   const column = columns(calls)
   return sql`
     insert into function_invocations (id, account_id, function_id, version, trigger, attempt, state, error, log, cold, created_at,
-      started_at, ended_at, billed_ms)
+      started_at, ended_at, billed_ms, cpu_ms)
     select * from unnest(${sql.join([
       column('text', ({ id }) => id),
       column('text', ({ accountId }) => accountId),
@@ -177,6 +218,7 @@ function insertion(calls: readonly EndedCall[]) {
       column('timestamptz', ({ startedAt }) => time(startedAt)),
       column('timestamptz', ({ endedAt }) => time(endedAt)),
       column('bigint', ({ billedMs }) => billedMs),
+      column('bigint', ({ cpuMs }) => cpuMs ?? null),
     ])})
     on conflict (id) do nothing`
 }
@@ -187,6 +229,7 @@ function change(calls: readonly EndedCall[]) {
     update function_invocations as call set
       state = ended.state, error = ended.error, log = ended.log, cold = ended.cold, result = ended.result,
       started_at = ended.started_at, ended_at = ended.ended_at, billed_ms = coalesce(call.billed_ms, 0) + ended.billed_ms,
+      cpu_ms = coalesce(call.cpu_ms + ended.cpu_ms, call.cpu_ms, ended.cpu_ms),
       due_at = ended.due_at, runner = null
     from unnest(${sql.join([
       column('text', ({ id }) => id),
@@ -201,8 +244,9 @@ function change(calls: readonly EndedCall[]) {
       column('timestamptz', ({ startedAt }) => time(startedAt)),
       column('timestamptz', ({ endedAt, queued }) => (queued?.retryAt === undefined ? time(endedAt) : null)),
       column('bigint', ({ billedMs }) => billedMs),
+      column('bigint', ({ cpuMs }) => cpuMs ?? null),
       column('timestamptz', ({ queued }) => (queued?.retryAt === undefined ? null : time(queued.retryAt))),
-    ])}) as ended (id, attempt, state, error, log, cold, result, started_at, ended_at, billed_ms, due_at)
+    ])}) as ended (id, attempt, state, error, log, cold, result, started_at, ended_at, billed_ms, cpu_ms, due_at)
     where call.id = ended.id and call.attempt = ended.attempt and call.state = 'running'
     returning call.id`
 }
@@ -217,6 +261,7 @@ function factOf(call: EndedCall): UsageFact {
     subject: functionId,
     startedAt: new Date(call.startedAt),
     endedAt: new Date(Math.max(call.endedAt, call.startedAt)),
+    cpuMs: call.cpuMs ?? 0,
     memoryMbMs: call.memoryMb * call.billedMs,
     attributes: {
       function: functionName,

@@ -14,14 +14,20 @@ export interface Given {
   call: Pick<Call, 'payload' | 'http' | 'traceparent' | 'onHead' | 'onChunk' | 'step'>
   /** Aborted when nobody waits for the answer any more. */
   signal?: AbortSignal | undefined
+  /** Whether it waits where its organisation makes as many calls as it may, instead of being refused. */
+  waits?: boolean
 }
 
 /** Gives a call to an instance and waits for its end. Throws only where no instance could be had. Records nothing. */
 export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finished: Finished; ended: EndedCall }> {
   const { record, version, id, call, signal } = given
   const { settings } = version
+  const leave = await deps.calls.take(record.accountId, { waits: given.waits ?? false })
   const group = deps.fleet.of(record, version)
-  const member = await group.acquire()
+  const member = await group.acquire().catch((error) => {
+    leave()
+    throw error
+  })
   const startedAt = Date.now()
   const began = performance.now()
   const cold = member.taken === 1
@@ -52,10 +58,12 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
       log,
       ...(outcome.ok ? {} : { failure: outcome.failure }),
     }
+    deps.times.ended(ended, member.worker.time)
     return { finished, ended }
   } finally {
     signal?.removeEventListener('abort', onAbort)
     group.release(member)
+    leave()
   }
 }
 

@@ -93,10 +93,11 @@ export class QueueConsumer {
       trigger: 'queue' as const,
       attempt: 1,
       createdAt: Date.now(),
+      waits: true,
     }
     const { finished, ended } = await runCall(this.#deps, { ...given, call: { payload, onChunk: () => {} } })
     if (finished.outcome.ok) await this.#queues.delete(queue, messages)
-    this.#deps.recorder.add(ended)
+    await this.#deps.recorder.add(ended)
   }
 }
 

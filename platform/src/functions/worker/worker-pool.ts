@@ -65,8 +65,9 @@ export class WorkerPool {
   /** Removes a worker and its sandbox, in the background; what fails the engine tries again. */
   end(worker: Worker): void {
     worker.close()
-    const ending: Promise<unknown> = this.#deps.engine
-      .stop(worker.instance.id)
+    const ending: Promise<unknown> = worker.time
+      .close()
+      .then(() => this.#deps.engine.stop(worker.instance.id))
       .catch((error) => this.#deps.logger.warn({ err: error }, 'a worker of functions could not be removed at once'))
       .finally(() => this.#starting.delete(ending))
     this.#starting.add(ending)

@@ -5,6 +5,7 @@ import type { GuestProcess } from '../../engine/guest/process.ts'
 import { WarrenError } from '../../errors.ts'
 import type { AnswerHead, Call, Failure, Finished } from '../invocations/invocation.ts'
 import { FrameCutter, frame, jsonHead, kind } from './frames.ts'
+import { ProcessorTime } from './processor-time.ts'
 import { workerProgram } from './programs.ts'
 
 /** How long a fresh worker may take until it listens, milliseconds. A busy machine takes long. */
@@ -42,6 +43,7 @@ interface Running {
 /** One process that runs the code of one function, in a sandbox of its own. Until `load` it is anybody's. */
 export class Worker {
   readonly instance: Instance
+  readonly time: ProcessorTime
   readonly #process: GuestProcess
   readonly #socket: Duplex
   readonly #mostLogBytes: number
@@ -65,6 +67,7 @@ export class Worker {
     }: { process: GuestProcess; socket: Duplex; limits: { logBytes: number; resultBytes: number } },
   ) {
     this.instance = instance
+    this.time = new ProcessorTime(instance)
     this.#process = process
     this.#socket = socket
     this.#mostLogBytes = limits.logBytes
@@ -162,12 +165,12 @@ export class Worker {
     this.#out.push(...parts)
     if (this.#flushes) return
     this.#flushes = true
-    // All that is sent in one turn goes in one write.
-    queueMicrotask(() => {
+    // All that is sent in one turn of the loop goes in one write: what many callers send at once costs one.
+    setImmediate(() => {
       this.#flushes = false
       const out = this.#out
       this.#out = []
-      if (!this.#socket.destroyed) this.#socket.write(Buffer.concat(out))
+      if (!this.#socket.destroyed) this.#socket.write(out.length === 1 ? out[0]! : Buffer.concat(out))
     })
   }
 

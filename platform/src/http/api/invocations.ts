@@ -34,6 +34,7 @@ const InvocationView = Type.Object(
     log: Type.String({ description: 'What it wrote, up to 256 KiB.' }),
     cold: Type.Optional(Type.Boolean({ description: 'Whether an instance was started for it.' })),
     billedMs: Type.Optional(Type.Integer()),
+    cpuMs: Type.Optional(Type.Integer({ description: 'Processor time, by the count of the kernel.' })),
     createdAt: Type.String({ format: 'date-time' }),
     startedAt: Type.Optional(Type.String({ format: 'date-time' })),
     endedAt: Type.Optional(Type.String({ format: 'date-time' })),
@@ -103,7 +104,7 @@ export async function invocationRoutes(app: FastifyInstance, functions: Function
         const { events, isBatch } = readCloudEvents(request.headers, bodyOf(request))
         if (isBatch)
           throw new WarrenError('invalid_request', 'a batch of events is called asynchronously: POST …/invocations')
-        const answer = new FunctionAnswer(reply)
+        const answer = new FunctionAnswer(reply.raw, reply)
         const invoked = await functions
           .invoke(
             account,
@@ -119,7 +120,10 @@ export async function invocationRoutes(app: FastifyInstance, functions: Function
             clientGone(reply.raw),
           )
           .catch((error) => answer.fail(error))
-        if (!invoked || answer.begun) return answer.end()
+        if (!invoked || answer.begun) {
+          answer.end()
+          return reply
+        }
         reply.header('x-warren-invocation', invoked.id).header('x-warren-version', invoked.version)
         if (invoked.cold) reply.header('x-warren-cold-start', 'true')
         reply.serializer((body) => body as string)
@@ -231,14 +235,29 @@ function idempotencyOf(
 }
 
 function viewOf(found: Awaited<ReturnType<Functions['invocation']>>): Static<typeof InvocationView> {
-  const { id, version, trigger, state, attempt, result, error, log, cold, billedMs, createdAt, startedAt, endedAt } =
-    found
+  const {
+    id,
+    version,
+    trigger,
+    state,
+    attempt,
+    result,
+    error,
+    log,
+    cold,
+    billedMs,
+    cpuMs,
+    createdAt,
+    startedAt,
+    endedAt,
+  } = found
   return {
     ...{ id, version, trigger, state, attempt, log },
     ...(result === undefined ? {} : { result: readResult(result) }),
     ...(error === undefined ? {} : { error: { ...error } as Static<typeof InvocationView>['error'] & object }),
     ...(cold === undefined ? {} : { cold }),
     ...(billedMs === undefined ? {} : { billedMs }),
+    ...(cpuMs === undefined ? {} : { cpuMs }),
     createdAt: createdAt.toISOString(),
     ...(startedAt ? { startedAt: startedAt.toISOString() } : {}),
     ...(endedAt ? { endedAt: endedAt.toISOString() } : {}),
