@@ -80,7 +80,8 @@ function tellOfLostConnections(pool: pg.Pool): void {
   const { query, connect } = pool
   const typed = (error: Error & { code?: string }): never => {
     const lost =
-      /^(ECONN|ENOENT|EPIPE|ETIMEDOUT|EAGAIN|EMFILE|ENFILE|57P0|53300|08)/.test(error.code ?? '') || /terminat|timeout/i.test(error.message)
+      /^(ECONN|ENOENT|EPIPE|ETIMEDOUT|EAGAIN|EMFILE|ENFILE|57P0|53300|08)/.test(error.code ?? '') ||
+      /terminat|timeout/i.test(error.message)
     if (!lost) throw error
     throw new WarrenError('unavailable', 'the database cannot be reached at the moment', {
       hint: 'Try again in a few seconds. The log of the platform tells why.',
