@@ -5,7 +5,7 @@ import { renewSession } from './session.ts'
 import { exitCodeOfFailure } from './stream-exec.ts'
 
 /** What these commands do needs no server. */
-const speaksToNobody = ['', 'up', 'doctor', 'verify', 'completion', 'models', 'help', 'login', 'join']
+const speaksToNobody = ['', 'up', 'doctor', 'verify', 'completion', 'models', 'help', 'login', 'join', 'backup']
 
 // A reader that has seen enough, as in `warren sandbox list | head -1`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))

@@ -6,6 +6,7 @@ import { addWhoami } from './commands/account/whoami.ts'
 import { addManage } from './commands/agent/manage.ts'
 import { addRun as addAgentRun } from './commands/agent/run.ts'
 import { addAudit } from './commands/audit/audit.ts'
+import { addBackup } from './commands/backup/backup.ts'
 import { addBilling } from './commands/billing/billing.ts'
 import { addInvoice } from './commands/billing/invoice.ts'
 import { addPlan } from './commands/billing/plan.ts'
@@ -173,7 +174,7 @@ export function program(): Command {
   const tells = [addDeliveries, addReplay, addTest]
   for (const add of [addWebhookCreate, addWebhookList, addWebhookDelete, addRotate, ...tells]) add(webhook)
 
-  for (const add of [addEvents, addUsage, addTop, addMcp]) add(root)
+  for (const add of [addEvents, addUsage, addTop, addMcp, addBackup]) add(root)
   addCompletion(root)
   return root
 }

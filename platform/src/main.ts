@@ -33,6 +33,7 @@ import { recordUsage } from './metering/record-usage.ts'
 import { createQuotas } from './quotas/quotas.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
+import { refuseUnfinishedRestore } from './storage/backup/unfinished.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
@@ -67,6 +68,7 @@ async function start(): Promise<void> {
   const config = readConfig()
   const logger = createLogger(config.logLevel)
   await step('home.make', config.home, () => mkdir(config.home, { recursive: true, mode: 0o700 }))
+  await refuseUnfinishedRestore(config.home)
   const key = await adminKey(config.home)
   const seed = await tokenSeed(config.home)
   const seal = await keptSeal(config.home)

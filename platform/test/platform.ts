@@ -62,9 +62,21 @@ interface Preload {
  */
 export async function startPlatform(
   env: Record<string, string> = {},
-  { preload, elsewhere, hasTools = withTools }: { preload?: Preload; elsewhere?: Elsewhere; hasTools?: boolean } = {},
+  {
+    preload,
+    elsewhere,
+    hasTools = withTools,
+    prepare,
+  }: {
+    preload?: Preload
+    elsewhere?: Elsewhere
+    hasTools?: boolean
+    /** Called with its folder before the first start. */
+    prepare?: (home: string) => Promise<void>
+  } = {},
 ): Promise<Platform> {
   const home = await mkdtemp(join(tmpdir(), 'warren-test-'))
+  await prepare?.(home)
   if (hasTools) await symlink(tools, join(home, 'tools'))
   if (elsewhere) await chown(home, elsewhere.uid, elsewhere.uid)
   // What microVMs see of the host's programs takes minutes to make: once for all tests.

@@ -1,10 +1,12 @@
 import { accountsChinese } from './accounts-chinese.ts'
 import type { english } from './english.ts'
 import { functionsInChinese } from './functions-chinese.ts'
+import { operatorChinese } from './operator-chinese.ts'
 
 /** Every sentence of the command line in Chinese. */
 export const chinese: typeof english = {
   ...accountsChinese,
+  ...operatorChinese,
   warren: '在您自己的机器上，用隔离的沙箱运行代码。',
   environment: `环境变量：
   WARREN_URL、WARREN_API_KEY   服务器地址与密钥；默认为本机服务器，

@@ -1,10 +1,12 @@
 import { accountsEnglish } from './accounts-english.ts'
 
 import { functionsInEnglish } from './functions-english.ts'
+import { operatorEnglish } from './operator-english.ts'
 
 /** Every sentence of the command line in English. */
 export const english = {
   ...accountsEnglish,
+  ...operatorEnglish,
   warren: 'Run code in isolated sandboxes, on your own machine.',
   environment: `Environment:
   WARREN_URL, WARREN_API_KEY   the server and its key; default: the server of this machine,

@@ -11,7 +11,9 @@ export interface Migration {
 }
 
 /** Any number that nothing else in this database locks. */
-const lockKey = 7_070_001
+export const migrationLock = 7_070_001
+export const migrationsTable =
+  'create table if not exists migrations (name text primary key, checksum text not null, applied_at timestamptz not null default now())'
 
 /**
  * Brings the database to the newest of `migrations`, each in its own transaction; several processes at once wait for each
@@ -21,7 +23,7 @@ const lockKey = 7_070_001
 export async function migrate(pool: Pool, migrations: Migration[] = ownMigrations()): Promise<string[]> {
   const client = await pool.connect()
   try {
-    await client.query('select pg_advisory_lock($1)', [lockKey])
+    await client.query('select pg_advisory_lock($1)', [migrationLock])
     const applied = await appliedMigrations(client)
     for (const [name, checksum] of applied) checkUnchanged(name, checksum, migrations)
     const pending = migrations.filter(({ name }) => !applied.has(name))
@@ -43,16 +45,15 @@ export function ownMigrations(): Migration[] {
 }
 
 async function appliedMigrations(client: PoolClient): Promise<Map<string, string>> {
-  await client.query(
-    'create table if not exists migrations (name text primary key, checksum text not null, applied_at timestamptz not null default now())',
-  )
+  await client.query(migrationsTable)
   const { rows } = await client.query<{ name: string; checksum: string }>(
     'select name, checksum from migrations order by name',
   )
   return new Map(rows.map(({ name, checksum }) => [name, checksum]))
 }
 
-function checkUnchanged(name: string, checksum: string, migrations: Migration[]): void {
+/** Throws `conflict` for an applied migration that is not among `migrations` as it was. */
+export function checkUnchanged(name: string, checksum: string, migrations: Migration[]): void {
   const known = migrations.find((migration) => migration.name === name)
   if (!known) {
     throw new WarrenError(

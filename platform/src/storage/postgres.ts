@@ -86,6 +86,12 @@ export async function startPostgres({ home, logger, origin }: PostgresOptions): 
   }
 }
 
+/** How our server is reached whose folder of data is open as `folder`. */
+export function ownConnection(folder: number): Postgres['connection'] {
+  // A unix socket's path may have 107 bytes; this way it is short however long the folder's own path is.
+  return { host: `/proc/self/fd/${folder}`, user, database: 'postgres' }
+}
+
 /**
  * Starts the server again whenever it has died. Its address stays the same, so that connections are simply made anew.
  * `end` stops this and answers the server that there is last.
@@ -263,10 +269,9 @@ function serverSettings(major: number): Record<string, string | number> {
 
 /** Resolves once it answers. Throws `unavailable` with the end of its log if it dies or does not come. */
 async function untilReady(server: LaunchedServer, data: string, folder: string): Promise<ReadyServer> {
-  // A unix socket's path may have 107 bytes; this way it is short however long the folder's own path is.
   const fd = openSync(data, constants.O_RDONLY | constants.O_DIRECTORY)
   const disconnect = () => closeSync(fd)
-  const connection = { host: `/proc/self/fd/${fd}`, user, database: 'postgres' }
+  const connection = ownConnection(fd)
   const deadline = Date.now() + startDeadlineMs
   for (;;) {
     const client = new pg.Client(connection)

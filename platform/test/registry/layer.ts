@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import type { TarHeader } from '../../src/templates/archive/tar-header.ts'
+import type { TarHeader } from '../../src/lib/tar-header.ts'
 import { endOfArchive, headerBlocks, padding } from '../../src/templates/archive/tar-writer.ts'
 
 export type Entry = Partial<TarHeader> & { path: string; content?: string | Buffer }

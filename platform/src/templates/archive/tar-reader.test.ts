@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { test } from 'node:test'
-import { blockSize, encodeHeader, type TarHeader } from './tar-header.ts'
+import { blockSize, encodeHeader, type TarHeader } from '../../lib/tar-header.ts'
 import { TarReader } from './tar-reader.ts'
 import { endOfArchive, headerBlocks, padding } from './tar-writer.ts'
 

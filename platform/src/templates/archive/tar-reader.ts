@@ -1,5 +1,5 @@
+import { blockSize, decodeHeader, type TarHeader } from '../../lib/tar-header.ts'
 import { decodePax, type PaxChanges } from './pax.ts'
-import { blockSize, decodeHeader, type TarHeader } from './tar-header.ts'
 
 /** Whom a TarReader tells what it reads, in order. What these throw comes out of `push`. */
 export interface TarSink {

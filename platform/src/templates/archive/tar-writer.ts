@@ -1,4 +1,4 @@
-import { blockSize, encodeHeader, type TarHeader } from './tar-header.ts'
+import { blockSize, encodeHeader, type TarHeader } from '../../lib/tar-header.ts'
 
 /** The header of an entry, with a pax header before it where its names are too long for one. */
 export function headerBlocks(header: TarHeader): Buffer {

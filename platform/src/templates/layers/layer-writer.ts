@@ -1,6 +1,6 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
-import type { TarHeader } from '../archive/tar-header.ts'
+import type { TarHeader } from '../../lib/tar-header.ts'
 import type { TarSink } from '../archive/tar-reader.ts'
 import { type EntryPath, parseEntryPath, shown, whiteoutOf } from './entry-path.ts'
 import type { LayerLimits } from './layer-limits.ts'
