@@ -1,5 +1,4 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 
 /** Past this much it is emptied as soon as nothing in it is needed. */
 const muchBytes = 256 * 1024
@@ -19,9 +18,8 @@ export class AuditJournal {
   readonly #file: number
   #bytes: number
 
-  /** Makes the file if need be. */
+  /** Makes the file if need be; its folder is there. */
   constructor(path: string) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     this.#path = path
     this.#file = openSync(path, 'a', 0o600)
     this.#bytes = readFileSync(path).byteLength

@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { atomicWrite } from './atomic-write.ts'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { type Certified, mintAuthority } from './certificate.ts'
 import { keptSecret } from './kept-secret.ts'
 import { step } from './step.ts'
@@ -24,8 +23,11 @@ export async function keptAuthority(
   return authority
 }
 
-/** Has `text` in the file at `path`, which others may read. */
+/** Has `text` in the file at `path`, which others may read. A draft that a crash left is written over by the next start. */
 export async function keepText(path: string, text: string): Promise<void> {
   if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return
-  await step('text.keep', path, () => atomicWrite(path, text, 0o644))
+  await step('text.keep', path, async () => {
+    await writeFile(`${path}.tmp`, text, { mode: 0o644, flush: true })
+    await rename(`${path}.tmp`, path)
+  })
 }
