@@ -132,10 +132,13 @@ test('Prometheus takes them and answers by them; rules and dashboard ask only fo
 
 test('each file for those who watch is there', () => {
   assert.deepEqual(globSync('*/*', { cwd: deploy }).sort(), [
+    'grafana/dashboards.yml',
+    'grafana/datasources.yml',
     'grafana/warren.json',
     'loki/loki.yml',
     'loki/promtail.yml',
     'prometheus/alerts.yml',
+    'prometheus/compose.yml',
     'prometheus/prometheus.yml',
   ])
 })

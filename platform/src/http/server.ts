@@ -92,6 +92,7 @@ import { buildSerializer } from './serialization.ts'
 import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
 import { TlsEntrance } from './tls/tls-entrance.ts'
+import { traced } from './traced.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
 declare module 'fastify' {
@@ -340,7 +341,9 @@ function createServer(
     },
     (request, response) => {
       drain.track(request, response)
-      if (!edge.serve(request, response) && !calls.serve(request, response)) handle(request, response)
+      traced(request, response, () => {
+        if (!edge.serve(request, response) && !calls.serve(request, response)) handle(request, response)
+      })
     },
   )
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

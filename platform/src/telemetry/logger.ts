@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { currentTrace } from './trace-context.ts'
 
 export type Logger = pino.Logger
 
@@ -16,6 +17,7 @@ export function createLogger(
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
+      mixin: traceIds,
       formatters: { level: (label) => ({ level: label, severity: label }), log: labelled },
       redact: { paths: ['authorization', '*.authorization', '*["x-api-key"]', '*.password', 'password'], censor: '…' },
       hooks: {
@@ -27,6 +29,11 @@ export function createLogger(
     },
     destination,
   )
+}
+
+function traceIds(): Record<string, string> {
+  const trace = currentTrace()
+  return trace ? { trace_id: trace.traceId, span_id: trace.spanId } : {}
 }
 
 /** With the labels by which logs are searched: `sandbox_id` and `user_id`, beside `template` and `severity`. */

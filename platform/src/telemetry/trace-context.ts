@@ -1,0 +1,39 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomBytes } from 'node:crypto'
+
+/** Where a request stands in a trace that began elsewhere, as W3C Trace Context has it. */
+export interface TraceContext {
+  /** 32 hexadecimal digits, of the whole trace. */
+  traceId: string
+  /** 16 hexadecimal digits, of our part. */
+  spanId: string
+  /** 2 hexadecimal digits; the last bit says whether it is recorded. */
+  flags: string
+}
+
+const current = new AsyncLocalStorage<TraceContext>()
+
+/** The context that continues `traceparent`; undefined without one, or where it is not of that form. */
+export function continueTrace(traceparent: string | undefined): TraceContext | undefined {
+  const [, version, traceId, parentId, flags, more] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(traceparent?.trim() ?? '') ?? []
+  // Of a later version the first four parts mean the same, and more may follow; ff is no version.
+  if (!traceId || !flags || version === 'ff' || (version === '00' && more)) return undefined
+  if (/^0+$/.test(traceId) || /^0+$/.test(parentId!)) return undefined
+  return { traceId, spanId: randomBytes(8).toString('hex'), flags }
+}
+
+/** As a header. */
+export function headerOf({ traceId, spanId, flags }: TraceContext): string {
+  return `00-${traceId}-${spanId}-${flags}`
+}
+
+/** What `work` does, also later and by callbacks, belongs to that context. */
+export function inTrace<T>(context: TraceContext, work: () => T): T {
+  return current.run(context, work)
+}
+
+/** The context in which the caller runs. */
+export function currentTrace(): TraceContext | undefined {
+  return current.getStore()
+}
