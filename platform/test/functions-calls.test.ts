@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform({ WARREN_FUNCTION_POOL: '1' })
@@ -111,6 +112,13 @@ test('instances that are to be kept are there before the first call, and go with
   assert.ok(Number(await reply.text()) >= before - 60_000)
   await deploy('kept', 'exports.handler = async () => 2', { minInstances: 0 })
   await until('none are there', async () => (await platform.json('GET', '/v1/functions/kept')).instances === 0)
+})
+
+test('an instance lives on when the time is over that its start might have taken', async () => {
+  await deploy('old', 'let n = 0; exports.handler = async () => ++n')
+  assert.equal(await (await invoke('old', '{}')).json(), 1)
+  await sleep(31_000)
+  assert.equal(await (await invoke('old', '{}')).json(), 2)
 })
 
 test('a repeat of a call with a key that ran when the platform was killed is answered', async () => {
