@@ -13,7 +13,7 @@ async function deploy(name: string, source: string, settings: object = {}): Prom
 const invoke = (name: string, body: string, headers: Record<string, string> = {}, query = '') =>
   platform.call('POST', `/v1/functions/${name}/invoke${query}`, body, { headers })
 
-const own = /^(date|x-request-id|x-warren-invocation|x-warren-cold-start|ratelimit-(remaining|reset))$/
+const own = /^(date|x-request-id|traceresponse|x-warren-invocation|x-warren-cold-start|ratelimit-(remaining|reset))$/
 
 async function told(reply: Awaited<ReturnType<typeof invoke>>): Promise<object> {
   const headers = Object.fromEntries([...reply.headers].filter(([name]) => !own.test(name)))
@@ -46,6 +46,7 @@ test('a plain call and one that goes through the router are answered alike', asy
     const [left, right] = [await told(plain), await told(routed)]
     assert.deepEqual(left, right, body)
     assert.match(plain.headers.get('x-request-id') ?? '', /^r[a-z0-9]{20}$/)
+    assert.equal(plain.headers.has('traceresponse'), 'traceparent' in headers)
   }
   assert.deepEqual(
     await told(await invoke('nothing', '{}')),
