@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform({ WARREN_FUNCTION_POOL: '1' })
@@ -12,7 +13,7 @@ async function deploy(name: string, source: string, settings: object = {}): Prom
 const invoke = (name: string, body: string, headers: Record<string, string> = {}, query = '') =>
   platform.call('POST', `/v1/functions/${name}/invoke${query}`, body, { headers })
 
-const own = /^(date|x-request-id|x-warren-invocation|x-warren-cold-start|ratelimit-(remaining|reset))$/
+const own = /^(date|x-request-id|traceresponse|x-warren-invocation|x-warren-cold-start|ratelimit-(remaining|reset))$/
 
 async function told(reply: Awaited<ReturnType<typeof invoke>>): Promise<object> {
   const headers = Object.fromEntries([...reply.headers].filter(([name]) => !own.test(name)))
@@ -45,6 +46,7 @@ test('a plain call and one that goes through the router are answered alike', asy
     const [left, right] = [await told(plain), await told(routed)]
     assert.deepEqual(left, right, body)
     assert.match(plain.headers.get('x-request-id') ?? '', /^r[a-z0-9]{20}$/)
+    assert.equal(plain.headers.has('traceresponse'), 'traceparent' in headers)
   }
   assert.deepEqual(
     await told(await invoke('nothing', '{}')),
@@ -111,6 +113,13 @@ test('instances that are to be kept are there before the first call, and go with
   assert.ok(Number(await reply.text()) >= before - 60_000)
   await deploy('kept', 'exports.handler = async () => 2', { minInstances: 0 })
   await until('none are there', async () => (await platform.json('GET', '/v1/functions/kept')).instances === 0)
+})
+
+test('an instance lives on when the time is over that its start might have taken', async () => {
+  await deploy('old', 'let n = 0; exports.handler = async () => ++n')
+  assert.equal(await (await invoke('old', '{}')).json(), 1)
+  await sleep(31_000)
+  assert.equal(await (await invoke('old', '{}')).json(), 2)
 })
 
 test('a repeat of a call with a key that ran when the platform was killed is answered', async () => {

@@ -94,7 +94,21 @@ export class Worker {
     instance: Instance,
     { runtime, limits }: { runtime: string; limits: { logBytes: number; resultBytes: number } },
   ): Promise<Worker> {
-    const signal = AbortSignal.timeout(startMs)
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(new Error(`it did not listen within ${startMs} ms`)), startMs)
+    try {
+      return await Worker.#start(instance, { runtime, limits }, late.signal)
+    } finally {
+      // The connections live as long as the worker, and a signal that aborts later would end them.
+      clearTimeout(timer)
+    }
+  }
+
+  static async #start(
+    instance: Instance,
+    { runtime, limits }: { runtime: string; limits: { logBytes: number; resultBytes: number } },
+    signal: AbortSignal,
+  ): Promise<Worker> {
     const argv = await workerProgram(runtime, socketPath)
     const process = await instance.guest.exec({ argv, tag: 'warren.function' }, signal)
     const output = process.output()
