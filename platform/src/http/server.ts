@@ -31,42 +31,8 @@ import type { Templates } from '../templates/templates.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Webhooks } from '../webhooks/webhooks.ts'
 import { accessControl } from './access.ts'
-import { agentRoutes, agentSchemas } from './api/agents.ts'
-import { auditRoutes, auditSchemas } from './api/audit.ts'
-import { authRoutes, authSchemas } from './api/auth.ts'
-import { bankRoutes, bankSchemas } from './api/bank.ts'
-import { billingRoutes, billingSchemas } from './api/billing.ts'
-import { billingOperatorRoutes, billingOperatorSchemas } from './api/billing-operator.ts'
-import { billingViews } from './api/billing-views.ts'
-import { contextRoutes, contextSchemas } from './api/contexts.ts'
-import { eventRoutes, eventSchemas } from './api/events.ts'
-import { executionRoutes, executionSchemas } from './api/executions.ts'
-import { fileRoutes, fileSchemas } from './api/files.ts'
-import { functionRoutes, functionSchemas } from './api/functions.ts'
 import { healthRoutes } from './api/health.ts'
-import { invocationRoutes, invocationSchemas } from './api/invocations.ts'
-import { invoiceRoutes, invoiceSchemas } from './api/invoices.ts'
-import { keyRoutes, keySchemas } from './api/keys.ts'
-import { logRoutes, logSchemas } from './api/logs.ts'
-import { memberRoutes, memberSchemas } from './api/members.ts'
-import { orgRoutes, orgSchemas } from './api/orgs.ts'
-import { noticeRoutes, noticeSchemas, paymentRoutes, paymentSchemas } from './api/payments.ts'
-import { platformRoutes, platformSchemas } from './api/platform.ts'
-import { portRoutes, portSchemas } from './api/ports.ts'
-import { processRoutes, processSchemas } from './api/processes.ts'
-import { queueRoutes, queueSchemas } from './api/queues.ts'
-import { quotaRoutes, quotaSchemas } from './api/quotas.ts'
-import { runRoutes, runSchemas } from './api/runs.ts'
-import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
-import { scheduleRoutes, scheduleSchemas } from './api/schedules.ts'
-import { secretRoutes, secretSchemas } from './api/secrets.ts'
-import { singleSignOnRoutes, singleSignOnSchemas } from './api/single-sign-on.ts'
-import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
-import { templateRoutes, templateSchemas } from './api/templates.ts'
-import { usageRoutes, usageSchemas } from './api/usage.ts'
-import { userRoutes, userSchemas } from './api/users.ts'
-import { volumeRoutes, volumeSchemas } from './api/volumes.ts'
-import { webhookRoutes, webhookSchemas } from './api/webhooks.ts'
+import { apiRoutes, apiSchemas } from './api.ts'
 import { auditTrail } from './audit-trail.ts'
 import { closeIfUnread } from './close-if-unread.ts'
 import { allowOrigins } from './cors.ts'
@@ -86,7 +52,7 @@ import { mcpDoor } from './mcp/door.ts'
 import { metricsRoutes } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
-import { Problem, problemOf, retryAfterOf } from './problem.ts'
+import { problemOf, retryAfterOf } from './problem.ts'
 import { hangUpAfter } from './refuse-upgrade.ts'
 import { buildSerializer } from './serialization.ts'
 import { Terminals } from './terminals.ts'
@@ -143,7 +109,7 @@ const patienceMs = 20_000
  * header and path, terminals by WebSocket.
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const { accounts, sandboxes, engine, templates, volumes, secrets, billing, config } = deps
+  const { accounts, sandboxes, volumes, config } = deps
   const { authenticate } = accounts
   const drain = new Drain()
   const { requestsPerMinute } = deps.quotas
@@ -192,41 +158,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   })
   app.decorateRequest('account', null as never)
   app.decorateRequest('principal', null as never)
-  const lives = [...sandboxSchemas, ...snapshotSchemas]
-  const schemas = [Problem, ...lives, ...executionSchemas, ...processSchemas, ...fileSchemas, ...logSchemas]
-  const money = [...billingViews, ...billingSchemas, ...billingOperatorSchemas, ...invoiceSchemas, ...bankSchemas]
-  for (const schema of [
-    ...schemas,
-    ...money,
-    ...paymentSchemas,
-    ...noticeSchemas,
-    ...contextSchemas,
-    ...volumeSchemas,
-    ...secretSchemas,
-    ...portSchemas,
-    ...platformSchemas,
-    ...quotaSchemas,
-    ...templateSchemas,
-    ...usageSchemas,
-    ...[
-      ...authSchemas,
-      ...singleSignOnSchemas,
-      ...userSchemas,
-      ...orgSchemas,
-      ...memberSchemas,
-      ...keySchemas,
-      ...auditSchemas,
-    ],
-    ...eventSchemas,
-    ...webhookSchemas,
-    ...functionSchemas,
-    ...invocationSchemas,
-    ...scheduleSchemas,
-    ...queueSchemas,
-    ...agentSchemas,
-    ...runSchemas,
-  ])
-    app.addSchema(schema)
+  for (const schema of apiSchemas) app.addSchema(schema)
   await app.register(swagger, openApi)
 
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
@@ -269,37 +201,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     async (v1) => {
       accessControl(v1, gateway)
       auditTrail(v1, deps.audit)
-      sandboxRoutes(v1, sandboxes, at)
-      executionRoutes(v1, sandboxes)
-      contextRoutes(v1, sandboxes)
-      await snapshotRoutes(v1, sandboxes)
-      await processRoutes(v1, sandboxes)
-      await fileRoutes(v1, sandboxes)
-      logRoutes(v1, sandboxes)
-      portRoutes(v1, sandboxes, at)
-      volumeRoutes(v1, volumes)
-      secretRoutes(v1, secrets)
-      billingRoutes(v1, billing)
-      billingOperatorRoutes(v1, billing)
-      invoiceRoutes(v1, billing)
-      paymentRoutes(v1, billing)
-      bankRoutes(v1, billing)
-      await v1.register(async (notices) => noticeRoutes(notices, billing))
-      platformRoutes(v1, engine)
-      quotaRoutes(v1, deps.quotas)
-      await templateRoutes(v1, templates)
-      usageRoutes(v1, deps.usage, sandboxes)
-      for (const add of [authRoutes, singleSignOnRoutes, userRoutes, orgRoutes, memberRoutes, keyRoutes])
-        add(v1, accounts)
-      auditRoutes(v1, deps.db)
-      eventRoutes(v1, deps.events)
-      webhookRoutes(v1, deps.webhooks)
-      functionRoutes(v1, deps.functions, at)
-      await invocationRoutes(v1, deps.functions)
-      scheduleRoutes(v1, deps.functions)
-      queueRoutes(v1, deps.functions)
-      agentRoutes(v1, deps.agentRuns)
-      runRoutes(v1, deps.agentRuns)
+      await apiRoutes(v1, { ...deps, at })
     },
     { prefix: '/v1' },
   )

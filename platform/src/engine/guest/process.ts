@@ -54,6 +54,7 @@ export class GuestProcess {
 
   /** Everything the process writes; ends after its exit. To be read once. Stop reading and the process waits. */
   async *output(): AsyncGenerator<OutputChunk> {
+    let isOver = false
     try {
       for (;;) {
         const frame = await this.#connection.next()
@@ -67,6 +68,7 @@ export class GuestProcess {
           }
         } else if (frame.kind === kind.exit) {
           this.#exit.resolve(await this.#readExit(new Fields(frame.payload)))
+          isOver = true
           return
         }
       }
@@ -84,7 +86,7 @@ export class GuestProcess {
       this.#exit.reject(error)
       throw error
     } finally {
-      this.#exit.reject(new WarrenError('unavailable', 'reading of the process output was given up'))
+      if (!isOver) this.#exit.reject(new WarrenError('unavailable', 'reading of the process output was given up'))
       this.#connection.close()
     }
   }
