@@ -1,19 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bareServer } from './functions/bare-server.ts'
 import { FunctionClient, many } from './functions/client.ts'
-import { cpuSeconds, privateDirtyBytes, workersOf } from './functions/workers.ts'
+import { privateDirtyBytes, workersOf } from './functions/workers.ts'
+import { cpuSeconds } from './measure/cpu-seconds.ts'
+import { type Figure, figure } from './measure/figure.ts'
 import { startPlatform, withTools } from './measure/platform.ts'
 import { Recorder, type Series } from './measure/series.ts'
-
-/** One figure that is no time. */
-export interface Figure {
-  name: string
-  value: number
-  unit: string
-  /** What the promise says, and whether it is kept. */
-  promise: string
-  met: boolean
-}
 
 export interface FunctionsReport {
   bench: 'functions'
@@ -113,16 +105,5 @@ export async function benchFunctions(options: {
     return report
   } finally {
     await platform.stop()
-  }
-}
-
-function figure(name: string, value: number, unit: string, { most, least }: { most?: number; least?: number }): Figure {
-  const met = (most === undefined || value <= most) && (least === undefined || value >= least)
-  return {
-    name,
-    value: Math.round(value * 100) / 100,
-    unit,
-    promise: most === undefined ? `≥${least}` : `≤${most}`,
-    met,
   }
 }

@@ -3,11 +3,13 @@ import { benchBilling } from './billing.ts'
 import { benchCapacity } from './capacity.ts'
 import { benchForecasts, forecastBenches, printForecasts } from './forecasts.ts'
 import { benchFunctions } from './functions.ts'
+import { benchGateway } from './gateway.ts'
 import { benchLadder } from './ladder.ts'
 import { type Machine, machine } from './measure/machine.ts'
 import { printBilling } from './print-billing.ts'
 import { printCapacity } from './print-capacity.ts'
 import { printFunctions } from './print-functions.ts'
+import { printGateway } from './print-gateway.ts'
 import { printLadder } from './print-ladder.ts'
 import { printSandbox } from './print-sandbox.ts'
 import { printSoak } from './print-soak.ts'
@@ -20,13 +22,15 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- soak [--minutes N] [--json]
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
        npm run bench -- functions [--quick] [--driver NAME] [--json]
+       npm run bench -- gateway [--quick] [--json]
        npm run bench -- billing [--quick] [--kills N] [--json]
        npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
 
 Starts a platform of its own in a temporary folder and measures it from outside its process.
 sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, interpreter
 how fast code interpreters are, soak whether anything grows while they come and go, capacity how many can be there at once,
-functions how fast functions start and answer, with a bare HTTP server beside it.
+functions how fast functions start and answer, gateway what a request passes on its way in, both with a bare HTTP server
+beside it.
 forecast, keepalive and autoscale start nothing: they score how calls of functions are foreseen, on recorded ones.
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
@@ -69,6 +73,7 @@ const isKnown = [
   'soak',
   'capacity',
   'functions',
+  'gateway',
   'billing',
   ...forecastBenches,
 ].includes(bench ?? '')
@@ -96,6 +101,12 @@ if (bench === 'functions') {
   const report = await benchFunctions({ driver, quick, tell })
   const after = machine()
   show(report, () => printFunctions(report, before, after), after)
+  process.exit()
+}
+if (bench === 'gateway') {
+  const report = await benchGateway({ quick, tell })
+  const after = machine()
+  show(report, () => printGateway(report, before, after), after)
   process.exit()
 }
 if (bench === 'capacity') {

@@ -1,9 +1,6 @@
 import { readProc } from '../measure/proc.ts'
 import { type ProcessEntry, processes, withDescendants } from '../measure/process-memory.ts'
 
-/** As the kernel counts processor time. */
-const ticksPerSecond = 100
-
 /** The workers of functions of the platform with this home. */
 export function workersOf(home: string): ProcessEntry[] {
   const all = processes()
@@ -12,17 +9,6 @@ export function workersOf(home: string): ProcessEntry[] {
   return all.filter(
     ({ pid, command }) => theirs.has(pid) && command.endsWith('function.sock') && !command.includes(' keep '),
   )
-}
-
-/** Processor time that these have used so far. */
-export function cpuSeconds(pids: readonly number[]): number {
-  let ticks = 0
-  for (const pid of pids) {
-    const stat = readProc(`/proc/${pid}/stat`)
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
-  }
-  return ticks / ticksPerSecond
 }
 
 /** What these have written and nobody shares. */
