@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { WarrenError } from '../errors.ts'
 import type { Keys } from './keys.ts'
 import { noOrganisation, type Organisations, operatorsId } from './organisations.ts'
@@ -67,5 +67,5 @@ export function authenticator({ adminKey, organisations, keys, sessions, now }: 
 }
 
 function digest(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
+  return hash('sha256', key, 'buffer')
 }

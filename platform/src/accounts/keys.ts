@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { hash, randomBytes, randomUUID } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
 import { FreshCache } from '../lib/fresh-cache.ts'
 import { step } from '../lib/step.ts'
@@ -116,7 +116,7 @@ const usualRole = { key: 'developer', token: 'admin' } as const
 
 /** Keys are random and long: a plain hash cannot be guessed back. */
 function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  return hash('sha256', secret)
 }
 
 function keyOf(row: Selectable<KeysTable>): Key {

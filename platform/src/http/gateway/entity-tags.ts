@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 
 /** Answers in JSON to GET carry a tag of what they say; who shows it again and would get the same gets a 304 and no body. */
@@ -16,7 +16,7 @@ export function tagEntities(app: FastifyInstance): void {
 }
 
 function tagOf(payload: string): string {
-  return `W/"${createHash('sha1').update(payload).digest('base64url')}"`
+  return `W/"${hash('sha1', payload, 'base64url')}"`
 }
 
 function matches(shown: string | undefined, tag: string): boolean {

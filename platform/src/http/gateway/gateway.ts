@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Account } from '../../accounts/account.ts'
@@ -150,5 +150,5 @@ function given(key: string, perMinute: number): Bucket[] {
 
 /** Says which key it was, and not what it is. */
 function markOf(key: string): string {
-  return createHash('sha256').update(key).digest('base64url').slice(0, 22)
+  return hash('sha256', key, 'base64url').slice(0, 22)
 }
