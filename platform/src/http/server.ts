@@ -124,6 +124,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
+    // One of its own for each request would cost each; what is logged names its request itself.
+    childLoggerFactory: (logger) => logger,
     genReqId: () => newId('r'),
     bodyLimit: jsonLimitBytes,
     forceCloseConnections: true,

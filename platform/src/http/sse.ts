@@ -25,7 +25,7 @@ export async function streamEvents(
   const { stopping } = request.server
   const signal = AbortSignal.any([gone, stopping])
   // Writing to a connection that has just gone is an error event, and one without a listener ends the process.
-  response.on('error', (error) => request.log.debug({ err: error }, 'event stream broke'))
+  response.on('error', (error) => request.log.debug({ err: error, requestId: request.id }, 'event stream broke'))
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
@@ -47,7 +47,7 @@ export async function streamEvents(
   } catch (error) {
     if (gone.aborted) return
     const problem = problemOf(stopping.aborted ? stopping.reason : error, request.id)
-    if (problem.body.code === 'internal') request.log.error({ err: error }, 'stream failed')
+    if (problem.body.code === 'internal') request.log.error({ err: error, requestId: request.id }, 'stream failed')
     response.write(`event: error\ndata: ${JSON.stringify(problem.body)}\n\n`)
   } finally {
     clearInterval(keepAlive)
