@@ -113,8 +113,7 @@ export class Fleet {
     for (const [key, group] of this.#groups) {
       const [id, version] = key.split('/')
       if (id !== functionId || kept.has(Number(version))) continue
-      group.keep(0)
-      while (group.dropIdle());
+      group.retire()
     }
   }
 

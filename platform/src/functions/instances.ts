@@ -46,6 +46,7 @@ export class Instances {
   readonly #closing = new AbortController()
   #starting = 0
   #least = 0
+  #retired = false
 
   constructor(
     deps: InstancesDeps,
@@ -65,6 +66,7 @@ export class Instances {
 
   /** An instance with room for one call, which is counted. Throws `limit_exceeded` where that is not to be expected. */
   async acquire(): Promise<Member> {
+    this.#retired = false
     const member = this.#free()
     if (member) return this.#give(member)
     this.look()
@@ -89,17 +91,26 @@ export class Instances {
     if (!member.worker.usable) {
       // Others it still answers may come to their end.
       if (member.calls === 0) this.#remove(member)
-    }
+    } else if (this.#retired && member.calls === 0) this.#remove(member)
     this.#serve()
   }
 
   /** Has at least so many from now on, as far as there is room. */
   keep(count: number): void {
+    if (count === 0 && this.#least > 0) return this.retire()
     this.#least = count
+    if (count > 0) this.#retired = false
     while (this.size < count && !this.#closing.signal.aborted && this.#deps.makeRoom()) {
       this.#starting++
       void this.#start()
     }
+  }
+
+  /** Ends those that are there, and that are just starting, once they have no call; until there is one again. */
+  retire(): void {
+    this.#least = 0
+    this.#retired = true
+    while (this.dropIdle());
   }
 
   /** Removes an instance that has no call and need not be kept; the one idle for longest. Undefined where there is none. */
@@ -173,6 +184,7 @@ export class Instances {
       const member = new Member(worker)
       member.idleSince = performance.now()
       this.members.push(member)
+      if (this.#retired) this.#remove(member)
     } catch (error) {
       this.#starting--
       // Whoever waits longest learns of it; the others may get an instance that runs.
