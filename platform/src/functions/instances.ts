@@ -97,7 +97,7 @@ export class Instances {
 
   /** Has at least so many from now on, as far as there is room. */
   keep(count: number): void {
-    if (count === 0 && this.#least > 0) return this.retire()
+    if (count === 0 && this.#least > 0) return void this.retire()
     this.#least = count
     if (count > 0) this.#retired = false
     while (this.size < count && !this.#closing.signal.aborted && this.#deps.makeRoom()) {
