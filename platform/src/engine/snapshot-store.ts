@@ -3,6 +3,7 @@ import type { Dirent } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../errors.ts'
+import { absentIsFine } from '../lib/absent-is-fine.ts'
 import { atomicWrite } from '../lib/atomic-write.ts'
 import { step } from '../lib/step.ts'
 import { readManifest, refused, type SnapshotManifest } from './snapshot-manifest.ts'
@@ -137,8 +138,4 @@ async function checksum(file: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(file))
     .digest('hex')
-}
-
-function absentIsFine(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error
 }

@@ -10,6 +10,8 @@ export function watchExit(deps: SandboxDeps, id: string, instance: Instance): vo
 async function onExit(deps: SandboxDeps, lost: { id: string; instance: Instance }, exit: InstanceExit): Promise<void> {
   const { id, instance } = lost
   if (exit.reason === 'paused') return
+  // Whoever ends a sandbox takes it from here first.
+  if (exit.reason === 'stopped' && deps.live.get(id)?.instance !== instance) return
   const endReason: EndReason = exit.reason === 'stopped' ? 'killed' : exit.reason
   deps.busy.add(id)
   try {

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
-import { isOutOfResources, unlessOutOfResources } from '../../lib/out-of-resources.ts'
+import { absentIsFine } from '../../lib/absent-is-fine.ts'
+import { isOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import type { Limits, Usage } from '../driver.ts'
 
@@ -46,7 +47,7 @@ export interface Cgroups {
 
 /** Undefined when this process may not make control groups. */
 export async function openCgroups(parent: string): Promise<Cgroups | undefined> {
-  const version = (await read(`${root}/cgroup.controllers`))?.includes('memory') ? 2 : 1
+  const version = read(`${root}/cgroup.controllers`)?.includes('memory') ? 2 : 1
   const probe = version === 2 ? `${root}/${parent}` : `${root}/memory/${parent}`
   try {
     await step('cgroup.open', parent, async () => {
@@ -60,7 +61,7 @@ export async function openCgroups(parent: string): Promise<Cgroups | undefined> 
   } catch {
     return undefined
   }
-  const cgroups = version === 2 ? cgroupsV2(parent) : cgroupsV1(parent)
+  const cgroups = version === 2 ? cgroupsV2(parent) : cgroupsV1(parent, await folders(root))
   return {
     ...cgroups,
     create: (id, limits) => step('cgroup.create', id, () => cgroups.create(id, limits)),
@@ -72,7 +73,7 @@ export async function openCgroups(parent: string): Promise<Cgroups | undefined> 
 
 /** Of devices that nobody uses: a keeper that was killed could not take its limit back. */
 async function forgetWriteLimits(): Promise<void> {
-  for (const line of (await read(writeLimitsV1))?.split('\n') ?? []) {
+  for (const line of read(writeLimitsV1)?.split('\n') ?? []) {
     const loopNumber = /^7:(\d+) /.exec(line)?.[1]
     if (!loopNumber || existsSync(`/sys/block/loop${loopNumber}/loop/backing_file`)) continue
     await writeFile(writeLimitsV1, `7:${loopNumber} 0`).catch(() => {})
@@ -94,7 +95,8 @@ function joiner(hierarchy: string, ownGroup: RegExp): () => void {
   }
 }
 
-function cgroupsV1(parent: string): Cgroups {
+/** A runtime may make a group in every hierarchy the host has, not only in those we limit. */
+function cgroupsV1(parent: string, hierarchies: readonly string[]): Cgroups {
   const dir = (controller: string, id: string) => `${root}/${controller}/${parent}/${id}`
   const setLimits = async (id: string, limits: Limits) => {
     const memory = async () => {
@@ -123,29 +125,23 @@ function cgroupsV1(parent: string): Cgroups {
       await setLimits(id, limits)
     },
     async usage(id) {
-      const [counter, cpu, memory, peak, pids, oom] = await Promise.all([
-        numberOf(dir('cpuacct', id)),
-        read(`${dir('cpuacct', id)}/cpuacct.usage`),
-        read(`${dir('memory', id)}/memory.usage_in_bytes`),
-        read(`${dir('memory', id)}/memory.max_usage_in_bytes`),
-        read(`${dir('pids', id)}/pids.current`),
-        read(`${dir('memory', id)}/memory.oom_control`),
-      ])
+      const cpu = read(`${dir('cpuacct', id)}/cpuacct.usage`)
+      const memory = read(`${dir('memory', id)}/memory.usage_in_bytes`)
       if (cpu === undefined || memory === undefined) return undefined
       return {
         cpuUsec: Math.round(Number(cpu) / 1000),
-        cpuCounter: counter,
+        cpuCounter: numberOf(dir('cpuacct', id)),
         memoryBytes: Number(memory),
-        memoryPeakBytes: Number(peak ?? memory),
-        processes: Number(pids ?? 0),
-        oomKills: keyed(oom, 'oom_kill'),
+        memoryPeakBytes: Number(read(`${dir('memory', id)}/memory.max_usage_in_bytes`) ?? memory),
+        processes: Number(read(`${dir('pids', id)}/pids.current`) ?? 0),
+        oomKills: keyed(read(`${dir('memory', id)}/memory.oom_control`), 'oom_kill'),
       }
     },
     async setFrozen(id, frozen) {
       const file = `${dir('freezer', id)}/freezer.state`
       const wanted = frozen ? 'FROZEN' : 'THAWED'
-      const isSo = async () => [undefined, wanted].includes(await read(file))
-      if (await isSo()) return
+      const isSo = () => [undefined, wanted].includes(read(file))
+      if (isSo()) return
       // A process that was just being started can keep the kernel in between: asked again, it looks again. One with several
       // threads that becomes another program waits for the end of its threads, and those that stand still do not end.
       let asked = 0
@@ -157,19 +153,17 @@ function cgroupsV1(parent: string): Cgroups {
       await step('cgroup.freeze', id, () => waitFor(again))
     },
     async list() {
-      const hierarchies = await folders(root)
       const found = await Promise.all(hierarchies.map((controller) => folders(`${root}/${controller}/${parent}`)))
       return [...new Set(found.flat())]
     },
     async remove(id) {
-      // A runtime may have made the group in every hierarchy the host has, not only in those we limit.
-      const hierarchies = await folders(root)
-      await writeFile(`${dir('freezer', id)}/freezer.state`, 'THAWED').catch(() => {}) // the frozen do not die
-      await killInside(`${dir('pids', id)}/cgroup.procs`)
+      const state = `${dir('freezer', id)}/freezer.state`
+      if (![undefined, 'THAWED'].includes(read(state))) await writeFile(state, 'THAWED').catch(() => {}) // the frozen do not die
+      killInside(`${dir('pids', id)}/cgroup.procs`)
       await Promise.all(hierarchies.map((controller) => removeGroup(dir(controller, id))))
     },
     async close() {
-      for (const controller of await folders(root)) await rmdir(`${root}/${controller}/${parent}`).catch(() => {})
+      for (const controller of hierarchies) await rmdir(`${root}/${controller}/${parent}`).catch(() => {})
     },
   }
 }
@@ -194,33 +188,27 @@ function cgroupsV2(parent: string): Cgroups {
       await setLimits(id, limits)
     },
     async usage(id) {
-      const [counter, cpu, memory, peak, pids, events] = await Promise.all([
-        numberOf(dir(id)),
-        read(`${dir(id)}/cpu.stat`),
-        read(`${dir(id)}/memory.current`),
-        read(`${dir(id)}/memory.peak`),
-        read(`${dir(id)}/pids.current`),
-        read(`${dir(id)}/memory.events`),
-      ])
+      const cpu = read(`${dir(id)}/cpu.stat`)
+      const memory = read(`${dir(id)}/memory.current`)
       if (cpu === undefined || memory === undefined) return undefined
       return {
         cpuUsec: keyed(cpu, 'usage_usec'),
-        cpuCounter: counter,
+        cpuCounter: numberOf(dir(id)),
         memoryBytes: Number(memory),
-        memoryPeakBytes: Number(peak ?? memory),
-        processes: Number(pids ?? 0),
-        oomKills: keyed(events, 'oom_kill'),
+        memoryPeakBytes: Number(read(`${dir(id)}/memory.peak`) ?? memory),
+        processes: Number(read(`${dir(id)}/pids.current`) ?? 0),
+        oomKills: keyed(read(`${dir(id)}/memory.events`), 'oom_kill'),
       }
     },
     async setFrozen(id, frozen) {
       const file = `${dir(id)}/cgroup.freeze`
       const wanted = frozen ? '1' : '0'
-      const isSo = async () => {
-        const events = await read(`${dir(id)}/cgroup.events`)
+      const isSo = () => {
+        const events = read(`${dir(id)}/cgroup.events`)
         return events === undefined || keyed(events, 'frozen') === Number(wanted)
       }
       // What is not frozen yet may be about to be.
-      if ((await isSo()) && [undefined, wanted].includes(await read(file))) return
+      if (isSo() && [undefined, wanted].includes(read(file))) return
       await step('cgroup.freeze', id, async () => {
         await writeFile(file, wanted).catch(absentIsFine)
         await waitFor(isSo)
@@ -242,11 +230,7 @@ function cpuQuotaUs(limits: Limits): number {
   return Math.max(1000, Math.round(limits.cpuCores * cpuPeriodUs))
 }
 
-function absentIsFine(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error
-}
-
-async function waitFor(isSo: () => Promise<boolean>): Promise<void> {
+async function waitFor(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const late = Date.now() + freezeDeadlineMs
   while (!(await isSo())) {
     if (Date.now() > late) throw new WarrenError('timeout', 'the kernel did not stop the processes of the sandbox')
@@ -254,8 +238,8 @@ async function waitFor(isSo: () => Promise<boolean>): Promise<void> {
   }
 }
 
-async function killInside(procsFile: string): Promise<void> {
-  for (const pid of (await read(procsFile))?.split('\n') ?? []) {
+function killInside(procsFile: string): void {
+  for (const pid of read(procsFile)?.split('\n') ?? []) {
     if (pid === '') continue
     try {
       process.kill(Number(pid), 'SIGKILL')
@@ -266,15 +250,15 @@ async function killInside(procsFile: string): Promise<void> {
 }
 
 async function removeGroup(dir: string): Promise<void> {
-  for (const child of await folders(dir)) await removeGroup(`${dir}/${child}`)
-  // EBUSY right after the last exit: the kernel lets go a moment later.
+  // EBUSY while there are groups in it, and right after the last exit: the kernel lets go a moment later.
   for (let attempt = 0; attempt < 40; attempt++) {
     try {
       await rmdir(dir)
       return
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return
-      await killInside(`${dir}/cgroup.procs`)
+      for (const child of await folders(dir)) await removeGroup(`${dir}/${child}`)
+      killInside(`${dir}/cgroup.procs`)
       await new Promise((resolve) => setTimeout(resolve, Math.min(2 ** attempt, 50)))
     }
   }
@@ -291,13 +275,14 @@ async function folders(dir: string): Promise<string[]> {
 }
 
 /** The kernel gives each group a number that no other has until the host starts anew. */
-async function numberOf(dir: string): Promise<string> {
-  return stat(dir, { bigint: true }).then(({ ino }) => String(ino), unlessOutOfResources(''))
+function numberOf(dir: string): string {
+  return String(statSync(dir, { bigint: true, throwIfNoEntry: false })?.ino ?? '')
 }
 
-async function read(file: string): Promise<string | undefined> {
+/** At once: the kernel answers from memory, and a thread that waits for it would cost ten times as much. */
+function read(file: string): string | undefined {
   try {
-    return (await readFile(file, 'utf8')).trim()
+    return readFileSync(file, 'utf8').trim()
   } catch (error) {
     if (isOutOfResources(error)) throw error
     return undefined

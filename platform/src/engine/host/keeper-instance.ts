@@ -1,6 +1,7 @@
-import { readlinkSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { type Dirent, readlinkSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
 import { WarrenError } from '../../errors.ts'
+import { absentIsFine } from '../../lib/absent-is-fine.ts'
 import { isOutOfResources, unlessOutOfResources } from '../../lib/out-of-resources.ts'
 import { step } from '../../lib/step.ts'
 import {
@@ -285,11 +286,15 @@ async function thaw({ cgroups, spec }: Kept): Promise<void> {
 async function removeRemains({ dir, spec, cgroups }: Kept, remaining: readonly string[] = []): Promise<void> {
   await cgroups?.remove(spec.id)
   await step('instance.clear', spec.id, async () => {
-    for (const name of await readdir(dir.path).catch(unlessOutOfResources([]))) {
-      if (name !== recordName && !remaining.includes(name))
-        await rm(`${dir.path}/${name}`, { recursive: true, force: true })
-    }
+    const all = await readdir(dir.path, { withFileTypes: true }).catch(unlessOutOfResources([]))
+    const cleared = all.filter(({ name }) => name !== recordName && !remaining.includes(name))
+    await Promise.all(cleared.map((entry) => removeEntry(`${dir.path}/${entry.name}`, entry)))
   })
+}
+
+/** A file in one call, where `rm` would look at it first, and again. */
+function removeEntry(path: string, entry: Dirent): Promise<void> {
+  return entry.isDirectory() ? rm(path, { recursive: true, force: true }) : unlink(path).catch(absentIsFine)
 }
 
 function sweep({ dir, spec }: Kept): Promise<void> {
