@@ -48,6 +48,13 @@ export class WarmPool {
     }
   }
 
+  /** Takes back what was claimed and not used. */
+  giveBack(instance: Instance | undefined): void {
+    if (!instance) return
+    if (instance.alive && !this.#closing.signal.aborted) this.#ready.push(instance)
+    else void this.#deps.discard(instance).catch(this.#deps.onFailure)
+  }
+
   /** Takes in a member that an earlier process had made ready. */
   add(instance: Instance): void {
     this.#ready.push(instance)

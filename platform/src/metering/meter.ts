@@ -18,6 +18,8 @@ const lookEveryMs = 1_000
 const recordEveryMs = 10_000
 /** Whoever pauses or ends a sandbox waits no longer than this for it to be measured, milliseconds. */
 const patienceMs = 1_000
+/** What nobody waits for is recorded so much later, milliseconds. */
+const gatherMs = 50
 
 interface MeterOptions {
   db: Database
@@ -37,6 +39,7 @@ export class Meter {
   readonly #bootTime: BootTime
   #seen = new Map<string, { instance: Instance; usage: Usage | undefined; atMs: number }>()
   #looks: Look[] = []
+  #gathering: NodeJS.Timeout | undefined
   /** One record of samples after the other: an older one must not come after a newer. */
   #recording: Promise<void> = Promise.resolve()
   readonly #ending = new AbortController()
@@ -50,13 +53,16 @@ export class Meter {
     this.#bootTime = bootTime
   }
 
+  /** Looked at now and recorded soon, together with others: nobody waits for it, and what follows comes first. */
   begins(id: string, instance: Instance): void {
-    void this.#look(id, instance, 'first')
+    this.#look(id, instance, 'first')
+    this.#gathering ??= setTimeout(() => void this.#recordLooks(), gatherMs).unref()
   }
 
   async leaves(id: string, instance: Instance): Promise<void> {
     this.#seen.delete(id)
-    await Promise.race([this.#look(id, instance, 'last'), sleep(patienceMs, undefined, { ref: false })])
+    this.#look(id, instance, 'last')
+    await Promise.race([this.#recordLooks(), sleep(patienceMs, undefined, { ref: false })])
   }
 
   sampled(id: string, instance: Instance, usage: Usage | undefined): void {
@@ -71,6 +77,7 @@ export class Meter {
   async close(): Promise<void> {
     this.#ending.abort()
     await this.#running
+    await this.#recordLooks()
     await this.#recordSeen()
   }
 
@@ -141,23 +148,30 @@ export class Meter {
     })
   }
 
-  /** What comes in while a statement is under way goes together with the next one. */
-  #look(subject: string, instance: Instance, moment: 'first' | 'last'): Promise<void> {
+  #look(subject: string, instance: Instance, moment: 'first' | 'last'): void {
     const atMs = performance.now()
     const looked = Promise.all([instance.usage(), this.#network.counters(instance)])
     const sample = looked.then(([usage, [bytes]]) => sampleOf({ subject, instance, usage, atMs, bytes }, moment))
     sample.catch(() => {})
     this.#looks.push({ subject, sample })
+  }
+
+  /** What comes in while a statement is under way goes together with the next one. */
+  #recordLooks(): Promise<void> {
+    clearTimeout(this.#gathering)
+    this.#gathering = undefined
     return this.#inTurn(async () => {
-      const { taken, left } = eachOnce(this.#looks)
-      this.#looks = left
-      const settled = await Promise.allSettled(taken.map((look) => look.sample))
-      await recordSamples(
-        this.#db,
-        settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
-      )
-      const failed = settled.find((one) => one.status === 'rejected')
-      if (failed) throw failed.reason
+      while (this.#looks.length > 0) {
+        const { taken, left } = eachOnce(this.#looks)
+        this.#looks = left
+        const settled = await Promise.allSettled(taken.map((look) => look.sample))
+        await recordSamples(
+          this.#db,
+          settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+        )
+        const failed = settled.find((one) => one.status === 'rejected')
+        if (failed) throw failed.reason
+      }
     })
   }
 
@@ -196,7 +210,7 @@ function sampleOf(
   const { memoryMb, diskMb } = instance.limits
   return {
     subject,
-    ageMs: performance.now() - atMs,
+    atMs,
     cpu: usage && { counter: usage.cpuCounter, usec: usage.cpuUsec },
     network: bytes && { counter: bytes.counter, bytesIn: bytes.received, bytesOut: bytes.sent },
     limits: { memoryMb, diskMb },

@@ -8,8 +8,8 @@ import type { Untold } from './open-interval.ts'
 /** What was seen of a sandbox. A counter of another name than before began at 0. */
 export interface Sample {
   subject: string
-  /** How long ago, milliseconds. */
-  ageMs: number
+  /** When, by `performance.now()`. */
+  atMs: number
   cpu: { counter: string; usec: number } | undefined
   network: { counter: string; bytesIn: number; bytesOut: number } | undefined
   limits: { memoryMb: number; diskMb: number }
@@ -52,9 +52,10 @@ const recording = {
  */
 export async function recordSamples({ pool }: Pick<Database, 'pool'>, samples: readonly Sample[]): Promise<void> {
   if (samples.length === 0) return
-  const rows = samples.map(({ subject, ageMs, cpu, network, limits, moment }) => ({
+  const nowMs = performance.now()
+  const rows = samples.map(({ subject, atMs, cpu, network, limits, moment }) => ({
     subject,
-    age: ageMs,
+    age: nowMs - atMs,
     moment,
     cpu: cpu?.counter ?? null,
     usec: cpu?.usec ?? 0,
