@@ -260,14 +260,7 @@ export class Engine {
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
     const { store } = this.#deps
     if (request.cold || !fitsPool(this.#deps, request, driver)) return void (await request.permitted)
-    const claimed = this.#pool.claim(driver.name)
-    try {
-      await request.permitted
-    } catch (error) {
-      this.#pool.giveBack(await claimed)
-      throw error
-    }
-    const instance = await claimed
+    const instance = await this.#pool.claim(driver.name, request.permitted)
     if (!instance) return undefined
     try {
       await store.markClaimed(instance.id, { owner: request.owner, limits: request.limits })

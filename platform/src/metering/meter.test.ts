@@ -216,5 +216,12 @@ function sample(
   given: { moment?: Sample['moment']; usec?: number; counter?: string; memoryMb?: number },
 ): Sample {
   const { moment = 'running', usec = 0, counter = 'a', memoryMb = 512 } = given
-  return { subject, atMs: performance.now(), cpu: { counter, usec }, network: undefined, limits: { memoryMb, diskMb: 1024 }, moment }
+  return {
+    subject,
+    atMs: performance.now(),
+    cpu: { counter, usec },
+    network: undefined,
+    limits: { memoryMb, diskMb: 1024 },
+    moment,
+  }
 }
