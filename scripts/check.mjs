@@ -5,6 +5,7 @@ import { root } from './set-up/root.mjs'
 
 const bin = `${root}/node_modules/.bin`
 const writeOpenapi = 'platform/src/http/write-openapi.ts'
+const writeMessages = 'platform/src/http/grpc/write-messages.ts'
 const writeE2b = 'platform/test/e2b/write-docs.ts'
 
 const checks = [
@@ -14,6 +15,7 @@ const checks = [
   { name: 'unused files, exports and dependencies', command: ['knip', '--no-progress'] },
   { name: 'compiled kernels are current', command: ['node', 'scripts/compile-kernels.mjs', '--check'] },
   { name: 'generated spec is current', command: ['node', writeOpenapi, '--check'], file: writeOpenapi },
+  { name: 'generated messages of gRPC are current', command: ['node', writeMessages, '--check'], file: writeMessages },
   { name: 'generated table of E2B calls is current', command: ['node', writeE2b, '--check'], file: writeE2b },
 ]
 

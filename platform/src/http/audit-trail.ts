@@ -18,10 +18,14 @@ const kept = ['path', 'from', 'to', 'role', 'name', 'email', 'scopes', 'template
 /** Records every call of a route of `app` that declares an `audit` verb: the one place where that is done. */
 export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
   const made = new WeakMap<FastifyRequest, string>()
+  const addresses = new WeakMap<FastifyRequest, string>()
 
   app.addHook('preHandler', async (request) => {
     const { audit: action, permission = [] } = request.routeOptions.config
-    if (!action || !request.account || request.method === 'GET') return
+    if (!action || !request.account) return
+    // Of a client that went away over HTTP/2 it is not known any more at the end.
+    addresses.set(request, request.ip)
+    if (request.method === 'GET') return
     if (![permission].flat().some((one) => toldFirst.includes(one as Permission))) return
     audit.begin(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
   })
@@ -36,7 +40,8 @@ export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
     if (!action || !request.account) return
     const subject = subjectOf(request) || made.get(request) || ''
     const entry = entryOf(request, action, subject)
-    audit.tell(request.account.id, { ...entry, outcome: outcomeOf(reply), status: reply.statusCode })
+    const address = addresses.get(request) ?? entry.address
+    audit.tell(request.account.id, { ...entry, address, outcome: outcomeOf(reply), status: reply.statusCode })
   })
 }
 
@@ -49,7 +54,7 @@ function entryOf(request: FastifyRequest, action: string, subject: string): Omit
     actor: id,
     action,
     subject,
-    address: request.ip,
+    address: request.ip ?? '',
     requestId: request.id,
     ...(Object.keys(details).length > 0 ? { details } : {}),
   }

@@ -40,12 +40,14 @@ import { e2bDoor } from './e2b/door.ts'
 import { Edge } from './e2b/edge.ts'
 import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
+import { Entrance } from './entrance.ts'
 import { FunctionDoor } from './function-door.ts'
 import { functionUrls } from './function-url.ts'
 import { Drain } from './gateway/drain.ts'
 import { tagEntities } from './gateway/entity-tags.ts'
 import { Gateway } from './gateway/gateway.ts'
 import type { Limiter } from './gateway/limiter.ts'
+import { GrpcDoor } from './grpc/door.ts'
 import { withoutKeys } from './keys-in-addresses.ts'
 import { knownMethods } from './known-methods.ts'
 import { mcpDoor } from './mcp/door.ts'
@@ -57,7 +59,6 @@ import { hangUpAfter } from './refuse-upgrade.ts'
 import { buildSerializer } from './serialization.ts'
 import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
-import { TlsEntrance } from './tls/tls-entrance.ts'
 import { traced } from './traced.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
@@ -118,9 +119,11 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ sandboxes, gateway, tokens, audit: deps.audit, domain: config.domain?.name })
   const calls = new FunctionDoor({ ...deps, gateway, patienceMs })
+  const at = places(() => portOf(app, config), config.domain)
+  const procedures = new GrpcDoor({ ...deps, config, gateway, places: at, stopping: drain.stopping, patienceMs })
   const upgraded = new Set<Duplex>()
   const certified = await deps.tls?.current()
-  let entrance: TlsEntrance | undefined
+  let entrance: Entrance | undefined
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -132,9 +135,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     serverFactory: (handle) => {
-      const server = createServer({ edge, calls, terminals, upgraded, drain }, handle)
-      if (deps.tls && certified)
-        entrance = new TlsEntrance(server, certified, { credentials: deps.tls, patienceMs, logger: deps.logger })
+      const server = createServer({ edge, calls, procedures, terminals, upgraded, drain }, handle)
+      const { tls: credentials, logger } = deps
+      const secured = credentials && certified && { credentials, first: certified, logger }
+      entrance = new Entrance(server, { patienceMs }, secured)
       return server
     },
     clientErrorHandler,
@@ -151,7 +155,6 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     schemaErrorFormatter: (errors, part) => describeViolation(errors as never, part),
   })
   const allowed = knownMethods(app)
-  const at = places(() => portOf(app, config), config.domain)
 
   app.decorate('stopping', drain.stopping)
   app.decorate('drain', async (mostMs: number) => {
@@ -228,10 +231,18 @@ function createServer(
   {
     edge,
     calls,
+    procedures,
     terminals,
     upgraded,
     drain,
-  }: { edge: Edge; calls: FunctionDoor; terminals: Terminals; upgraded: Set<Duplex>; drain: Drain },
+  }: {
+    edge: Edge
+    calls: FunctionDoor
+    procedures: GrpcDoor
+    terminals: Terminals
+    upgraded: Set<Duplex>
+    drain: Drain
+  },
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): http.Server {
   // Uploads may take as long as they need, so there is no limit on a whole request.
@@ -246,7 +257,8 @@ function createServer(
     (request, response) => {
       drain.track(request, response)
       traced(request, response, () => {
-        if (!edge.serve(request, response) && !calls.serve(request, response)) handle(request, response)
+        const served = [edge, calls, procedures].some((door) => door.serve(request, response))
+        if (!served) handle(request, response)
       })
     },
   )

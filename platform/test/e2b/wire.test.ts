@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { absent } from '../../src/http/e2b/absent.ts'
 import { PathRequest } from '../../src/http/e2b/envd/filesystem-messages.ts'
 import { EventResponse, StartRequest } from '../../src/http/e2b/envd/process-messages.ts'
-import { fromBinary, toBinary } from '../../src/http/e2b/envd/rpc/binary.ts'
+import { fromBinary, toBinary } from '../../src/http/rpc/binary.ts'
 import { type Answer, lacksOf, startPlatform, until } from '../platform.ts'
 
 const platform = await startPlatform()

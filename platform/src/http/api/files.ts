@@ -41,8 +41,8 @@ const FileView = Type.Object(
 const FileList = Type.Object({ entries: Type.Array(named(FileView)) }, { $id: 'FileList' })
 
 const strict = { additionalProperties: false }
-const PathQuery = Type.Object({ path, user }, strict)
-const WriteQuery = Type.Object({ path, user, mode: Type.Optional(mode) }, strict)
+export const PathQuery = Type.Object({ path, user }, strict)
+export const WriteQuery = Type.Object({ path, user, mode: Type.Optional(mode) }, strict)
 const RemoveQuery = Type.Object({ path, user, recursive: Type.Optional(Type.Boolean()) }, strict)
 const ListQuery = Type.Object(
   {
@@ -326,11 +326,11 @@ function viewOf(stat: FileStat): Static<typeof FileView> {
   return { ...stat, mode: octal(stat.mode), modifiedAt: new Date(stat.modifiedAt).toISOString() }
 }
 
-function octal(mode: number): string {
+export function octal(mode: number): string {
   return mode.toString(8).padStart(4, '0')
 }
 
-function withMode({ user, mode }: { user?: string; mode?: string }): { user?: string; mode?: number } {
+export function withMode({ user, mode }: { user?: string; mode?: string }): { user?: string; mode?: number } {
   return { ...(user === undefined ? {} : { user }), ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }) }
 }
 
@@ -357,7 +357,7 @@ function sendFile(
  * A file may shrink while it is read. Then the connection is broken off: the caller must not take a part for the whole.
  * Nor may it get more, for that would look like the next answer.
  */
-async function* exactly(stream: Readable, length: number): AsyncGenerator<Buffer> {
+export async function* exactly(stream: Readable, length: number): AsyncGenerator<Buffer> {
   let sent = 0
   for await (const chunk of stream) {
     const part = (chunk as Buffer).subarray(0, length - sent)

@@ -18,7 +18,7 @@ const LogEntryView = Type.Object(
   { $id: 'LogEntry' },
 )
 const LogEntries = Type.Object({ entries: Type.Array(named(LogEntryView)) }, { $id: 'LogEntries' })
-const LogQuery = Type.Object(
+export const LogQuery = Type.Object(
   { after: Type.Optional(Type.Integer({ minimum: 0 })), follow: Type.Optional(Type.Boolean()) },
   { additionalProperties: false },
 )

@@ -18,6 +18,7 @@ import {
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
 import type { Places } from '../places.ts'
+import { sandboxView } from '../sandbox-view.ts'
 import { json, Nothing, named, problems, SandboxParams } from './schema.ts'
 
 type ById = { Params: Static<typeof SandboxParams> }
@@ -59,7 +60,7 @@ export const sandboxSchemas = [
 
 /** /v1/sandboxes: their life. */
 export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places: Places): void {
-  const view = (sandbox: Sandbox) => viewOf(sandbox, places)
+  const view = (sandbox: Sandbox) => sandboxView(sandbox, places)
 
   app.post<{ Body: CreateSandbox }>(
     '/sandboxes',
@@ -303,33 +304,6 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
     },
     ({ account, params }, reply) => sandboxes.posture({ account, id: params.id }, clientGone(reply.raw)),
   )
-}
-
-function viewOf(sandbox: Sandbox, places: Places): Static<typeof SandboxView> {
-  const { id, state, template, limits, network, volumes, metadata, warm, runtime, memory, endReason } = sandbox
-  const { onTimeout, keepMemory, autoResume } = sandbox.lifecycle
-  return {
-    id,
-    state,
-    template,
-    limits,
-    network,
-    ...(volumes.length > 0 ? { volumes: volumes.map(({ name, path }) => ({ name, path })) } : {}),
-    metadata,
-    onTimeout,
-    keepMemory,
-    autoResume,
-    warm,
-    ...(runtime ? { runtime } : {}),
-    ...(memory ? { memory } : {}),
-    ...(endReason ? { endReason } : {}),
-    createdAt: sandbox.createdAt.toISOString(),
-    expiresAt: sandbox.expiresAt.toISOString(),
-    ports: {
-      urlTemplate: places.ofPort(id, '{port}'),
-      pathTemplate: `/v1/sandboxes/${id}/ports/{port}/`,
-    },
-  }
 }
 
 /** `metadata.KEY=value` of a query. A key given twice is a list, which no label equals. */

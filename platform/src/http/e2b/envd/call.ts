@@ -3,6 +3,7 @@ import type { AuditLog } from '../../../audit/audit-log.ts'
 import type { GuestClient } from '../../../engine/guest/client.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import type { Sandboxes } from '../../../sandboxes/sandboxes.ts'
+import type { CallTimes } from '../../rpc/procedure.ts'
 import type { SandboxTokens } from '../tokens.ts'
 import type { Watchers } from './watchers.ts'
 
@@ -33,15 +34,9 @@ export function addressOf({ url = '/' }: IncomingMessage): Address {
 }
 
 /** Who calls a procedure, in which sandbox. */
-export interface Call {
+export interface Call extends CallTimes {
   live: LiveSandbox
   guest: GuestClient
   /** As the caller named it; undefined is the default user. */
   user: string | undefined
-  /** Aborts when nobody waits for the answer any more. */
-  signal: AbortSignal
-  /** After so many milliseconds the caller wants no answer any more. */
-  timeoutMs: number | undefined
-  /** A stream that was silent for so long says that it is there, milliseconds. */
-  keepaliveMs: number
 }

@@ -1,9 +1,9 @@
+import { toJson } from '../../rpc/json.ts'
 import { Refusal } from '../refusal.ts'
 import type { Call, Exchange } from './call.ts'
 import { acting, entryOf, statOf } from './entries.ts'
 import { filePath, fileRefusal } from './file-path.ts'
 import { EntryInfo } from './filesystem-messages.ts'
-import { toJson } from './rpc/json.ts'
 
 const mostBytes = 1024 * 1024
 

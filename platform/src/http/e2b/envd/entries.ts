@@ -1,9 +1,9 @@
 import { posix } from 'node:path'
 import type { FileStat } from '../../../engine/guest/files.ts'
 import { WarrenError } from '../../../errors.ts'
+import type { Written } from '../../rpc/message.ts'
 import type { Call } from './call.ts'
 import type { EntryInfo } from './filesystem-messages.ts'
-import type { Written } from './rpc/message.ts'
 
 /** Extended attributes of this name are the metadata of a file. */
 export const metadataPrefix = 'user.e2b.'

@@ -2,6 +2,9 @@ import { WarrenError } from '../../../errors.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import { measure } from '../../../sandboxes/measure.ts'
 import { clientGone } from '../../client-gone.ts'
+import type { Procedure } from '../../rpc/procedure.ts'
+import { RpcError } from '../../rpc/rpc-error.ts'
+import { serveProcedure } from '../../rpc/serve.ts'
 import { cutOffWith } from '../cut-off.ts'
 import { allowEveryOrigin } from '../every-origin.ts'
 import { isGone } from '../is-gone.ts'
@@ -14,8 +17,6 @@ import { download } from './download.ts'
 import { acting } from './entries.ts'
 import { filesystemService } from './filesystem-service.ts'
 import { processService } from './process-service.ts'
-import { RpcError } from './rpc/rpc-error.ts'
-import { type Procedure, serveProcedure } from './rpc/serve.ts'
 import { sandboxOfSignature, signatureFault, signedRequest } from './signature.ts'
 import { upload } from './upload.ts'
 
@@ -23,7 +24,7 @@ const mebibyte = 1024 * 1024
 /** What answers at port 49983 of every sandbox: commands and files, served here over the guest protocol. */
 export class Envd {
   readonly #deps: EnvdDeps
-  readonly #services: Record<string, Record<string, Procedure>>
+  readonly #services: Record<string, Record<string, Procedure<Call>>>
 
   constructor(deps: EnvdDeps) {
     this.#deps = deps
@@ -95,9 +96,10 @@ export class Envd {
     if (!procedure) throw new Refusal(404, `nothing is served at ${url.pathname.slice(0, 200)}`)
     if (request.method !== 'POST') throw new Refusal(405, 'procedures are called with POST')
     const caller = { live, guest: live.instance.guest, user: userOfAuthorization(request.headers.authorization) }
-    await serveProcedure(procedure, caller, {
+    await serveProcedure(procedure, {
       request,
       response,
+      caller: async () => caller,
       admit: () => knownUser(caller, (user) => new RpcError('unauthenticated', `invalid username: '${user}'`)),
       isGone: () => isGone(this.#deps.sandboxes, live),
     })

@@ -1,4 +1,4 @@
-import { enumeration, map, message, optional, plain, repeated } from './rpc/message.ts'
+import { enumeration, map, message, optional, plain, repeated } from '../../rpc/message.ts'
 
 /** The messages of package `filesystem`. */
 

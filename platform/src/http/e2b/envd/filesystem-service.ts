@@ -2,6 +2,9 @@ import { posix } from 'node:path'
 import type { FileStat } from '../../../engine/guest/files.ts'
 import type { WatchEvent } from '../../../engine/guest/watch.ts'
 import { WarrenError } from '../../../errors.ts'
+import type { Read, Written } from '../../rpc/message.ts'
+import { type Procedure, serverStream, unary } from '../../rpc/procedure.ts'
+import { RpcError } from '../../rpc/rpc-error.ts'
 import type { Call } from './call.ts'
 import { acting, entryOf, statOf } from './entries.ts'
 import {
@@ -19,16 +22,13 @@ import {
 import { withKeepalive } from './keepalive.ts'
 import { cleanPath } from './paths.ts'
 import { Nothing } from './process-messages.ts'
-import type { Read, Written } from './rpc/message.ts'
-import { RpcError } from './rpc/rpc-error.ts'
-import { type Procedure, serverStream, unary } from './rpc/serve.ts'
 import type { Watchers } from './watchers.ts'
 
 /** More entries than this are not listed in one answer. */
 const maxEntries = 100_000
 
 /** Service `filesystem.Filesystem`. */
-export function filesystemService(watchers: Watchers): Record<string, Procedure> {
+export function filesystemService(watchers: Watchers): Record<string, Procedure<Call>> {
   return {
     Stat: unary(PathRequest, EntryResponse, async (call, { path }) => ({
       entry: entryOf(await found(path, statOf(call, pathOf(path)))),

@@ -1,6 +1,9 @@
 import type { ExecOptions } from '../../../engine/guest/client.ts'
 import type { GuestProcess, ProcessExit } from '../../../engine/guest/process.ts'
 import { WarrenError } from '../../../errors.ts'
+import type { Read, Written } from '../../rpc/message.ts'
+import { clientStream, type Procedure, serverStream, unary } from '../../rpc/procedure.ts'
+import { RpcError } from '../../rpc/rpc-error.ts'
 import type { Call } from './call.ts'
 import { exists } from './entries.ts'
 import { withKeepalive } from './keepalive.ts'
@@ -18,12 +21,9 @@ import {
   UpdateRequest,
 } from './process-messages.ts'
 import { type KnownProcess, knownProcesses, labelOf, runningProcess, selectProcess } from './process-table.ts'
-import type { Read, Written } from './rpc/message.ts'
-import { RpcError } from './rpc/rpc-error.ts'
-import { clientStream, type Procedure, serverStream, unary } from './rpc/serve.ts'
 
 /** Service `process.Process`: what runs in a sandbox, over the guest's own processes. Nothing is remembered here. */
-export const processService: Record<string, Procedure> = {
+export const processService: Record<string, Procedure<Call>> = {
   List: unary(Nothing, ListResponse, async ({ guest }) => {
     const running = (await knownProcesses(guest)).filter(({ state }) => state === 'running')
     const processes = running.map(({ pid, argv: [cmd, ...args], label }) => ({

@@ -1,7 +1,7 @@
 import type { GuestClient, GuestProcessInfo } from '../../../engine/guest/client.ts'
+import type { Read } from '../../rpc/message.ts'
+import { RpcError } from '../../rpc/rpc-error.ts'
 import type { ProcessSelector } from './process-messages.ts'
-import type { Read } from './rpc/message.ts'
-import { RpcError } from './rpc/rpc-error.ts'
 
 /** What a caller said when it started a process. Kept by the guest as the tag of the process, so that it outlives us. */
 interface Label {

@@ -2,9 +2,9 @@ import type { Instance } from '../../../engine/engine.ts'
 import type { GuestWatch } from '../../../engine/guest/watch.ts'
 import { newId } from '../../../lib/id.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
+import type { Written } from '../../rpc/message.ts'
+import { RpcError } from '../../rpc/rpc-error.ts'
 import type { FilesystemEvent } from './filesystem-messages.ts'
-import type { Written } from './rpc/message.ts'
-import { RpcError } from './rpc/rpc-error.ts'
 
 type Event = Written<typeof FilesystemEvent>
 

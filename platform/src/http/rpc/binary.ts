@@ -41,10 +41,15 @@ function readMessage(of: Message, bytes: Buffer): Record<string, unknown> {
     const [name, { type, rule }] = found
     if (rule === 'map') {
       const entry = [...entries(bytesOf(value))]
-      const text = (part: number) => (entry.find((one) => one.number === part)?.value ?? Buffer.alloc(0)).toString()
-      read[name] = Object.fromEntries([...Object.entries((read[name] as object) ?? {}), [text(1), text(2)]])
+      const text = (part: number) =>
+        readValue('string', entry.find((one) => one.number === part)?.value ?? Buffer.alloc(0)) as string
+      read[name] ??= {}
+      // Not by assignment, to which one name means something else.
+      const own = { value: text(2), enumerable: true, writable: true, configurable: true }
+      Object.defineProperty(read[name], text(1), own)
     } else if (rule === 'repeated') {
-      read[name] = [...((read[name] as unknown[]) ?? []), readValue(type, value)]
+      read[name] ??= []
+      ;(read[name] as unknown[]).push(readValue(type, value))
     } else {
       read[name] = readValue(type, value)
     }
@@ -64,6 +69,11 @@ function writeField(number: number, type: FieldType, value: unknown): Buffer[] {
       return writeBytes(number, value as Buffer)
     case 'bool':
       return writeVarint(number, value ? 1n : 0n)
+    case 'double': {
+      const bytes = Buffer.allocUnsafe(8)
+      bytes.writeDoubleLE(value as number)
+      return [varint(BigInt((number << 3) | wire.fixed64)), bytes]
+    }
     case 'sint32':
       return writeVarint(number, BigInt((value as number) >= 0 ? 2 * (value as number) : -2 * (value as number) - 1))
     case 'timestamp': {
@@ -98,8 +108,13 @@ function readValue(type: FieldType, value: bigint | Buffer): unknown {
       const zigzag = BigInt.asUintN(32, numberOf(value))
       return Number(zigzag & 1n ? -(zigzag + 1n) / 2n : zigzag / 2n)
     }
+    case 'int32':
+      return Number(BigInt.asIntN(32, numberOf(value)))
     case 'int64':
       return Number(BigInt.asIntN(64, numberOf(value)))
+    case 'double':
+      if (bytesOf(value).length !== 8) throw new SyntaxError('a field has another type than expected')
+      return bytesOf(value).readDoubleLE()
     case 'timestamp': {
       const parts = [...entries(bytesOf(value))]
       const part = (number: number) =>

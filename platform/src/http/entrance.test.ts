@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tls from 'node:tls'
-import { mintAuthority, mintCertificate } from '../../lib/certificate.ts'
-import { givenCredentials } from './credentials.ts'
-import { TlsEntrance } from './tls-entrance.ts'
+import { mintAuthority, mintCertificate } from '../lib/certificate.ts'
+import { Entrance } from './entrance.ts'
+import { givenCredentials } from './tls/credentials.ts'
 
 const now = new Date()
 const authority = mintAuthority('Warren test', { now })
@@ -28,12 +28,16 @@ test('a certificate that was given is taken anew when its file changes; one that
   const warnings: string[] = []
   const logger = { warn: (details: { reason?: string }) => void warnings.push(details.reason ?? '') }
   const server = createServer((_request, response) => response.end('here'))
-  const entrance = new TlsEntrance(server, await credentials.current(), {
-    credentials,
-    patienceMs: 5000,
-    renewEveryMs: 20,
-    logger: logger as never,
-  })
+  const entrance = new Entrance(
+    server,
+    { patienceMs: 5000 },
+    {
+      credentials,
+      first: await credentials.current(),
+      renewEveryMs: 20,
+      logger: logger as never,
+    },
+  )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(async () => {

@@ -7,6 +7,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
  */
 export function requestLikeHttp1(request: Http2ServerRequest): IncomingMessage {
   const { headers, rawHeaders } = request
+  refuseCutBody(request)
   const pairs: string[] = []
   const cookies: string[] = []
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
@@ -34,6 +35,19 @@ export function responseLikeHttp1(response: Http2ServerResponse): ServerResponse
     destroyed: { get: () => stream.destroyed },
     closed: { get: () => stream.closed },
     writableNeedDrain: { get: () => stream.writableNeedDrain },
+    // There it is so too of an answer whose client went away in the middle.
+    writableFinished: { get: () => response.writableEnded && stream.rstCode === 0 },
   })
   return response as unknown as ServerResponse
+}
+
+/** Node ends a body that breaks off as if it were whole, and says only then that it broke off. */
+function refuseCutBody(request: Http2ServerRequest): void {
+  const { stream } = request
+  const refuse = () => void request.destroy(new Error('the client went away'))
+  request.on('error', () => {}) // whoever reads is told
+  stream.once('aborted', refuse)
+  if (stream.endAfterHeaders) return
+  stream.removeAllListeners('end')
+  stream.once('end', () => setImmediate(() => (stream.rstCode === 0 ? request.push(null) : refuse())))
 }

@@ -88,6 +88,11 @@ function readValue(type: FieldType, value: unknown, at: string): unknown {
     case 'bool':
       if (typeof value !== 'boolean') throw refuse('true or false')
       return value
+    case 'double': {
+      const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+      if (!Number.isFinite(number)) throw refuse('a number')
+      return number
+    }
     case 'timestamp': {
       const date = new Date(typeof value === 'string' ? value : Number.NaN)
       if (Number.isNaN(date.getTime())) throw refuse('a time')
@@ -104,6 +109,7 @@ function readValue(type: FieldType, value: unknown, at: string): unknown {
 }
 
 const ranges = {
+  int32: [-0x8000_0000, 0x7fff_ffff],
   uint32: [0, 0xffff_ffff],
   sint32: [-0x8000_0000, 0x7fff_ffff],
   int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],

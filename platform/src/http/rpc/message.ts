@@ -17,7 +17,7 @@ export interface Field<Out, In> {
   readonly in?: In
 }
 
-type Scalar = 'string' | 'bytes' | 'bool' | 'uint32' | 'sint32' | 'int64' | 'timestamp'
+type Scalar = 'string' | 'bytes' | 'bool' | 'int32' | 'uint32' | 'sint32' | 'int64' | 'double' | 'timestamp'
 
 export interface Enumeration<N extends string = string> {
   values: Record<N, number>
@@ -41,7 +41,7 @@ type OutOf<T> = T extends 'string'
     ? Buffer
     : T extends 'bool'
       ? boolean
-      : T extends 'uint32' | 'sint32' | 'int64'
+      : T extends 'int32' | 'uint32' | 'sint32' | 'int64' | 'double'
         ? number
         : T extends 'timestamp'
           ? Date

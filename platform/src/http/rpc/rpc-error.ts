@@ -1,4 +1,4 @@
-import { type ErrorCode, WarrenError } from '../../../../errors.ts'
+import { type ErrorCode, WarrenError } from '../../errors.ts'
 
 /** The codes of Connect, with the HTTP status of a unary answer. */
 export const rpcStatus = {
@@ -19,14 +19,24 @@ export const rpcStatus = {
 } as const
 export type RpcCode = keyof typeof rpcStatus
 
+/** A message that says more of an error, in each of the forms in which it is sent. */
+export interface RpcDetail {
+  /** Its name, with the package. */
+  type: string
+  bytes: Buffer
+  json: object
+}
+
 /** A refusal in the words of the contract. */
 export class RpcError extends Error {
   override readonly name = 'RpcError'
   readonly code: RpcCode
+  readonly detail: RpcDetail | undefined
 
-  constructor(code: RpcCode, message: string) {
+  constructor(code: RpcCode, message: string, detail?: RpcDetail) {
     super(message)
     this.code = code
+    this.detail = detail
   }
 }
 

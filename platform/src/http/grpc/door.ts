@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Config } from '../../config.ts'
+import { WarrenError } from '../../errors.ts'
+import { newId } from '../../lib/id.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import { closeIfUnread } from '../close-if-unread.ts'
+import { tellOrigin } from '../cors.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { refuseKeyInAddress } from '../keys-in-addresses.ts'
+import { retryAfterOf, sendProblem } from '../problem.ts'
+import type { Procedure } from '../rpc/procedure.ts'
+import { RpcError } from '../rpc/rpc-error.ts'
+import { serveProcedure } from '../rpc/serve.ts'
+import type { RpcCall, ServiceDeps } from './call.ts'
+import { SandboxService } from './messages.ts'
+import { refusalOf } from './refusal.ts'
+import { sandboxService } from './service.ts'
+
+interface DoorDeps extends ServiceDeps {
+  gateway: Gateway
+  config: Pick<Config, 'corsOrigins'>
+  metrics: Pick<Metrics, 'answered'>
+  stopping: AbortSignal
+  logger: Logger
+  patienceMs: number
+}
+
+const prefix = `/${SandboxService.name}/`
+
+/** `SandboxService` of spec/warren/v1, for clients of Connect and of gRPC: the same rights and limits as the REST API. */
+export class GrpcDoor {
+  readonly #deps: DoorDeps
+  readonly #procedures: Record<string, Procedure<RpcCall>>
+
+  constructor(deps: DoorDeps) {
+    this.#deps = deps
+    this.#procedures = sandboxService(deps)
+  }
+
+  /** False for what is meant for another door. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean {
+    if (!request.url?.startsWith(prefix)) return false
+    void this.#serve(request, response)
+    return true
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const requestId = newId('r')
+    response.on('error', () => {}) // the client went away while it was written to: the signal of the call tells
+    response.setHeader('x-request-id', requestId)
+    if (tellOrigin(request, response, this.#deps.config.corsOrigins)) return void response.writeHead(204).end()
+    const name = request.url!.slice(prefix.length).split('?')[0]!
+    const known = Object.hasOwn(this.#procedures, name)
+    if (request.method !== 'POST') {
+      response.setHeader('allow', 'POST')
+      const refused = new WarrenError('invalid_request', `${request.method} is not served here; POST is`)
+      return sendProblem(response, refused, requestId, 405)
+    }
+    const started = performance.now()
+    let status = 200
+    await serveProcedure(known ? this.#procedures[name]! : noProcedure(request), {
+      request,
+      response,
+      caller: async () => {
+        const caller = await this.#caller({ request, response, requestId })
+        if (known) return caller
+        throw new RpcError('unimplemented', `${SandboxService.name} has no method "${name.slice(0, 100)}"`)
+      },
+      errorOf: (error) => {
+        const found = refusalOf(error, requestId)
+        status = found.status
+        const retryAfter = retryAfterOf(error)
+        if (retryAfter && !response.headersSent) response.setHeader('retry-after', retryAfter)
+        if (found.refusal.code === 'internal')
+          this.#deps.logger.error({ err: error, requestId, method: name }, 'call failed')
+        return found.refusal
+      },
+      grpc: true,
+      stopping: this.#deps.stopping,
+      patienceMs: this.#deps.patienceMs,
+    })
+    closeIfUnread({ raw: request }, response)
+    const labels = {
+      method: 'POST',
+      route: known ? prefix + name : 'unknown',
+      status: response.statusCode === 415 ? 415 : status,
+    }
+    this.#deps.metrics.answered(labels, (performance.now() - started) / 1000)
+  }
+
+  async #caller({
+    request,
+    response,
+    requestId,
+  }: {
+    request: IncomingMessage
+    response: ServerResponse
+    requestId: string
+  }): Promise<Omit<RpcCall, 'signal' | 'timeoutMs' | 'keepaliveMs'>> {
+    const { gateway, stopping } = this.#deps
+    refuseKeyInAddress(request.url!)
+    const organisation = request.headers['warren-organisation']
+    const wanted = typeof organisation === 'string' && organisation !== '' ? { organisation } : {}
+    const { account, principal } = await gateway.admit({ request, response }, wanted)
+    return { account, principal, address: gateway.addressOf(request), requestId, stopping }
+  }
+}
+
+/** Never run: who calls it is told before. Of the kind that the client takes it for, so that it is told in its own words. */
+function noProcedure({ headers }: IncomingMessage): Procedure<RpcCall> {
+  const { input, output } = SandboxService.methods.GetSandbox
+  const run = () => Promise.reject(new Error('there is no such method'))
+  const streams = headers['content-type']?.startsWith('application/connect+')
+  return streams ? { kind: 'client-stream', input, output, run } : { kind: 'unary', input, output, run }
+}
