@@ -27,6 +27,7 @@ import { addLogs as addFunctionLogs } from './commands/fn/logs.ts'
 import { addNew as addFunctionNew } from './commands/fn/new.ts'
 import { addRollback as addFunctionRollback } from './commands/fn/rollback.ts'
 import { addSchedule as addFunctionSchedule } from './commands/fn/schedule.ts'
+import { addTrigger as addFunctionTrigger } from './commands/fn/trigger.ts'
 import { addVersions as addFunctionVersions } from './commands/fn/versions.ts'
 import { addKeys } from './commands/key/keys.ts'
 import { addMcp } from './commands/mcp.ts'
@@ -153,7 +154,15 @@ export function program(): Command {
   fn.helpCommand('help [command]', text.helpCommand)
   const versioning = [addFunctionVersions, addFunctionAlias, addFunctionRollback]
   const making = [addFunctionNew, addFunctionDeploy, addFunctionDev, addFunctionInvoke, addFunctionList]
-  for (const add of [...making, ...versioning, addFunctionLogs, addFunctionSchedule, addFunctionDelete]) add(fn)
+  for (const add of [
+    ...making,
+    ...versioning,
+    addFunctionLogs,
+    addFunctionSchedule,
+    addFunctionTrigger,
+    addFunctionDelete,
+  ])
+    add(fn)
 
   const quota = root.command('quota').description(text.quota).enablePositionalOptions()
   quota.helpCommand('help [command]', text.helpCommand)

@@ -12,7 +12,7 @@ const run = (args: string[], stdin?: string) => warren(args, { env, ...(stdin ? 
 const folder = await mkdtemp(join(tmpdir(), 'warren-object-'))
 after(() => rm(folder, { recursive: true, force: true }))
 
-test('bucket and object: made, put from a file and from standard input, got, listed, signed and deleted', async () => {
+test('bucket, object, fn trigger: made, put from a file and from standard input, got, listed, signed and deleted', async () => {
   assert.match((await run(['bucket', 'list'])).stderr, /There is no bucket/)
   assert.equal((await run(['bucket', 'create', 'papers'])).stdout, 'papers\n')
   const file = join(folder, 'in')
@@ -25,6 +25,17 @@ test('bucket and object: made, put from a file and from standard input, got, lis
   assert.equal(await readFile(join(folder, 'out'), 'utf8'), 'of a file')
   assert.match((await run(['object', 'list', 'papers', 'a/'])).stdout, /a\/1\s+9 B\s+text\/plain/)
   assert.match((await run(['bucket', 'list'])).stdout, /papers\s+2\s+26 B/)
+  const made = join(folder, 'watch.js')
+  await writeFile(made, 'exports.handler = async (event) => event')
+  assert.equal((await run(['fn', 'deploy', made])).code, 0)
+  const trigger = (
+    await run(['fn', 'trigger', 'watch', 'papers', '--prefix', 'b/', '--on', 'object.removed'])
+  ).stdout.trim()
+  assert.match(
+    (await run(['fn', 'trigger', 'watch'])).stdout,
+    new RegExp(`${trigger}\\s+papers\\s+b/\\s+object\\.removed`),
+  )
+  assert.equal((await run(['fn', 'trigger', 'watch', '--delete', trigger])).code, 0)
   const signed = (await run(['object', 'sign', 'papers', 'a/1', '--expires', '1m'])).stdout.trim()
   assert.equal(await (await fetch(signed)).text(), 'of a file')
   assert.match((await run(['bucket', 'delete', 'papers'])).stderr, /has 2 objects/)

@@ -142,6 +142,7 @@ async function start(): Promise<void> {
   opened.defer(() => sandboxes.close())
   const buckets = await openBuckets({
     ...{ db, home: config.home, seed, config, now, logger },
+    changed: () => functions.storageTriggers.wake(),
     publicUrl: () => publicUrl(config, address),
   })
   const functions = createFunctions({
@@ -150,6 +151,7 @@ async function start(): Promise<void> {
     home: config.home,
     calls: quotas.calls,
     recordUsage,
+    bucketOf: buckets.find,
     resolveSecrets: secrets.resolve,
     config,
     now,

@@ -42,10 +42,12 @@ const named: Record<string, string> = {
 
 const ofSnapshot = { id: theirs.snapshot }
 const ofFunction = { name: theirs.functionName, id: theirs.schedule }
+const ofTrigger = { name: theirs.functionName, id: theirs.trigger }
 const ofBucket = { key: theirs.object }
 const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none' }
 
 const owned: [RegExp, Record<string, string>][] = [
+  [/^\/v1\/functions\/.*\/storage-triggers/, ofTrigger],
   [/^\/v1\/functions/, ofFunction],
   [/^\/v1\/snapshots/, ofSnapshot],
   [/^\/v1\/buckets/, ofBucket],
@@ -186,17 +188,19 @@ async function thingsOf() {
   const webhook = (await platform.json('POST', '/v1/webhooks', { url: 'https://1.1.1.1/hook' })).id
   const queue = 'their-queue'
   await platform.json('PUT', `/v1/queues/${queue}`, {})
-  const functionName = 'their-function'
-  const source = Buffer.from('export default async () => 1').toString('base64')
-  await platform.json('PUT', `/v1/functions/${functionName}`, { runtime: 'node24', files: { 'index.js': source } })
-  const schedule = (await platform.json('POST', `/v1/functions/${functionName}/schedules`, { cron: '0 0 1 1 *' })).id
-  const agent = 'their-agent'
-  await platform.json('PUT', `/v1/agents/${agent}`, { name: agent, script: [{ text: 'of theirs' }] })
-  const conversation = (await platform.json('POST', '/v1/sessions', { agent })).runId
   const bucket = 'their-bucket'
   const object = 'their/object'
   await platform.json('POST', '/v1/buckets', { name: bucket })
   await platform.json('PUT', `/v1/buckets/${bucket}/objects/${object}`, 'of theirs')
+  const functionName = 'their-function'
+  const source = Buffer.from('export default async () => 1').toString('base64')
+  await platform.json('PUT', `/v1/functions/${functionName}`, { runtime: 'node24', files: { 'index.js': source } })
+  const schedule = (await platform.json('POST', `/v1/functions/${functionName}/schedules`, { cron: '0 0 1 1 *' })).id
+  const toTrigger = `/v1/functions/${functionName}/storage-triggers`
+  const trigger = (await platform.json('POST', toTrigger, { bucket })).id
+  const agent = 'their-agent'
+  await platform.json('PUT', `/v1/agents/${agent}`, { name: agent, script: [{ text: 'of theirs' }] })
+  const conversation = (await platform.json('POST', '/v1/sessions', { agent })).runId
   const service = (await platform.json('POST', '/v1/service-accounts', { name: 'their robot', role: 'viewer' })).id
   const invite = (email: string) => platform.json('POST', '/v1/orgs/org0/invitations', { email, role: 'viewer' })
   const invitation = (await invite('later@example.com')).id
@@ -216,6 +220,7 @@ async function thingsOf() {
       bucket,
       object,
       functionName,
+      trigger,
       schedule,
       agent,
       conversation,

@@ -25,9 +25,11 @@ export interface BucketDeps {
   config: Pick<Config, 'quotas' | 'buckets'>
   now: () => Date
   logger: Logger
+  /** Called after objects came or went. */
+  changed: () => void
 }
 
-interface BucketsOptions extends Pick<BucketDeps, 'config' | 'now' | 'logger'> {
+interface BucketsOptions extends Pick<BucketDeps, 'config' | 'now' | 'logger' | 'changed'> {
   db: Database
   home: string
   /** What signed addresses are signed with. */
@@ -49,8 +51,11 @@ export async function openBuckets({ db, home, seed, publicUrl, ...given }: Bucke
   return {
     create: (account: Account, input: CreateBucket): Promise<Bucket> => createBucket(deps, account, input),
     list: (account: Account): Promise<Bucket[]> => store.list(account.id),
-    get: (account: Account, name: string): Promise<Bucket> => getBucket(deps, account, name),
-    remove: async (account: Account, name: string): Promise<void> => store.remove(await getBucket(deps, account, name)),
+    get: (account: Account, name: string): Promise<Bucket> => getBucket(deps, account.id, name),
+    /** The same for who knows the account by its id alone. */
+    find: (accountId: string, name: string): Promise<Bucket> => getBucket(deps, accountId, name),
+    remove: async (account: Account, name: string): Promise<void> =>
+      store.remove(await getBucket(deps, account.id, name)),
 
     putObject: (bucket: Bucket, input: PutObject): Promise<BucketObject> => putObject(deps, bucket, input),
     getObject: (bucket: Bucket, key: string): Promise<BucketObject> => getObject(deps, bucket, key),

@@ -1,11 +1,10 @@
-import type { Account } from '../accounts/account.ts'
 import { WarrenError } from '../errors.ts'
 import type { Bucket } from './bucket.ts'
 import type { BucketDeps } from './buckets.ts'
 
-/** The bucket of `account` with this name. Throws `not_found`. */
-export async function getBucket({ store }: BucketDeps, account: Account, name: string): Promise<Bucket> {
-  const found = /^[a-z0-9-]{1,63}$/.test(name) ? await store.find(account.id, name) : undefined
+/** The bucket of an account with this name. Throws `not_found`. */
+export async function getBucket({ store }: BucketDeps, accountId: string, name: string): Promise<Bucket> {
+  const found = /^[a-z0-9-]{1,63}$/.test(name) ? await store.find(accountId, name) : undefined
   if (found) return found
   throw new WarrenError('not_found', `there is no bucket "${name.slice(0, 64)}"`)
 }

@@ -32,6 +32,7 @@ import { secretRoutes, secretSchemas } from './api/secrets.ts'
 import { signedRoutes } from './api/signed.ts'
 import { singleSignOnRoutes, singleSignOnSchemas } from './api/single-sign-on.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
+import { storageTriggerRoutes, storageTriggerSchemas } from './api/storage-triggers.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
 import { usageRoutes, usageSchemas } from './api/usage.ts'
 import { userRoutes, userSchemas } from './api/users.ts'
@@ -83,6 +84,7 @@ const nouns: readonly Noun[] = [
   [functionSchemas, (v1, { functions, at }) => functionRoutes(v1, functions, at)],
   [invocationSchemas, (v1, { functions }) => invocationRoutes(v1, functions)],
   [scheduleSchemas, (v1, { functions }) => scheduleRoutes(v1, functions)],
+  [storageTriggerSchemas, (v1, { functions }) => storageTriggerRoutes(v1, functions)],
   [queueSchemas, (v1, { functions }) => queueRoutes(v1, functions)],
   [agentSchemas, (v1, { agentRuns }) => agentRoutes(v1, agentRuns)],
   [runSchemas, (v1, { agentRuns }) => runRoutes(v1, agentRuns)],

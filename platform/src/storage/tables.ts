@@ -25,6 +25,7 @@ import type {
   FunctionAliasesTable,
   FunctionCodeTable,
   FunctionSchedulesTable,
+  FunctionStorageTriggersTable,
   FunctionsTable,
   FunctionVersionsTable,
   QueuesTable,
@@ -97,6 +98,7 @@ export interface Tables {
   function_code: FunctionCodeTable
   function_aliases: FunctionAliasesTable
   function_schedules: FunctionSchedulesTable
+  function_storage_triggers: FunctionStorageTriggersTable
   queues: QueuesTable
   agents: AgentsTable
   agent_runs: AgentRunsTable

@@ -51,6 +51,7 @@ export type {
   Invocation,
   InvokeOptions,
   ScheduleInfo,
+  StorageTriggerInfo,
 } from './functions.ts'
 export type { CreateKeyOptions, KeyInfo, Keys, ServiceAccountInfo } from './keys.ts'
 export type { LogEntry } from './logs.ts'
