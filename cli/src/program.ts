@@ -10,6 +10,9 @@ import { addBackup } from './commands/backup/backup.ts'
 import { addBilling } from './commands/billing/billing.ts'
 import { addInvoice } from './commands/billing/invoice.ts'
 import { addPlan } from './commands/billing/plan.ts'
+import { addCreate as addBucketCreate } from './commands/bucket/create.ts'
+import { addDelete as addBucketDelete } from './commands/bucket/delete.ts'
+import { addList as addBucketList } from './commands/bucket/list.ts'
 import { addChat } from './commands/chat.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -24,10 +27,16 @@ import { addLogs as addFunctionLogs } from './commands/fn/logs.ts'
 import { addNew as addFunctionNew } from './commands/fn/new.ts'
 import { addRollback as addFunctionRollback } from './commands/fn/rollback.ts'
 import { addSchedule as addFunctionSchedule } from './commands/fn/schedule.ts'
+import { addTrigger as addFunctionTrigger } from './commands/fn/trigger.ts'
 import { addVersions as addFunctionVersions } from './commands/fn/versions.ts'
 import { addKeys } from './commands/key/keys.ts'
 import { addMcp } from './commands/mcp.ts'
 import { addModelsCheck } from './commands/models/check.ts'
+import { addDelete as addObjectDelete } from './commands/object/delete.ts'
+import { addGet as addObjectGet } from './commands/object/get.ts'
+import { addList as addObjectList } from './commands/object/list.ts'
+import { addPut as addObjectPut } from './commands/object/put.ts'
+import { addSign as addObjectSign } from './commands/object/sign.ts'
 import { addMembers } from './commands/org/members.ts'
 import { addOrgs } from './commands/org/orgs.ts'
 import { addList as addQuotaList } from './commands/quota/list.ts'
@@ -129,6 +138,14 @@ export function program(): Command {
   volume.helpCommand('help [command]', text.helpCommand)
   for (const add of [addVolumeCreate, addVolumeList, addVolumeDelete]) add(volume)
 
+  const bucket = root.command('bucket').description(text.bucket).enablePositionalOptions()
+  bucket.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addBucketCreate, addBucketList, addBucketDelete]) add(bucket)
+
+  const object = root.command('object').description(text.object).enablePositionalOptions()
+  object.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addObjectPut, addObjectGet, addObjectList, addObjectDelete, addObjectSign]) add(object)
+
   const secret = root.command('secret').description(text.secret).enablePositionalOptions()
   secret.helpCommand('help [command]', text.helpCommand)
   for (const add of [addSecretCreate, addSecretList, addSecretUpdate, addSecretDelete]) add(secret)
@@ -137,7 +154,15 @@ export function program(): Command {
   fn.helpCommand('help [command]', text.helpCommand)
   const versioning = [addFunctionVersions, addFunctionAlias, addFunctionRollback]
   const making = [addFunctionNew, addFunctionDeploy, addFunctionDev, addFunctionInvoke, addFunctionList]
-  for (const add of [...making, ...versioning, addFunctionLogs, addFunctionSchedule, addFunctionDelete]) add(fn)
+  for (const add of [
+    ...making,
+    ...versioning,
+    addFunctionLogs,
+    addFunctionSchedule,
+    addFunctionTrigger,
+    addFunctionDelete,
+  ])
+    add(fn)
 
   const quota = root.command('quota').description(text.quota).enablePositionalOptions()
   quota.helpCommand('help [command]', text.helpCommand)

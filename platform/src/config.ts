@@ -2,6 +2,7 @@ import { abuseSettings } from './config/abuse-settings.ts'
 import { accountsSettings } from './config/accounts-settings.ts'
 import { agentSettings } from './config/agent-settings.ts'
 import { billingSettings } from './config/billing-settings.ts'
+import { bucketSettings } from './config/bucket-settings.ts'
 import { eventSettings } from './config/event-settings.ts'
 import { functionSettings } from './config/function-settings.ts'
 import { gatewaySettings } from './config/gateway-settings.ts'
@@ -74,6 +75,11 @@ export interface Config {
   registry: { open: string[]; insecure: string[]; maxImageMb: number }
   /** Who may read the figures for Prometheus. */
   metrics: 'key' | 'loopback' | 'off'
+  buckets: {
+    maxObjectMb: number
+    /** Where the content of objects is, if not in files. */
+    s3: { url: string; region: string; accessKey: string; secretKey: string } | undefined
+  }
   /** Private ranges where webhooks may be. */
   webhooks: { open: string[] }
   billing: {
@@ -118,6 +124,7 @@ export const settings = {
   ...sandboxSettings,
   ...networkSettings,
   ...eventSettings,
+  ...bucketSettings,
   ...functionSettings,
   ...billingSettings,
   ...agentSettings,
@@ -177,6 +184,14 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       maxImageMb: read(settings.maxImageMb),
     },
     metrics: read(settings.metrics),
+    buckets: {
+      maxObjectMb: read(settings.maxObjectMb),
+      s3: s3(read(settings.s3Url), {
+        region: read(settings.s3Region),
+        accessKey: read(settings.s3AccessKey),
+        secretKey: read(settings.s3SecretKey),
+      }),
+    },
     webhooks: { open: read(settings.webhookOpen) },
     billing: {
       currency: read(settings.billingCurrency),
@@ -226,6 +241,16 @@ function tlsFiles(certificate: string | undefined, key: string | undefined): Con
   if (!certificate && !key) return undefined
   const { tlsCertificate, tlsKey } = settings
   throw new WarrenError('invalid_request', `${tlsCertificate.env} and ${tlsKey.env} go together`)
+}
+
+function s3(
+  url: string | undefined,
+  { region, accessKey, secretKey }: { region: string; accessKey: string | undefined; secretKey: string | undefined },
+): Config['buckets']['s3'] {
+  if (url && accessKey && secretKey) return { url, region, accessKey, secretKey }
+  if (!url && !accessKey && !secretKey) return undefined
+  const { s3Url, s3AccessKey, s3SecretKey } = settings
+  throw new WarrenError('invalid_request', `${s3Url.env}, ${s3AccessKey.env} and ${s3SecretKey.env} go together`)
 }
 
 function provider(

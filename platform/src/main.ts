@@ -13,6 +13,7 @@ import { AuditJournal } from './audit/journal.ts'
 import { sandboxBank } from './billing/bank/sandbox-bank.ts'
 import { openBilling } from './billing/billing.ts'
 import { stripe } from './billing/payments/stripe.ts'
+import { openBuckets } from './buckets/buckets.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
@@ -139,12 +140,18 @@ async function start(): Promise<void> {
     mayStart: billing.mayStart,
   })
   opened.defer(() => sandboxes.close())
+  const buckets = await openBuckets({
+    ...{ db, home: config.home, seed, config, now, logger },
+    changed: () => functions.storageTriggers.wake(),
+    publicUrl: () => publicUrl(config, address),
+  })
   const functions = createFunctions({
     db,
     engine,
     home: config.home,
     calls: quotas.calls,
     recordUsage,
+    bucketOf: buckets.find,
     resolveSecrets: secrets.resolve,
     config,
     now,
@@ -165,6 +172,8 @@ async function start(): Promise<void> {
       logger,
     }),
   )
+  await buckets.recover()
+  opened.defer(() => buckets.close())
   await templates.recover()
   await volumes.recover()
   await secrets.recover()
@@ -207,6 +216,7 @@ async function start(): Promise<void> {
     sandboxes,
     templates,
     volumes,
+    buckets,
     secrets,
     events: eventFeed(db.kysely, everyMs(500)),
     webhooks,

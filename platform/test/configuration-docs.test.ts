@@ -39,6 +39,9 @@ const describedDefaults = [
   'WARREN_REGISTRY_OPEN',
   'WARREN_REGISTRY_INSECURE',
   'WARREN_WEBHOOK_OPEN',
+  'WARREN_S3_URL',
+  'WARREN_S3_ACCESS_KEY',
+  'WARREN_S3_SECRET_KEY',
   'WARREN_STRIPE_KEY',
   'WARREN_STRIPE_WEBHOOK_SECRET',
   'WARREN_STRIPE_URL',
@@ -71,6 +74,6 @@ test('configuration.md explains each setting in the words of config.ts', () => {
 /** The rows of the table above a document's second heading, by variable. */
 function documented(name: string): Map<string, { default: string; meaning: string }> {
   const [section = ''] = readFileSync(join(docs, name), 'utf8').split(/^## /m)
-  const found = section.matchAll(/^\| `([A-Z_]+)` \| (.+?) \| (.+?) \|$/gm)
+  const found = section.matchAll(/^\| `([A-Z0-9_]+)` \| (.+?) \| (.+?) \|$/gm)
   return new Map([...found].map(([, env, standard, meaning]) => [env!, { default: standard!, meaning: meaning! }]))
 }

@@ -26,7 +26,13 @@ const named: Record<string, string> = {
     port: '80',
   },
   ...{ volume: theirs.volume, volumeID: theirs.volume, key: theirs.key, serviceAccount: theirs.service, path: '' },
-  ...{ secret: theirs.secret, secretID: theirs.secret, webhook: theirs.webhook, queue: theirs.queue },
+  ...{
+    bucket: theirs.bucket,
+    secret: theirs.secret,
+    secretID: theirs.secret,
+    webhook: theirs.webhook,
+    queue: theirs.queue,
+  },
   // There is nothing of these in the first organisation: what is proven of them here is only that no id of any kind opens one.
   ...{ plan: 'none', code: 'NONE', account: 'org0', invoice: theirs.key, payment: theirs.key, card: theirs.key },
   ...{ name: theirs.template, templateID: theirs.template, alias: theirs.templateName, build: theirs.build },
@@ -36,11 +42,15 @@ const named: Record<string, string> = {
 
 const ofSnapshot = { id: theirs.snapshot }
 const ofFunction = { name: theirs.functionName, id: theirs.schedule }
+const ofTrigger = { name: theirs.functionName, id: theirs.trigger }
+const ofBucket = { key: theirs.object }
 const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none' }
 
 const owned: [RegExp, Record<string, string>][] = [
+  [/^\/v1\/functions\/.*\/storage-triggers/, ofTrigger],
   [/^\/v1\/functions/, ofFunction],
   [/^\/v1\/snapshots/, ofSnapshot],
+  [/^\/v1\/buckets/, ofBucket],
   [/^\/v1\/(agents|runs|sessions)/, ofAgent],
 ]
 
@@ -53,6 +63,8 @@ test('every address of the REST API answers 404 for what is of another organisat
     for (const [method, operation] of Object.entries<Answer>(methods)) {
       // What only the operator may is refused to everybody else whatever it names; what providers send names no organisation.
       if (operation['x-permission'] === 'platform:manage' || path === '/v1/billing/notices/{provider}') continue
+      // A signed address is good for whoever has it, and nothing but the signature says that it is one.
+      if (path.startsWith('/v1/signed/')) continue
       // These make one of the caller's own.
       const makes = ['/v1/queues/{queue}', '/v1/functions/{name}', '/v1/agents/{name}']
       if (method === 'put' && makes.includes(path)) continue
@@ -176,10 +188,16 @@ async function thingsOf() {
   const webhook = (await platform.json('POST', '/v1/webhooks', { url: 'https://1.1.1.1/hook' })).id
   const queue = 'their-queue'
   await platform.json('PUT', `/v1/queues/${queue}`, {})
+  const bucket = 'their-bucket'
+  const object = 'their/object'
+  await platform.json('POST', '/v1/buckets', { name: bucket })
+  await platform.json('PUT', `/v1/buckets/${bucket}/objects/${object}`, 'of theirs')
   const functionName = 'their-function'
   const source = Buffer.from('export default async () => 1').toString('base64')
   await platform.json('PUT', `/v1/functions/${functionName}`, { runtime: 'node24', files: { 'index.js': source } })
   const schedule = (await platform.json('POST', `/v1/functions/${functionName}/schedules`, { cron: '0 0 1 1 *' })).id
+  const toTrigger = `/v1/functions/${functionName}/storage-triggers`
+  const trigger = (await platform.json('POST', toTrigger, { bucket })).id
   const agent = 'their-agent'
   await platform.json('PUT', `/v1/agents/${agent}`, { name: agent, script: [{ text: 'of theirs' }] })
   const conversation = (await platform.json('POST', '/v1/sessions', { agent })).runId
@@ -199,7 +217,10 @@ async function thingsOf() {
       secretName,
       webhook,
       queue,
+      bucket,
+      object,
       functionName,
+      trigger,
       schedule,
       agent,
       conversation,

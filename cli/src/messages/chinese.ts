@@ -1,4 +1,5 @@
 import { accountsChinese } from './accounts-chinese.ts'
+import { bucketsInChinese } from './buckets-chinese.ts'
 import type { english } from './english.ts'
 import { functionsInChinese } from './functions-chinese.ts'
 import { operatorChinese } from './operator-chinese.ts'
@@ -200,6 +201,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   columnMemory: '内存',
   columnDisk: '磁盘',
   ...functionsInChinese,
+  ...bucketsInChinese,
   snapshot: '沙箱的已存状态：create、list、delete、export、import',
   snapshotCreate: '保存正在运行的沙箱，沙箱继续运行',
   snapshotList: '列出快照',

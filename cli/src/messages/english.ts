@@ -1,5 +1,6 @@
 import { accountsEnglish } from './accounts-english.ts'
 
+import { bucketsInEnglish } from './buckets-english.ts'
 import { functionsInEnglish } from './functions-english.ts'
 import { operatorEnglish } from './operator-english.ts'
 
@@ -203,6 +204,7 @@ Others are given the address of the server with /mcp behind it, and the key as A
   columnMemory: 'MEMORY',
   columnDisk: 'DISK',
   ...functionsInEnglish,
+  ...bucketsInEnglish,
   snapshot: 'saved states of sandboxes: create, list, delete, export, import',
   snapshotCreate: 'save a running sandbox, which goes on',
   snapshotList: 'list snapshots',

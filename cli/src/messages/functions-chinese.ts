@@ -2,7 +2,16 @@ import type { functionsInEnglish } from './functions-english.ts'
 
 /** The same in Chinese. */
 export const functionsInChinese: typeof functionsInEnglish = {
-  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、delete',
+  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、trigger、delete',
+  fnTrigger: '存储桶中的对象出现或消失时调用函数；不给存储桶则列出触发器',
+  optionPrefix: '只限键以此开头的对象',
+  optionSuffix: '只限键以此结尾的对象',
+  optionOn: 'object.created 或 object.removed；可重复；默认 object.created',
+  optionDeleteTrigger: '要删除的触发器的 id',
+  columnBucket: '存储桶',
+  columnPrefix: '前缀',
+  columnSuffix: '后缀',
+  columnOn: '事件',
   fnNew: '在文件夹中写出函数的最初几行',
   fnDeploy: '把文件、文件夹或 zip 部署为函数的新版本',
   fnDev: '每次改动即部署并显示日志：与生产环境同样的沙箱',

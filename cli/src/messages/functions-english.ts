@@ -1,6 +1,15 @@
 /** What the commands about functions say. */
 export const functionsInEnglish = {
-  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, delete',
+  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, trigger, delete',
+  fnTrigger: 'call a function when objects of a bucket come or go; without a bucket, list for which it is called',
+  optionPrefix: 'only objects whose keys begin with it',
+  optionSuffix: 'only objects whose keys end with it',
+  optionOn: 'object.created or object.removed; may be repeated; default object.created',
+  optionDeleteTrigger: 'id of a trigger to delete',
+  columnBucket: 'BUCKET',
+  columnPrefix: 'PREFIX',
+  columnSuffix: 'SUFFIX',
+  columnOn: 'ON',
   fnNew: 'write the first lines of a function into a folder',
   fnDeploy: 'deploy a file, a folder or a zip as a new version of a function',
   fnDev: 'deploy at each change, and show the log: in the sandbox that production has',

@@ -18,6 +18,10 @@ export type Event =
   | SecretDeleted
   | VolumeCreated
   | VolumeDeleted
+  | BucketCreated
+  | BucketDeleted
+  | ObjectCreated
+  | ObjectRemoved
   | FunctionDeployed
   | FunctionDeleted
   | QuotaChanged
@@ -151,6 +155,28 @@ interface QuotaChanged extends About {
 interface VolumeDeleted extends About {
   type: 'volume.deleted'
   data: { name: string }
+}
+
+interface BucketCreated extends About {
+  type: 'bucket.created'
+  data: { bucket: string }
+}
+
+interface BucketDeleted extends About {
+  type: 'bucket.deleted'
+  data: { bucket: string }
+}
+
+/** About the bucket, whose name, and what it holds now, stands beside the key. Told for each write, also over an object that was there. */
+interface ObjectCreated extends About {
+  type: 'object.created'
+  data: { bucket: string; key: string; sizeBytes: number; etag: string; contentType: string; bucketBytes: number }
+}
+
+/** About the bucket. */
+interface ObjectRemoved extends About {
+  type: 'object.removed'
+  data: { bucket: string; key: string; sizeBytes: number; etag: string; contentType: string; bucketBytes: number }
 }
 
 interface FunctionDeployed extends About {

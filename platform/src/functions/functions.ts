@@ -32,6 +32,7 @@ import { FunctionStore, type KnownFunction } from './store.ts'
 import { QueueConsumer } from './triggers/queue-consumer.ts'
 import { Queues } from './triggers/queues.ts'
 import { Schedules } from './triggers/schedules.ts'
+import { StorageTriggers } from './triggers/storage-triggers.ts'
 import { ProcessorTimes } from './worker/processor-time.ts'
 import { WorkerPool } from './worker/worker-pool.ts'
 
@@ -61,6 +62,8 @@ export interface FunctionsOptions {
   /** What organisations may call at once. */
   calls: Pick<CallsAtOnce, 'take' | 'full'>
   recordUsage: RecordUsage
+  /** The bucket of an account with this name. Throws `not_found`. */
+  bucketOf: (accountId: string, name: string) => Promise<{ id: string; name: string }>
   /** Without it functions have no secrets. */
   resolveSecrets?: ResolveSecrets | undefined
   config: {
@@ -82,6 +85,7 @@ export function createFunctions({
   home,
   calls,
   recordUsage,
+  bucketOf,
   resolveSecrets,
   config,
   now,
@@ -109,6 +113,7 @@ export function createFunctions({
   }
   deps.dispatcher = new Dispatcher(deps, createHash('sha256').update(home).digest('hex').slice(0, 16))
   const schedules = new Schedules(deps)
+  const storageTriggers = new StorageTriggers({ ...deps, bucketOf })
   const queues = new Queues(deps)
   const consumer = new QueueConsumer(deps, queues)
   const provisions = new Provisions(deps)
@@ -153,6 +158,8 @@ export function createFunctions({
     },
     /** Calls by the clock. */
     schedules,
+    /** Calls when objects come and go. */
+    storageTriggers,
     /** Messages that wait. */
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),
@@ -168,6 +175,7 @@ export function createFunctions({
       for (const runtime of await store.runtimes()) pool.use(runtime)
       await deps.dispatcher.open()
       schedules.start()
+      storageTriggers.start()
       consumer.start()
       provisions.start()
     },
@@ -177,6 +185,7 @@ export function createFunctions({
     close: async (): Promise<void> => {
       provisions.close()
       await schedules.close()
+      await storageTriggers.close()
       consumer.close()
       await deps.dispatcher.close(patienceMs)
       fleet.close()

@@ -6,6 +6,7 @@ import { bankRoutes, bankSchemas } from './api/bank.ts'
 import { billingRoutes, billingSchemas } from './api/billing.ts'
 import { billingOperatorRoutes, billingOperatorSchemas } from './api/billing-operator.ts'
 import { billingViews } from './api/billing-views.ts'
+import { bucketRoutes, bucketSchemas } from './api/buckets.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { eventRoutes, eventSchemas } from './api/events.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
@@ -16,6 +17,7 @@ import { invoiceRoutes, invoiceSchemas } from './api/invoices.ts'
 import { keyRoutes, keySchemas } from './api/keys.ts'
 import { logRoutes, logSchemas } from './api/logs.ts'
 import { memberRoutes, memberSchemas } from './api/members.ts'
+import { objectRoutes, objectSchemas } from './api/objects.ts'
 import { orgRoutes, orgSchemas } from './api/orgs.ts'
 import { noticeRoutes, noticeSchemas, paymentRoutes, paymentSchemas } from './api/payments.ts'
 import { platformRoutes, platformSchemas } from './api/platform.ts'
@@ -27,8 +29,10 @@ import { runRoutes, runSchemas } from './api/runs.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { scheduleRoutes, scheduleSchemas } from './api/schedules.ts'
 import { secretRoutes, secretSchemas } from './api/secrets.ts'
+import { signedRoutes } from './api/signed.ts'
 import { singleSignOnRoutes, singleSignOnSchemas } from './api/single-sign-on.ts'
 import { snapshotRoutes, snapshotSchemas } from './api/snapshots.ts'
+import { storageTriggerRoutes, storageTriggerSchemas } from './api/storage-triggers.ts'
 import { templateRoutes, templateSchemas } from './api/templates.ts'
 import { usageRoutes, usageSchemas } from './api/usage.ts'
 import { userRoutes, userSchemas } from './api/users.ts'
@@ -54,6 +58,9 @@ const nouns: readonly Noun[] = [
   [logSchemas, (v1, { sandboxes }) => logRoutes(v1, sandboxes)],
   [portSchemas, (v1, { sandboxes, at }) => portRoutes(v1, sandboxes, at)],
   [volumeSchemas, (v1, { volumes }) => volumeRoutes(v1, volumes)],
+  [bucketSchemas, (v1, { buckets }) => bucketRoutes(v1, buckets)],
+  [objectSchemas, (v1, { buckets }) => objectRoutes(v1, buckets)],
+  [[], (v1, { buckets }) => signedRoutes(v1, buckets)],
   [secretSchemas, (v1, { secrets }) => secretRoutes(v1, secrets)],
   [[...billingViews, ...billingSchemas], (v1, { billing }) => billingRoutes(v1, billing)],
   [billingOperatorSchemas, (v1, { billing }) => billingOperatorRoutes(v1, billing)],
@@ -77,6 +84,7 @@ const nouns: readonly Noun[] = [
   [functionSchemas, (v1, { functions, at }) => functionRoutes(v1, functions, at)],
   [invocationSchemas, (v1, { functions }) => invocationRoutes(v1, functions)],
   [scheduleSchemas, (v1, { functions }) => scheduleRoutes(v1, functions)],
+  [storageTriggerSchemas, (v1, { functions }) => storageTriggerRoutes(v1, functions)],
   [queueSchemas, (v1, { functions }) => queueRoutes(v1, functions)],
   [agentSchemas, (v1, { agentRuns }) => agentRoutes(v1, agentRuns)],
   [runSchemas, (v1, { agentRuns }) => runRoutes(v1, agentRuns)],

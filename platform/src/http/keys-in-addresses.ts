@@ -11,7 +11,7 @@ export function refuseKeyInAddress(url: string): void {
   })
 }
 
-/** The address as it may be logged. */
+/** The address as it may be logged: without keys, and without what makes a signed one good. */
 export function withoutKeys(url: string): string {
-  return url.replace(secret, '[key]')
+  return url.replace(secret, '[key]').replace(/([?&]signature=)[^&#]*/g, '$1[signature]')
 }

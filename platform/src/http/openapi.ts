@@ -32,8 +32,8 @@ export const openApi: FastifyDynamicSwaggerOptions = {
   },
   refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) },
   transform: ({ schema, url, route }) => ({
-    schema: { ...withPatternParameter(withRawBody(schema)), ...permissionOf(route.config?.permission) },
-    url,
+    schema: { ...withKey(withPatternParameter(withRawBody(schema))), ...permissionOf(route.config?.permission) },
+    url: url.replace(/\*$/, ':key'),
   }),
   transformObject: (documents) => completed(documents as unknown as { openapiObject: Document }) as never,
 }
@@ -76,6 +76,17 @@ function withPatternParameter(schema: FastifySchema): FastifySchema {
   return {
     ...schema,
     querystring: { ...querystring, properties: { ...querystring.properties, ...Object.fromEntries(added) } },
+  }
+}
+
+/** What is left of a path is the key of an object there. */
+function withKey(schema: FastifySchema): FastifySchema {
+  const params = schema?.params as { properties?: Record<string, unknown> } | undefined
+  if (!params?.properties || !('*' in params.properties)) return schema
+  const { '*': key, ...properties } = params.properties
+  return {
+    ...schema,
+    params: { ...params, properties: { ...properties, key }, required: [...Object.keys(properties), 'key'] },
   }
 }
 

@@ -14,6 +14,7 @@ import type { Accounts } from '../accounts/accounts.ts'
 import type { AgentRuns } from '../agents/runs.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Billing } from '../billing/billing.ts'
+import type { Buckets } from '../buckets/buckets.ts'
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
@@ -80,6 +81,7 @@ export interface ServerDeps {
   sandboxes: Sandboxes
   templates: Templates
   volumes: Volumes
+  buckets: Buckets
   secrets: Secrets
   usage: UsageReader
   accounts: Accounts
@@ -301,6 +303,8 @@ function refuseCompressed({ headers }: FastifyRequest): void {
 
 /** A JSON body that trickles in is given up. Streams may stall as long as they like. */
 async function limitSlowBody(request: FastifyRequest): Promise<undefined> {
+  // What is taken as a stream may take its time, whatever it is.
+  if (request.routeOptions.schema?.consumes?.includes('application/octet-stream')) return
   if (request.headers['content-type'] === undefined || !/json/.test(request.headers['content-type'])) return
   const { raw } = request
   const timer = setTimeout(() => raw.destroy(new WarrenError('timeout', 'the body did not arrive in time')), patienceMs)

@@ -36,6 +36,7 @@ async function document(): Promise<object> {
     functions: {} as never,
     metrics: {} as never,
     volumes: {} as never,
+    buckets: {} as never,
     secrets: {} as never,
     accounts: {} as never,
     db: {} as never,

@@ -4,7 +4,7 @@ const words: Record<string, string> = {
   sandboxes: 'sandboxes at once',
   cpuCores: 'cores of sandboxes at once',
   memoryMb: 'MiB of memory of sandboxes at once',
-  storageMb: 'MiB of disk, for sandboxes, volumes and snapshots',
+  storageMb: 'MiB of disk, for sandboxes, volumes, snapshots and objects',
   egressMbPerDay: 'MiB to the network in a day',
   functions: 'calls of functions at once',
   agentBudget: 'millionths of a dollar for agents at once',

@@ -33,8 +33,12 @@ export function intervalOfEvent(
       return { at: event.data.reason === 'lost' ? (lostAt(open, seen) ?? at) : at, next: undefined }
     case 'sandbox.stopped':
       return { at: leftAt(open, seen, at) ?? at, next: undefined }
+    case 'object.created':
+    case 'object.removed':
+      return { at, next: { ...open, diskMb: event.data.bucketBytes / 1024 / 1024 } }
     case 'snapshot.deleted':
     case 'volume.deleted':
+    case 'bucket.deleted':
       return { at, next: undefined }
     default:
       return undefined
@@ -60,6 +64,16 @@ function termsOfBeginning(
     case 'volume.created': {
       const attributes = { of: 'volume', name: event.data.name }
       return { kind: 'storage', state: 'stored', memoryMb: 0, diskMb: event.data.sizeMb ?? 0, attributes }
+    }
+    case 'object.created': {
+      const attributes = { of: 'bucket', name: event.data.bucket }
+      return {
+        kind: 'storage',
+        state: 'stored',
+        memoryMb: 0,
+        diskMb: event.data.bucketBytes / 1024 / 1024,
+        attributes,
+      }
     }
     default:
       return undefined

@@ -78,6 +78,25 @@ for (const origin of postgresOrigins) {
       ])
     })
 
+    test('a bucket is stored from its first object on, by what it holds', async (t) => {
+      const { tell, facts, meter } = await rig(t)
+      const object = (type: 'object.created' | 'object.removed', mb: number) => {
+        const data = { bucket: 'b', key: 'k', sizeBytes: 1, etag: 'e', contentType: 't', bucketBytes: mb * 1024 * 1024 }
+        return { ...about('b1'), type, data } as const
+      }
+      await tell({ ...about('b1'), type: 'bucket.created', data: { bucket: 'b' } }, '10:00:00.000')
+      await tell(object('object.created', 4), '10:00:01.000')
+      await tell(object('object.created', 6), '10:00:03.000')
+      await tell(object('object.removed', 0), '10:00:04.000')
+      await tell({ ...about('b1'), type: 'bucket.deleted', data: { bucket: 'b' } }, '10:00:09.000')
+      await meter.catchUp()
+      assert.deepEqual((await facts()).slice(0, 2), [
+        ['b1/1', 'stored', 2_000, 0, 0, 4 * 2_000],
+        ['b1/2', 'stored', 1_000, 0, 0, 6 * 1_000],
+      ])
+      assert.ok((await facts()).slice(2).every(([, , , , , diskMbMs]) => diskMbMs === 0))
+    })
+
     test('a full hour closes what goes on, and reports add up to the same by whatever they are grouped', async (t) => {
       const { db, meter } = await rig(t)
       await db.transaction((tx) => appendEvent(tx, created('s1')))

@@ -7,9 +7,9 @@ import type { UsageFact } from './usage-fact.ts'
  *   (nothing) ───────────▶ running ──────▶ stored ───────────────▶ running     of a sandbox, its memory saved or given up
  *                                  ──────▶ resident ─────────────▶ running     of one that stands still in memory
  *                created
- *   (nothing) ───────────▶ stored                                              of a snapshot or volume
+ *   (nothing) ───────────▶ stored                                              of a snapshot or volume; of a bucket, from its first object on
  *
- * Each arrow closes an interval and opens the next, and so do each full hour and each change of limits. The end of the subject
+ * Each arrow closes an interval and opens the next, and so do each full hour, each change of limits and of what a bucket holds. The end of the subject
  * closes the last. The key of the fact is the subject and the number of the interval, so that none is told twice.
  */
 

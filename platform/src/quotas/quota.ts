@@ -5,7 +5,7 @@ export const quotaMeanings = {
   sandboxes: 'Sandboxes at once. One that is paused with its memory on the disk does not count.',
   cpuCores: 'Cores of those sandboxes together.',
   memoryMb: 'Memory of those sandboxes together, MiB.',
-  storageMb: 'Disks of sandboxes, also of paused ones, volumes and snapshots, MiB.',
+  storageMb: 'Disks of sandboxes, also of paused ones, volumes, snapshots and objects, MiB.',
   egressMbPerDay: 'What sandboxes send to the network in a day of UTC, MiB.',
   requestsPerMinute: 'Requests with all its keys.',
   functions: 'Calls of functions at once.',

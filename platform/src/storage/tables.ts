@@ -20,10 +20,12 @@ import type {
   AgentRunsTable,
   AgentsTable,
 } from './tables/agents.ts'
+import type { BucketContentsTable, BucketObjectsTable, BucketsTable } from './tables/buckets.ts'
 import type {
   FunctionAliasesTable,
   FunctionCodeTable,
   FunctionSchedulesTable,
+  FunctionStorageTriggersTable,
   FunctionsTable,
   FunctionVersionsTable,
   QueuesTable,
@@ -52,6 +54,7 @@ import type {
 
 export type * from './tables/accounts.ts'
 export type * from './tables/agents.ts'
+export type * from './tables/buckets.ts'
 export type * from './tables/functions.ts'
 export type * from './tables/sandboxes.ts'
 export type * from './tables/usage.ts'
@@ -73,6 +76,9 @@ export interface Tables {
   oidc_logins: OidcLoginsTable
   audit_log: AuditLogTable
   volumes: VolumesTable
+  buckets: BucketsTable
+  bucket_objects: BucketObjectsTable
+  bucket_contents: BucketContentsTable
   secrets: SecretsTable
   usage_facts: UsageFactsTable
   events: EventsTable
@@ -92,6 +98,7 @@ export interface Tables {
   function_code: FunctionCodeTable
   function_aliases: FunctionAliasesTable
   function_schedules: FunctionSchedulesTable
+  function_storage_triggers: FunctionStorageTriggersTable
   queues: QueuesTable
   agents: AgentsTable
   agent_runs: AgentRunsTable

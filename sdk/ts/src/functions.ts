@@ -114,6 +114,15 @@ export interface ScheduleInfo {
   createdAt: string
 }
 
+export interface StorageTriggerInfo {
+  id: string
+  bucket: string
+  prefix: string
+  suffix: string
+  events: ('object.created' | 'object.removed')[]
+  createdAt: string
+}
+
 /** Code that runs when something calls it. */
 export class Functions {
   readonly #transport: Transport
@@ -196,6 +205,23 @@ export class Functions {
     schedule: { cron: string; timeZone?: string; catchUp?: ScheduleInfo['catchUp']; payload?: unknown },
   ): Promise<ScheduleInfo> {
     return this.#transport.json('POST', `${pathOf(name)}/schedules`, { json: schedule })
+  }
+
+  /** Calls it, with a CloudEvent, when objects of a bucket come or go. Default: when they come. */
+  triggerOnStorage(
+    name: string,
+    trigger: { bucket: string; prefix?: string; suffix?: string; events?: StorageTriggerInfo['events'] },
+  ): Promise<StorageTriggerInfo> {
+    return this.#transport.json('POST', `${pathOf(name)}/storage-triggers`, { json: trigger })
+  }
+
+  async storageTriggers(name: string): Promise<StorageTriggerInfo[]> {
+    const path = `${pathOf(name)}/storage-triggers`
+    return (await this.#transport.json<{ triggers: StorageTriggerInfo[] }>('GET', path)).triggers
+  }
+
+  deleteStorageTrigger(name: string, id: string): Promise<void> {
+    return this.#transport.done('DELETE', `${pathOf(name)}/storage-triggers/${encodeURIComponent(id)}`)
   }
 
   async schedules(name: string): Promise<ScheduleInfo[]> {

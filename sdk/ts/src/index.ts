@@ -16,6 +16,7 @@ export type {
   UsageOfSubject,
   UsagePreview,
 } from './billing.ts'
+export type { BucketInfo, Buckets } from './buckets.ts'
 export type { Console } from './console.ts'
 export type {
   Context,
@@ -50,10 +51,21 @@ export type {
   Invocation,
   InvokeOptions,
   ScheduleInfo,
+  StorageTriggerInfo,
 } from './functions.ts'
 export type { CreateKeyOptions, KeyInfo, Keys, ServiceAccountInfo } from './keys.ts'
 export type { LogEntry } from './logs.ts'
 export type { HeaderRule, Network, NetworkEntry, NetworkPolicy, NetworkReport } from './network.ts'
+export type {
+  GetObjectOptions,
+  ListObjectsOptions,
+  ObjectCondition,
+  ObjectInfo,
+  ObjectPage,
+  Objects,
+  PutObjectOptions,
+  SignOptions,
+} from './objects.ts'
 export type { InvitationInfo, MemberInfo, OrgInfo, Orgs } from './orgs.ts'
 export type { OutputChunk } from './output-chunk.ts'
 export type { Port, Ports } from './ports.ts'

@@ -54,7 +54,7 @@ export class Transport {
       headers['Content-Type'] = 'application/json'
       init.body = JSON.stringify(options.json)
     } else if (options.content !== undefined) {
-      headers['Content-Type'] = 'application/octet-stream'
+      headers['Content-Type'] ??= 'application/octet-stream'
       init.body = bodyOf(options.content)
       if (init.body instanceof ReadableStream) init.duplex = 'half'
     }

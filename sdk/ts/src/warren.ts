@@ -2,10 +2,12 @@ import { Agents } from './agents.ts'
 import { Audit } from './audit.ts'
 import { Auth } from './auth.ts'
 import { Billing } from './billing.ts'
+import { Buckets } from './buckets.ts'
 import { WarrenError } from './error.ts'
 import { Events } from './events.ts'
 import { Functions } from './functions.ts'
 import { Keys } from './keys.ts'
+import { Objects } from './objects.ts'
 import { Orgs } from './orgs.ts'
 import { Queues } from './queues.ts'
 import { Quotas } from './quotas.ts'
@@ -52,6 +54,8 @@ export class Warren {
   readonly secrets: Secrets
   readonly templates: Templates
   readonly volumes: Volumes
+  readonly buckets: Buckets
+  readonly objects: Objects
   readonly auth: Auth
   readonly orgs: Orgs
   readonly keys: Keys
@@ -75,6 +79,8 @@ export class Warren {
     this.snapshots = new Snapshots(this.#transport)
     this.templates = new Templates(this.#transport)
     this.volumes = new Volumes(this.#transport)
+    this.buckets = new Buckets(this.#transport)
+    this.objects = new Objects(this.#transport)
     this.auth = new Auth(this.#transport)
     this.orgs = new Orgs(this.#transport)
     this.keys = new Keys(this.#transport)

@@ -1,6 +1,6 @@
 import type { Failure } from './invocation.ts'
 
-export const triggers = ['http', 'async', 'cron', 'queue', 'destination'] as const
+export const triggers = ['http', 'async', 'cron', 'queue', 'storage', 'destination'] as const
 export type Trigger = (typeof triggers)[number]
 
 /** What is known of an attempt that has ended: written to the spool as JSON, then to the database. */

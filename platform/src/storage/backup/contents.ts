@@ -20,6 +20,7 @@ export const journalPaths = ['audit.journal', 'functions/ended/0', 'functions/en
 export const largeFolders = {
   volumes: 'volumes',
   snapshots: 'snapshots',
+  buckets: 'buckets',
   templates: 'images/layers',
 } as const
 export type LargeName = keyof typeof largeFolders

@@ -17,6 +17,8 @@ export async function forgetTransactions(client: pg.Client): Promise<void> {
       select coalesce(max('1'::xid8), '0'), coalesce(max(now), 0) from moved m where (m.xid, m.seq) <= (c.xid, c.seq))`)
   await client.query(`update events e set seq = -now from moved m where m.seq = e.seq and m.now <> m.seq`)
   await client.query(`update events set xid = '1', seq = abs(seq)`)
+  // What was made before the backup was made before all that is not read yet.
+  await client.query(`update function_storage_triggers set since = '0'`)
   // Entries may join a posting in its own transaction only: it is over.
   await client.query(`update ledger_postings set xid = '0'`)
 }

@@ -47,6 +47,18 @@ export interface FunctionSchedulesTable {
   created_at: Date
 }
 
+export interface FunctionStorageTriggersTable {
+  id: string
+  account_id: string
+  function_id: string
+  bucket_id: string
+  prefix: string
+  suffix: string
+  events: string[]
+  since: Generated<string>
+  created_at: Date
+}
+
 export interface QueuesTable {
   id: string
   account_id: string

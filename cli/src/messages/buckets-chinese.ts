@@ -1,0 +1,31 @@
+import type { bucketsInEnglish } from './buckets-english.ts'
+
+/** The same in Chinese. */
+export const bucketsInChinese: typeof bucketsInEnglish = {
+  bucket: '存放对象的存储桶：create、list、delete',
+  bucketCreate: '创建一个空的存储桶',
+  bucketList: '列出存储桶',
+  bucketDelete: '删除没有对象的存储桶',
+  noBuckets: '还没有存储桶。创建一个：warren bucket create 名称',
+  object: '存储桶中的对象：put、get、list、delete、sign',
+  objectPut: '由文件或标准输入写入一个对象；输出其 etag',
+  objectGet: '把一个对象写到文件或标准输出',
+  objectList: '列出存储桶中的对象',
+  objectDelete: '删除对象',
+  objectSign: '输出一个地址：无需密钥，在一段时间内允许对一个对象做一件事',
+  argumentBucketName: '存储桶的名称：小写字母、数字和连字符',
+  argumentBucket: '存储桶的名称',
+  argumentBuckets: '各存储桶的名称',
+  argumentObjectKey: '对象的键，可含斜杠',
+  argumentObjectKeys: '各对象的键',
+  argumentPrefix: '键的前缀',
+  argumentObjectFile: '文件；- 表示标准输入或输出',
+  optionContentType: '内容的类型，例如 text/plain',
+  optionIfAbsent: '仅当该键还没有对象时',
+  optionSignPut: '允许写入；不带此项和 --delete 时允许读取',
+  optionSignDelete: '允许删除',
+  optionSignExpires: '有效多久，例如 30m 或 2d；默认 15m',
+  columnObjects: '对象',
+  columnObjectKey: '键',
+  columnType: '类型',
+}

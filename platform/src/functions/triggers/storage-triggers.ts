@@ -1,0 +1,151 @@
+import { type Selectable, sql, type Transaction } from 'kysely'
+import { WarrenError } from '../../errors.ts'
+import { consume } from '../../events/consume.ts'
+import type { RecordedEvent } from '../../events/outbox.ts'
+import { newId } from '../../lib/id.ts'
+import { step } from '../../lib/step.ts'
+import type { FunctionStorageTriggersTable, Tables } from '../../storage/tables.ts'
+import { chooseVersion } from '../choose-version.ts'
+import type { FunctionRecord } from '../function.ts'
+import type { FunctionDeps } from '../functions.ts'
+import {
+  type CreateStorageTrigger,
+  cloudEventOf,
+  isFor,
+  isObjectEvent,
+  type ObjectEvent,
+  type StorageEvent,
+  type StorageTrigger,
+} from './storage-trigger.ts'
+
+type Deps = Pick<FunctionDeps, 'db' | 'store' | 'dispatcher' | 'now' | 'logger'> & {
+  /** The bucket of an account. Throws `not_found`. */
+  bucketOf: (accountId: string, name: string) => Promise<{ id: string; name: string }>
+}
+
+const mostOfFunction = 100
+/** Looked for at least this often, for what another platform has told, milliseconds. */
+const lookMs = 1000
+
+/**
+ * Calls when objects come and go: the one writer of their table. It reads the outbox from where it stood; its place and the
+ * calls that follow change in one transaction, so each event makes each call once, and each call is made at least once.
+ */
+export class StorageTriggers {
+  readonly #deps: Deps
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+  #again = false
+  #closed = false
+
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.wake(), lookMs).unref()
+    this.wake()
+  }
+
+  /** Something may have been told. */
+  wake(): void {
+    this.#again = true
+    if (this.#timer === undefined || this.#looking || this.#closed) return
+    this.#looking = this.#look().finally(() => {
+      this.#looking = undefined
+    })
+  }
+
+  async create({ id: functionId, accountId }: FunctionRecord, input: CreateStorageTrigger): Promise<StorageTrigger> {
+    const bucket = await this.#deps.bucketOf(accountId, input.bucket)
+    const { prefix = '', suffix = '', events = ['object.created'] } = input
+    if ((await this.#of(functionId).execute()).length >= mostOfFunction)
+      throw new WarrenError('limit_exceeded', `a function has at most ${mostOfFunction} storage triggers`)
+    const values = {
+      ...{ id: newId('t'), account_id: accountId, function_id: functionId, bucket_id: bucket.id },
+      ...{ prefix, suffix, events: [...events], created_at: this.#deps.now() },
+    }
+    const insertion = this.#deps.db.kysely.insertInto('function_storage_triggers').values(values).returningAll()
+    const row = await step('storage_trigger.create', values.id, () => insertion.executeTakeFirstOrThrow())
+    return toTrigger({ ...row, bucket: bucket.name })
+  }
+
+  async list({ id }: FunctionRecord): Promise<StorageTrigger[]> {
+    return (await this.#of(id).orderBy('created_at').execute()).map(toTrigger)
+  }
+
+  /** Throws `not_found` where the function has no such trigger. */
+  async remove({ id: functionId }: FunctionRecord, id: string): Promise<void> {
+    const deletion = this.#deps.db.kysely
+      .deleteFrom('function_storage_triggers')
+      .where('id', '=', id)
+      .where('function_id', '=', functionId)
+    const { numDeletedRows } = await step('storage_trigger.remove', id, () => deletion.executeTakeFirstOrThrow())
+    if (numDeletedRows === 0n) throw new WarrenError('not_found', `there is no storage trigger "${id.slice(0, 64)}"`)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    await this.#looking
+  }
+
+  #of(functionId: string) {
+    return this.#all().where('function_id', '=', functionId)
+  }
+
+  #all(queries: Pick<Transaction<Tables>, 'selectFrom'> = this.#deps.db.kysely) {
+    return queries
+      .selectFrom('function_storage_triggers')
+      .innerJoin('buckets', 'buckets.id', 'bucket_id')
+      .selectAll('function_storage_triggers')
+      .select('buckets.name as bucket')
+  }
+
+  async #look(): Promise<void> {
+    const { db, dispatcher, logger } = this.#deps
+    try {
+      while (this.#again && !this.#closed) {
+        this.#again = false
+        let calls = 0
+        const handle = async (tx: Transaction<Tables>, events: RecordedEvent[]) => {
+          calls = await this.#call(tx, events.filter(isObjectEvent))
+        }
+        while (!this.#closed && (await consume(db, { consumer: 'storage-triggers' }, handle)) > 0)
+          if (calls > 0) dispatcher.wake()
+      }
+    } catch (err) {
+      if (!this.#closed) logger.warn({ err }, 'events of storage could not be looked at; it is tried again')
+    }
+  }
+
+  /** Answers how many calls follow. */
+  async #call(tx: Transaction<Tables>, events: ObjectEvent[]): Promise<number> {
+    if (events.length === 0) return 0
+    const buckets = [...new Set(events.map(({ subject }) => subject))]
+    const triggers = (await this.#all(tx).where('bucket_id', 'in', buckets).execute()).map(toTrigger)
+    let calls = 0
+    for (const event of events) {
+      for (const trigger of triggers.filter((one) => isFor(one, event))) {
+        const known = await this.#deps.store.byId(trigger.functionId)
+        if (!known) continue
+        const { version } = chooseVersion(known)
+        const payload = Buffer.from(JSON.stringify(cloudEventOf(event)))
+        await sql`insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, due_at, created_at)
+          values (${newId('c')}, ${event.accountId}, ${trigger.functionId}, ${version}, 'storage', 'waiting', ${payload}, now(), now())`.execute(
+          tx,
+        )
+        calls++
+      }
+    }
+    return calls
+  }
+}
+
+function toTrigger(row: Selectable<FunctionStorageTriggersTable> & { bucket: string }): StorageTrigger {
+  return {
+    ...{ id: row.id, functionId: row.function_id, bucketId: row.bucket_id, bucket: row.bucket },
+    ...{ prefix: row.prefix, suffix: row.suffix, events: row.events as StorageEvent[] },
+    ...{ since: row.since, createdAt: row.created_at },
+  }
+}
