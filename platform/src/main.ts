@@ -16,7 +16,8 @@ import { stripe } from './billing/payments/stripe.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
-import { eventFeed, everyMs } from './events/feed.ts'
+import { eventFeed } from './events/feed.ts'
+import { openEvents } from './events/open-events.ts'
 import { forgetEvents } from './events/outbox.ts'
 import { createFunctions } from './functions/functions.ts'
 import { MemoryLimiter } from './http/gateway/memory-limiter.ts'
@@ -88,6 +89,8 @@ async function start(): Promise<void> {
   const db = database.value
   const engine = opening.value
 
+  const { bus, close: closeEvents } = await openEvents({ db, config, logger })
+  opened.defer(closeEvents)
   const now = () => new Date()
   const pull = imagePuller(config.registry, guestBinary)
   const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
@@ -107,7 +110,7 @@ async function start(): Promise<void> {
   })
   const secrets = createSecrets({ db, seal, now, changed: (accountId, name) => sandboxes.renewSecret(accountId, name) })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
-  const meter = new Meter({ db, network: engine.network, logger })
+  const meter = new Meter({ db, bus, network: engine.network, logger })
   opened.defer(() => meter.close())
   const quotas = createQuotas({ db, defaults: config.quotas, now })
   const { stripe: atStripe } = config.billing
@@ -170,7 +173,7 @@ async function start(): Promise<void> {
   await secrets.recover()
   opened.defer(() => volumes.close())
   meter.start()
-  const webhooks = createWebhooks({ db, seed, open: config.webhooks.open, now, logger })
+  const webhooks = createWebhooks({ db, bus, seed, open: config.webhooks.open, now, logger })
   opened.defer(() => webhooks.close())
   webhooks.start()
   const metrics = new Metrics(db, { busiest: sandboxes.busiest, poolReady: () => engine.poolReady })
@@ -208,7 +211,7 @@ async function start(): Promise<void> {
     templates,
     volumes,
     secrets,
-    events: eventFeed(db.kysely, everyMs(500)),
+    events: eventFeed(db.kysely, bus),
     webhooks,
     metrics,
     usage: (account, query) => readUsage(db, account, query),
