@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
 import { WarrenError } from '../errors.ts'
@@ -50,7 +51,8 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
   const own = databaseUrl ? undefined : await startPostgres({ home, logger, ...(origin ? { origin } : {}) })
   const pool = new pg.Pool({
     ...(own ? own.connection : { connectionString: databaseUrl }),
-    application_name: 'warren',
+    // By it another platform knows whose connections they are.
+    application_name: `warren ${randomUUID()}`,
     max: 16,
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: 10_000,
