@@ -44,6 +44,8 @@ export interface Config {
   }
   /** Where nodes that share their limits count. */
   redisUrl: string | undefined
+  /** Where events are published, and nodes wake each other. */
+  natsUrl: string | undefined
   /** Requests a minute; 0 is no limit. */
   rates: {
     keyPerMinute: number
@@ -156,6 +158,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       agentBudget: read(settings.quotaAgents),
     },
     redisUrl: read(settings.redisUrl),
+    natsUrl: read(settings.natsUrl),
     rates: {
       keyPerMinute: read(settings.keyPerMinute),
       organisationPerMinute: read(settings.organisationPerMinute),

@@ -17,7 +17,8 @@ import { openBuckets } from './buckets/buckets.ts'
 import { type Config, readConfig } from './config.ts'
 import { openEngine } from './engine/open-engine.ts'
 import { WarrenError } from './errors.ts'
-import { eventFeed, everyMs } from './events/feed.ts'
+import { eventFeed } from './events/feed.ts'
+import { openEvents } from './events/open-events.ts'
 import { forgetEvents } from './events/outbox.ts'
 import { createFunctions } from './functions/functions.ts'
 import { MemoryLimiter } from './http/gateway/memory-limiter.ts'
@@ -36,6 +37,7 @@ import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import { refuseUnfinishedRestore } from './storage/backup/unfinished.ts'
 import { type Database, openDatabase } from './storage/database.ts'
+import { holdDatabase } from './storage/hold-database.ts'
 import { startRetention } from './storage/retention.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -53,6 +55,8 @@ const patienceMs = 3000
 /** What has been opened, to be closed in the opposite order. */
 const opened = new AsyncDisposableStack()
 let stoppingSince: number | undefined
+/** Aborts when a signal came. */
+const ending = new AbortController()
 
 const started = start()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(signal))
@@ -78,17 +82,28 @@ async function start(): Promise<void> {
   const release = await step('home.claim', config.home, async () => claimFolder(config.home))
   opened.defer(() => step('home.release', config.home, async () => release()))
 
+  const reached = openDatabase({ home: config.home, databaseUrl: config.databaseUrl, logger }).then(async (db) => {
+    opened.defer(() => db.close())
+    // Our own PostgreSQL is in the folder that is ours.
+    if (!config.databaseUrl) return db
+    const letGo = await holdDatabase({ db, home: config.home, logger, signal: ending.signal, onLost: giveUp })
+    opened.defer(letGo)
+    return db
+  })
+  const engineOptions = { ...config, guestBinary, parallelStarts: config.parallelCreates, log: logger }
   const [database, opening] = await Promise.allSettled([
-    openDatabase({ home: config.home, databaseUrl: config.databaseUrl, logger }),
-    openEngine({ ...config, guestBinary, parallelStarts: config.parallelCreates, log: logger }),
+    reached,
+    // Whoever stands by starts nothing.
+    config.databaseUrl ? reached.then(() => openEngine(engineOptions)) : openEngine(engineOptions),
   ])
-  if (database.status === 'fulfilled') opened.defer(() => database.value.close())
   if (opening.status === 'fulfilled') opened.defer(() => opening.value.close())
   if (database.status === 'rejected') throw database.reason
   if (opening.status === 'rejected') throw opening.reason
   const db = database.value
   const engine = opening.value
 
+  const { bus, close: closeEvents } = await openEvents({ db, config, logger })
+  opened.defer(closeEvents)
   const now = () => new Date()
   const pull = imagePuller(config.registry, guestBinary)
   const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
@@ -108,7 +123,7 @@ async function start(): Promise<void> {
   })
   const secrets = createSecrets({ db, seal, now, changed: (accountId, name) => sandboxes.renewSecret(accountId, name) })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
-  const meter = new Meter({ db, network: engine.network, logger })
+  const meter = new Meter({ db, bus, network: engine.network, logger })
   opened.defer(() => meter.close())
   const quotas = createQuotas({ db, defaults: config.quotas, now })
   const { stripe: atStripe } = config.billing
@@ -179,7 +194,7 @@ async function start(): Promise<void> {
   await secrets.recover()
   opened.defer(() => volumes.close())
   meter.start()
-  const webhooks = createWebhooks({ db, seed, open: config.webhooks.open, now, logger })
+  const webhooks = createWebhooks({ db, bus, seed, open: config.webhooks.open, now, logger })
   opened.defer(() => webhooks.close())
   webhooks.start()
   const metrics = new Metrics(db, { busiest: sandboxes.busiest, poolReady: () => engine.poolReady })
@@ -218,7 +233,7 @@ async function start(): Promise<void> {
     volumes,
     buckets,
     secrets,
-    events: eventFeed(db.kysely, everyMs(500)),
+    events: eventFeed(db.kysely, bus),
     webhooks,
     metrics,
     usage: (account, query) => readUsage(db, account, query),
@@ -279,6 +294,7 @@ async function stop(signal: string): Promise<void> {
     return
   }
   stoppingSince = Date.now()
+  ending.abort()
   process.stderr.write(`warren: ${signal}, stopping; sandboxes live on and are taken up at the next start\n`)
   const failed = await started.then(
     () => false,
@@ -286,6 +302,12 @@ async function stop(signal: string): Promise<void> {
   )
   if (failed) return // closes and exits by itself
   process.exit((await close()) ? 0 : 1)
+}
+
+/** Another platform may work with the database from now on. Sandboxes live on. */
+function giveUp(): void {
+  process.stderr.write('warren: the database could not be reached for so long that another platform may work with it\n')
+  process.exit(1)
 }
 
 /** False when something could not be closed; the reason is told. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Database, openDatabase } from '../src/storage/database.ts'
+import { startPostgres } from '../src/storage/postgres.ts'
 import { findPostgres, type PostgresBinaries } from '../src/storage/postgres-binaries.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 
@@ -29,6 +30,37 @@ export async function openTestDatabase(
     rmSync(home, { recursive: true, force: true })
   })
   return database
+}
+
+/** A test, or the file: `after` of node:test. */
+interface Cleanup {
+  after: (done: () => Promise<void>) => void
+}
+
+/** So many connections of nodes to one new database, each as `DATABASE_URL` makes it; all is removed afterwards. */
+export async function openSharedDatabase(t: Cleanup, nodes: number): Promise<Database[]> {
+  const opened: Database[] = []
+  const { databaseUrl } = await startSharedPostgres({
+    after: (stop) =>
+      t.after(async () => {
+        await Promise.all(opened.map((database) => database.close()))
+        await stop()
+      }),
+  })
+  for (let node = 0; node < nodes; node++)
+    opened.push(await openDatabase({ home: '/nonexistent', databaseUrl, logger: createLogger('warn') }))
+  return opened
+}
+
+/** A PostgreSQL that several platforms share. */
+export async function startSharedPostgres(t: Cleanup): Promise<{ databaseUrl: string }> {
+  const home = mkdtempSync(join(tmpdir(), 'warren-test-'))
+  const postgres = await startPostgres({ home, logger: createLogger('warn') })
+  t.after(async () => {
+    await postgres.stop()
+    rmSync(home, { recursive: true, force: true })
+  })
+  return { databaseUrl: `postgres://warren@/postgres?host=${join(home, 'postgres', 'data')}` }
 }
 
 /** Why a suite cannot run against `origin` here, as node:test's option `skip` wants it; false if it can. */

@@ -66,6 +66,13 @@ const wanted = [
     forTests: true,
   },
   {
+    name: 'nats-server',
+    package: 'nats-server',
+    cost: 'events on NATS are not tested',
+    rootOnly: true,
+    forTests: true,
+  },
+  {
     name: 'cargo',
     package: 'cargo',
     cost: 'the guest agent cannot be built, and without it no sandbox starts',

@@ -72,7 +72,9 @@ async function answer({ db, sandboxes, accountOf, config, logger }: WatchDeps, s
   const { rule } = config.abuse
   logger.warn({ sandbox: id, ...finding, rule }, 'a sandbox looks abused')
   await step('abuse.detect', id, () =>
-    appendEvent(db.kysely, { type: 'abuse.detected', accountId, subject: id, data: { ...finding, rule } }),
+    db.transaction((tx) =>
+      appendEvent(tx, { type: 'abuse.detected', accountId, subject: id, data: { ...finding, rule } }),
+    ),
   )
   if (rule === 'throttle') return throttle(instance)
   if (rule !== 'pause') return

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queries } from '../storage/database.ts'
-import { type Cursor, endOfEvents, type RecordedEvent, readEvents } from './outbox.ts'
+import type { EventBus } from './bus.ts'
+import { type Cursor, type RecordedEvent, readEvents } from './outbox.ts'
 
 /** What of the outbox somebody wants to see. */
 export interface FeedFilter {
@@ -18,23 +18,27 @@ export interface EventFeed {
 
 const batch = 200
 
-/** The events of one account, as they are told. `changed` resolves when there may be more, or after a while. */
-export function eventFeed(kysely: Queries, changed: (signal: AbortSignal) => Promise<void>): EventFeed {
+/** The events of one account, as they are told. */
+export function eventFeed(kysely: Queries, bus: Pick<EventBus, 'end' | 'changed'>): EventFeed {
   return {
     read: (filter, after, limit) => readEvents(kysely, after, limit, filter),
     async *follow(filter, from, signal) {
-      let after = from ?? (await endOfEvents(kysely))
+      let after = from ?? bus.end
       while (!signal.aborted) {
+        const { end } = bus
         const events = await readEvents(kysely, after, batch, filter)
         yield* events
         after = events.at(-1)?.cursor ?? after
-        if (events.length < batch) await changed(signal)
+        if (events.length === batch) continue
+        // Up to there it has seen all of its own: what others do is not read again.
+        after = later(after, end)
+        await bus.changed(end, signal)
       }
     },
   }
 }
 
-/** Nobody tells that there is more: it is looked for this often. */
-export function everyMs(ms: number): (signal: AbortSignal) => Promise<void> {
-  return (signal) => sleep(ms, undefined, { ref: false, signal }).catch(() => {})
+function later(one: Cursor, other: Cursor): Cursor {
+  const difference = BigInt(one.xid) - BigInt(other.xid) || BigInt(one.seq - other.seq)
+  return difference < 0n ? other : one
 }

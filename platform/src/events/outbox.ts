@@ -1,6 +1,7 @@
-import { sql } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import { step } from '../lib/step.ts'
-import type { Database, Queries } from '../storage/database.ts'
+import { type Database, type Queries, tellAfter } from '../storage/database.ts'
+import type { Tables } from '../storage/tables.ts'
 import type { Event } from './event.ts'
 
 /** A place in the outbox. It is kept by whoever reads. */
@@ -26,30 +27,36 @@ export function parseEventId(id: string): Cursor | undefined {
 }
 
 /** Where the outbox ends now. */
-export async function endOfEvents(queries: Queries): Promise<Cursor> {
-  const last = await queries
-    .selectFrom('events')
-    .select(['xid', 'seq'])
-    .where(sql<boolean>`xid < pg_snapshot_xmin(pg_current_snapshot())`)
-    .orderBy('xid', 'desc')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return last ?? start
+export async function endOfEvents({ pool }: Pick<Database, 'pool'>): Promise<Cursor> {
+  const { xid, seq } = await lookAtEnd({ pool })
+  return { xid, seq }
+}
+
+/** The same, and whether there are events behind it that cannot be read as long as an older transaction is open. */
+export async function lookAtEnd({ pool }: Pick<Database, 'pool'>): Promise<Cursor & { isHeldBack: boolean }> {
+  const { rows } = await pool.query<{ xid: string | null; seq: number | null; held: boolean }>({
+    name: 'event-end',
+    text: `select xid::text, seq, exists(select from events where xid >= pg_snapshot_xmin(pg_current_snapshot())) as held
+      from (values (1)) one left join lateral (select xid, seq from events
+        where xid < pg_snapshot_xmin(pg_current_snapshot()) order by xid desc, seq desc limit 1) last on true`,
+  })
+  const { xid, seq, held } = rows[0]!
+  return { ...(xid === null || seq === null ? start : { xid, seq }), isHeldBack: held }
 }
 
 /** Records `event`. Call it in the transaction that makes it true: then both last or neither. */
-export async function appendEvent(tx: Queries, event: Event): Promise<void> {
+export async function appendEvent(tx: Transaction<Tables>, event: Event): Promise<void> {
   const { type, accountId, subject, data } = event
   await tx
     .insertInto('events')
     .values({ type, account_id: accountId, subject, data: JSON.stringify(data) })
     .execute()
+  tellAfter(tx)
 }
 
 /**
  * The same inside a statement that makes the change: SQL that records an event for each row of `rows`, a query of
- * type, account_id, subject and data.
+ * type, account_id, subject and data. Call `Database.told` when it is done.
  */
 export function appendEvents(rows: string): string {
   return `insert into events (type, account_id, subject, data) ${rows}`

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { openTestDatabase, postgresOrigins, whyNoPostgres } from '../../test/test-database.ts'
+import { openBus } from '../events/bus.ts'
 import type { Event } from '../events/event.ts'
 import { appendEvent, forgetEvents } from '../events/outbox.ts'
+import { noWire } from '../events/wire.ts'
 import type { Database } from '../storage/database.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { Meter } from './meter.ts'
@@ -186,7 +188,9 @@ for (const origin of postgresOrigins) {
   ) {
     const db = await openTestDatabase(t, origin)
     const network = { counters: async () => [] }
-    const meter = new Meter({ db, network, logger: createLogger('warn'), ...(bootTime ? { bootTime } : {}) })
+    const bus = await openBus({ db, openWire: noWire })
+    t.after(() => bus.close())
+    const meter = new Meter({ db, bus, network, logger: createLogger('warn'), ...(bootTime ? { bootTime } : {}) })
     return { db, meter, tell: (event: Event, at: string) => tellAt(db, event, at), facts: () => factsOf(db) }
   }
 }

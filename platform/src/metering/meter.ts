@@ -4,6 +4,8 @@ import type { Usage } from '../engine/driver.ts'
 import type { Instance } from '../engine/engine.ts'
 import type { InstanceNetwork } from '../engine/instance-network.ts'
 import type { SlotBytes } from '../engine/network/messages.ts'
+import type { EventBus } from '../events/bus.ts'
+import { changedWithin } from '../events/changed-within.ts'
 import { consume } from '../events/consume.ts'
 import type { RecordedEvent } from '../events/outbox.ts'
 import type { Database } from '../storage/database.ts'
@@ -13,9 +15,9 @@ import { type BootTime, bootTimeOfHost, turnClock, wasBefore } from './clock.ts'
 import { OpenUsage, subjectsToClose } from './open-usage.ts'
 import { forgetSamples, recordSamples, type Sample } from './samples.ts'
 
-/** Events are looked for this often, and what was seen of sandboxes is recorded this often, milliseconds. */
-const lookEveryMs = 1_000
+/** What was seen of sandboxes is recorded this often; what failed is tried again after so long, milliseconds. */
 const recordEveryMs = 10_000
+const againMs = 1_000
 /** Whoever pauses or ends a sandbox waits no longer than this for it to be measured, milliseconds. */
 const patienceMs = 1_000
 /** What nobody waits for is recorded so much later, milliseconds. */
@@ -23,6 +25,7 @@ const gatherMs = 50
 
 interface MeterOptions {
   db: Database
+  bus: Pick<EventBus, 'end' | 'changed'>
   network: Pick<InstanceNetwork, 'counters'>
   logger: Logger
   bootTime?: BootTime
@@ -34,6 +37,7 @@ interface MeterOptions {
  */
 export class Meter {
   readonly #db: Database
+  readonly #bus: MeterOptions['bus']
   readonly #network: Pick<InstanceNetwork, 'counters'>
   readonly #logger: Logger
   readonly #bootTime: BootTime
@@ -46,8 +50,9 @@ export class Meter {
   #running: Promise<void> | undefined
   #recordedAtMs = performance.now()
 
-  constructor({ db, network, logger, bootTime = bootTimeOfHost }: MeterOptions) {
+  constructor({ db, bus, network, logger, bootTime = bootTimeOfHost }: MeterOptions) {
     this.#db = db
+    this.#bus = bus
     this.#network = network
     this.#logger = logger
     this.#bootTime = bootTime
@@ -94,6 +99,8 @@ export class Meter {
   async #run(): Promise<void> {
     const { signal } = this.#ending
     for (let isFirst = true; !signal.aborted; isFirst = false) {
+      const since = this.#bus.end
+      let waitMs = againMs
       try {
         const isDue = isFirst || performance.now() - this.#recordedAtMs >= recordEveryMs
         if (isDue) {
@@ -102,10 +109,11 @@ export class Meter {
         }
         if (isDue) await this.round()
         await this.catchUp()
+        waitMs = Math.max(0, this.#recordedAtMs + recordEveryMs - performance.now())
       } catch (error) {
         if (!signal.aborted) this.#logger.warn({ err: error }, 'use was not made into facts; it is tried again')
       }
-      await sleep(lookEveryMs, undefined, { ref: false, signal }).catch(() => {})
+      await changedWithin(this.#bus, { since, ms: waitMs, signal })
     }
   }
 

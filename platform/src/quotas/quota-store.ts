@@ -68,6 +68,7 @@ export class QuotaStore {
       values: [accountId, JSON.stringify(quotas)],
     }
     await step('quota.set', accountId, () => this.#db.pool.query(statement))
+    this.#db.told()
   }
 
   /** Undefined when it is reserved. Of any number of callers at once no more get a part than there are. */

@@ -238,6 +238,7 @@ export class SandboxStore {
       ],
     }
     const { rows } = await step('sandbox.fork', source.id, () => this.#db.pool.query<SandboxRow>(statement))
+    this.#db.told()
     return rows.map(sandboxOf)
   }
 
@@ -364,6 +365,7 @@ export class SandboxStore {
       values: [id, event?.type ?? null, event ? JSON.stringify(event.data) : null, ...values],
     }
     const { rows } = await step(`sandbox.${name}`, id, () => this.#db.pool.query<SandboxRow>(statement))
+    if (event && rows.length > 0) this.#db.told()
     return rows[0] && sandboxOf(rows[0])
   }
 }

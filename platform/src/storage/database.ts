@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
 import { WarrenError } from '../errors.ts'
@@ -19,6 +20,10 @@ export interface Database {
   description: string
   /** All of `work` happens or nothing does. It runs on one connection, so keep it short and wait for nothing else in it. */
   transaction<T>(work: (tx: Transaction<Tables>) => Promise<T>): Promise<T>
+  /** Something that others wait for was committed. Transactions in which `tellAfter` was called say so themselves. */
+  told(): void
+  /** Calls `listener` whenever that is so, for this process alone. */
+  onTold(listener: () => void): void
   /** Ends the connections, and PostgreSQL too if it is our own. */
   close(): Promise<void>
 }
@@ -34,12 +39,20 @@ interface DatabaseOptions {
 
 const leastVersion = 150_000
 
+const toTell = new WeakSet<Transaction<Tables>>()
+
+/** What `tx` writes is waited for: when it commits, `Database.told` is called. */
+export function tellAfter(tx: Transaction<Tables>): void {
+  toTell.add(tx)
+}
+
 /** Opens the database and brings it up to date. Throws `unavailable` with the reason where there is none to be had. */
 export async function openDatabase({ home, databaseUrl, logger, origin }: DatabaseOptions): Promise<Database> {
   const own = databaseUrl ? undefined : await startPostgres({ home, logger, ...(origin ? { origin } : {}) })
   const pool = new pg.Pool({
     ...(own ? own.connection : { connectionString: databaseUrl }),
-    application_name: 'warren',
+    // By it another platform knows whose connections they are.
+    application_name: `warren ${randomUUID()}`,
     max: 16,
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: 10_000,
@@ -62,11 +75,26 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
     const applied = await step('database.migrate', home, () => migrate(pool))
     if (applied.length > 0) logger.info({ applied }, 'database migrated')
     const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+    const listeners: (() => void)[] = []
+    const told = () => {
+      for (const listener of listeners) listener()
+    }
     return {
       kysely,
       pool,
       description,
-      transaction: (work) => kysely.transaction().execute(work),
+      async transaction(work) {
+        let telling = false
+        const result = await kysely.transaction().execute(async (tx) => {
+          const answer = await work(tx)
+          telling = toTell.has(tx)
+          return answer
+        })
+        if (telling) told()
+        return result
+      },
+      told,
+      onTold: (listener) => void listeners.push(listener),
       close,
     }
   } catch (error) {

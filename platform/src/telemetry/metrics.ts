@@ -92,7 +92,7 @@ export class Metrics {
 
   /** From now on what happens is counted. */
   async start(): Promise<void> {
-    this.#cursor = await endOfEvents(this.#db.kysely)
+    this.#cursor = await endOfEvents(this.#db)
   }
 
   /** Of several that ask at once all get the same. */

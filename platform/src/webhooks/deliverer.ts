@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { AddressRange } from '../engine/network/addresses.ts'
+import type { EventBus } from '../events/bus.ts'
+import { changedWithin } from '../events/changed-within.ts'
 import { consume } from '../events/consume.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -8,7 +9,9 @@ import { nextAttempt } from './next-attempt.ts'
 import { patienceMs, send } from './send.ts'
 import { secretOf, signatureHeaders } from './sign.ts'
 
-const lookEveryMs = 500
+/** It is looked for what is due when something is told, when the next one is, and otherwise this often; after a failure sooner. */
+const lookEveryMs = 30_000
+const againMs = 1_000
 /** At once, in all and to one webhook. */
 const mostAtOnce = 64
 const mostToOne = 4
@@ -17,6 +20,7 @@ const leaseMs = patienceMs + 5_000
 
 interface DelivererOptions {
   db: Database
+  bus: Pick<EventBus, 'end' | 'changed'>
   deliveries: DeliveryStore
   /** What secrets are made from. */
   seed: string
@@ -31,6 +35,7 @@ export class Deliverer {
   readonly #ending = new AbortController()
   readonly #sending = new Map<string, { webhookId: string; done: Promise<void> }>()
   #running: Promise<void> | undefined
+  #woken = new AbortController()
 
   constructor(options: DelivererOptions) {
     this.#options = options
@@ -38,6 +43,12 @@ export class Deliverer {
 
   start(): void {
     this.#running = this.#run()
+  }
+
+  /** There may be something due. */
+  wake(): void {
+    this.#woken.abort()
+    this.#woken = new AbortController()
   }
 
   /** What is being sent breaks off, and is sent again by the next process. */
@@ -49,15 +60,19 @@ export class Deliverer {
 
   async #run(): Promise<void> {
     const { signal } = this.#ending
-    const { db, deliveries, logger } = this.#options
+    const { db, bus, deliveries, logger } = this.#options
     while (!signal.aborted) {
+      const since = bus.end
+      const woken = this.#woken.signal
+      let waitMs = againMs
       try {
         while ((await consume(db, { consumer: 'webhooks' }, (tx, events) => deliveries.fanOut(tx, events))) > 0);
         await this.#sendDue()
+        waitMs = Math.min((await deliveries.nextDueMs()) ?? lookEveryMs, lookEveryMs)
       } catch (error) {
         if (!signal.aborted) logger.warn({ err: error }, 'webhooks could not be looked after; it is tried again')
       }
-      await sleep(lookEveryMs, undefined, { ref: false, signal }).catch(() => {})
+      await changedWithin(bus, { since, ms: waitMs, signal: AbortSignal.any([signal, woken]) })
     }
   }
 
@@ -70,7 +85,10 @@ export class Deliverer {
       if (this.#sending.size >= mostAtOnce || toThis >= mostToOne || this.#sending.has(id)) continue
       const done = this.#deliver(id)
         .catch((error) => this.#options.logger.warn({ err: error, delivery: id }, 'a delivery was not recorded'))
-        .finally(() => this.#sending.delete(id))
+        .finally(() => {
+          this.#sending.delete(id)
+          this.wake()
+        })
       this.#sending.set(id, { webhookId, done })
     }
   }

@@ -74,6 +74,16 @@ export class DeliveryStore {
     return rows
   }
 
+  /** In how many milliseconds the next one is due that is not yet; undefined when there is none. */
+  async nextDueMs(): Promise<number | undefined> {
+    const { rows } = await this.#db.pool.query<{ ms: number | null }>({
+      name: 'webhook-next-due',
+      text: `select ceil(extract(epoch from min(next_at) - clock_timestamp()) * 1000)::float8 as ms
+        from webhook_deliveries where state = 'waiting' and next_at > clock_timestamp()`,
+    })
+    return rows[0]?.ms ?? undefined
+  }
+
   /** Takes one for `ms`; undefined when another process did, or it is not due any more. */
   async lease(id: string, ms: number): Promise<Due | undefined> {
     const { rows } = await step('webhook.lease', id, () =>

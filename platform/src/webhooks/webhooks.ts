@@ -1,6 +1,7 @@
 import type { Account } from '../accounts/account.ts'
 import { parseOpenRange } from '../engine/network/judge-address.ts'
 import { WarrenError } from '../errors.ts'
+import type { EventBus } from '../events/bus.ts'
 import { newId } from '../lib/id.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -14,6 +15,7 @@ const mostWebhooks = 100
 
 interface WebhooksOptions {
   db: Database
+  bus: Pick<EventBus, 'end' | 'changed'>
   /** What the secrets are made from. */
   seed: string
   /** Private ranges that the operator opens. */
@@ -23,11 +25,11 @@ interface WebhooksOptions {
 }
 
 /** Everything that can be done with webhooks. Throws at once for a range that makes no sense. */
-export function createWebhooks({ db, seed, open: ranges, now, logger }: WebhooksOptions) {
+export function createWebhooks({ db, bus, seed, open: ranges, now, logger }: WebhooksOptions) {
   const open = ranges.map(parseOpenRange)
   const store = new WebhookStore(db)
   const deliveries = new DeliveryStore(db)
-  const deliverer = new Deliverer({ db, deliveries, seed, open, now, logger })
+  const deliverer = new Deliverer({ db, bus, deliveries, seed, open, now, logger })
   const withSecret = (webhook: Webhook) => ({ webhook, secret: secretOf(seed, webhook, webhook.secretVersion) })
   const get = async (account: Account, id: string): Promise<Webhook> => {
     const webhook = await store.find(account.id, id)
@@ -69,11 +71,15 @@ export function createWebhooks({ db, seed, open: ranges, now, logger }: Webhooks
       await get(account, id)
       if (input.since !== undefined && Number.isNaN(Date.parse(input.since)))
         throw new WarrenError('invalid_request', `since must be a time, not "${input.since}"`)
-      return deliveries.replay(id, input)
+      const replayed = await deliveries.replay(id, input)
+      deliverer.wake()
+      return replayed
     },
     /** Sends it an event that tells of nothing. Answers the id of the delivery. */
     async test(account: Account, id: string): Promise<string> {
-      return deliveries.insertTest(await get(account, id), now())
+      const delivery = await deliveries.insertTest(await get(account, id), now())
+      deliverer.wake()
+      return delivery
     },
     start: (): void => deliverer.start(),
     close: (): Promise<void> => deliverer.close(),
