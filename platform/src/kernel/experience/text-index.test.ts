@@ -30,7 +30,7 @@ test('misspelled words are found by their letters', () => {
   index.add('kubernetes', 'Deploy to Kubernetes with three replicas')
   index.add('postgres', 'Repair the PostgreSQL replication slot')
   index.add('fox', 'Draw a red fox')
-  const [found] = index.search('kuberntees', 1)
+  const [found] = index.search('kuberneets replicsa', 1)
   assert.equal(found!.id, 'kubernetes')
   assert.equal(found!.hasWords, false)
 })

@@ -52,7 +52,7 @@ const foundBytes = 1 + 4 + 2
 /** At these sizes it is measured anew what the vectors have in common, and their codes are made again. */
 const refitAt = [64, 256, 1024, 4096, 16_384]
 /** So many of the nearest codes are compared as what they stand for. */
-const defaultCandidates = 96
+const defaultCandidates = 160
 /** More than a memory of 4 GiB holds, whatever the dimensions. */
 const mostDimensions = 8192
 
