@@ -26,6 +26,7 @@ try {
       keys: [],
       prices: undefined,
     },
+    home,
     // No tool of these runs needs a sandbox.
     hands: {} as never,
     accountOf: () => Promise.resolve(account),

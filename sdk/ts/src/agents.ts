@@ -35,6 +35,12 @@ export interface AgentSpec {
     memoryMb?: number
     diskMb?: number
   }
+  memory?: {
+    /** Tell a run what earlier ones with similar tasks have come to. Default: with plans. */
+    experiences?: boolean
+    /** A conversation that would take more is made shorter. Default: 100,000. */
+    contextTokens?: number
+  }
   checkpoints?: boolean
   durability?: 'every' | 'effects'
 }

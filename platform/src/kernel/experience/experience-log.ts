@@ -35,8 +35,10 @@ export class ExperienceLog {
 
   /** Makes the file where there is none. What a crash has torn is cut off. */
   static async open(path: string): Promise<Opened> {
-    await rm(draftOf(path), { force: true })
-    const file = await step('experience.open', path, () => open(path, 'a+', 0o600))
+    const file = await step('experience.open', path, async () => {
+      await rm(draftOf(path), { force: true })
+      return await open(path, 'a+', 0o600)
+    })
     try {
       const bytes = await readFile(path)
       const { records, end, damaged } = decodeLog(bytes)
@@ -101,7 +103,7 @@ export class ExperienceLog {
         for (const { done } of group) done()
       } catch (error) {
         // Half a record must not stand before the next one.
-        await this.#file.truncate(this.#size).catch(() => {})
+        await step('experience.cut', this.#path, () => this.#file.truncate(this.#size)).catch(() => {})
         for (const { failed } of group) failed(error)
       }
     }

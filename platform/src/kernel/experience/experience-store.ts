@@ -49,8 +49,8 @@ export class ExperienceStore<Data = unknown> {
     return this.#log.size
   }
 
-  has(id: string): boolean {
-    return this.#experiences.has(id)
+  get(id: string): Experience<Data> | undefined {
+    return this.#experiences.get(id)
   }
 
   /** Newest last. */
@@ -65,7 +65,7 @@ export class ExperienceStore<Data = unknown> {
 
   /** False when there is none. Its bytes go when the log is written anew. */
   async remove(id: string, at: number): Promise<boolean> {
-    if (!this.has(id)) return false
+    if (!this.get(id)) return false
     await this.#append({ removed: id, at })
     return true
   }
