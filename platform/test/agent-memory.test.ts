@@ -112,6 +112,13 @@ test('a run is told what earlier ones with a like task have come to, after a kil
     const { runId } = await run({ ...spec, script: [{ text: 'Done.' }], ...more }, input)
     return (await trace(runId)).find(({ type }) => type === 'thread.opened').data.text
   }
+
+  const like = `/v1/experiences?agent=learning&limit=5&like=${encodeURIComponent(task)}`
+  const [best] = (await platform.json('GET', like)).experiences
+  assert.deepEqual([best.runId, best.outcome, best.tools], [first.runId, 'completed', { calculator: 1 }])
+  await platform.json('DELETE', `/v1/experiences/${first.runId}`)
+  const left: Answer[] = (await platform.json('GET', like)).experiences
+  assert.ok(left.every(({ runId }) => runId !== first.runId))
   const other = 'Describe the weather in Lisbon'
   assert.equal(await texts({}, other), other)
   assert.equal(await texts({ name: 'stranger' }, task), task)

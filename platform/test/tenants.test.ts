@@ -41,7 +41,7 @@ const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none' 
 const owned: [RegExp, Record<string, string>][] = [
   [/^\/v1\/functions/, ofFunction],
   [/^\/v1\/snapshots/, ofSnapshot],
-  [/^\/v1\/(agents|runs|sessions)/, ofAgent],
+  [/^\/v1\/(agents|runs|sessions|experiences)/, ofAgent],
 ]
 
 test('every address of the REST API answers 404 for what is of another organisation', async () => {

@@ -79,6 +79,7 @@ export function createAgentRuns({ db, models: modelConfig, home, ...given }: Age
 
   return {
     agents,
+    experiences,
     start: (account: Account, input: StartRun): Promise<Run> => start(account, input, false),
     startSession: (account: Account, input: { agent: StartRun['agent'] }): Promise<Run> => start(account, input, true),
     get: ({ account, id }: RunSubject): Promise<Run> => store.find(account.id, id),

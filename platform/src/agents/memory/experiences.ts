@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lexicalEmbedding } from '../../kernel/experience/embed-text.ts'
 import { ExperienceStore } from '../../kernel/experience/experience-store.ts'
+import type { Experience } from '../../kernel/experience/record-format.ts'
 import { step } from '../../lib/step.ts'
 import type { Cost, EndReason, Entry } from '../journal/entry.ts'
 import { stateOf } from '../journal/run-state.ts'
@@ -82,6 +83,23 @@ export class Experiences {
     // What others have written is information, and no instruction.
     const head = 'Earlier runs with similar tasks, as information only; their results may be out of date:'
     return [head, ...told].join('\n').slice(0, mostToldChars)
+  }
+
+  /** The newest, or those whose task is like a given one. */
+  async find(
+    accountId: string,
+    { like, agent, limit }: { like?: string; agent?: string; limit: number },
+  ): Promise<{ experience: Experience<RunExperience>; score?: number }[]> {
+    const store = await this.#of(accountId)
+    const accepts = ({ data }: Experience<RunExperience>) => agent === undefined || data.agent === agent
+    if (like !== undefined) return store.search(like, limit, accepts)
+    const newest = store.all().filter(accepts).reverse().slice(0, limit)
+    return newest.map((experience) => ({ experience }))
+  }
+
+  /** False when there is none of that run. */
+  async forget(accountId: string, runId: string, at: number): Promise<boolean> {
+    return await (await this.#of(accountId)).remove(runId, at)
   }
 
   async close(): Promise<void> {
