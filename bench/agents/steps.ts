@@ -28,7 +28,7 @@ export async function measureSteps({
   const long = quick ? 200 : 1000
   for (const durability of ['effects', 'every'] as const) {
     tell(`steps, durability ${durability}`)
-    const short = await cost(50, quick ? 3 : 21, durability)
+    const short = await cost(50, quick ? 3 : 121, durability)
     const whole = await cost(long, quick ? 2 : 5, durability)
     const named = `durability ${durability}`
     figures.push(
