@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { benchAgents } from './agents.ts'
 import { benchBilling } from './billing.ts'
 import { benchCapacity } from './capacity.ts'
 import { benchForecasts, forecastBenches, printForecasts } from './forecasts.ts'
@@ -6,6 +7,7 @@ import { benchFunctions } from './functions.ts'
 import { benchGateway } from './gateway.ts'
 import { benchLadder } from './ladder.ts'
 import { type Machine, machine } from './measure/machine.ts'
+import { printAgents } from './print-agents.ts'
 import { printBilling } from './print-billing.ts'
 import { printCapacity } from './print-capacity.ts'
 import { printFunctions } from './print-functions.ts'
@@ -23,6 +25,7 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
        npm run bench -- functions [--quick] [--driver NAME] [--json]
        npm run bench -- gateway [--quick] [--json]
+       npm run bench -- agents [--quick] [--json]
        npm run bench -- billing [--quick] [--kills N] [--json]
        npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
 
@@ -30,7 +33,7 @@ Starts a platform of its own in a temporary folder and measures it from outside 
 sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, interpreter
 how fast code interpreters are, soak whether anything grows while they come and go, capacity how many can be there at once,
 functions how fast functions start and answer, gateway what a request passes on its way in, both with a bare HTTP server
-beside it.
+beside it, agents how fast they find what was experienced and what a step of a run costs.
 forecast, keepalive and autoscale start nothing: they score how calls of functions are foreseen, on recorded ones.
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
@@ -74,6 +77,7 @@ const isKnown = [
   'capacity',
   'functions',
   'gateway',
+  'agents',
   'billing',
   ...forecastBenches,
 ].includes(bench ?? '')
@@ -107,6 +111,12 @@ if (bench === 'gateway') {
   const report = await benchGateway({ quick, tell })
   const after = machine()
   show(report, () => printGateway(report, before, after), after)
+  process.exit()
+}
+if (bench === 'agents') {
+  const report = await benchAgents({ quick, tell })
+  const after = machine()
+  show(report, () => printAgents(report, before, after), after)
   process.exit()
 }
 if (bench === 'capacity') {

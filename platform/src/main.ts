@@ -203,6 +203,7 @@ async function start(): Promise<void> {
   const agentRuns = createAgentRuns({
     db,
     models: config.models,
+    home: config.home,
     hands: sandboxes,
     accountOf: (id) => accounts.organisations.get(id),
     now,

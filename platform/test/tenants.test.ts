@@ -51,7 +51,7 @@ const owned: [RegExp, Record<string, string>][] = [
   [/^\/v1\/functions/, ofFunction],
   [/^\/v1\/snapshots/, ofSnapshot],
   [/^\/v1\/buckets/, ofBucket],
-  [/^\/v1\/(agents|runs|sessions)/, ofAgent],
+  [/^\/v1\/(agents|runs|sessions|experiences)/, ofAgent],
 ]
 
 test('every address of the REST API answers 404 for what is of another organisation', async () => {

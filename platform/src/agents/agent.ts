@@ -126,6 +126,27 @@ export const AgentSpec = Type.Object(
         { ...strict, description: 'Of the sandbox in which its tools run; made when the first of them needs it.' },
       ),
     ),
+    memory: Type.Optional(
+      Type.Object(
+        {
+          experiences: Type.Optional(
+            Type.Boolean({
+              description:
+                'Tell a run what earlier ones of this agent with similar tasks have come to. Default: with plans.',
+            }),
+          ),
+          contextTokens: Type.Optional(
+            Type.Integer({
+              minimum: 1000,
+              maximum: 10_000_000,
+              default: 100_000,
+              description: 'A conversation that would take more is made shorter: its oldest part, but for the task.',
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
     checkpoints: Type.Optional(
       Type.Boolean({
         default: true,
@@ -143,6 +164,8 @@ export const AgentSpec = Type.Object(
   { $id: 'AgentSpec', ...strict },
 )
 export type AgentSpec = Static<typeof AgentSpec>
+
+export const defaultContextTokens = 100_000
 
 export const defaultLimits = { maxSteps: 50, deadlineSeconds: 3600, maxRepeats: 4, maxInvalidCalls: 5 } as const
 

@@ -196,7 +196,7 @@ export class RunStore {
         const facts = change(run, entries).map((fact, index) => ({ ...fact, seq: seq + index + 1, at }) as Entry)
         const row = await tx
           .updateTable('agent_runs')
-          .set({ state: 'queued', reason: null, result: null, ended_at: null, cancel_requested: false })
+          .set({ state: 'queued', reason: null, result: null, ended_at: null, cancel_requested: false, learned: false })
           .where('id', '=', id)
           .returningAll()
           .executeTakeFirstOrThrow()
@@ -238,6 +238,24 @@ export class RunStore {
       .where('reason', '=', 'message')
     const { numUpdatedRows } = await step('agent.requeue', id, () => query.executeTakeFirstOrThrow())
     return numUpdatedRows > 0n
+  }
+
+  /** Runs that have ended and are no experience yet, the oldest first. */
+  async unlearned(most: number): Promise<{ id: string; accountId: string }[]> {
+    const rows = await this.#db.kysely
+      .selectFrom('agent_runs')
+      .select(['id', 'account_id'])
+      .where('ended_at', 'is not', null)
+      .where('learned', '=', false)
+      .orderBy('ended_at')
+      .limit(most)
+      .execute()
+    return rows.map(({ id, account_id }) => ({ id, accountId: account_id }))
+  }
+
+  async markLearned(id: string): Promise<void> {
+    const update = this.#db.kysely.updateTable('agent_runs').set({ learned: true }).where('id', '=', id)
+    await step('agent.learned', id, () => update.where('ended_at', 'is not', null).execute())
   }
 
   async addMessage(runId: string, mode: MessageMode, text: string): Promise<string> {

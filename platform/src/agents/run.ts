@@ -176,7 +176,7 @@ export interface Run {
 
 export const endedStates: readonly RunStateName[] = ['done', 'stopped', 'failed', 'cancelled']
 
-export type RunRow = Omit<AgentRunsTable, 'result' | 'usage' | 'fence' | 'cancel_requested' | 'steps'> & {
+export type RunRow = Omit<AgentRunsTable, 'learned' | 'result' | 'usage' | 'fence' | 'cancel_requested' | 'steps'> & {
   result: unknown
   usage: unknown
   fence: number

@@ -11,6 +11,7 @@ import { type Delta, LiveRun, type LiveRunOptions } from './live-run.ts'
 import { Pot } from './loop/pot.ts'
 import { pursue } from './loop/pursue.ts'
 import type { Turn } from './loop/running.ts'
+import type { Experiences } from './memory/experiences.ts'
 import { endedStates, type Run } from './run.ts'
 import type { Settlement } from './run-store.ts'
 import type { SpawnRun } from './tools/spawn-agent.ts'
@@ -21,9 +22,11 @@ const roundMs = 5000
 /** So many runs are carried on at once; those that others have spawned come on top, or nobody would end. */
 const mostAtOnce = 100
 const deepest = 4
+const mostLearnedAtOnce = 50
 
 export interface RunnerOptions extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'secret'> {
   agents: Agents
+  experiences: Experiences
   accountOf: (id: string) => Promise<Account>
   now: () => Date
   logger: Logger
@@ -40,6 +43,7 @@ export class Runner {
   readonly #again = new Set<string>()
   readonly #pots = new Map<string, Pot>()
   #timer: NodeJS.Timeout | undefined
+  #learning: Promise<void> | undefined
   #isClosing = false
 
   constructor(options: RunnerOptions) {
@@ -59,6 +63,7 @@ export class Runner {
     clearInterval(this.#timer)
     for (const live of this.#live.values()) live.leave()
     await Promise.allSettled(this.#working.values())
+    await this.#learning
   }
 
   live(id: string): LiveRun | undefined {
@@ -77,6 +82,7 @@ export class Runner {
       )
       .finally(() => {
         this.#working.delete(id)
+        this.#learn()
         this.heard.emit(`settled:${id}`)
         const wasFull = this.#working.size === mostAtOnce - 1
         if (this.#again.delete(id)) this.wake(id, isChild)
@@ -91,8 +97,30 @@ export class Runner {
       await store.renew([...this.#live.keys()])
       for (const live of this.#live.values()) live.notify(false)
       for (const id of await store.claimable()) this.wake(id)
+      this.#learn()
     } catch (error) {
       logger.warn({ err: error }, 'runs of agents could not be looked for; it is tried again')
+    }
+  }
+
+  /** Makes experiences of what has ended, one after the other. What is cut off here is done at the next start. */
+  #learn(): void {
+    if (this.#isClosing) return
+    this.#learning ??= this.#learnAll().finally(() => {
+      this.#learning = undefined
+    })
+  }
+
+  async #learnAll(): Promise<void> {
+    const { store, experiences, logger } = this.#options
+    try {
+      for (const { id, accountId } of await store.unlearned(mostLearnedAtOnce)) {
+        if (this.#isClosing) return
+        await experiences.learn(accountId, id, await store.journal.read(id))
+        await store.markLearned(id)
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'runs that ended could not be kept as experiences; it is tried again')
     }
   }
 

@@ -9,6 +9,7 @@ import { Agents } from './agents.ts'
 import type { Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
+import { Experiences } from './memory/experiences.ts'
 import { type ModelConfig, modelSource } from './models.ts'
 import { forkRun, rollbackRun } from './replay/branch.ts'
 import { type Replay, replay } from './replay/replay.ts'
@@ -30,6 +31,8 @@ import { Redactor } from './safety/redactor.ts'
 interface AgentRunsOptions extends Pick<RunnerOptions, 'hands' | 'accountOf' | 'now' | 'logger' | 'secret'> {
   db: Database
   models: ModelConfig
+  /** Where experiences are kept. */
+  home: string
 }
 
 /** A run and who asks for it. */
@@ -39,13 +42,14 @@ export interface RunSubject {
 }
 
 /** Everything that can be done with agents and their runs. */
-export function createAgentRuns({ db, models: modelConfig, ...given }: AgentRunsOptions) {
+export function createAgentRuns({ db, models: modelConfig, home, ...given }: AgentRunsOptions) {
   const { now, secret } = given
   const models = modelSource(modelConfig, () => newId('c'))
   const holder = createHmac('sha256', secret).update('holder').digest('hex').slice(0, 16)
   const store = new RunStore({ db, now, holder })
   const agents = new Agents({ db, models, now })
-  const runner = new Runner({ ...given, store, agents, models, facts: { db, now } })
+  const experiences = new Experiences(home)
+  const runner = new Runner({ ...given, store, agents, experiences, models, facts: { db, now } })
   const redactor = new Redactor([...models.secrets, secret])
 
   const specOf = async (account: Account, agent: StartRun['agent']): Promise<AgentSpec> => {
@@ -64,7 +68,10 @@ export function createAgentRuns({ db, models: modelConfig, ...given }: AgentRuns
     if (task === undefined)
       throw new WarrenError('invalid_request', 'the body must have the field "input": what the agent is to do')
     const id = newId('u')
-    const started = redactor.clean({ spec, input: task, conversation, root: id, depth: 0 })
+    const wanted = spec.memory?.experiences ?? spec.policy === 'plan'
+    const lessons = wanted ? await experiences.lessons(account.id, spec.name, task) : undefined
+    const own = { spec, input: task, conversation, root: id, depth: 0 }
+    const started = redactor.clean({ ...own, ...(lessons && { lessons }) })
     const run = await store.create({ id, accountId: account.id, started })
     runner.wake(id)
     return run
@@ -72,6 +79,7 @@ export function createAgentRuns({ db, models: modelConfig, ...given }: AgentRuns
 
   return {
     agents,
+    experiences,
     start: (account: Account, input: StartRun): Promise<Run> => start(account, input, false),
     startSession: (account: Account, input: { agent: StartRun['agent'] }): Promise<Run> => start(account, input, true),
     get: ({ account, id }: RunSubject): Promise<Run> => store.find(account.id, id),
@@ -157,7 +165,10 @@ export function createAgentRuns({ db, models: modelConfig, ...given }: AgentRuns
 
     recover: (): Promise<void> => runner.start(),
     forgetEnded: (before: Date, most: number): Promise<number> => store.forgetEnded(before, most),
-    close: (): Promise<void> => runner.close(),
+    close: async (): Promise<void> => {
+      await runner.close()
+      await experiences.close()
+    },
   }
 
   function cleaned(message: string | undefined): { message?: string } {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AssistantMessage, AssistantPart, StopReason, Usage } from './message.ts'
+import type { AssistantMessage, AssistantPart, Message, StopReason, Usage } from './message.ts'
 import { textOf, toolCallsOf } from './message.ts'
 import type { Model, ModelEvent, ModelFailure, ModelRequest } from './model.ts'
 
@@ -53,8 +53,8 @@ export function scriptedModel(script: Script): Model {
   let calls = 0
 
   const nextStep = (request: ModelRequest): { index: number; step: ScriptStep } | undefined => {
-    const answers = request.messages.filter(({ role }) => role === 'assistant').length
-    const index = position === 'calls' ? calls++ : answers
+    const answers = () => request.messages.filter(({ role }) => role === 'assistant').length
+    const index = position === 'calls' ? calls++ : answers()
     const step = steps[script.repeat ? index % steps.length : index]
     return step && { index, step: typeof step === 'function' ? step(request) : step }
   }
@@ -133,7 +133,7 @@ function messageOf(
 
 /** A token for every four characters: enough for budgets in demonstrations. */
 function estimate(request: ModelRequest, content: AssistantPart[]): Usage {
-  const said = request.messages.reduce((sum, message) => sum + textOf(message).length, 0)
+  const said = charsOf(request.messages)
   const reasoning = content.reduce((sum, part) => sum + (part.type === 'reasoning' ? part.text.length : 0), 0)
   return {
     inputTokens: Math.ceil(said / 4),
@@ -142,6 +142,17 @@ function estimate(request: ModelRequest, content: AssistantPart[]): Usage {
     cacheWriteTokens: 0,
     reasoningTokens: Math.ceil(reasoning / 4),
   }
+}
+
+const known = new WeakMap<readonly Message[], { counted: number; chars: number }>()
+
+/** Of a conversation that grows each message is looked at once. */
+function charsOf(messages: readonly Message[]): number {
+  const before = known.get(messages)
+  const length = before && before.counted <= messages.length ? before : { counted: 0, chars: 0 }
+  while (length.counted < messages.length) length.chars += textOf(messages[length.counted++]!).length
+  known.set(messages, length)
+  return length.chars
 }
 
 /** What the request should be and is not, in words. */

@@ -35,6 +35,12 @@ export interface AgentSpec {
     memoryMb?: number
     diskMb?: number
   }
+  memory?: {
+    /** Tell a run what earlier ones with similar tasks have come to. Default: with plans. */
+    experiences?: boolean
+    /** A conversation that would take more is made shorter. Default: 100,000. */
+    contextTokens?: number
+  }
   checkpoints?: boolean
   durability?: 'every' | 'effects'
 }
@@ -44,6 +50,23 @@ export interface AgentInfo {
   /** It comes with the platform. */
   builtIn: boolean
   updatedAt: string
+}
+
+/** What a run has come to. */
+export interface Experience {
+  runId: string
+  agent: string
+  task: string
+  /** Why the run ended. */
+  outcome: string
+  plan: string[]
+  /** How often each was called. */
+  tools: Record<string, number>
+  answer: string
+  steps: number
+  at: string
+  /** How alike its task is to what was asked, at most 1. */
+  score?: number
 }
 
 /** The agents of an account. */
@@ -66,6 +89,18 @@ export class Agents {
 
   async list(): Promise<AgentInfo[]> {
     return (await this.#transport.json<{ agents: AgentInfo[] }>('GET', '/v1/agents')).agents
+  }
+
+  /** What runs of the organisation have come to: the newest, or those whose task is like a given one. */
+  async experiences(options: { like?: string; agent?: string; limit?: number } = {}): Promise<Experience[]> {
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries(options)) if (value !== undefined) query.set(name, String(value))
+    return (await this.#transport.json<{ experiences: Experience[] }>('GET', `/v1/experiences?${query}`)).experiences
+  }
+
+  /** Later runs are not told of it any more. */
+  forgetExperience(runId: string): Promise<void> {
+    return this.#transport.done('DELETE', `/v1/experiences/${encodeURIComponent(runId)}`)
   }
 
   /** Its runs stay. */

@@ -1,4 +1,4 @@
-import type { AssistantMessage } from '../../models/message.ts'
+import type { AssistantMessage, Message } from '../../models/message.ts'
 import type { ModelFailure } from '../../models/model.ts'
 import type { AgentSpec } from '../agent.ts'
 import type { PlanStep } from '../loop/plan.ts'
@@ -13,6 +13,11 @@ export type Fact =
   | { type: 'message.added'; data: { text: string; mode: MessageMode; id?: string; thread?: string } }
   /** A conversation with a model of its own: the main one, one for the plan, one for each attempt at a step of it. */
   | { type: 'thread.opened'; data: { thread: string; system: string; text: string } }
+  /** Messages `from` up to `to`, without that one, became others: the conversation took too much. */
+  | {
+      type: 'thread.compacted'
+      data: { thread: string; from: number; to: number; messages: Message[]; tokensBefore: number; tokensAfter: number }
+    }
   | { type: 'model.asked'; data: { thread: string; step: number; model: string; digest: string } }
   | { type: 'model.answered'; data: ModelAnswered }
   | {
@@ -51,6 +56,8 @@ export interface RunStarted {
   root: string
   parent?: string
   depth: number
+  /** What earlier runs with similar tasks have come to. */
+  lessons?: string
 }
 
 /** Tokens and money. `estimated`: the vendor did not say, and it was computed from lengths. */

@@ -120,6 +120,14 @@ export function apply(state: RunState, entry: Entry): void {
       if (text) say(opened, { role: 'user', content: [{ type: 'text', text }] })
       return
     }
+    case 'thread.compacted': {
+      const { thread: name, from, to, messages } = entry.data
+      const thread = state.threads.get(name)
+      if (!thread) return
+      thread.messages = [...thread.messages.slice(0, from), ...messages, ...thread.messages.slice(to)]
+      thread.digest = hash('sha256', `${thread.digest}${from} ${to} ${JSON.stringify(messages)}`, 'base64')
+      return
+    }
     case 'message.added': {
       const thread = state.threads.get(entry.data.thread ?? 'main')
       if (entry.data.id) state.received.add(entry.data.id)

@@ -1,14 +1,12 @@
 import type { AssistantMessage } from '../../models/message.ts'
-import { textOf } from '../../models/message.ts'
 import type { ModelEvent, ModelRequest, Outcome } from '../../models/model.ts'
-import { defaultLimits, type Prices } from '../agent.ts'
+import { defaultContextTokens, defaultLimits, type Prices } from '../agent.ts'
 import type { Cost, RunEnd } from '../journal/entry.ts'
 import type { Thread } from '../journal/run-state.ts'
+import { compact } from '../memory/compact.ts'
+import { charsPerToken, tokensOf } from '../memory/count-tokens.ts'
 import type { Running } from './running.ts'
 import { reasonToStop } from './stop-conditions.ts'
-
-/** A token for this many characters, where nobody has counted. */
-const charsPerToken = 4
 
 export interface Asking {
   thread: string
@@ -28,7 +26,15 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   const { limits = {} } = state.started.spec
   const thread = state.threads.get(asking.thread)!
   const { model, prices } = run.models(asking.which ?? 'main')
-  const facts = { state, limits, now: run.now(), spent: pot.spent, budget: pot.budget, nextTokens: nextTokens(thread) }
+  makeRoom(run, thread, asking.thread)
+  const facts = {
+    state,
+    limits,
+    now: run.now(),
+    spent: pot.spent,
+    budget: pot.budget,
+    nextTokens: tokensOf(thread.messages),
+  }
   const end = reasonToStop(facts)
   if (end) return end
 
@@ -81,6 +87,16 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   return { reason: 'model_failed', message: `${model.name}: ${failure.code}: ${failure.message}` }
 }
 
+/** Once before each question: what is too long becomes shorter, or stays as it is. */
+function makeRoom({ recorder }: Running, { messages }: Thread, thread: string): void {
+  const { contextTokens = defaultContextTokens } = recorder.state.started.spec.memory ?? {}
+  const found = compact(messages, contextTokens)
+  if (!found) return
+  const after = [...messages.slice(0, found.from), ...found.messages, ...messages.slice(found.to)]
+  const sizes = { tokensBefore: tokensOf(messages), tokensAfter: tokensOf(after) }
+  recorder.record({ type: 'thread.compacted', data: { thread, ...found, ...sizes } })
+}
+
 async function listen(
   run: Running,
   { thread }: Asking,
@@ -114,24 +130,11 @@ function toolsOf({ tools }: Running): NonNullable<ModelRequest['tools']> {
 /** What the vendor counted, else an estimate that says so. */
 function costOf(message: AssistantMessage, thread: Thread, prices: Prices | undefined): Cost {
   const counted = message.usage
-  const inputTokens = counted?.inputTokens ?? nextTokens(thread)
+  const inputTokens = counted?.inputTokens ?? tokensOf(thread.messages)
   const outputTokens = counted?.outputTokens ?? Math.ceil(JSON.stringify(message.content).length / charsPerToken)
   const cachedInputTokens = counted?.cachedInputTokens ?? 0
   const { input = 0, output = 0, cachedInput = input } = prices ?? {}
   const fresh = Math.max(0, inputTokens - cachedInputTokens)
   const usd = (fresh * input + cachedInputTokens * cachedInput + outputTokens * output) / 1_000_000
   return { inputTokens, outputTokens, cachedInputTokens, usd, ...(!counted && { estimated: true }) }
-}
-
-const lengths = new WeakMap<Thread, { counted: number; chars: number }>()
-
-/** What the messages of a thread take; each is looked at once. */
-function nextTokens(thread: Thread): number {
-  const known = lengths.get(thread) ?? { counted: 0, chars: 0 }
-  for (; known.counted < thread.messages.length; known.counted++) {
-    const message = thread.messages[known.counted]!
-    known.chars += message.role === 'assistant' ? JSON.stringify(message.content).length : textOf(message).length
-  }
-  lengths.set(thread, known)
-  return Math.ceil(known.chars / charsPerToken)
 }

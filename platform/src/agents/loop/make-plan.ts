@@ -81,7 +81,8 @@ function instructions({ tools }: Running): string {
 }
 
 function taskText({ recorder: { state } }: Running, failed: PlannedStep | undefined): string {
-  if (!failed) return state.started.input
+  const { input, lessons } = state.started
+  if (!failed) return lessons ? `${input}\n\n${lessons}` : input
   const steps = state.plan!.steps.map(
     ({ id, task, status, result }) => `${id} (${status}): ${task}${result ? ` → ${result.slice(0, 1000)}` : ''}`,
   )

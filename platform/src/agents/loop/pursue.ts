@@ -23,10 +23,13 @@ export async function pursue(run: Running): Promise<Exclude<Turn, { type: 'answe
 
 async function turns(run: Running): Promise<Exclude<Turn, { type: 'answer' }>> {
   const { recorder } = run
-  const { spec, input, conversation } = recorder.state.started
+  const { spec, input, conversation, lessons } = recorder.state.started
   const { policy = 'react', instructions = '', completion } = spec
   if (policy === 'react' && !recorder.state.threads.has('main'))
-    recorder.record({ type: 'thread.opened', data: { thread: 'main', system: instructions, text: input } })
+    recorder.record({
+      type: 'thread.opened',
+      data: { thread: 'main', system: instructions, text: lessons ? `${input}\n\n${lessons}` : input },
+    })
 
   for (;;) {
     // A conversation begins with a message.

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
+import { factTools } from '../memory/facts.ts'
 import { askHuman } from './ask-human.ts'
 import { calculator } from './calculator.ts'
-import { factTools } from './facts.ts'
 import { httpGet } from './http-get.ts'
 import { readResult } from './read-result.ts'
 import { type InSandbox, sandboxTools } from './sandbox-tools.ts'

@@ -2,64 +2,160 @@
 (module
   (import "index" "memory" (memory 1))
 
-  ;; For each of $rows codes of 512 bits at $codes: how many bits differ from the code at $query, as 16 bits at $distances,
-  ;; and how many codes are at each distance, added to the 513 counts of 32 bits at $histogram.
-  (func (export "distances") (param $codes i32) (param $rows i32) (param $query i32) (param $distances i32) (param $histogram i32)
-    (local $q0 v128) (local $q1 v128) (local $q2 v128) (local $q3 v128) (local $sum v128) (local $end i32) (local $distance i32) (local $count i32)
-    (local.set $q0 (v128.load offset=0 (local.get $query)))
-    (local.set $q1 (v128.load offset=16 (local.get $query)))
-    (local.set $q2 (v128.load offset=32 (local.get $query)))
-    (local.set $q3 (v128.load offset=48 (local.get $query)))
-    (local.set $end (i32.add (local.get $codes) (i32.shl (local.get $rows) (i32.const 6))))
+  ;; How far each row of $count groups of 64 rows is from the query, roughly, as one byte a row at $distances. A group is the first
+  ;; 24 bytes of its 64 codes, those that are first of all 64 together, then the second ones. The table says of each half of these
+  ;; bytes, lower half first, how much each of its 16 values adds.
+  (func (export "scan") (param $groups i32) (param $count i32) (param $table i32) (param $distances i32)
+    (local $byte i32) (local $low v128) (local $high v128) (local $a v128) (local $b v128) (local $c v128) (local $d v128)
+    (local $x v128) (local $half v128) (local $end i32)
+    (local.set $half (v128.const i8x16 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15))
+    (local.set $end (i32.add (local.get $groups) (i32.mul (local.get $count) (i32.const 1536))))
+    (block $done
+      (loop $group
+        (br_if $done (i32.ge_u (local.get $groups) (local.get $end)))
+        (local.set $a (v128.const i64x2 0 0))
+        (local.set $b (v128.const i64x2 0 0))
+        (local.set $c (v128.const i64x2 0 0))
+        (local.set $d (v128.const i64x2 0 0))
+        (local.set $byte (i32.const 0))
+        (loop $plane
+          (local.set $low (v128.load offset=0 (i32.add (local.get $table) (local.get $byte))))
+          (local.set $high (v128.load offset=16 (i32.add (local.get $table) (local.get $byte))))
+          (local.set $x (v128.load offset=0 (local.get $groups)))
+          (local.set $a
+            (i8x16.add_sat_u
+              (i8x16.add_sat_u (local.get $a) (i8x16.swizzle (local.get $low) (v128.and (local.get $x) (local.get $half))))
+              (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $x) (i32.const 4)))))
+          (local.set $x (v128.load offset=16 (local.get $groups)))
+          (local.set $b
+            (i8x16.add_sat_u
+              (i8x16.add_sat_u (local.get $b) (i8x16.swizzle (local.get $low) (v128.and (local.get $x) (local.get $half))))
+              (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $x) (i32.const 4)))))
+          (local.set $x (v128.load offset=32 (local.get $groups)))
+          (local.set $c
+            (i8x16.add_sat_u
+              (i8x16.add_sat_u (local.get $c) (i8x16.swizzle (local.get $low) (v128.and (local.get $x) (local.get $half))))
+              (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $x) (i32.const 4)))))
+          (local.set $x (v128.load offset=48 (local.get $groups)))
+          (local.set $d
+            (i8x16.add_sat_u
+              (i8x16.add_sat_u (local.get $d) (i8x16.swizzle (local.get $low) (v128.and (local.get $x) (local.get $half))))
+              (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $x) (i32.const 4)))))
+          (local.set $groups (i32.add (local.get $groups) (i32.const 64)))
+          (local.set $byte (i32.add (local.get $byte) (i32.const 32)))
+          (br_if $plane (i32.lt_u (local.get $byte) (i32.const 768))))
+        (v128.store offset=0 (local.get $distances) (local.get $a))
+        (v128.store offset=16 (local.get $distances) (local.get $b))
+        (v128.store offset=32 (local.get $distances) (local.get $c))
+        (v128.store offset=48 (local.get $distances) (local.get $d))
+        (local.set $distances (i32.add (local.get $distances) (i32.const 64)))
+        (br $group))))
+
+  ;; Puts the first 24 bytes of the code at $code to where their row is in its group: each 64 bytes after the one before.
+  (func (export "spread") (param $code i32) (param $into i32)
+    (local $end i32)
+    (local.set $end (i32.add (local.get $code) (i32.const 24)))
+    (loop $byte
+      (i32.store8 (local.get $into) (i32.load8_u (local.get $code)))
+      (local.set $into (i32.add (local.get $into) (i32.const 64)))
+      (local.set $code (i32.add (local.get $code) (i32.const 1)))
+      (br_if $byte (i32.lt_u (local.get $code) (local.get $end)))))
+
+  ;; Of every $step of the $rows bytes at $distances: how many are each value, added to the 256 counts of 32 bits at $histogram.
+  (func (export "sample") (param $distances i32) (param $rows i32) (param $step i32) (param $histogram i32)
+    (local $end i32) (local $count i32)
+    (local.set $end (i32.add (local.get $distances) (local.get $rows)))
     (block $done
       (loop $row
-        (br_if $done (i32.ge_u (local.get $codes) (local.get $end)))
-        ;; Each byte holds at most 8, so that four of them added are at most 32.
+        (br_if $done (i32.ge_u (local.get $distances) (local.get $end)))
+        (local.set $count
+          (i32.add (local.get $histogram) (i32.shl (i32.load8_u (local.get $distances)) (i32.const 2))))
+        (i32.store (local.get $count) (i32.add (i32.load (local.get $count)) (i32.const 1)))
+        (local.set $distances (i32.add (local.get $distances) (local.get $step)))
+        (br $row))))
+
+  ;; Writes the numbers of the first $rows rows whose byte at $distances is at most $most to $into, 32 bits each, and answers how
+  ;; many these are. Looks at 16 rows at once, and so into the bytes behind the last one.
+  (func (export "nearest") (param $distances i32) (param $rows i32) (param $most i32) (param $into i32) (result i32)
+    (local $limit v128) (local $row i32) (local $start i32) (local $mask i32)
+    (local.set $limit (i8x16.splat (local.get $most)))
+    (local.set $start (local.get $into))
+    (block $done
+      (loop $some
+        (br_if $done (i32.ge_u (local.get $row) (local.get $rows)))
+        (local.set $mask
+          (i8x16.bitmask
+            (i8x16.le_u (v128.load (i32.add (local.get $distances) (local.get $row))) (local.get $limit))))
+        (if (i32.lt_u (i32.sub (local.get $rows) (local.get $row)) (i32.const 16))
+          (then
+            (local.set $mask
+              (i32.and
+                (local.get $mask)
+                (i32.sub (i32.shl (i32.const 1) (i32.sub (local.get $rows) (local.get $row))) (i32.const 1))))))
+        (block $none
+          (loop $one
+            (br_if $none (i32.eqz (local.get $mask)))
+            (i32.store (local.get $into) (i32.add (local.get $row) (i32.ctz (local.get $mask))))
+            (local.set $into (i32.add (local.get $into) (i32.const 4)))
+            (local.set $mask (i32.and (local.get $mask) (i32.sub (local.get $mask) (i32.const 1))))
+            (br $one)))
+        (local.set $row (i32.add (local.get $row) (i32.const 16)))
+        (br $some)))
+    (i32.shr_u (i32.sub (local.get $into) (local.get $start)) (i32.const 2)))
+
+  ;; Of each of the $count rows whose numbers are at $rows: how far its code of 512 bits (the code of row 0 is at $codes) is from
+  ;; the query, as 16 bits at $distances; and how many are at each eighth of a distance, added to the 1024 counts of 32 bits at
+  ;; $histogram. At $query is the code of the query and then, 64 bytes each, the bits of how much each of its 512 numbers counts,
+  ;; lowest bits first: a number counts where the codes differ.
+  (func (export "compare") (param $codes i32) (param $rows i32) (param $count i32) (param $query i32) (param $distances i32) (param $histogram i32)
+    (local $sum v128) (local $end i32) (local $code i32) (local $distance i32)
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128)
+    (local.set $end (i32.add (local.get $rows) (i32.shl (local.get $count) (i32.const 2))))
+    (block $done
+      (loop $row
+        (br_if $done (i32.ge_u (local.get $rows) (local.get $end)))
+        (local.set $code (i32.add (local.get $codes) (i32.shl (i32.load (local.get $rows)) (i32.const 6))))
+        (local.set $a (v128.xor (v128.load offset=0 (local.get $code)) (v128.load offset=0 (local.get $query))))
+        (local.set $b (v128.xor (v128.load offset=16 (local.get $code)) (v128.load offset=16 (local.get $query))))
+        (local.set $c (v128.xor (v128.load offset=32 (local.get $code)) (v128.load offset=32 (local.get $query))))
+        (local.set $d (v128.xor (v128.load offset=48 (local.get $code)) (v128.load offset=48 (local.get $query))))
+        ;; Each byte holds at most 8 bits of 15 each, and so two of them added fit into a byte.
+        (local.set $sum (i8x16.popcnt (v128.and (local.get $a) (v128.load offset=256 (local.get $query)))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $a) (v128.load offset=192 (local.get $query))))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $a) (v128.load offset=128 (local.get $query))))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $a) (v128.load offset=64 (local.get $query))))))
+        (local.set $a (local.get $sum))
+        (local.set $sum (i8x16.popcnt (v128.and (local.get $b) (v128.load offset=272 (local.get $query)))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $b) (v128.load offset=208 (local.get $query))))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $b) (v128.load offset=144 (local.get $query))))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $b) (v128.load offset=80 (local.get $query))))))
+        (local.set $b (local.get $sum))
+        (local.set $sum (i8x16.popcnt (v128.and (local.get $c) (v128.load offset=288 (local.get $query)))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $c) (v128.load offset=224 (local.get $query))))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $c) (v128.load offset=160 (local.get $query))))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $c) (v128.load offset=96 (local.get $query))))))
+        (local.set $c (local.get $sum))
+        (local.set $sum (i8x16.popcnt (v128.and (local.get $d) (v128.load offset=304 (local.get $query)))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $d) (v128.load offset=240 (local.get $query))))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $d) (v128.load offset=176 (local.get $query))))))
+        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $d) (v128.load offset=112 (local.get $query))))))
+        (local.set $d (local.get $sum))
         (local.set $sum
-          (i8x16.add
-            (i8x16.add
-              (i8x16.popcnt (v128.xor (v128.load offset=0 (local.get $codes)) (local.get $q0)))
-              (i8x16.popcnt (v128.xor (v128.load offset=16 (local.get $codes)) (local.get $q1))))
-            (i8x16.add
-              (i8x16.popcnt (v128.xor (v128.load offset=32 (local.get $codes)) (local.get $q2)))
-              (i8x16.popcnt (v128.xor (v128.load offset=48 (local.get $codes)) (local.get $q3))))))
-        (local.set $sum (i32x4.extadd_pairwise_i16x8_u (i16x8.extadd_pairwise_i8x16_u (local.get $sum))))
+          (i16x8.add
+            (i16x8.extadd_pairwise_i8x16_u (i8x16.add (local.get $a) (local.get $b)))
+            (i16x8.extadd_pairwise_i8x16_u (i8x16.add (local.get $c) (local.get $d)))))
+        (local.set $sum (i32x4.extadd_pairwise_i16x8_u (local.get $sum)))
         (local.set $distance
           (i32.add
             (i32.add (i32x4.extract_lane 0 (local.get $sum)) (i32x4.extract_lane 1 (local.get $sum)))
             (i32.add (i32x4.extract_lane 2 (local.get $sum)) (i32x4.extract_lane 3 (local.get $sum)))))
         (i32.store16 (local.get $distances) (local.get $distance))
-        (local.set $count (i32.add (local.get $histogram) (i32.shl (local.get $distance) (i32.const 2))))
-        (i32.store (local.get $count) (i32.add (i32.load (local.get $count)) (i32.const 1)))
+        (local.set $code
+          (i32.add (local.get $histogram) (i32.shl (i32.shr_u (local.get $distance) (i32.const 3)) (i32.const 2))))
+        (i32.store (local.get $code) (i32.add (i32.load (local.get $code)) (i32.const 1)))
+        (local.set $rows (i32.add (local.get $rows) (i32.const 4)))
         (local.set $distances (i32.add (local.get $distances) (i32.const 2)))
-        (local.set $codes (i32.add (local.get $codes) (i32.const 64)))
         (br $row))))
-
-  ;; Writes the numbers of the rows whose distance is at most $most to $into, 32 bits each, and answers how many these are.
-  ;; Looks at eight rows at once; $rows is a multiple of eight.
-  (func (export "nearest") (param $distances i32) (param $rows i32) (param $most i32) (param $into i32) (result i32)
-    (local $limit v128) (local $row i32) (local $found i32) (local $mask i32)
-    (local.set $limit (i16x8.splat (local.get $most)))
-    (block $done
-      (loop $eight
-        (br_if $done (i32.ge_u (local.get $row) (local.get $rows)))
-        (local.set $mask
-          (i16x8.bitmask
-            (i16x8.le_u
-              (v128.load (i32.add (local.get $distances) (i32.shl (local.get $row) (i32.const 1))))
-              (local.get $limit))))
-        (block $none
-          (loop $one
-            (br_if $none (i32.eqz (local.get $mask)))
-            (i32.store
-              (i32.add (local.get $into) (i32.shl (local.get $found) (i32.const 2)))
-              (i32.add (local.get $row) (i32.ctz (local.get $mask))))
-            (local.set $found (i32.add (local.get $found) (i32.const 1)))
-            (local.set $mask (i32.and (local.get $mask) (i32.sub (local.get $mask) (i32.const 1))))
-            (br $one)))
-        (local.set $row (i32.add (local.get $row) (i32.const 8)))
-        (br $eight)))
-    (local.get $found))
 
   ;; The inner product of the vectors of $bytes bytes at $one and $other; $bytes is a multiple of 16.
   (func (export "dot") (param $one i32) (param $other i32) (param $bytes i32) (result f32)

@@ -7,11 +7,11 @@ const dimensions = 96
 test('of many vectors those are found that are nearest', () => {
   const random = randomNumbers(7)
   const index = new VectorIndex(dimensions)
-  const vectors = Array.from({ length: 10_000 }, () => someVector(random))
+  const vectors = Array.from({ length: 18_000 }, () => someVector(random))
   for (const [at, vector] of vectors.entries()) index.add(String(at), vector)
 
   let [hits, wanted] = [0, 0]
-  for (let query = 0; query < 20; query++) {
+  for (let query = 0; query < 10; query++) {
     const vector = someVector(random)
     const nearest = exactly(vectors, vector, 10)
     const found = index.search(vector, 10)

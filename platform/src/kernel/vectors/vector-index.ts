@@ -12,13 +12,18 @@ interface Kernel {
   encode(
     ...[vector, mean, bytes, signs, work, size, into]: [number, number, number, number, number, number, number]
   ): void
-  distances(codes: number, rows: number, query: number, distances: number, histogram: number): void
+  scan(groups: number, count: number, table: number, distances: number): void
+  spread(code: number, into: number): void
+  sample(distances: number, rows: number, step: number, histogram: number): void
   nearest(distances: number, rows: number, most: number, into: number): number
+  compare(...[codes, rows, count, query, distances, histogram]: [number, number, number, number, number, number]): void
   dot(one: number, other: number, bytes: number): number
 }
 
-/** Vectors that are held together; a multiple of eight. */
+/** Vectors that are held together; a multiple of those in a group. */
 const blockRows = 8192
+/** Rows whose first bytes are looked at together. */
+const groupRows = 64
 /**
  * A code tells of each of the 512 first numbers of a vector that has been turned whether it is above zero, and its distance in
  * bits grows with the angle. Turning (random signs and a Walsh-Hadamard transform, twice) makes each number tell as much as any
@@ -26,11 +31,28 @@ const blockRows = 8192
  */
 const codeBits = 512
 const codeBytes = codeBits / 8
+/** By so many of its first bytes it is told which codes are worth to be compared: a part of all, but never fewer than these. */
+const firstBytes = 24
+const worthComparing = 1 / 96
+const leastCompared = 1024
+/** Distances by the first bytes are one byte; this part of the largest one is where it ends, since what is farther does not matter. */
+const farthest = 0.5
+/** From this many rows on, how the distances lie is told by a part of them. */
+const sampledFrom = 16_384
+const sampleStep = 7
+/** Of a query it is kept in so many bits how much each of its turned numbers counts, up to so many times their middle size. */
+const queryBits = 4
+const mostCounted = 3
+/** Distances by whole codes are counted by eighths. */
+const distanceStep = 8
+const distanceCounts = 1024
 const pageBytes = 65_536
+/** Of each row, during a search: how far its first bytes are, and of those that are near by them their numbers and distances. */
+const foundBytes = 1 + 4 + 2
 /** At these sizes it is measured anew what the vectors have in common, and their codes are made again. */
 const refitAt = [64, 256, 1024, 4096, 16_384]
 /** So many of the nearest codes are compared as what they stand for. */
-const defaultCandidates = 128
+const defaultCandidates = 160
 /** More than a memory of 4 GiB holds, whatever the dimensions. */
 const mostDimensions = 8192
 
@@ -46,14 +68,14 @@ export class VectorIndex {
   readonly #kernel: Kernel
   /** Bytes of a vector in memory: a multiple of 16. */
   readonly #stride: number
-  /** Where each block of rows begins: its codes, then its vectors, then how far each was from the last query. */
+  /** Where each block of rows begins: its groups, its codes, its vectors, then what the last search found out about them. */
   readonly #blocks: number[] = []
   readonly #ids: string[] = []
   readonly #rows = new Map<string, number>()
   /** Bytes of a vector that is turned. */
   readonly #turned: number
   /** Places in memory. */
-  readonly #at: Record<'vector' | 'mean' | 'signs' | 'work' | 'code' | 'histogram' | 'found', number>
+  readonly #at: Record<'vector' | 'mean' | 'signs' | 'work' | 'code' | 'table' | 'histogram', number>
   #free = 0
 
   constructor(dimensions: number) {
@@ -69,9 +91,9 @@ export class VectorIndex {
       mean: this.#take(this.#stride),
       signs: this.#take(2 * this.#turned),
       work: this.#take(this.#turned),
-      code: this.#take(codeBytes),
-      histogram: this.#take(4 * (codeBits + 1)),
-      found: this.#take(4 * blockRows),
+      code: this.#take(codeBytes * (1 + queryBits)),
+      table: this.#take(firstBytes * 32),
+      histogram: this.#take(4 * distanceCounts),
     }
     fillWithSigns(this.#floats(this.#at.signs, this.#turned / 2))
   }
@@ -86,7 +108,7 @@ export class VectorIndex {
     const known = this.#rows.get(id)
     const row = known ?? this.#ids.length
     if (row === this.#blocks.length * blockRows)
-      this.#blocks.push(this.#take(blockRows * (codeBytes + this.#stride + 2)))
+      this.#blocks.push(this.#take(blockRows * (firstBytes + codeBytes + this.#stride + foundBytes)))
     this.#vectorAt(row).set(this.#floats(this.#at.vector, this.dimensions))
     this.#encodeRow(row)
     if (known !== undefined) return
@@ -114,35 +136,62 @@ export class VectorIndex {
     const { code, histogram } = this.#at
     this.#hold(vector)
     this.#encode(this.#at.vector, code)
-    const counts = this.#words(histogram, codeBits + 1)
+    const wanted = Math.max(most, candidates)
+    const reach = this.#scan(Math.max(leastCompared, 8 * wanted, Math.ceil(this.size * worthComparing)))
+
+    fillQuery(
+      this.#memoryOf(Uint8Array, code + codeBytes, queryBits * codeBytes),
+      this.#floats(this.#at.work, codeBits),
+    )
+    const counts = this.#words(histogram, distanceCounts)
     counts.fill(0)
-    for (const [block, start] of this.#blocks.entries())
-      this.#kernel.distances(start, this.#rowsIn(block), code, this.#distances(block), histogram)
-    const limit = reachOf(counts, Math.max(most, candidates))
+    const found: number[] = []
+    for (let block = 0; block < this.#blocks.length; block++) {
+      const [distances, rows, compared] = this.#found(block)
+      const codes = this.#blocks[block]! + blockRows * firstBytes
+      const count = this.#kernel.nearest(distances, this.#rowsIn(block), reach, rows)
+      this.#kernel.compare(codes, rows, count, code, compared, histogram)
+      found.push(count)
+    }
+    const limit = distanceStep * (reachOf(counts, wanted) + 1)
     const best: { row: number; score: number }[] = []
-    for (const block of this.#blocks.keys()) this.#compare(block, limit, { most, best })
+    for (let block = 0; block < found.length; block++) {
+      const [, rowsAt, compared] = this.#found(block)
+      const distances = this.#memoryOf(Uint16Array, compared, found[block]!)
+      const rows = this.#words(rowsAt, found[block]!)
+      for (let at = 0; at < rows.length; at++)
+        if (distances[at]! < limit) this.#compare(block, rows[at]!, { most, best })
+    }
     return best.map(({ row, score }) => ({ id: this.#ids[row]!, score }))
   }
 
-  /** Keeps the best of the block's rows that are within `limit` bits of the query. */
-  #compare(
-    block: number,
-    limit: number,
-    { most, best }: { most: number; best: { row: number; score: number }[] },
-  ): void {
-    const { vector: query, found } = this.#at
-    const [rows, distances] = [this.#rowsIn(block), this.#distances(block)]
-    const whole = 8 * Math.ceil(rows / 8)
-    this.#memoryOf(Uint16Array, distances + 2 * rows, whole - rows).fill(codeBits + 1)
-    const count = this.#kernel.nearest(distances, whole, limit, found)
-    for (const inBlock of this.#words(found, count)) {
-      const score = this.#kernel.dot(this.#vectorStart(block, inBlock), query, this.#stride)
-      if (best.length === most && score <= best[most - 1]!.score) continue
-      let at = best.length
-      while (at > 0 && best[at - 1]!.score < score) at--
-      best.splice(at, 0, { row: block * blockRows + inBlock, score })
-      if (best.length > most) best.pop()
+  /** How far each row is from the query by the first bytes of its code. Answers the distance within which about `wanted` are. */
+  #scan(wanted: number): number {
+    const { table, histogram } = this.#at
+    const counts = this.#words(histogram, 256)
+    counts.fill(0)
+    const isAll = wanted >= this.size
+    if (!isAll)
+      fillTable(this.#memoryOf(Uint8Array, table, firstBytes * 32), this.#floats(this.#at.work, firstBytes * 8))
+    const step = this.size < sampledFrom ? 1 : sampleStep
+    for (let block = 0; block < this.#blocks.length; block++) {
+      const rows = this.#rowsIn(block)
+      const [distances] = this.#found(block)
+      if (isAll) this.#memoryOf(Uint8Array, distances, rows).fill(0)
+      else this.#kernel.scan(this.#blocks[block]!, Math.ceil(rows / groupRows), table, distances)
+      if (!isAll) this.#kernel.sample(distances, rows, step, histogram)
     }
+    return isAll ? 0 : reachOf(counts, Math.ceil(wanted / step))
+  }
+
+  /** Keeps the row if it is one of the best. */
+  #compare(block: number, row: number, { most, best }: { most: number; best: { row: number; score: number }[] }): void {
+    const score = this.#kernel.dot(this.#vectorStart(block, row), this.#at.vector, this.#stride)
+    if (best.length === most && score <= best[most - 1]!.score) return
+    let at = best.length
+    while (at > 0 && best[at - 1]!.score < score) at--
+    best.splice(at, 0, { row: block * blockRows + row, score })
+    if (best.length > most) best.pop()
   }
 
   #refit(): void {
@@ -156,7 +205,11 @@ export class VectorIndex {
 
   #encodeRow(row: number): void {
     const [block, inBlock] = [Math.floor(row / blockRows), row % blockRows]
-    this.#encode(this.#vectorStart(block, inBlock), this.#blocks[block]! + codeBytes * inBlock)
+    const start = this.#blocks[block]!
+    const code = start + blockRows * firstBytes + codeBytes * inBlock
+    this.#encode(this.#vectorStart(block, inBlock), code)
+    const [group, inGroup] = [Math.floor(inBlock / groupRows), inBlock % groupRows]
+    this.#kernel.spread(code, start + group * groupRows * firstBytes + inGroup)
   }
 
   #encode(vector: number, into: number): void {
@@ -186,11 +239,13 @@ export class VectorIndex {
   }
 
   #vectorStart(block: number, row: number): number {
-    return this.#blocks[block]! + blockRows * codeBytes + row * this.#stride
+    return this.#blocks[block]! + blockRows * (firstBytes + codeBytes) + row * this.#stride
   }
 
-  #distances(block: number): number {
-    return this.#vectorStart(block, blockRows)
+  /** Where a search keeps the distances of a block, and of those that are near the numbers and distances. */
+  #found(block: number): [distances: number, rows: number, compared: number] {
+    const start = this.#vectorStart(block, blockRows)
+    return [start, start + blockRows, start + 5 * blockRows]
   }
 
   #vectorAt(row: number): Float32Array {
@@ -230,11 +285,44 @@ export class VectorIndex {
 /** The distance within which at least `wanted` codes are. */
 function reachOf(histogram: Uint32Array, wanted: number): number {
   let within = 0
-  for (let distance = 0; distance <= codeBits; distance++) {
+  for (let distance = 0; distance < histogram.length; distance++) {
     within += histogram[distance]!
     if (within >= wanted) return distance
   }
-  return codeBits
+  return histogram.length - 1
+}
+
+/**
+ * Of each half byte of a code how much each of its values adds to the distance from a query: the numbers of the query on whose
+ * other side it is. So the query counts as what it is, and only what is searched as signs.
+ */
+function fillTable(table: Uint8Array, query: Float32Array): void {
+  let sum = 0
+  for (const value of query) sum += Math.abs(value)
+  const scale = 255 / (farthest * sum)
+  for (let half = 0; half < query.length / 4; half++)
+    for (let bits = 0; bits < 16; bits++) {
+      let distance = 0
+      for (let bit = 0; bit < 4; bit++) {
+        const value = query[4 * half + bit]!
+        if (((bits >> bit) & 1) !== (value > 0 ? 1 : 0)) distance += Math.abs(value)
+      }
+      table[16 * half + bits] = Math.min(255, Math.round(distance * scale))
+    }
+}
+
+/** How much each number of the query counts, its lowest bits first: where a code has another sign, it is so much farther. */
+function fillQuery(bits: Uint8Array, query: Float32Array): void {
+  let sum = 0
+  for (const value of query) sum += Math.abs(value)
+  const most = 2 ** queryBits - 1
+  const scale = most / ((mostCounted * sum) / query.length)
+  bits.fill(0)
+  for (let at = 0; at < query.length; at++) {
+    const counted = Math.min(most, Math.round(Math.abs(query[at]!) * scale))
+    for (let bit = 0; bit < queryBits; bit++)
+      if ((counted >> bit) & 1) bits[bit * codeBytes + (at >> 3)]! |= 1 << (at & 7)
+  }
 }
 
 /** The same ones in every process: codes are compared with codes that were made before. */

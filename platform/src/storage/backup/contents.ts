@@ -11,6 +11,7 @@ export const keptPaths = [
   'egress-ca.pem',
   'tls',
   'functions/code',
+  'experiences',
 ]
 
 /** Where stands, a line each, what was done and is perhaps not in the database yet. Lines that are in both do no harm. */

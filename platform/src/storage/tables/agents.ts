@@ -28,6 +28,7 @@ export interface AgentRunsTable {
   usage: ColumnType<unknown, string | undefined, string>
   created_at: Date
   ended_at: Date | null
+  learned: Generated<boolean>
 }
 
 export interface AgentEntriesTable {
@@ -60,4 +61,7 @@ export interface AgentFactsTable {
   text: string
   run_id: string
   at: Date
+  expires_at: Date | null
+  /** Hash of the fact that holds instead. */
+  superseded_by: string | null
 }

@@ -1,0 +1,86 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Account } from '../../platform/src/accounts/account.ts'
+import type { AgentSpec } from '../../platform/src/agents/agent.ts'
+import { createAgentRuns } from '../../platform/src/agents/runs.ts'
+import { openDatabase } from '../../platform/src/storage/database.ts'
+import { createLogger } from '../../platform/src/telemetry/logger.ts'
+import type { StepCost } from './steps.ts'
+
+// A process of its own, so that its memory is that of the runs: does one run of so many steps after another and tells what they cost.
+const [steps, runs, durability] = [Number(process.argv[2]), Number(process.argv[3]), process.argv[4]]
+const home = await mkdtemp(join(tmpdir(), 'warren-bench-'))
+const logger = createLogger('error')
+const db = await openDatabase({ home, databaseUrl: undefined, logger })
+try {
+  const account = { id: 'bench' } as Account
+  const agentRuns = createAgentRuns({
+    db,
+    models: {
+      model: undefined,
+      smallModel: undefined,
+      api: 'openai-chat',
+      vendor: undefined,
+      url: undefined,
+      keys: [],
+      prices: undefined,
+    },
+    home,
+    // No tool of these runs needs a sandbox.
+    hands: {} as never,
+    accountOf: () => Promise.resolve(account),
+    now: () => new Date(),
+    logger,
+    secret: 'bench',
+  })
+  const script = Array.from({ length: steps - 1 }, (_, step) => ({
+    calls: [{ name: 'calculator', arguments: { expression: `${step} * 17 + 3` } }],
+  }))
+  const agent: AgentSpec = {
+    name: 'bench',
+    model: 'scripted',
+    instructions: 'You compute.',
+    tools: ['calculator'],
+    limits: { maxSteps: steps + 1 },
+    durability: durability as 'every' | 'effects',
+    script: [...script, { text: 'Done.' }],
+  }
+  const cpu: number[] = []
+  const wall: number[] = []
+  for (let run = 0; run < runs; run++) {
+    const [before, at] = [process.cpuUsage(), performance.now()]
+    const { id } = await agentRuns.start(account, { agent, input: 'Compute.' })
+    for (;;) {
+      const { state } = await agentRuns.get({ account, id })
+      if (state === 'done') break
+      if (state !== 'queued' && state !== 'running') throw new Error(`the run is ${state}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const { user, system } = process.cpuUsage(before)
+    cpu.push((user + system) / steps)
+    wall.push(((performance.now() - at) * 1000) / steps)
+  }
+  const { rows } = await db.pool.query<{ bytes: string }>(
+    'select sum(octet_length(data::text))::text as bytes from agent_entries',
+  )
+  await agentRuns.close()
+  const cost: StepCost = {
+    steps,
+    durability: agent.durability!,
+    cpuMicroseconds: middle(cpu),
+    wallMicroseconds: middle(wall),
+    rssMb: process.resourceUsage().maxRSS / 1024,
+    journalBytes: Number(rows[0]!.bytes) / runs / steps,
+  }
+  process.stdout.write(JSON.stringify(cost))
+} finally {
+  await db.close()
+  await rm(home, { recursive: true, force: true })
+}
+
+/** Of all but the first, which compiles. */
+function middle(values: number[]): number {
+  const sorted = values.slice(1).sort((a, b) => a - b)
+  return sorted[sorted.length >> 1]!
+}

@@ -1,0 +1,108 @@
+import { hash } from 'node:crypto'
+import { LexicalIndex } from '../../kernel/experience/lexical-index.ts'
+import { step } from '../../lib/step.ts'
+import type { Database } from '../../storage/database.ts'
+import { object } from '../tools/sandbox-tools.ts'
+import { type Tool, ToolError } from '../tools/tool.ts'
+
+/** Facts that are looked through, the newest ones; of those that are found, how many are told, and in how many characters. */
+const mostRead = 1000
+const mostFound = 50
+const mostToldChars = 6000
+const idChars = 8
+const dayMs = 86_400_000
+
+/**
+ * What an agent keeps from run to run, and how it is found again: by the words of a question. A fact says which run it is from; it
+ * may hold for some days only, and another may take its place. The one writer of the table.
+ */
+export function factTools(
+  { db, now }: { db: Database; now: () => Date },
+  whose: { accountId: string; agent: string; runId: string },
+): Tool[] {
+  const { accountId, agent, runId } = whose
+  const mine = () =>
+    db.kysely
+      .selectFrom('agent_facts')
+      .where('account_id', '=', accountId)
+      .where('agent', '=', agent)
+      .where('superseded_by', 'is', null)
+      .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now())]))
+  return [
+    {
+      name: 'remember',
+      description:
+        'Keeps a fact for later runs. Only what will be useful again, in one sentence that can be understood alone. If it makes an earlier fact untrue, name that one in "replaces".',
+      inputSchema: object(
+        {
+          fact: { type: 'string', minLength: 1, maxLength: 2000 },
+          days: { type: 'integer', minimum: 1, maximum: 3650, description: 'How long it holds. Default: always.' },
+          replaces: {
+            type: 'string',
+            pattern: `^[0-9a-f]{${idChars}}$`,
+            description: 'Id of the fact whose place it takes, as recall shows it.',
+          },
+        },
+        ['fact'],
+      ),
+      effect: 'idempotent',
+      handler: async (_context, { fact, days, replaces }: { fact: string; days?: number; replaces?: string }) => {
+        const text = fact.trim()
+        const key = hash('sha256', text, 'hex')
+        const at = now()
+        const known = { run_id: runId, at, expires_at: days ? new Date(at.getTime() + days * dayMs) : null }
+        await step('agent.remember', runId, () =>
+          db.transaction(async (tx) => {
+            await tx
+              .insertInto('agent_facts')
+              .values({ ...known, account_id: accountId, agent, hash: key, text, superseded_by: null })
+              .onConflict((conflict) =>
+                conflict.columns(['account_id', 'agent', 'hash']).doUpdateSet({ ...known, superseded_by: null }),
+              )
+              .execute()
+            if (!replaces || key.startsWith(replaces)) return
+            const { numUpdatedRows } = await tx
+              .updateTable('agent_facts')
+              .set({ superseded_by: key })
+              .where('account_id', '=', accountId)
+              .where('agent', '=', agent)
+              .where('hash', 'like', `${replaces}%`)
+              .executeTakeFirstOrThrow()
+            if (numUpdatedRows === 0n)
+              throw new ToolError('not_found', `there is no fact ${replaces} that could be replaced`, {
+                happened: false,
+              })
+          }),
+        )
+        return `It is kept as ${key.slice(0, idChars)}.`
+      },
+    },
+    {
+      name: 'recall',
+      description: 'Finds facts that were kept, by words that occur in them; those that hold, with their ids.',
+      inputSchema: object({ words: { type: 'string', minLength: 1, maxLength: 500 } }, ['words']),
+      effect: 'read',
+      handler: async (_context, { words }: { words: string }) => {
+        const query = mine().select(['hash', 'text', 'run_id', 'at', 'expires_at'])
+        const rows = await query.orderBy('at', 'desc').limit(mostRead).execute()
+        const index = new LexicalIndex()
+        for (const { text } of rows) index.add(text)
+        const lines: string[] = []
+        let room = mostToldChars
+        for (const { row } of index.search(words, mostFound)) {
+          const { hash: key, text, run_id, at, expires_at } = rows[row]!
+          const until = expires_at ? `, until ${dayOf(expires_at)}` : ''
+          const line = `- ${text} [${key.slice(0, idChars)}, ${dayOf(at)}, run ${run_id}${until}]`
+          if (line.length > room) break
+          room -= line.length
+          lines.push(line)
+        }
+        return lines.join('\n') || 'Nothing is known of that.'
+      },
+    },
+  ]
+}
+
+function dayOf(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}

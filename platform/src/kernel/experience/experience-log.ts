@@ -1,0 +1,125 @@
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { step } from '../../lib/step.ts'
+import { decodeLog, encodeRecord, type LogRecord } from './record-format.ts'
+
+interface Opened {
+  log: ExperienceLog
+  records: LogRecord[]
+  /** Bytes that were torn off at the end by a crash, and are cut away now. */
+  cut: number
+  /** Bytes in the middle that cannot be read, and are left as they are. */
+  damaged: number
+}
+
+interface Waiting {
+  bytes: Buffer
+  done: () => void
+  failed: (error: unknown) => void
+}
+
+/** A file that records are added to, and the truth about them: all else is computed from it. One process writes it. */
+export class ExperienceLog {
+  readonly #path: string
+  #file: FileHandle
+  #size: number
+  #waiting: Waiting[] = []
+  #writing: Promise<void> = Promise.resolve()
+  #isWriting = false
+
+  private constructor(path: string, file: FileHandle, size: number) {
+    this.#path = path
+    this.#file = file
+    this.#size = size
+  }
+
+  /** Makes the file where there is none. What a crash has torn is cut off. */
+  static async open(path: string): Promise<Opened> {
+    const file = await step('experience.open', path, async () => {
+      await rm(draftOf(path), { force: true })
+      return await open(path, 'a+', 0o600)
+    })
+    try {
+      const bytes = await readFile(path)
+      const { records, end, damaged } = decodeLog(bytes)
+      if (end < bytes.length) await step('experience.cut', path, () => file.truncate(end))
+      return { log: new ExperienceLog(path, file, end), records, cut: bytes.length - end, damaged }
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Resolves when they are on the disk. Those that come while others are written are written together. */
+  append(records: readonly LogRecord[]): Promise<void> {
+    const bytes = Buffer.concat(records.map(encodeRecord))
+    return new Promise((done, failed) => {
+      this.#waiting.push({ bytes, done, failed })
+      if (!this.#isWriting) this.#writing = this.#write()
+    })
+  }
+
+  /** Puts these records in the place of all that is in the log; a crash leaves the one or the other. */
+  async rewrite(records: readonly LogRecord[]): Promise<void> {
+    await this.#writing
+    const draft = draftOf(this.#path)
+    const bytes = Buffer.concat(records.map(encodeRecord))
+    await step('experience.rewrite', this.#path, async () => {
+      const file = await open(draft, 'wx', 0o600)
+      try {
+        await file.writeFile(bytes)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(draft, this.#path)
+      await syncFolder(dirname(this.#path))
+    })
+    await this.#file.close()
+    this.#file = await open(this.#path, 'a', 0o600)
+    this.#size = bytes.length
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#file.close()
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0)
+      const bytes = Buffer.concat(group.map((one) => one.bytes))
+      try {
+        await step('experience.append', this.#path, async () => {
+          await this.#file.appendFile(bytes)
+          await this.#file.datasync()
+        })
+        this.#size += bytes.length
+        for (const { done } of group) done()
+      } catch (error) {
+        // Half a record must not stand before the next one.
+        await step('experience.cut', this.#path, () => this.#file.truncate(this.#size)).catch(() => {})
+        for (const { failed } of group) failed(error)
+      }
+    }
+    this.#isWriting = false
+  }
+}
+
+function draftOf(path: string): string {
+  return `${path}.tmp`
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
