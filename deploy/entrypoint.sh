@@ -8,4 +8,5 @@ mkdir -p /var/log/warren
 tee -a /var/log/warren/warren.log < "$pipe" >&2 &
 exec 2> "$pipe"
 rm "$pipe"
+export MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072
 exec ./node_modules/.bin/node --max-semi-space-size=8 platform/src/main.ts
