@@ -60,7 +60,16 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
   })
   tellOfLostConnections(pool)
   let closing = false
-  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+  // A connection that breaks is replaced at its next use; without these listeners it would end the process: the pool's own is
+  // for those that nobody has.
+  pool.on('connect', (client) => {
+    client.on('error', () => {})
+    const ask = client.query.bind(client) as (...args: unknown[]) => unknown
+    client.query = ((...args: unknown[]) => {
+      const answer = ask(...args)
+      return answer instanceof Promise ? answer.catch(lostTyped) : answer
+    }) as typeof client.query
+  })
   pool.on('error', ({ message }) => {
     if (!closing) logger.warn({ reason: message }, 'a database connection broke')
   })
@@ -106,21 +115,22 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
 /** Makes what fails for want of a connection `unavailable`: it is no fault of the statement. */
 function tellOfLostConnections(pool: pg.Pool): void {
   const { query, connect } = pool
-  const typed = (error: Error & { code?: string }): never => {
-    const lost =
-      /^(ECONN|ENOENT|EPIPE|ETIMEDOUT|EAGAIN|EMFILE|ENFILE|57P0|53300|08)/.test(error.code ?? '') ||
-      /terminat|timeout/i.test(error.message)
-    if (!lost) throw error
-    throw new WarrenError('unavailable', 'the database cannot be reached at the moment', {
-      hint: 'Try again in a few seconds. The log of the platform tells why.',
-      cause: error,
-    })
-  }
   const callQuery = query.bind(pool) as (...args: unknown[]) => Promise<unknown>
   const callConnect = connect.bind(pool) as (...args: unknown[]) => Promise<unknown> | undefined
-  pool.query = ((...args: unknown[]) => callQuery(...args).catch(typed)) as typeof pool.query
+  pool.query = ((...args: unknown[]) => callQuery(...args).catch(lostTyped)) as typeof pool.query
   // With a callback it is the pool that asks itself.
-  pool.connect = ((...args: unknown[]) => callConnect(...args)?.catch(typed)) as typeof pool.connect
+  pool.connect = ((...args: unknown[]) => callConnect(...args)?.catch(lostTyped)) as typeof pool.connect
+}
+
+function lostTyped(error: Error & { code?: string }): never {
+  const lost =
+    /^(ECONN|ENOENT|EPIPE|ETIMEDOUT|EAGAIN|EMFILE|ENFILE|57P0|53300|08)/.test(error.code ?? '') ||
+    /terminat|timeout|not queryable/i.test(error.message)
+  if (!lost || error instanceof WarrenError) throw error
+  throw new WarrenError('unavailable', 'the database cannot be reached at the moment', {
+    hint: 'Try again in a few seconds. The log of the platform tells why.',
+    cause: error,
+  })
 }
 
 async function describe(pool: pg.Pool): Promise<string> {
