@@ -127,3 +127,17 @@ test('what is set for another organisation changes nothing here', async () => {
   assert.equal(answer.status, 204)
   assert.equal((await quota('sandboxes')).own, false)
 })
+
+test('a plan allows so many sandboxes at once, and what was set for the organisation stands above it', async () => {
+  const { plans } = await platform.json('GET', '/v1/billing/plans')
+  await platform.json('PUT', '/v1/billing/plans/two', { ...plans[0].terms, concurrency: 2 })
+  await platform.json('PUT', '/v1/billing/plan', { plan: 'two', currency: 'USD' })
+  const answers = await Promise.all(Array.from({ length: 5 }, () => create()))
+  assert.equal(answers.filter(({ status }) => status === 201).length, 2)
+  for (const answer of answers.filter(({ status }) => status !== 201)) await refused(answer, 'sandboxes')
+  assert.deepEqual(await quota('sandboxes'), { name: 'sandboxes', most: 2, used: 2, own: false })
+  await set({ sandboxes: 3 })
+  assert.equal((await create()).status, 201)
+  await refused(await create(), 'sandboxes')
+  await removeAll()
+})

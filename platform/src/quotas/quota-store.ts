@@ -24,9 +24,10 @@ export class QuotaStore {
 
   /** With what is used of each, in their order. */
   async read(accountId: string, defaults: QuotaDefaults, now: Date): Promise<Quota[]> {
-    const { rows } = await this.#db.pool.query<{ own: Numbers | null; used: Numbers }>({
+    const { rows } = await this.#db.pool.query<{ own: Numbers | null; planned: number | null; used: Numbers }>({
       name: 'quota-read',
       text: `select (select jsonb_object_agg(name, most) from quotas where account_id = $1) as own,
+        plan_concurrency($1)::float8 as planned,
         (select jsonb_build_object('sandboxes', count(*), 'cpuCores', sum((limits ->> 'cpuCores')::numeric),
             'memoryMb', sum((limits ->> 'memoryMb')::numeric))
           from sandboxes s where account_id = $1 and occupies_a_place(s))
@@ -36,10 +37,14 @@ export class QuotaStore {
             where account_id = $1 and until > $2 group by name) as held), '{}') as used`,
       values: [accountId, now],
     })
-    const { own, used } = rows[0]!
+    const { own, planned, used } = rows[0]!
+    const given = {
+      ...defaults,
+      ...(planned !== null && { sandboxes: Math.min(planned, defaults.sandboxes ?? planned) }),
+    }
     return quotaNames.map((name) => ({
       name,
-      most: own?.[name] ?? defaults[name],
+      most: own?.[name] ?? given[name],
       used: used[name] ?? 0,
       isOwn: own?.[name] !== undefined,
     }))
