@@ -157,7 +157,6 @@ async function start(): Promise<void> {
   opened.defer(() => sandboxes.close())
   const buckets = await openBuckets({
     ...{ db, home: config.home, seed, config, now, logger },
-    changed: () => functions.storageTriggers.wake(),
     publicUrl: () => publicUrl(config, address),
   })
   const functions = createFunctions({
@@ -166,6 +165,7 @@ async function start(): Promise<void> {
     home: config.home,
     calls: quotas.calls,
     recordUsage,
+    bus,
     bucketOf: buckets.find,
     resolveSecrets: secrets.resolve,
     config,

@@ -25,11 +25,9 @@ export interface BucketDeps {
   config: Pick<Config, 'quotas' | 'buckets'>
   now: () => Date
   logger: Logger
-  /** Called after objects came or went. */
-  changed: () => void
 }
 
-interface BucketsOptions extends Pick<BucketDeps, 'config' | 'now' | 'logger' | 'changed'> {
+interface BucketsOptions extends Pick<BucketDeps, 'config' | 'now' | 'logger'> {
   db: Database
   home: string
   /** What signed addresses are signed with. */

@@ -56,7 +56,6 @@ export async function putObject(deps: BucketDeps, bucket: Bucket, input: PutObje
     const etag = digest.digest('hex')
     const object = { key, content, sizeBytes: bytes, etag, contentType, metadata, modifiedAt: now() }
     const replaced = await store.put(bucket, object, condition)
-    deps.changed()
     if (replaced) await erase(deps, { name: replaced.content })
     return object
   } catch (error) {

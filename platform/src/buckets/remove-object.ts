@@ -13,6 +13,5 @@ export async function removeObject(
   const removed = await deps.store.removeObject(bucket, key, condition)
   if (!removed)
     throw new WarrenError('not_found', `there is no object "${key.slice(0, 100)}" in the bucket "${bucket.name}"`)
-  deps.changed()
   await erase(deps, { name: removed.content })
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Account } from '../accounts/account.ts'
 import type { Isolation } from '../engine/driver.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { EventBus } from '../events/bus.ts'
 import type { RecordUsage } from '../metering/usage-fact.ts'
 import type { CallsAtOnce } from '../quotas/calls-at-once.ts'
 import type { Database } from '../storage/database.ts'
@@ -62,6 +63,7 @@ export interface FunctionsOptions {
   /** What organisations may call at once. */
   calls: Pick<CallsAtOnce, 'take' | 'full'>
   recordUsage: RecordUsage
+  bus: Pick<EventBus, 'end' | 'changed'>
   /** The bucket of an account with this name. Throws `not_found`. */
   bucketOf: (accountId: string, name: string) => Promise<{ id: string; name: string }>
   /** Without it functions have no secrets. */
@@ -85,6 +87,7 @@ export function createFunctions({
   home,
   calls,
   recordUsage,
+  bus,
   bucketOf,
   resolveSecrets,
   config,
@@ -113,7 +116,7 @@ export function createFunctions({
   }
   deps.dispatcher = new Dispatcher(deps, createHash('sha256').update(home).digest('hex').slice(0, 16))
   const schedules = new Schedules(deps)
-  const storageTriggers = new StorageTriggers({ ...deps, bucketOf })
+  const storageTriggers = new StorageTriggers({ ...deps, bus, bucketOf })
   const queues = new Queues(deps)
   const consumer = new QueueConsumer(deps, queues)
   const provisions = new Provisions(deps)

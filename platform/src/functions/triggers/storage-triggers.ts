@@ -1,5 +1,7 @@
 import { type Selectable, sql, type Transaction } from 'kysely'
 import { WarrenError } from '../../errors.ts'
+import type { EventBus } from '../../events/bus.ts'
+import { changedWithin } from '../../events/changed-within.ts'
 import { consume } from '../../events/consume.ts'
 import type { RecordedEvent } from '../../events/outbox.ts'
 import { newId } from '../../lib/id.ts'
@@ -19,13 +21,16 @@ import {
 } from './storage-trigger.ts'
 
 type Deps = Pick<FunctionDeps, 'db' | 'store' | 'dispatcher' | 'now' | 'logger'> & {
+  bus: Pick<EventBus, 'end' | 'changed'>
   /** The bucket of an account. Throws `not_found`. */
   bucketOf: (accountId: string, name: string) => Promise<{ id: string; name: string }>
 }
 
 const mostOfFunction = 100
-/** Looked for at least this often, for what another platform has told, milliseconds. */
-const lookMs = 1000
+/** Looked for at least this often, so that its place does not keep the outbox from being emptied, milliseconds. */
+const lookMs = 30_000
+/** Tried again so much later, milliseconds. */
+const againMs = 1000
 
 /**
  * Calls when objects come and go: the one writer of their table. It reads the outbox from where it stood; its place and the
@@ -33,27 +38,15 @@ const lookMs = 1000
  */
 export class StorageTriggers {
   readonly #deps: Deps
-  #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> | undefined
-  #again = false
-  #closed = false
+  readonly #ending = new AbortController()
+  #running: Promise<void> | undefined
 
   constructor(deps: Deps) {
     this.#deps = deps
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.wake(), lookMs).unref()
-    this.wake()
-  }
-
-  /** Something may have been told. */
-  wake(): void {
-    this.#again = true
-    if (this.#timer === undefined || this.#looking || this.#closed) return
-    this.#looking = this.#look().finally(() => {
-      this.#looking = undefined
-    })
+    this.#running = this.#run()
   }
 
   async create({ id: functionId, accountId }: FunctionRecord, input: CreateStorageTrigger): Promise<StorageTrigger> {
@@ -85,9 +78,8 @@ export class StorageTriggers {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    clearInterval(this.#timer)
-    await this.#looking
+    this.#ending.abort()
+    await this.#running
   }
 
   #of(functionId: string) {
@@ -102,21 +94,35 @@ export class StorageTriggers {
       .select('buckets.name as bucket')
   }
 
-  async #look(): Promise<void> {
-    const { db, dispatcher, logger } = this.#deps
-    try {
-      while (this.#again && !this.#closed) {
-        this.#again = false
-        let calls = 0
-        const handle = async (tx: Transaction<Tables>, events: RecordedEvent[]) => {
-          calls = await this.#call(tx, events.filter(isObjectEvent))
+  async #run(): Promise<void> {
+    const { bus, logger } = this.#deps
+    const { signal } = this.#ending
+    for (let lookedAt = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
+      const since = bus.end
+      let waitMs = lookMs
+      try {
+        // Most events are of other things, and most platforms have no trigger.
+        const isDue = performance.now() - lookedAt >= lookMs
+        if (isDue || (await this.#all().limit(1).execute()).length > 0) {
+          await this.#look()
+          lookedAt = performance.now()
         }
-        while (!this.#closed && (await consume(db, { consumer: 'storage-triggers' }, handle)) > 0)
-          if (calls > 0) dispatcher.wake()
+      } catch (err) {
+        if (!signal.aborted) logger.warn({ err }, 'events of storage could not be looked at; it is tried again')
+        waitMs = againMs
       }
-    } catch (err) {
-      if (!this.#closed) logger.warn({ err }, 'events of storage could not be looked at; it is tried again')
+      await changedWithin(bus, { since, ms: waitMs, signal })
     }
+  }
+
+  async #look(): Promise<void> {
+    const { db, dispatcher } = this.#deps
+    let calls = 0
+    const handle = async (tx: Transaction<Tables>, events: RecordedEvent[]) => {
+      calls = await this.#call(tx, events.filter(isObjectEvent))
+    }
+    while (!this.#ending.signal.aborted && (await consume(db, { consumer: 'storage-triggers' }, handle)) > 0)
+      if (calls > 0) dispatcher.wake()
   }
 
   /** Answers how many calls follow. */
