@@ -3,6 +3,8 @@ import type { Unneeded } from './store.ts'
 
 /** As many as are looked up at once. */
 const batch = 100
+/** Then the store itself is likely to be in trouble. */
+const mostFailures = 20
 
 /** Removes a content that nobody needs. Where that fails the row stays, and it is tried again later. */
 export async function erase({ store, contents, logger }: BucketDeps, { name, upload }: Unneeded): Promise<boolean> {
@@ -16,11 +18,15 @@ export async function erase({ store, contents, logger }: BucketDeps, { name, upl
   }
 }
 
-/** Removes all of them. Stops at the first that cannot be. */
+/** Removes all of them that can be, unless many cannot. */
 export async function eraseUnneeded(deps: BucketDeps, signal: AbortSignal): Promise<void> {
+  let failed = 0
   for (;;) {
-    const found = await deps.store.unneeded(batch)
-    for (const one of found) if (signal.aborted || !(await erase(deps, one))) return
+    const found = await deps.store.unneeded(batch, failed)
+    for (const one of found) {
+      if (signal.aborted) return
+      if (!(await erase(deps, one)) && ++failed >= mostFailures) return
+    }
     if (found.length < batch) return
   }
 }

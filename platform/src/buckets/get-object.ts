@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream'
 import { WarrenError } from '../errors.ts'
-import type { Bucket, BucketObject } from './bucket.ts'
+import { type Bucket, type BucketObject, checkKey } from './bucket.ts'
 import type { BucketDeps } from './buckets.ts'
 
 /** What is known of an object. Throws `not_found`. */
 export async function getObject({ store }: BucketDeps, bucket: Bucket, key: string): Promise<BucketObject> {
+  checkKey(key)
   const object = await store.findObject(bucket, key)
   if (object) return object
   throw new WarrenError('not_found', `there is no object "${key.slice(0, 100)}" in the bucket "${bucket.name}"`)

@@ -20,6 +20,8 @@ export interface PutObject {
 
 /** What of a body of unknown length is held of the quota at once, bytes. */
 const heldAtOnce = 16 * 1024 * 1024
+/** A body may stall for so long, milliseconds. */
+const stallMs = 60_000
 
 /** Writes an object, over the one that was there. Everybody sees the old one, or none, until it is whole. If it rejects nothing has changed. */
 export async function putObject(deps: BucketDeps, bucket: Bucket, input: PutObject): Promise<BucketObject> {
@@ -59,17 +61,38 @@ export async function putObject(deps: BucketDeps, bucket: Bucket, input: PutObje
     if (replaced) await erase(deps, { name: replaced.content })
     return object
   } catch (error) {
-    await erase(deps, await store.giveUp(content))
+    // What the database cannot take now is given up at the next start.
+    const unneeded = await store.giveUp(content).catch(() => undefined)
+    if (unneeded) await erase(deps, unneeded)
     throw error
   }
 }
 
 /** A body that breaks off is the sender's failure. */
 async function* whole(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]()
   try {
-    yield* source
+    for (;;) {
+      const { done, value } = await inTime(chunks.next())
+      if (done) return
+      yield value
+    }
   } catch (cause) {
     if (cause instanceof WarrenError) throw cause
     throw new WarrenError('invalid_request', 'the content of the object broke off before its end', { cause })
+  }
+}
+
+/** Who sends nothing holds what others of the organisation could have. */
+async function inTime<T>(next: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => reject(new WarrenError('timeout', `nothing more of the object came for ${stallMs / 1000} s`)),
+    stallMs,
+  )
+  try {
+    return await Promise.race([next, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

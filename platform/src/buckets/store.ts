@@ -2,6 +2,7 @@ import { type Selectable, sql, type Transaction } from 'kysely'
 import { WarrenError } from '../errors.ts'
 import { appendEvent } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
+import { Turns } from '../lib/turns.ts'
 import type { QuotaDefaults } from '../quotas/quota.ts'
 import type { Database, Queries } from '../storage/database.ts'
 import { holdStorage } from '../storage/hold-storage.ts'
@@ -17,6 +18,7 @@ export class BucketStore {
   readonly #db: Database
   /** Names this platform among those that share the database. */
   readonly #writer: string
+  readonly #turns = new Turns()
 
   constructor(db: Database, writer: string) {
     this.#db = db
@@ -78,7 +80,7 @@ export class BucketStore {
 
   /** Before anything of a content exists. Throws `limit_exceeded`. */
   hold(name: string, { accountId, bytes, at }: Held, defaults: QuotaDefaults): Promise<void> {
-    return this.#change('object.hold', name, async (tx) => {
+    return this.#inTurn(accountId, 'object.hold', name, async (tx) => {
       await holdStorage(tx, { accountId, moreMb: bytes / mib, defaults })
       const values = { id: name, account_id: accountId, writer: this.#writer, size_bytes: bytes, created_at: at }
       await tx
@@ -90,7 +92,7 @@ export class BucketStore {
 
   /** It comes to more than was known. Throws `limit_exceeded`. */
   holdMore(name: string, { accountId, bytes }: Omit<Held, 'at'>, defaults: QuotaDefaults): Promise<void> {
-    return this.#change('object.hold_more', name, async (tx) => {
+    return this.#inTurn(accountId, 'object.hold_more', name, async (tx) => {
       await holdStorage(tx, { accountId, moreMb: bytes / mib, defaults })
       const more = sql<number>`size_bytes + ${bytes}`
       await tx.updateTable('bucket_contents').set({ size_bytes: more }).where('id', '=', name).execute()
@@ -100,7 +102,7 @@ export class BucketStore {
   /** From here on everybody sees the object. Answers what its key named before. Throws `conflict` where the condition does not hold. */
   put(bucket: Bucket, object: BucketObject, condition: Condition): Promise<BucketObject | undefined> {
     const { key, content, sizeBytes, etag, contentType, metadata, modifiedAt } = object
-    return this.#change('object.put', content, async (tx) => {
+    return this.#inTurn(bucket.id, 'object.put', content, async (tx) => {
       const before = await this.#lockObject(tx, bucket, key)
       checkCondition(condition, before?.etag)
       const values = {
@@ -112,7 +114,8 @@ export class BucketStore {
         .values({ bucket_id: bucket.id, key, ...values })
         .onConflict((conflict) => conflict.columns(['bucket_id', 'key']).doUpdateSet(values))
         .execute()
-      const claimed = await tx.deleteFrom('bucket_contents').where('id', '=', content).executeTakeFirst()
+      const claim = tx.deleteFrom('bucket_contents').where('id', '=', content).where('state', '=', 'writing')
+      const claimed = await claim.executeTakeFirst()
       // Another platform with the same home has begun meanwhile, and taken it for left over.
       if (claimed.numDeletedRows !== 1n) throw new WarrenError('unavailable', 'the content was given up meanwhile')
       if (before) await this.#unneed(tx, bucket, before)
@@ -125,7 +128,7 @@ export class BucketStore {
 
   /** Answers what it was; undefined when there is none. Throws `conflict` where the condition does not hold. */
   removeObject(bucket: Bucket, key: string, condition: Condition): Promise<BucketObject | undefined> {
-    return this.#change('object.remove', bucket.id, async (tx) => {
+    return this.#inTurn(bucket.id, 'object.remove', bucket.id, async (tx) => {
       const before = await this.#lockObject(tx, bucket, key)
       if (!before) return undefined
       checkCondition(condition, before.etag)
@@ -149,15 +152,16 @@ export class BucketStore {
     await step('object.hold_upload', name, () => change.execute())
   }
 
-  /** What was begun is not needed after all. */
-  async giveUp(name: string): Promise<Unneeded> {
+  /** What was begun is not needed after all. Undefined where an object has it: whoever put it may not have been told. */
+  async giveUp(name: string): Promise<Unneeded | undefined> {
     const change = this.#db.kysely
       .updateTable('bucket_contents')
       .set({ state: 'unneeded' })
       .where('id', '=', name)
+      .where('state', '=', 'writing')
       .returning('upload')
     const row = await step('object.give_up', name, () => change.executeTakeFirst())
-    return { name, upload: row?.upload ?? undefined }
+    return row && { name, upload: row.upload ?? undefined }
   }
 
   /** At start: what an earlier process of this platform was writing nobody writes any more. */
@@ -170,10 +174,10 @@ export class BucketStore {
     await step('object.give_up', 'all', () => change.execute())
   }
 
-  /** Contents that are to go, the oldest first. */
-  async unneeded(limit: number): Promise<Unneeded[]> {
+  /** Contents that are to go, the oldest first, without the first `passed` of them. */
+  async unneeded(limit: number, passed: number): Promise<Unneeded[]> {
     const query = this.#db.kysely.selectFrom('bucket_contents').select(['id', 'upload']).where('state', '=', 'unneeded')
-    const rows = await query.orderBy('created_at').limit(limit).execute()
+    const rows = await query.orderBy('created_at').orderBy('id').offset(passed).limit(limit).execute()
     return rows.map(({ id, upload }) => ({ name: id, upload: upload ?? undefined }))
   }
 
@@ -205,6 +209,11 @@ export class BucketStore {
       .returning('size_bytes')
       .executeTakeFirstOrThrow()
     return row.size_bytes
+  }
+
+  /** Whoever would wait for a lock waits here: else those of one bucket would have all connections. */
+  #inTurn<T>(lock: string, name: string, subject: string, change: (tx: Transaction<Tables>) => Promise<T>): Promise<T> {
+    return this.#turns.take(lock, () => this.#change(name, subject, change))
   }
 
   #change<T>(name: string, subject: string, change: (tx: Transaction<Tables>) => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import { WarrenError } from '../errors.ts'
+import { Turns } from '../lib/turns.ts'
 import { type CaptureOptions, captureLayer } from './capture-layer.ts'
 import type { Driver } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
@@ -15,7 +16,6 @@ import { type Runtime, runtimeOf } from './runtime.ts'
 import { snapshotInstance } from './snapshot.ts'
 import type { SnapshotManifest } from './snapshot-manifest.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
-import { Turns } from './turns.ts'
 
 /** What came of a saved state. */
 export interface Started {

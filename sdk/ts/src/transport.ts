@@ -120,6 +120,9 @@ export class Transport {
   }
 
   url(path: string, query: Query = {}): string {
+    // `fetch` would take it for a step to another address.
+    if (path.split('/').some((part) => part === '.' || part === '..'))
+      throw new WarrenError('invalid_request', 'no name may be "." or "..", and no part of a path between slashes')
     const parameters = new URLSearchParams()
     for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value))
     const text = parameters.toString()

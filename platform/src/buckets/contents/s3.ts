@@ -53,7 +53,9 @@ async function write(
       }
       sent.push(await s3.uploadPart(key, upload, part, sent.length + 1))
     }
-    await s3.completeMultipartUpload(key, upload!, sent)
+    const { etag } = await s3.completeMultipartUpload(key, upload!, sent)
+    // A failure may come with status 200.
+    if (!etag) throw new Error('the parts were not put together')
   } catch (error) {
     if (upload !== undefined) await s3.abortMultipartUpload(key, upload).catch(() => {})
     throw error

@@ -10,6 +10,7 @@ import type { FunctionStorageTriggersTable, Tables } from '../../storage/tables.
 import { chooseVersion } from '../choose-version.ts'
 import type { FunctionRecord } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
+import type { KnownFunction } from '../store.ts'
 import {
   type CreateStorageTrigger,
   cloudEventOf,
@@ -27,6 +28,10 @@ type Deps = Pick<FunctionDeps, 'db' | 'store' | 'dispatcher' | 'now' | 'logger'>
 }
 
 const mostOfFunction = 100
+/** Each object that comes or goes makes at most so many calls. */
+const mostOfBucket = 100
+/** Recorded by one statement. */
+const callsAtOnce = 1000
 /** Looked for at least this often, so that its place does not keep the outbox from being emptied, milliseconds. */
 const lookMs = 30_000
 /** Tried again so much later, milliseconds. */
@@ -54,6 +59,8 @@ export class StorageTriggers {
     const { prefix = '', suffix = '', events = ['object.created'] } = input
     if ((await this.#of(functionId).execute()).length >= mostOfFunction)
       throw new WarrenError('limit_exceeded', `a function has at most ${mostOfFunction} storage triggers`)
+    if ((await this.#all().where('bucket_id', '=', bucket.id).execute()).length >= mostOfBucket)
+      throw new WarrenError('limit_exceeded', `a bucket has at most ${mostOfBucket} storage triggers`)
     const values = {
       ...{ id: newId('t'), account_id: accountId, function_id: functionId, bucket_id: bucket.id },
       ...{ prefix, suffix, events: [...events], created_at: this.#deps.now() },
@@ -130,21 +137,28 @@ export class StorageTriggers {
     if (events.length === 0) return 0
     const buckets = [...new Set(events.map(({ subject }) => subject))]
     const triggers = (await this.#all(tx).where('bucket_id', 'in', buckets).execute()).map(toTrigger)
-    let calls = 0
-    for (const event of events) {
-      for (const trigger of triggers.filter((one) => isFor(one, event))) {
-        const known = await this.#deps.store.byId(trigger.functionId)
-        if (!known) continue
-        const { version } = chooseVersion(known)
-        const payload = Buffer.from(JSON.stringify(cloudEventOf(event)))
-        await sql`insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, due_at, created_at)
-          values (${newId('c')}, ${event.accountId}, ${trigger.functionId}, ${version}, 'storage', 'waiting', ${payload}, now(), now())`.execute(
-          tx,
-        )
-        calls++
-      }
+    const functions = new Map<string, KnownFunction>()
+    for (const { functionId } of triggers) {
+      const known = functions.get(functionId) ?? (await this.#deps.store.byId(functionId))
+      if (known) functions.set(functionId, known)
     }
-    return calls
+    const calls = events.flatMap((event) =>
+      triggers.flatMap((trigger) => {
+        const known = functions.get(trigger.functionId)
+        if (!known || !isFor(trigger, event)) return []
+        return [{ event, functionId: trigger.functionId, version: chooseVersion(known).version }]
+      }),
+    )
+    for (let at = 0; at < calls.length; at += callsAtOnce) {
+      const some = calls.slice(at, at + callsAtOnce)
+      await sql`insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, due_at, created_at)
+        select id, account, function, version, 'storage', 'waiting', convert_to(payload, 'UTF8'), now(), now()
+        from unnest(${some.map(() => newId('c'))}::text[], ${some.map(({ event }) => event.accountId)}::text[],
+          ${some.map(({ functionId }) => functionId)}::text[], ${some.map(({ version }) => version)}::int[],
+          ${some.map(({ event }) => JSON.stringify(cloudEventOf(event)))}::text[])
+          as call (id, account, function, version, payload)`.execute(tx)
+    }
+    return calls.length
   }
 }
 

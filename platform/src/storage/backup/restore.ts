@@ -133,6 +133,8 @@ async function fillDatabase(archive: ArchiveReader, manifest: BackupManifest, cl
     if (saved) await fillTable(archive, saved, client)
   }
   await forgetTransactions(client)
+  // Where S3 has it, the platform that the backup was made of may have finished it since.
+  await client.query(`delete from bucket_contents where state = 'writing'`)
   for (const { name } of tables) await client.query(`alter table ${quoted(name)} enable trigger user`)
   for (const { name, value, called } of manifest.sequences)
     await client.query('select setval($1::regclass, $2::bigint, $3)', [quoted(name), value, called])
