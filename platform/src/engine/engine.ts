@@ -259,8 +259,8 @@ export class Engine {
 
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
     const { store } = this.#deps
-    if (request.cold || !fitsPool(this.#deps, request, driver)) return void (await request.permitted)
-    const instance = await this.#pool.claim(driver.name, request.permitted)
+    if (request.cold || !fitsPool(this.#deps, request, driver)) return undefined
+    const instance = await this.#pool.claim(driver.name)
     if (!instance) return undefined
     try {
       await store.markClaimed(instance.id, { owner: request.owner, limits: request.limits })

@@ -20,6 +20,4 @@ export interface StartRequest {
   volumes?: readonly { id: string; path: string }[]
   /** Start a new one even when a ready one waits. */
   cold?: boolean
-  /** Nothing lasting is done before it resolves, and nothing at all once it rejects: then so does the start. */
-  permitted?: Promise<unknown>
 }

@@ -36,20 +36,8 @@ export class WarmPool {
     return this.#ready.length
   }
 
-  /**
-   * Takes a healthy member of this driver out, or undefined when there is none, once that is permitted; it stays when
-   * `permitted` rejects, and then so does this.
-   */
-  async claim(driver: string, permitted?: Promise<unknown>): Promise<Instance | undefined> {
-    const [found, permission] = await Promise.allSettled([this.#take(driver), permitted])
-    const instance = found.status === 'fulfilled' ? found.value : undefined
-    if (permission.status === 'fulfilled') return instance
-    if (instance?.alive && !this.#closing.signal.aborted) this.#ready.push(instance)
-    else if (instance) void this.#deps.discard(instance).catch(this.#deps.onFailure)
-    throw permission.reason
-  }
-
-  async #take(driver: string): Promise<Instance | undefined> {
+  /** Takes a healthy member of this driver out, or undefined at once when there is none. */
+  async claim(driver: string): Promise<Instance | undefined> {
     for (;;) {
       const place = this.#ready.findIndex((member) => member.driver.name === driver)
       const instance = this.#ready.splice(place, place < 0 ? 0 : 1)[0]

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queries } from '../storage/database.ts'
 import type { EventBus } from './bus.ts'
 import { type Cursor, type RecordedEvent, readEvents } from './outbox.ts'
@@ -17,6 +18,8 @@ export interface EventFeed {
 }
 
 const batch = 200
+/** So much later what was told is read, milliseconds: others tell too. */
+const gatherMs = 50
 
 /** The events of one account, as they are told. */
 export function eventFeed(kysely: Queries, bus: Pick<EventBus, 'end' | 'changed'>): EventFeed {
@@ -33,6 +36,8 @@ export function eventFeed(kysely: Queries, bus: Pick<EventBus, 'end' | 'changed'
         // Up to there it has seen all of its own: what others do is not read again.
         after = later(after, end)
         await bus.changed(end, signal)
+        // What comes in a row is read together.
+        await sleep(gatherMs, undefined, { signal, ref: false }).catch(() => {})
       }
     },
   }

@@ -33,6 +33,9 @@ interface Secured {
  */
 export class Entrance {
   readonly #sessions = new Set<ServerHttp2Session>()
+  /** Connections of which nobody else knows: that have said nothing yet, and those inside TLS. */
+  readonly #entering = new Set<Socket>()
+  #isClosed = false
   readonly #secure: tls.Server | undefined
   readonly #renewal: NodeJS.Timeout | undefined
   #shown: Certified | undefined
@@ -67,19 +70,25 @@ export class Entrance {
       }, renewEveryMs).unref()
     }
     server.removeAllListeners('connection')
-    server.on('connection', (socket: Socket) =>
+    server.on('connection', (socket: Socket) => {
+      if (this.#isClosed) return void socket.destroy()
+      this.#entering.add(socket)
+      socket.once('close', () => this.#entering.delete(socket))
       afterFirstBytes(socket, patienceMs, (head) => {
-        if (this.#secure && head[0] === handshake) this.#secure.emit('connection', socket)
-        else if (head.subarray(0, preface.length).equals(preface)) inFrames(socket)
+        if (this.#secure && head[0] === handshake) return void this.#secure.emit('connection', socket)
+        this.#entering.delete(socket)
+        if (head.subarray(0, preface.length).equals(preface)) inFrames(socket)
         else inPlain(socket)
-      }),
-    )
+      })
+    })
   }
 
   /** Ends the sessions that several requests share; those of HTTP/1.1 are the server's. */
   close(): void {
     clearInterval(this.#renewal)
+    this.#isClosed = true
     for (const session of this.#sessions) session.destroy()
+    for (const socket of this.#entering) socket.destroySoon()
   }
 
   async #renew(credentials: TlsCredentials): Promise<void> {

@@ -7,7 +7,8 @@ const idleSessionMs = 72_000
 /** What takes connections that speak HTTP/2 and hands their requests to `server`. */
 export function http2Frames(server: Server, sessions: Set<ServerHttp2Session>): http2.Http2Server {
   const inFrames = http2.createServer({
-    settings: { maxConcurrentStreams: 1024, initialWindowSize: 1024 * 1024, maxHeaderListSize: 16 * 1024 },
+    // What nobody reads is held for each stream: together 50 MiB of a connection.
+    settings: { maxConcurrentStreams: 100, initialWindowSize: 512 * 1024, maxHeaderListSize: 16 * 1024 },
   })
   inFrames.on('session', (session) => {
     sessions.add(session)

@@ -105,6 +105,8 @@ export class Meter {
         const isDue = isFirst || performance.now() - this.#recordedAtMs >= recordEveryMs
         if (isDue) {
           this.#recordedAtMs = performance.now()
+          // What one begins with comes before what it has come to.
+          await this.#recordLooks()
           await this.#recordSeen()
         }
         if (isDue) await this.round()
@@ -169,17 +171,19 @@ export class Meter {
     clearTimeout(this.#gathering)
     this.#gathering = undefined
     return this.#inTurn(async () => {
+      let failed: PromiseRejectedResult | undefined
       while (this.#looks.length > 0) {
-        const { taken, left } = eachOnce(this.#looks)
-        this.#looks = left
+        const taken = eachOnce(this.#looks)
         const settled = await Promise.allSettled(taken.map((look) => look.sample))
         await recordSamples(
           this.#db,
           settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
         )
-        const failed = settled.find((one) => one.status === 'rejected')
-        if (failed) throw failed.reason
+        // Those that a statement did not take wait for the next one.
+        this.#looks = this.#looks.slice(taken.length)
+        failed ??= settled.find((one) => one.status === 'rejected')
       }
+      if (failed) throw failed.reason
     })
   }
 
@@ -197,11 +201,10 @@ interface Look {
 }
 
 /** The first ones up to where a subject comes again. */
-function eachOnce(looks: readonly Look[]): { taken: Look[]; left: Look[] } {
+function eachOnce(looks: readonly Look[]): readonly Look[] {
   const known = new Set<string>()
   const again = looks.findIndex(({ subject }) => known.size === known.add(subject).size)
-  const end = again < 0 ? looks.length : again
-  return { taken: looks.slice(0, end), left: looks.slice(end) }
+  return again < 0 ? looks.slice() : looks.slice(0, again)
 }
 
 function sampleOf(

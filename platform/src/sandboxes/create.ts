@@ -36,11 +36,9 @@ export async function createSandbox(
   let instanceId: string | undefined
 
   busy.add(starting.id)
-  // Atomic: two callers cannot both take the last place. Meanwhile a ready one is looked for.
-  const reserved = store.reserve(starting, quotasOf(deps, account))
-  reserved.catch(() => {})
   try {
-    const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point, reserved }, signal)
+    await store.reserve(starting, quotasOf(deps, account)) // atomic: two callers cannot both take the last place
+    const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point }, signal)
     instanceId = instance.id
     signal.throwIfAborted()
     checkLifecycle(instance, starting)
@@ -65,7 +63,6 @@ export async function createSandbox(
   } catch (error) {
     if (instanceId)
       await engine.stop(instanceId).catch((cause) => logger.error({ err: cause, sandbox: starting.id }, 'stop failed'))
-    await Promise.allSettled([reserved])
     // When the database is away too, the record is settled by the next sweep: it is no longer busy.
     await store
       .release(starting.id)
@@ -91,20 +88,13 @@ function checkLifecycle({ driver }: Instance, { lifecycle }: Sandbox): void {
 /** From the beginning, or from where a snapshot was taken. */
 async function start(
   deps: SandboxDeps,
-  given: {
-    starting: Sandbox
-    input: CreateSandbox
-    snapshot: Snapshot | undefined
-    point: StartingPoint
-    reserved: Promise<void>
-  },
+  given: { starting: Sandbox; input: CreateSandbox; snapshot: Snapshot | undefined; point: StartingPoint },
   signal: AbortSignal,
 ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
-  const { starting, input, snapshot, point, reserved } = given
+  const { starting, input, snapshot, point } = given
   const { engine } = deps
   const { id: owner, accountId, limits, volumes } = starting
   const network = await armedPolicy(deps, accountId, starting.network)
-  if (snapshot) await reserved
   if (snapshot)
     return { ...(await engine.saved.restore(snapshot.id, { owner, env: input.env, network }, signal)), warm: false }
   const { isolation, env = {} } = input
@@ -115,7 +105,6 @@ async function start(
     env,
     network,
     volumes,
-    permitted: reserved,
     ...(isolation ? { isolation } : {}),
   }
   const started = await engine.start(request, signal)

@@ -50,7 +50,7 @@ export function tellAfter(tx: Transaction<Tables>): void {
 export async function openDatabase({ home, databaseUrl, logger, origin }: DatabaseOptions): Promise<Database> {
   const own = databaseUrl ? undefined : await startPostgres({ home, logger, ...(origin ? { origin } : {}) })
   const pool = new pg.Pool({
-    ...(own ? own.connection : { connectionString: databaseUrl }),
+    ...(own ? own.connection : { connectionString: databaseUrl && withoutName(databaseUrl) }),
     // By it another platform knows whose connections they are.
     application_name: `warren ${randomUUID()}`,
     max: 16,
@@ -110,6 +110,15 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
     await close()
     throw error
   }
+}
+
+/** The name that connections have is ours. */
+function withoutName(address: string): string {
+  if (!URL.canParse(address)) return address
+  const url = new URL(address)
+  if (!url.searchParams.has('application_name')) return address
+  url.searchParams.delete('application_name')
+  return url.href
 }
 
 /** Makes what fails for want of a connection `unavailable`: it is no fault of the statement. */

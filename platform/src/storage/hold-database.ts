@@ -70,51 +70,74 @@ class Hold {
     const before = await this.#current()
     // Whoever waits only looks.
     if (before && !before.isFree) return before
+    // One that stood still may wake up: what it still has open must not write any more. In one statement with the taking,
+    // so that no crash comes in between; what it opens later is refused by `#fence`.
     const statement = {
-      text: `insert into platform_lease as held (node, holder, host, keys, until)
-        values ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 millisecond')
-        on conflict (one) do update set node = excluded.node, holder = excluded.holder, host = excluded.host,
-          keys = excluded.keys, until = excluded.until
-        where held.until < clock_timestamp() or held.node = $1`,
+      text: `with before as (select holder from platform_lease),
+        taken as (insert into platform_lease as held (node, holder, host, keys, until)
+          values ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 millisecond')
+          on conflict (one) do update set node = excluded.node, holder = excluded.holder, host = excluded.host,
+            keys = excluded.keys, until = excluded.until
+          where held.until < clock_timestamp() or held.node = $1 returning 1)
+        select (select count(pg_terminate_backend(pid)) from pg_stat_activity
+          where application_name in (select holder from before) and exists (select from taken)) as cut
+        from taken`,
       values: [this.#node, this.#holder, hostname(), this.#keys, lease.forMs],
     }
     const { rowCount } = await step('platform.take', 'lease', () => this.#pool.query(statement))
     if (rowCount === 0) return this.#current()
-    // One that stood still may wake up: what it still has open must not write any more.
-    if (before)
-      await this.#pool.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [
-        before.holder,
-      ])
     return undefined
   }
 
   /** Renews it until it is let go. */
   keep(takenAt: number, onLost: () => void): () => Promise<void> {
-    let sureUntil = takenAt + lease.forMs - marginMs
     let isOver = false
-    let isAsking = false
+    let asking: Promise<unknown> | undefined
     const lost = () => {
       if (isOver) return
       isOver = true
       onLost()
     }
+    const sure = (since: number) => setTimeout(lost, since + lease.forMs - marginMs - performance.now()).unref()
+    let end = sure(takenAt)
     const renew = async () => {
       const askedAt = performance.now()
-      if (askedAt > sureUntil) return lost()
-      if (isAsking || isOver) return
-      isAsking = true
       // A database that cannot be asked is asked again, until the time is over.
       const isOurs = await this.#renew().catch(() => undefined)
-      isAsking = false
-      if (isOurs) sureUntil = askedAt + lease.forMs - marginMs
-      else if (isOurs === false) lost()
+      if (isOver) return
+      if (isOurs) {
+        clearTimeout(end)
+        end = sure(askedAt)
+      } else if (isOurs === false) lost()
     }
-    const timer = setInterval(() => void renew(), lease.renewMs).unref()
+    const timer = setInterval(() => {
+      asking ??= renew().finally(() => {
+        asking = undefined
+      })
+    }, lease.renewMs).unref()
+    this.#fence(lost)
     return async () => {
       isOver = true
       clearInterval(timer)
+      clearTimeout(end)
+      await asking
       const over = `update platform_lease set until = '-infinity' where holder = $1`
       await step('platform.let_go', 'lease', () => this.#pool.query(over, [this.#holder]))
+    }
+  }
+
+  /** Whoever wakes up after another has taken it gets no connection any more, however its own clock went. */
+  #fence(lost: () => void): void {
+    const { options } = this.#pool
+    options.verify = (client, done) => {
+      client.query('select from platform_lease where holder = $1', [this.#holder]).then(
+        ({ rowCount }) => {
+          if (rowCount === 1) return done()
+          lost()
+          done(new WarrenError('unavailable', 'another platform works with this database'))
+        },
+        (error: Error) => done(error),
+      )
     }
   }
 

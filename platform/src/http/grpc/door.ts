@@ -26,6 +26,8 @@ interface DoorDeps extends ServiceDeps {
   patienceMs: number
 }
 
+/** As of a body of the REST API. */
+const mostMessageBytes = 1024 * 1024
 const prefix = `/${SandboxService.name}/`
 
 /** `SandboxService` of spec/warren/v1, for clients of Connect and of gRPC: the same rights and limits as the REST API. */
@@ -77,6 +79,7 @@ export class GrpcDoor {
         return found.refusal
       },
       grpc: true,
+      mostBytes: mostMessageBytes,
       stopping: this.#deps.stopping,
       patienceMs: this.#deps.patienceMs,
     })

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { authorize } from '../../accounts/roles.ts'
+import { allows } from '../../accounts/roles.ts'
 import type { FileStat } from '../../engine/guest/files.ts'
 import { WarrenError } from '../../errors.ts'
 import { exactly, octal, PathQuery, WriteQuery, withMode } from '../api/files.ts'
@@ -15,6 +15,9 @@ type UploadPart = Read<typeof messages.UploadFileRequest>
 type DownloadRequest = Read<typeof messages.DownloadFileRequest>
 type DownloadPart = Written<typeof messages.DownloadFileResponse>
 type FileMessage = Written<typeof messages.FileStat>
+
+/** What an upload is for when nobody has said it yet. */
+const nowhere: Target = { id: '', path: '', user: undefined, mode: undefined, size: undefined }
 
 const Part = Type.Object(
   {
@@ -38,8 +41,9 @@ export function uploadFile({ sandboxes, audit }: ServiceDeps) {
     },
   )
   return async (call: RpcCall, parts: AsyncIterable<UploadPart>): Promise<FileMessage> => {
-    // Before anything is waited for.
-    authorize(call.principal, permission)
+    // Before anything is waited for: it is refused, and that recorded, before it runs.
+    if (!allows(call.principal, permission))
+      return write(call, { ...nowhere, data: bytesOf(parts[Symbol.asyncIterator]()) })
     const all = parts[Symbol.asyncIterator]()
     const first = await all.next()
     const target = first.done ? undefined : first.value.target

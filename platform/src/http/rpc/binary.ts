@@ -28,17 +28,22 @@ export function toBinary<M extends Message>(of: M, value: Written<M>): Buffer {
   return Buffer.concat(parts)
 }
 
+/** Fields of a message, with those inside: a few bytes are one, and each costs a moment in which nothing else is done. */
+const mostFields = 20_000
+
 /** Reads the binary form, passing over unknown fields. Throws SyntaxError. */
 export function fromBinary<M extends Message>(of: M, bytes: Buffer): Read<M> {
-  return readMessage(of, bytes) as Read<M>
+  return readMessage(of, bytes, { fields: 0 }) as Read<M>
 }
 
-function readMessage(of: Message, bytes: Buffer): Record<string, unknown> {
+function readMessage(of: Message, bytes: Buffer, sum: { fields: number }): Record<string, unknown> {
   const read: Record<string, unknown> = {}
+  const fields = new Map(Object.entries(of.fields).map(([name, field]) => [field.number, { name, ...field }]))
   for (const { number, value } of entries(bytes)) {
-    const found = Object.entries(of.fields).find(([, field]) => field.number === number)
+    if (++sum.fields > mostFields) throw new SyntaxError(`a message has at most ${mostFields} fields`)
+    const found = fields.get(number)
     if (!found) continue
-    const [name, { type, rule }] = found
+    const { name, type, rule } = found
     if (rule === 'map') {
       const entry = [...entries(bytesOf(value))]
       const text = (part: number) =>
@@ -49,9 +54,9 @@ function readMessage(of: Message, bytes: Buffer): Record<string, unknown> {
       Object.defineProperty(read[name], text(1), own)
     } else if (rule === 'repeated') {
       read[name] ??= []
-      ;(read[name] as unknown[]).push(readValue(type, value))
+      ;(read[name] as unknown[]).push(readValue(type, value, sum))
     } else {
-      read[name] = readValue(type, value)
+      read[name] = readValue(type, value, sum)
     }
   }
   return withDefaults(of, read)
@@ -87,10 +92,10 @@ function writeField(number: number, type: FieldType, value: unknown): Buffer[] {
   }
 }
 
-function readValue(type: FieldType, value: bigint | Buffer): unknown {
+function readValue(type: FieldType, value: bigint | Buffer, sum = { fields: 0 }): unknown {
   if (typeof type === 'object')
     return isMessage(type)
-      ? readMessage(type, bytesOf(value))
+      ? readMessage(type, bytesOf(value), sum)
       : nameOf(type, Number(BigInt.asIntN(32, numberOf(value))))
   switch (type) {
     case 'string': {

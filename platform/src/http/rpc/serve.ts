@@ -28,12 +28,24 @@ interface Served<C> extends Exchange {
   grpc?: boolean
   /** How long the one message of a call may take to come. */
   patienceMs?: number
+  /** How large the one message of a call may be, unpacked. */
+  mostBytes?: number
 }
 
 /** Answers a call in the protocol that it comes in: Connect over any HTTP, where it is offered gRPC over HTTP/2. */
 export async function serveProcedure<C extends CallTimes>(
   procedure: Procedure<C>,
-  { caller, admit, isGone, errorOf = rpcErrorOf, stopping, patienceMs, grpc = false, ...exchange }: Served<C>,
+  {
+    caller,
+    admit,
+    isGone,
+    errorOf = rpcErrorOf,
+    stopping,
+    patienceMs,
+    mostBytes,
+    grpc = false,
+    ...exchange
+  }: Served<C>,
 ): Promise<void> {
   const { request, response } = exchange
   const { kind, input, output } = procedure
@@ -60,7 +72,11 @@ export async function serveProcedure<C extends CallTimes>(
   try {
     const signal = AbortSignal.any([clientGone(response), late.signal])
     const call = { ...(await caller()), timeoutMs, keepaliveMs: keepaliveOf(request), signal } as C
-    const messages = decoded(wire.messages(), (bytes) => decode(codec, input, bytes))
+    const messages = decoded(wire.messages(), (bytes) => {
+      if (kind !== 'client-stream' && mostBytes !== undefined && bytes.length > mostBytes)
+        throw new RpcError('resource_exhausted', `the message of this call may have ${mostBytes} bytes at most`)
+      return decode(codec, input, bytes)
+    })
     if (kind === 'client-stream') {
       await admit?.()
       answers = once(procedure.run(call, messages as AsyncIterable<never>))

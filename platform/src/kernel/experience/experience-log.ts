@@ -14,6 +14,13 @@ interface Opened {
 
 interface Waiting {
   bytes: Buffer
+  written: () => void
+  done: () => void
+  failed: (error: unknown) => void
+}
+
+interface Rewriting {
+  records: () => readonly LogRecord[]
   done: () => void
   failed: (error: unknown) => void
 }
@@ -24,6 +31,7 @@ export class ExperienceLog {
   #file: FileHandle
   #size: number
   #waiting: Waiting[] = []
+  #rewriting: Rewriting | undefined
   #writing: Promise<void> = Promise.resolve()
   #isWriting = false
 
@@ -54,34 +62,27 @@ export class ExperienceLog {
     return this.#size
   }
 
-  /** Resolves when they are on the disk. Those that come while others are written are written together. */
-  append(records: readonly LogRecord[]): Promise<void> {
+  /**
+   * Resolves when they are on the disk. Those that come while others are written are written together. `written` is called
+   * before anything else is done with the log.
+   */
+  append(records: readonly LogRecord[], written: () => void = () => {}): Promise<void> {
     const bytes = Buffer.concat(records.map(encodeRecord))
     return new Promise((done, failed) => {
-      this.#waiting.push({ bytes, done, failed })
-      if (!this.#isWriting) this.#writing = this.#write()
+      this.#waiting.push({ bytes, written, done, failed })
+      this.#go()
     })
   }
 
-  /** Puts these records in the place of all that is in the log; a crash leaves the one or the other. */
-  async rewrite(records: readonly LogRecord[]): Promise<void> {
-    await this.#writing
-    const draft = draftOf(this.#path)
-    const bytes = Buffer.concat(records.map(encodeRecord))
-    await step('experience.rewrite', this.#path, async () => {
-      const file = await open(draft, 'wx', 0o600)
-      try {
-        await file.writeFile(bytes)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      await rename(draft, this.#path)
-      await syncFolder(dirname(this.#path))
+  /**
+   * Puts the records that `records` answers when it is its turn in the place of all that is in the log; a crash leaves the one or
+   * the other. Not to be called again before it has settled.
+   */
+  rewrite(records: () => readonly LogRecord[]): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#rewriting = { records, done, failed }
+      this.#go()
     })
-    await this.#file.close()
-    this.#file = await open(this.#path, 'a', 0o600)
-    this.#size = bytes.length
   }
 
   async close(): Promise<void> {
@@ -89,25 +90,62 @@ export class ExperienceLog {
     await this.#file.close()
   }
 
-  async #write(): Promise<void> {
+  #go(): void {
+    if (this.#isWriting) return
     this.#isWriting = true
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0)
-      const bytes = Buffer.concat(group.map((one) => one.bytes))
-      try {
-        await step('experience.append', this.#path, async () => {
-          await this.#file.appendFile(bytes)
-          await this.#file.datasync()
-        })
-        this.#size += bytes.length
-        for (const { done } of group) done()
-      } catch (error) {
-        // Half a record must not stand before the next one.
-        await step('experience.cut', this.#path, () => this.#file.truncate(this.#size)).catch(() => {})
-        for (const { failed } of group) failed(error)
-      }
+    this.#writing = this.#write().finally(() => {
+      this.#isWriting = false
+    })
+  }
+
+  /** One thing after the other. */
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#rewriting) {
+      if (this.#waiting.length > 0) await this.#addGroup(this.#waiting.splice(0))
+      const rewriting = this.#rewriting
+      this.#rewriting = undefined
+      if (rewriting) await this.#replace(rewriting.records()).then(rewriting.done, rewriting.failed)
     }
-    this.#isWriting = false
+  }
+
+  async #addGroup(group: readonly Waiting[]): Promise<void> {
+    const bytes = Buffer.concat(group.map((one) => one.bytes))
+    try {
+      await step('experience.append', this.#path, async () => {
+        await this.#file.appendFile(bytes)
+        await this.#file.datasync()
+      })
+    } catch (error) {
+      // Half a record must not stand before the next one.
+      await step('experience.cut', this.#path, () => this.#file.truncate(this.#size)).catch(() => {})
+      for (const { failed } of group) failed(error)
+      return
+    }
+    this.#size += bytes.length
+    for (const { written, done } of group) {
+      written()
+      done()
+    }
+  }
+
+  async #replace(records: readonly LogRecord[]): Promise<void> {
+    const draft = draftOf(this.#path)
+    const bytes = Buffer.concat(records.map(encodeRecord))
+    const file = await step('experience.rewrite', this.#path, async () => {
+      const file = await open(draft, 'w', 0o600)
+      try {
+        await file.appendFile(bytes)
+        await file.sync()
+        await rename(draft, this.#path)
+        await syncFolder(dirname(this.#path))
+        return await open(this.#path, 'a', 0o600)
+      } finally {
+        await file.close()
+      }
+    })
+    await this.#file.close()
+    this.#file = file
+    this.#size = bytes.length
   }
 }
 

@@ -25,6 +25,7 @@ export class ExperienceStore<Data = unknown> {
   readonly #index: TextIndex
   readonly #experiences = new Map<string, Experience<Data>>()
   #records = 0
+  #isTidying = false
 
   private constructor(log: ExperienceLog, embedding: Embedding, found: { cut: number; damaged: number }) {
     this.#log = log
@@ -85,8 +86,7 @@ export class ExperienceStore<Data = unknown> {
   }
 
   async #append(record: LogRecord): Promise<void> {
-    await this.#log.append([record])
-    this.#apply(record)
+    await this.#log.append([record], () => this.#apply(record))
     await this.#tidy()
   }
 
@@ -106,8 +106,14 @@ export class ExperienceStore<Data = unknown> {
   }
 
   async #tidy(): Promise<void> {
-    if (this.bytes < leastRewritten || this.#records < 2 * this.size) return
-    this.#records = this.size
-    await this.#log.rewrite(this.all().map((put) => ({ put })))
+    if (this.#isTidying || this.bytes < leastRewritten || this.#records < 2 * this.size) return
+    this.#isTidying = true
+    const current = () => {
+      this.#records = this.size
+      return this.all().map((put) => ({ put }))
+    }
+    // What was asked for is on the disk already. It is tried again when as much has been added as is there.
+    await this.#log.rewrite(current).catch(() => {})
+    this.#isTidying = false
   }
 }
