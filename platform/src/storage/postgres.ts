@@ -245,7 +245,7 @@ function serverSettings(major: number): Record<string, string | number> {
     unix_socket_directories: '.',
     unix_socket_permissions: '0700',
     fsync: 'on',
-    max_connections: 30,
+    max_connections: 50,
     shared_buffers: '16MB',
     work_mem: '2MB',
     maintenance_work_mem: '16MB',
