@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { syncFolder } from './sync-folder.ts'
 
 /**
  * Writes a file so that a reader, or a crash at any moment, finds the old content or the new one and never a part.
@@ -21,15 +22,5 @@ export async function atomicWrite(path: string, content: string | Uint8Array, mo
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
-  }
-}
-
-/** A rename lasts over a power cut only once the folder itself is on the disk. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { step } from '../../lib/step.ts'
+import { syncFolder } from '../../lib/sync-folder.ts'
 import type { Contents } from '../contents.ts'
 
 /** Content as files below `folder`, spread over folders so that none gets too full. */
@@ -38,16 +39,6 @@ async function inNewFolder(path: string): Promise<FileHandle> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await syncFolder(dirname(folder))
   return open(path, 'wx', 0o600)
-}
-
-/** A name lasts over a power cut only once the folder that it stands in is on the disk. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 async function streamOf(file: FileHandle, offset: number, length: number): Promise<Readable> {

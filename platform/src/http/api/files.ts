@@ -7,19 +7,11 @@ import { plainText } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { byteRange } from '../byte-range.ts'
 import { clientGone } from '../client-gone.ts'
+import { path, user } from '../file-parameters.ts'
 import { rawBody } from '../raw-body.ts'
 import { streamEvents } from '../sse.ts'
 import { bytes, event, eventStream, failureEvent, json, Nothing, named, problems, SandboxParams } from './schema.ts'
 
-const path = Type.String({
-  minLength: 1,
-  maxLength: 4096,
-  ...plainText,
-  description: "Absolute, or relative to the user's home.",
-})
-const user = Type.Optional(
-  Type.String({ minLength: 1, maxLength: 64, ...plainText, description: 'Who acts; default `user`.' }),
-)
 const mode = Type.String({ pattern: '^0?[0-7]{3,4}$', description: 'Permissions in octal, such as 0644.' })
 
 const FileView = Type.Object(

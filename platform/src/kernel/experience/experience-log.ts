@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { step } from '../../lib/step.ts'
+import { syncFolder } from '../../lib/sync-folder.ts'
 import { decodeLog, encodeRecord, type LogRecord } from './record-format.ts'
 
 interface Opened {
@@ -151,13 +152,4 @@ export class ExperienceLog {
 
 function draftOf(path: string): string {
   return `${path}.tmp`
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }

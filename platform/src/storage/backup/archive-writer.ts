@@ -3,6 +3,7 @@ import { type FileHandle, link, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { step } from '../../lib/step.ts'
+import { syncFolder } from '../../lib/sync-folder.ts'
 import { blockSize, encodeHeader } from '../../lib/tar-header.ts'
 import type { Part } from './manifest.ts'
 
@@ -79,8 +80,7 @@ export class ArchiveWriter {
         throw error.code === 'EEXIST' ? taken(this.#path) : error
       })
       await rm(this.#draft)
-      const folder = await open(dirname(this.#path), 'r')
-      await folder.sync().finally(() => folder.close())
+      await syncFolder(dirname(this.#path))
     })
     return length
   }

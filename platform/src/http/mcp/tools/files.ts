@@ -1,22 +1,13 @@
 import { isUtf8 } from 'node:buffer'
 import { Type } from 'typebox'
 import { WarrenError } from '../../../errors.ts'
-import { plainText } from '../../../sandboxes/sandbox.ts'
+import { path, user } from '../../file-parameters.ts'
 import { SandboxId, strict, type Tool, tool } from '../tool.ts'
 
 /** How much of a file one call reads when it does not say, and at most. */
 const readBytes = { usual: 64 * 1024, most: 512 * 1024 }
 const mostEntries = 1000
 
-const path = Type.String({
-  minLength: 1,
-  maxLength: 4096,
-  ...plainText,
-  description: "Absolute, or relative to the user's home.",
-})
-const user = Type.Optional(
-  Type.String({ minLength: 1, maxLength: 64, ...plainText, description: 'Who acts; default `user`.' }),
-)
 const encoding = Type.Enum(['utf-8', 'base64'])
 
 const read = tool({
