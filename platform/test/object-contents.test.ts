@@ -34,6 +34,21 @@ test('s3: an upload in parts that broke off or that a crash cut off is given up,
   assert.deepEqual(s3.givenUp.slice(-2), [upload, 'one-that-a-crash-left'])
 })
 
+test('s3: parts that were not put together are a failure, though the status says otherwise', async () => {
+  async function* large() {
+    yield randomBytes(9 * 1024 * 1024)
+  }
+  s3.fails.putTogether = true
+  await assert.rejects(
+    kept.write('occcccc', large(), async () => {}),
+    { code: 'unavailable' },
+  )
+  s3.fails.putTogether = false
+  assert.equal(await kept.read('occcccc', { offset: 0, length: 1 }), undefined)
+  await kept.write('occcccc', large(), async () => {})
+  await kept.remove('occcccc')
+})
+
 test('s3: a wrong key and a service that is not there are `unavailable`, without the key in the message', async () => {
   for (const settings of [
     { ...s3.settings, secretKey: 'wrong-and-secret' },

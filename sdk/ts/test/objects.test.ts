@@ -37,3 +37,9 @@ test('an object is put, looked at, got whole and in part, listed, signed and del
   await objects.delete('papers', 'c')
   await buckets.delete('papers')
 })
+
+test('a name that `fetch` would take for a step to another address is refused before anything is sent', async () => {
+  for (const key of ['..', '../../../keys', 'a/../b', './a'])
+    await assert.rejects(warren.objects.put('papers', key, 'x'), { code: 'invalid_request', status: undefined }, key)
+  await assert.rejects(warren.buckets.delete('..'), { code: 'invalid_request', status: undefined })
+})

@@ -85,3 +85,10 @@ test('what cannot be read is a SyntaxError', () => {
   for (const hex of ['08', '12ff', '1205aa', '0a00', '12', 'ffffffffffffffffffffff', '1202fffe', '0f', '5007ff'])
     assert.throws(() => fromBinary(Outer, Buffer.from(hex, 'hex')), SyntaxError, hex)
 })
+
+test('a few bytes are not taken for any number of fields', () => {
+  const nested = message({ inner: repeated(11, Inner) })
+  const empty = Buffer.alloc(2 * 1024 * 1024, Buffer.from('5a00', 'hex'))
+  assert.throws(() => fromBinary(nested, empty), /at most 20000 fields/)
+  assert.equal(fromBinary(nested, empty.subarray(0, 2 * 20_000)).inner.length, 20_000)
+})

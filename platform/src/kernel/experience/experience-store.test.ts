@@ -113,6 +113,21 @@ test('records come back as they were, whatever is in them', () => {
   }
 })
 
+test('what is forgotten at the same time, while the log is written anew, does not come back', async () => {
+  const store = await open('together')
+  const text = 'x'.repeat(2000)
+  await Promise.all(Array.from({ length: 200 }, (_, n) => store.put({ id: `${n}`, at: n, text, data: { n } })))
+  const before = store.bytes
+  const added = Array.from({ length: 20 }, (_, n) => store.put({ id: `new ${n}`, at: n, text: 'new', data: { n } }))
+  await Promise.all([...Array.from({ length: 200 }, (_, n) => store.remove(`${n}`, n)), ...added])
+  await store.put({ id: 'last', at: 0, text: 'last', data: { n: 0 } })
+  assert.ok(store.bytes < before, 'it was written anew')
+  await store.close()
+  const again = await open('together')
+  assert.deepEqual([again.size, again.found], [21, { cut: 0, damaged: 0 }])
+  await again.close()
+})
+
 test('a store does what a map would, over changes, crashes and being opened again', async () => {
   const path = join(folder, 'random')
   const random = randomNumbers(11)
