@@ -46,6 +46,8 @@ export interface Config {
   redisUrl: string | undefined
   /** Where events are published, and nodes wake each other. */
   natsUrl: string | undefined
+  /** Where traces are sent, and what goes along. */
+  otlp: { endpoint: string | undefined; headers: Record<string, string> }
   /** Requests a minute; 0 is no limit. */
   rates: {
     keyPerMinute: number
@@ -159,6 +161,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     },
     redisUrl: read(settings.redisUrl),
     natsUrl: read(settings.natsUrl),
+    otlp: { endpoint: read(settings.otlpEndpoint), headers: read(settings.otlpHeaders) ?? {} },
     rates: {
       keyPerMinute: read(settings.keyPerMinute),
       organisationPerMinute: read(settings.organisationPerMinute),

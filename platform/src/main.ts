@@ -39,8 +39,10 @@ import { refuseUnfinishedRestore } from './storage/backup/unfinished.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { holdDatabase } from './storage/hold-database.ts'
 import { startRetention } from './storage/retention.ts'
-import { createLogger } from './telemetry/logger.ts'
+import { createLogger, type Logger } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import type { OtlpExporter } from './telemetry/otlp-exporter.ts'
+import { takeSpans } from './telemetry/spans.ts'
 import { imagePuller } from './templates/registry/image-puller.ts'
 import { Templates } from './templates/templates.ts'
 import { createVolumes } from './volumes/volumes.ts'
@@ -72,6 +74,7 @@ try {
 async function start(): Promise<void> {
   const config = readConfig()
   const logger = createLogger(config.logLevel)
+  const traces = await exportTraces(config, logger)
   await step('home.make', config.home, () => mkdir(config.home, { recursive: true, mode: 0o700 }))
   await refuseUnfinishedRestore(config.home)
   const key = await adminKey(config.home)
@@ -197,7 +200,11 @@ async function start(): Promise<void> {
   const webhooks = createWebhooks({ db, bus, seed, open: config.webhooks.open, now, logger })
   opened.defer(() => webhooks.close())
   webhooks.start()
-  const metrics = new Metrics(db, { busiest: sandboxes.busiest, poolReady: () => engine.poolReady })
+  const metrics = new Metrics(db, {
+    busiest: sandboxes.busiest,
+    poolReady: () => engine.poolReady,
+    spansDropped: () => traces?.dropped ?? 0,
+  })
   await metrics.start()
   const forgetTold = (before: Date, most: number) => forgetEvents(db, before, most)
   const agentRuns = createAgentRuns({
@@ -267,6 +274,17 @@ async function start(): Promise<void> {
     trust: tls?.trust,
     print: (line) => process.stdout.write(`${line}\n`),
   })
+}
+
+/** Undefined where nobody collects them: then nothing of it is loaded. */
+async function exportTraces({ otlp }: Config, logger: Logger): Promise<OtlpExporter | undefined> {
+  const { endpoint, headers } = otlp
+  if (endpoint === undefined) return undefined
+  const { OtlpExporter } = await import('./telemetry/otlp-exporter.ts')
+  const exporter = new OtlpExporter({ endpoint, headers, service: 'warren', logger })
+  opened.defer(() => exporter.close())
+  opened.defer(takeSpans((span) => exporter.add(span)))
+  return exporter
 }
 
 async function tlsCredentials({ home, domain, tls }: Config): Promise<TlsCredentials | undefined> {

@@ -10,6 +10,21 @@ export const eventSettings = {
       'NATS with JetStream to which events are published and by which nodes wake each other, as nats://user:password@host:port; several with commas between. Default: none, PostgreSQL does it.',
     parse: natsUrl,
   }),
+  otlpEndpoint: setting<string | undefined>({
+    name: 'otlp.endpoint',
+    env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    default: undefined,
+    meaning:
+      'Address of a collector of OpenTelemetry, such as http://127.0.0.1:4318, to which traces are sent by OTLP over HTTP in JSON. Default: none.',
+    parse: collector,
+  }),
+  otlpHeaders: setting<Record<string, string> | undefined>({
+    name: 'otlp.headers',
+    env: 'OTEL_EXPORTER_OTLP_HEADERS',
+    default: undefined,
+    meaning: 'What is sent along to it, as name=value with commas between.',
+    parse: headers,
+  }),
   webhookOpen: setting<string[]>({
     name: 'webhooks.open',
     env: 'WARREN_WEBHOOK_OPEN',
@@ -31,4 +46,19 @@ function natsUrl(text: string): string {
   const isServer = (one: string) => URL.canParse(one) && ['nats:', 'tls:'].includes(new URL(one).protocol)
   if (text.split(',').every(isServer)) return text
   throw new RangeError('addresses such as nats://host:4222 or tls://host:4222, with commas between')
+}
+
+function collector(text: string): string {
+  if (URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)) return text.replace(/\/+$/, '')
+  throw new RangeError('an address such as http://127.0.0.1:4318')
+}
+
+/** As OpenTelemetry has it: values are encoded as in addresses. */
+function headers(text: string): Record<string, string> {
+  const pairs = text.split(',').map((pair) => /^\s*([\w.-]+)\s*=\s*(.*?)\s*$/.exec(pair))
+  try {
+    return Object.fromEntries(pairs.map((pair) => [pair![1]!, decodeURIComponent(pair![2]!)]))
+  } catch {
+    throw new RangeError('name=value, with commas between')
+  }
 }

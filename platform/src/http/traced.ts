@@ -1,12 +1,41 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { continueTrace, headerOf, inTrace } from '../telemetry/trace-context.ts'
+import { begin, takesSpans } from '../telemetry/spans.ts'
+import {
+  continueTrace,
+  headerOf,
+  inTrace,
+  isRecorded,
+  newTrace,
+  type TraceContext,
+} from '../telemetry/trace-context.ts'
+import { withoutKeys } from './keys-in-addresses.ts'
 
-/** Handles a request within the trace that its header `traceparent` names, and answers our part of it as `traceresponse`. */
+/**
+ * Handles a request within the trace that its header `traceparent` names, or, where spans are exported, within one of its own;
+ * answers our part of it as `traceresponse`.
+ */
 export function traced(request: IncomingMessage, response: ServerResponse, handle: () => void): void {
   const { traceparent } = request.headers
-  const context = continueTrace(typeof traceparent === 'string' ? traceparent : undefined)
-  if (context) {
-    response.setHeader('traceresponse', headerOf(context))
-    inTrace(context, handle)
-  } else handle()
+  const given = continueTrace(typeof traceparent === 'string' ? traceparent : undefined)
+  const context = given ?? (takesSpans() ? newTrace() : undefined)
+  if (!context) return void handle()
+  response.setHeader('traceresponse', headerOf(context))
+  if (takesSpans() && isRecorded(context)) tellWhenAnswered(context, request, response)
+  inTrace(context, handle)
+}
+
+function tellWhenAnswered(context: TraceContext, request: IncomingMessage, response: ServerResponse): void {
+  const { method = '', url = '' } = request
+  const path = withoutKeys(url).split('?')[0]!.slice(0, 300)
+  const attributes = { 'http.request.method': method, 'url.path': path }
+  const end = begin(context, { name: method, kind: 'server', attributes })
+  response.once('close', () => {
+    const { statusCode, writableFinished } = response
+    const failure = !writableFinished ? 'the client went away' : statusCode >= 500 ? `status ${statusCode}` : undefined
+    const requestId = String(response.getHeader('x-request-id') ?? '')
+    end({
+      attributes: { 'http.response.status_code': statusCode, ...(requestId && { 'warren.request_id': requestId }) },
+      failure,
+    })
+  })
 }

@@ -7,6 +7,7 @@ export interface Present {
   /** The busiest running sandboxes, at most so many. */
   busiest(most: number): { id: string; cpuPercent: number; memoryBytes: number }[]
   poolReady(): number
+  spansDropped(): number
 }
 
 /** As many sandboxes and templates have a series of their own: a tenant must not fill the memory of whoever collects. */
@@ -69,6 +70,9 @@ export class Metrics {
     this.#gauge('sandbox_memory_usage_bytes', 'Memory in use, of the busiest.', ['sandbox_id'], (gauge) => {
       for (const { id, memoryBytes } of present.busiest(mostSandboxes)) gauge.set({ sandbox_id: id }, memoryBytes)
     })
+    this.#gauge('trace_spans_dropped', 'Spans that were not exported since the start.', [], (gauge) =>
+      gauge.set(this.#present.spansDropped()),
+    )
     this.#gauge('sandbox_pool_ready', 'Sandboxes that wait in the warm pool.', [], (gauge) =>
       gauge.set(this.#present.poolReady()),
     )

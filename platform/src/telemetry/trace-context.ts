@@ -7,11 +7,13 @@ export interface TraceContext {
   traceId: string
   /** 16 hexadecimal digits, of our part. */
   spanId: string
+  /** Of which it is a part; none where the trace began here. */
+  parentId?: string | undefined
   /** 2 hexadecimal digits; the last bit says whether it is recorded. */
   flags: string
 }
 
-const current = new AsyncLocalStorage<TraceContext>()
+const current = new AsyncLocalStorage<TraceContext | undefined>()
 
 /** The context that continues `traceparent`; undefined without one, or where it is not of that form. */
 export function continueTrace(traceparent: string | undefined): TraceContext | undefined {
@@ -20,7 +22,21 @@ export function continueTrace(traceparent: string | undefined): TraceContext | u
   // Of a later version the first four parts mean the same, and more may follow; ff is no version.
   if (!traceId || !flags || version === 'ff' || (version === '00' && more)) return undefined
   if (/^0+$/.test(traceId) || /^0+$/.test(parentId!)) return undefined
-  return { traceId, spanId: randomBytes(8).toString('hex'), flags }
+  return { traceId, spanId: newSpanId(), parentId, flags }
+}
+
+/** A trace that begins here, and is recorded. */
+export function newTrace(): TraceContext {
+  return { traceId: randomBytes(16).toString('hex'), spanId: newSpanId(), flags: '01' }
+}
+
+/** A part of that part. */
+export function childOf({ traceId, spanId, flags }: TraceContext): TraceContext {
+  return { traceId, spanId: newSpanId(), parentId: spanId, flags }
+}
+
+export function isRecorded({ flags }: TraceContext): boolean {
+  return (Number.parseInt(flags, 16) & 1) === 1
 }
 
 /** As a header. */
@@ -36,4 +52,11 @@ export function inTrace<T>(context: TraceContext, work: () => T): T {
 /** The context in which the caller runs. */
 export function currentTrace(): TraceContext | undefined {
   return current.getStore()
+}
+
+/** Where the context is kept, for a channel that enters one of its own. */
+export const traceStore = current
+
+function newSpanId(): string {
+  return randomBytes(8).toString('hex')
 }

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { WarrenError } from '../../errors.ts'
+import { beginPart } from '../../telemetry/spans.ts'
 import { encodeFields, encodeFrame, Fields, type FieldValue, type Frame, FrameReader, kind } from './frames.ts'
 import { guestError } from './guest-error.ts'
 
@@ -50,7 +51,12 @@ export class GuestConnection {
     signal?.throwIfAborted()
     const { standsStill } = agent
     if (standsStill !== undefined) await orAborted(standsStill, signal)
-    const socket = await connect(agent.socketPath)
+    const ended = beginPart(() => ({ name: `guest.${nameOf(requestKind)}`, kind: 'client', attributes: {} }))
+    const socket = await connect(agent.socketPath).catch((error: Error) => {
+      ended?.({ failure: error.message })
+      throw error
+    })
+    if (ended) socket.once('close', () => ended())
     const connection = new GuestConnection(socket)
     if (signal) {
       const abort = () => socket.destroy()
@@ -202,6 +208,10 @@ function orAborted(settled: Promise<void>, signal: AbortSignal | undefined): Pro
       resolve()
     })
   })
+}
+
+function nameOf(requestKind: number): string {
+  return Object.entries(kind).find(([, number]) => number === requestKind)?.[0] ?? 'unknown'
 }
 
 function connect(path: string): Promise<net.Socket> {

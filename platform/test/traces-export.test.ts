@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, test } from 'node:test'
+import { type Answer, startPlatform, until } from './platform.ts'
+
+interface Received {
+  traceId: string
+  spanId: string
+  parentSpanId?: string
+  name: string
+  kind: number
+  attributes: Record<string, string>
+  failed: boolean
+}
+
+const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+const parent = '00f067aa0ba902b7'
+const received: Received[] = []
+const refused: string[] = []
+let answers = 200
+
+/** Takes nothing but what opentelemetry-proto allows in its JSON form. */
+function take({ resourceSpans }: Answer): void {
+  for (const { resource, scopeSpans } of resourceSpans) {
+    assert.deepEqual(resource.attributes, [{ key: 'service.name', value: { stringValue: 'warren' } }])
+    for (const { spans } of scopeSpans)
+      for (const span of spans) {
+        const { traceId, spanId, parentSpanId, name, kind, startTimeUnixNano, endTimeUnixNano, status } = span
+        assert.match(traceId, /^[0-9a-f]{32}$/)
+        assert.match(spanId, /^[0-9a-f]{16}$/)
+        if (parentSpanId !== undefined) assert.match(parentSpanId, /^[0-9a-f]{16}$/)
+        assert.ok(name.length > 0 && [1, 2, 3].includes(kind))
+        assert.ok(BigInt(startTimeUnixNano) <= BigInt(endTimeUnixNano))
+        assert.ok(Math.abs(Number(BigInt(startTimeUnixNano) / 1_000_000n) - Date.now()) < 60_000)
+        assert.ok(status.code === undefined || status.code === 2)
+        const attributes = Object.fromEntries(
+          span.attributes.map(({ key, value }: Answer) => [key, value.stringValue ?? value.intValue]),
+        )
+        received.push({ ...{ traceId, spanId, parentSpanId, name, kind }, attributes, failed: status.code === 2 })
+      }
+  }
+}
+
+const collector = http.createServer(async (request, response) => {
+  let text = ''
+  for await (const piece of request) text += piece
+  const { method, url, headers } = request
+  try {
+    assert.deepEqual([method, url, headers['content-type']], ['POST', '/v1/traces', 'application/json'])
+    assert.equal(headers['x-tenant'], 'a b')
+    if (answers === 200) take(JSON.parse(text))
+  } catch (error) {
+    refused.push(String(error))
+  }
+  response.writeHead(answers, { 'content-type': 'application/json' }).end('{}')
+})
+await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve))
+after(() => collector.close())
+
+const platform = await startPlatform({
+  WARREN_POOL_SIZE: '0',
+  OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}/`,
+  OTEL_EXPORTER_OTLP_HEADERS: 'X-Tenant=a%20b',
+})
+const traced = (flags: string) => ({ headers: { traceparent: `00-${traceId}-${parent}-${flags}` } })
+
+test('a request is a span of the trace that it names, with the steps it causes and what the guest is asked', async () => {
+  const made = await platform.call('POST', '/v1/sandboxes', {}, traced('01'))
+  const { id } = await made.json()
+  assert.equal(made.status, 201)
+  await platform.call('POST', `/v1/sandboxes/${id}/execute`, { command: 'true' }, traced('01'))
+  const requests = await until('both requests are told', () => {
+    const found = received.filter((span) => span.traceId === traceId && span.kind === 2)
+    return found.length >= 2 && found
+  })
+  const [create, execute] = requests as [Received, Received]
+  for (const span of [create, execute]) assert.equal(span.parentSpanId, parent)
+  assert.equal(create.attributes['http.response.status_code'], '201')
+  assert.equal(execute.attributes['url.path'], `/v1/sandboxes/${id}/execute`)
+  const below = (span: Received): Received[] =>
+    received.filter(({ parentSpanId }) => parentSpanId === span.spanId).flatMap((part) => [part, ...below(part)])
+  await until('the steps are told', () => below(create).some(({ name }) => name === 'keeper.launch'))
+  assert.ok(
+    below(create).some(({ name, attributes }) => name === 'sandbox.reserve' && attributes['warren.subject'] === id),
+  )
+  await until('the program is told', () => below(execute).some(({ name, kind }) => name === 'guest.exec' && kind === 3))
+  assert.deepEqual(refused, [])
+})
+
+test('one that says it is not recorded is not; one that names no trace has its own; keys are not told', async () => {
+  const before = received.length
+  await platform.call('GET', '/v1/sandboxes', undefined, traced('00'))
+  const own = await platform.call('GET', `/v1/sandboxes?key=${platform.key}`)
+  assert.equal(own.status, 400)
+  const [, ownTrace] = /^00-([0-9a-f]{32})-/.exec(own.headers.get('traceresponse') ?? '') ?? []
+  await until('its span', () => received.slice(before).some((span) => span.traceId === ownTrace))
+  assert.ok(received.slice(before).every((span) => span.traceId !== traceId))
+  assert.ok(!JSON.stringify(received).includes(platform.key))
+})
+
+test('a collector that refuses holds up nobody: what it did not take is counted', async () => {
+  answers = 503
+  assert.equal((await platform.call('GET', '/v1/sandboxes')).status, 200)
+  await until('it is counted', async () =>
+    /^trace_spans_dropped [1-9]/m.test(await (await platform.call('GET', '/metrics')).text()),
+  )
+})
