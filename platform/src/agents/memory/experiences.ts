@@ -29,11 +29,23 @@ const mostAnswerChars = 400
 const mostToldChars = 3000
 /** Organisations whose experiences are in memory. */
 const mostOpen = 32
+/** Of one organisation; then the oldest is forgotten for the next one. */
+const mostKept = 10_000
+
+type Store = ExperienceStore<RunExperience>
+
+interface Opened {
+  store: Promise<Store>
+  /** How many work with it: it is not closed meanwhile. */
+  users: number
+}
 
 /** The experiences of organisations: a log for each. Runs become experiences, and tell those that have a like task. */
 export class Experiences {
   readonly #folder: string
-  readonly #open = new Map<string, Promise<ExperienceStore<RunExperience>>>()
+  readonly #open = new Map<string, Opened>()
+  /** Those that are being closed: a file has one writer. */
+  readonly #closing = new Map<string, Promise<void>>()
 
   constructor(home: string) {
     this.#folder = join(home, 'experiences')
@@ -44,9 +56,7 @@ export class Experiences {
     const state = stateOf(entries)
     const task = state && (state.started.input || firstMessage(entries))
     if (!state?.end || !task || state.end.reason === 'cancelled') return
-    const store = await this.#of(accountId)
     const at = entries.at(-1)!.at
-    if (store.get(id)?.at === at) return
     const tools: Record<string, number> = {}
     for (const entry of entries)
       if (entry.type === 'tool.ended') tools[entry.data.tool] = (tools[entry.data.tool] ?? 0) + 1
@@ -59,17 +69,20 @@ export class Experiences {
       steps: state.steps,
       usage: state.usage,
     }
-    await store.put({ id, at, text: task.slice(0, mostTaskChars), data })
+    await this.#with(accountId, async (store) => {
+      if (store.get(id)?.at === at) return
+      await store.put({ id, at, text: task.slice(0, mostTaskChars), data })
+      if (store.size > mostKept) await store.remove(store.oldest!.id, at)
+    })
   }
 
   /** What runs of this agent with a like task have come to, in words for whoever plans the next one; undefined where there was none. */
   async lessons(accountId: string, agent: string, task: string): Promise<string | undefined> {
     if (!task) return undefined
-    const store = await this.#of(accountId)
-    const found = store
-      .search(task.slice(0, mostTaskChars), 2 * mostShown, ({ data }) => data.agent === agent)
-      .filter(({ score }) => score >= leastAlike)
-      .slice(0, mostShown)
+    const alike = await this.#with(accountId, (store) =>
+      store.search(task.slice(0, mostTaskChars), 2 * mostShown, ({ data }) => data.agent === agent),
+    )
+    const found = alike.filter(({ score }) => score >= leastAlike).slice(0, mostShown)
     if (found.length === 0) return undefined
     const told = found.map(({ experience: { text, data } }) =>
       [
@@ -90,40 +103,53 @@ export class Experiences {
     accountId: string,
     { like, agent, limit }: { like?: string; agent?: string; limit: number },
   ): Promise<{ experience: Experience<RunExperience>; score?: number }[]> {
-    const store = await this.#of(accountId)
     const accepts = ({ data }: Experience<RunExperience>) => agent === undefined || data.agent === agent
-    if (like !== undefined) return store.search(like, limit, accepts)
-    const newest = store.all().filter(accepts).reverse().slice(0, limit)
-    return newest.map((experience) => ({ experience }))
+    return this.#with(accountId, (store) => {
+      if (like !== undefined) return store.search(like, limit, accepts)
+      const newest = store.all().filter(accepts).reverse().slice(0, limit)
+      return newest.map((experience) => ({ experience }))
+    })
   }
 
   /** False when there is none of that run. */
-  async forget(accountId: string, runId: string, at: number): Promise<boolean> {
-    return await (await this.#of(accountId)).remove(runId, at)
+  forget(accountId: string, runId: string, at: number): Promise<boolean> {
+    return this.#with(accountId, (store) => store.remove(runId, at))
   }
 
   async close(): Promise<void> {
-    const stores = await Promise.allSettled(this.#open.values())
-    this.#open.clear()
-    for (const store of stores) if (store.status === 'fulfilled') await store.value.close()
+    for (const accountId of this.#open.keys()) this.#putAway(accountId)
+    await Promise.all(this.#closing.values())
   }
 
-  #of(accountId: string): Promise<ExperienceStore<RunExperience>> {
-    const known = this.#open.get(accountId)
+  async #with<T>(accountId: string, work: (store: Store) => T | Promise<T>): Promise<T> {
+    const opened = this.#open.get(accountId) ?? { store: this.#load(accountId), users: 0 }
+    // The one that was used last is the last.
     this.#open.delete(accountId)
-    const opened = known ?? this.#load(accountId)
     this.#open.set(accountId, opened)
-    // A failure is not remembered.
-    opened.catch(() => this.#open.delete(accountId))
-    return opened
+    opened.users++
+    try {
+      return await work(await opened.store)
+    } finally {
+      opened.users--
+      // A failure is not remembered.
+      opened.store.catch(() => this.#open.get(accountId) === opened && this.#open.delete(accountId))
+      const unused = [...this.#open].find(([, { users }]) => users === 0)
+      if (unused && this.#open.size > mostOpen) this.#putAway(unused[0])
+    }
   }
 
-  async #load(accountId: string): Promise<ExperienceStore<RunExperience>> {
-    const [oldest] = this.#open.size >= mostOpen ? this.#open : []
-    if (oldest) {
-      this.#open.delete(oldest[0])
-      await (await oldest[1]).close()
-    }
+  #putAway(accountId: string): void {
+    const { store } = this.#open.get(accountId)!
+    this.#open.delete(accountId)
+    const closed = store
+      .then((one) => one.close())
+      .catch(() => {})
+      .finally(() => this.#closing.delete(accountId))
+    this.#closing.set(accountId, closed)
+  }
+
+  async #load(accountId: string): Promise<Store> {
+    await this.#closing.get(accountId)
     await step('experience.folder', this.#folder, () => mkdir(this.#folder, { recursive: true, mode: 0o700 }))
     return await ExperienceStore.open(join(this.#folder, `${encodeURIComponent(accountId)}.log`), lexicalEmbedding)
   }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Embedding } from './embed-text.ts'
 import { ExperienceLog } from './experience-log.ts'
 import type { Experience, LogRecord } from './record-format.ts'
@@ -5,6 +6,8 @@ import { TextIndex } from './text-index.ts'
 
 /** The log is written anew when more than half of it is of no use any more, from this size on. */
 const leastRewritten = 64 * 1024
+/** Indexed without letting others do something. */
+const appliedAtOnce = 64
 
 export interface Remembered<Data> {
   experience: Experience<Data>
@@ -37,7 +40,11 @@ export class ExperienceStore<Data = unknown> {
   static async open<Data>(path: string, embedding: Embedding): Promise<ExperienceStore<Data>> {
     const { log, records, cut, damaged } = await ExperienceLog.open(path)
     const store = new ExperienceStore<Data>(log, embedding, { cut, damaged })
-    for (const record of records) store.#apply(record)
+    for (const [index, record] of records.entries()) {
+      store.#apply(record)
+      // Each takes a moment, and there may be thousands.
+      if (index % appliedAtOnce === appliedAtOnce - 1) await nextTurn()
+    }
     await store.#tidy()
     return store
   }
@@ -52,6 +59,10 @@ export class ExperienceStore<Data = unknown> {
 
   get(id: string): Experience<Data> | undefined {
     return this.#experiences.get(id)
+  }
+
+  get oldest(): Experience<Data> | undefined {
+    return this.#experiences.values().next().value
   }
 
   /** Newest last. */
