@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { test } from 'node:test'
+import { Ajv } from 'ajv'
 import { type Answer, type Reply, startPlatform } from './platform.ts'
 
 const platform = await startPlatform({ WARREN_POOL_SIZE: '0', WARREN_CORS_ORIGINS: 'https://app.example.com' })
@@ -51,6 +52,26 @@ test('every reference of the OpenAPI document leads somewhere, and every operati
   const names = operations.map(({ operationId }) => operationId)
   assert.deepEqual([...new Set(names)], names)
 })
+
+test('every schema of the OpenAPI document is one: the platform does not look at its own when it starts', async () => {
+  const document = await (await platform.fetch('/openapi.json')).json()
+  const checker = new Ajv({ strict: false, logger: false })
+  const schemas = schemasOf(document)
+  assert.ok(schemas.length > 1000)
+  for (const schema of schemas)
+    assert.ok(checker.validateSchema(schema), `${JSON.stringify(schema)}: ${checker.errorsText()}`)
+  assert.equal(checker.validateSchema({ type: 'strin' }), false)
+})
+
+/** Those of components, parameters, bodies and answers. */
+function schemasOf(document: Answer): object[] {
+  const found: object[] = Object.values(document.components.schemas)
+  JSON.stringify(document.paths, (key, value) => {
+    if (key === 'schema') found.push(value)
+    return value
+  })
+  return found
+}
 
 test('a query field that is not known is refused, and the refusal names those that are', async () => {
   const { status, message } = await refusal(platform.call('GET', '/v1/sandboxes?label=blue'))
