@@ -260,16 +260,12 @@ export class Engine {
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
     const { store } = this.#deps
     if (request.cold || !fitsPool(this.#deps, request, driver)) return undefined
-    const instance = await this.#pool.claim(driver.name)
-    if (!instance) return undefined
-    try {
-      await store.markClaimed(instance.id, { owner: request.owner, limits: request.limits })
-      if (!sameLimits(request.limits, instance.limits)) await instance.setLimits(request.limits)
-    } catch (error) {
-      await this.#clear(instance)
-      throw error
-    }
-    this.#watch(instance)
+    const { owner, limits } = request
+    const instance = await this.#pool.claim(driver.name, async (member) => {
+      await store.markClaimed(member.id, { owner, limits })
+      if (!sameLimits(limits, member.limits)) await member.setLimits(limits)
+    })
+    if (instance) this.#watch(instance)
     return instance
   }
 

@@ -36,16 +36,30 @@ export class WarmPool {
     return this.#ready.length
   }
 
-  /** Takes a healthy member of this driver out, or undefined at once when there is none. */
-  async claim(driver: string): Promise<Instance | undefined> {
+  /**
+   * Takes a healthy member of this driver out, or undefined at once when there is none. `mark` records whose it is, while
+   * it is asked for a sign of life: each takes about as long. What `mark` rejects with is thrown, and the member is removed.
+   */
+  async claim(driver: string, mark: (member: Instance) => Promise<void>): Promise<Instance | undefined> {
     for (;;) {
       const place = this.#ready.findIndex((member) => member.driver.name === driver)
       const instance = this.#ready.splice(place, place < 0 ? 0 : 1)[0]
       this.#fillSoon()
       if (!instance) return undefined
-      if (instance.alive && (await instance.answers(pingDeadlineMs))) return instance
+      if (instance.alive && (await this.#isMarked(instance, mark))) return instance
       void this.#deps.discard(instance).catch(this.#deps.onFailure)
     }
+  }
+
+  async #isMarked(instance: Instance, mark: (member: Instance) => Promise<void>): Promise<boolean> {
+    const answers = instance.answers(pingDeadlineMs)
+    try {
+      await mark(instance)
+    } catch (error) {
+      await this.#deps.discard(instance)
+      throw error
+    }
+    return answers
   }
 
   /** Takes in a member that an earlier process had made ready. */
