@@ -73,9 +73,8 @@ async function measure(
   const skipped: string[] = []
   const series: Series[] = []
 
-  // The pool fills after the start: what comes first must not be measured against that.
   tell('settling')
-  await sleep(quick ? 2000 : 5000)
+  await settle(client, quick)
   const idle = platform.own && platformMemory(platform.own)
 
   tell('references')
@@ -112,7 +111,7 @@ async function measure(
 
   tell('burst')
   series.push(await burst(platform, { callers: quick ? 20 : 100, input }))
-  await sleep(2000)
+  await settle(client, quick)
   tell('sustained')
   const stream = await sustained(platform, { callers: 12, seconds: quick ? 3 : 15, input })
   series.push(stream.series)
@@ -141,6 +140,18 @@ async function measure(
     ...(weighed && { density: weighed }),
     skipped,
   }
+}
+
+/** The pool fills after the start, and again after a burst: what comes next must not be measured against that. */
+async function settle(client: Client, quick: boolean): Promise<void> {
+  let before: number | undefined
+  for (let seconds = 0; seconds < 60; seconds++) {
+    await sleep(1000)
+    const ready = await client.poolReady()
+    if (ready === undefined || ready === before) break
+    before = ready
+  }
+  await sleep(quick ? 1000 : 3000)
 }
 
 /** The first is thrown away: it prepares what all sandboxes with such limits share. */

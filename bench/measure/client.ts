@@ -104,6 +104,13 @@ export class Client {
     return (await this.#json<{ sandboxes: { id: string }[] }>('GET', '/v1/sandboxes?limit=1000')).sandboxes
   }
 
+  /** How many sandboxes wait in the warm pool; undefined where the server does not tell. */
+  async poolReady(): Promise<number | undefined> {
+    const { body } = await this.#connection.request('GET', '/metrics')
+    const value = /^warren_sandbox_pool_ready (\d+)/m.exec(body.toString())?.[1]
+    return value === undefined ? undefined : Number(value)
+  }
+
   close(): void {
     this.#connection.close()
   }
