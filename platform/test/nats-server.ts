@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './free-port.ts'
 
 // Debian puts it where an ordinary user's PATH does not lead.
 const program = ['nats-server', '/usr/sbin/nats-server'].find((path) => spawnSync(path, ['--version']).status === 0)
@@ -58,13 +58,4 @@ authorization { user: "warren", password: "p@ss" }\n`,
   }
   await server.start()
   return server
-}
-
-async function freePort(): Promise<number> {
-  const taken = net.createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  const { port } = taken.address() as net.AddressInfo
-  taken.close()
-  await once(taken, 'close')
-  return port
 }

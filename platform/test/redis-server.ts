@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './free-port.ts'
 
 /** Why there is no Redis on this machine; undefined where there is one. */
 export const noRedis =
@@ -55,13 +56,4 @@ export async function startRedis(): Promise<RedisServer & AsyncDisposable> {
   }
   await server.start()
   return server
-}
-
-async function freePort(): Promise<number> {
-  const taken = net.createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  const { port } = taken.address() as net.AddressInfo
-  taken.close()
-  await once(taken, 'close')
-  return port
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
+import { inTime } from '../lib/in-time.ts'
 import { type Bucket, type BucketObject, checkKey, checkMetadata, objectTooLarge } from './bucket.ts'
 import type { BucketDeps } from './buckets.ts'
 import { type Condition, checkCondition } from './condition.ts'
@@ -73,7 +74,7 @@ async function* whole(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   const chunks = source[Symbol.asyncIterator]()
   try {
     for (;;) {
-      const { done, value } = await inTime(chunks.next())
+      const { done, value } = await inTime(chunks.next(), stallMs, stalled)
       if (done) return
       yield value
     }
@@ -84,15 +85,6 @@ async function* whole(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 }
 
 /** Who sends nothing holds what others of the organisation could have. */
-async function inTime<T>(next: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () => reject(new WarrenError('timeout', `nothing more of the object came for ${stallMs / 1000} s`)),
-    stallMs,
-  )
-  try {
-    return await Promise.race([next, late])
-  } finally {
-    clearTimeout(timer)
-  }
+function stalled(): Error {
+  return new WarrenError('timeout', `nothing more of the object came for ${stallMs / 1000} s`)
 }

@@ -1,5 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../telemetry/logger.ts'
+import { rareWarning } from '../telemetry/rare-warning.ts'
 
 /** A connection that broke is made anew after this, and then ever more rarely, milliseconds. */
 const againMs = { first: 100, most: 5_000 }
@@ -11,17 +12,18 @@ const warnEveryMs = 30_000
 /** One connection to NATS, made anew for as long as the platform runs. */
 export class NatsLink {
   readonly #url: string
-  readonly #logger: Pick<Logger, 'warn'>
+  /** Says that events wait. */
+  readonly warn: (reason: Error) => void
   readonly #listeners: ((connection: NatsConnection, signal: AbortSignal) => void)[] = []
   #connection: NatsConnection | undefined
   #isOver = false
-  #warnedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #tries = 0
 
   private constructor(url: string, logger: Pick<Logger, 'warn'>) {
     this.#url = url
-    this.#logger = logger
+    const text = 'NATS does not take events at the moment: they wait in the database'
+    this.warn = rareWarning(logger, { text, everyMs: warnEveryMs })
   }
 
   /** Also when NATS is not there yet: it is looked for until it is. */
@@ -70,12 +72,6 @@ export class NatsLink {
     this.warn(error ?? new Error('the connection ended'))
     this.#timer = setTimeout(() => void this.#connect(), Math.min(againMs.first * 2 ** this.#tries++, againMs.most))
     this.#timer.unref()
-  }
-
-  warn({ message }: Error): void {
-    if (performance.now() - this.#warnedAt < warnEveryMs) return
-    this.#warnedAt = performance.now()
-    this.#logger.warn({ reason: message }, 'NATS does not take events at the moment: they wait in the database')
   }
 }
 

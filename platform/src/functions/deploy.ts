@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Account } from '../accounts/account.ts'
 import { WarrenError } from '../errors.ts'
+import { inTime } from '../lib/in-time.ts'
 import { buildCode } from './code/build.ts'
 import type { Code } from './code/code-store.ts'
 import { readSourceFiles } from './code/source-files.ts'
@@ -102,7 +103,7 @@ async function tryToLoad(
     wantsCache,
   })
   try {
-    const cache = await Promise.race([worker.loaded, late(loadMs)])
+    const cache = await inTime(worker.loaded, loadMs, late)
     if (cache.length === 0) return code
     const { sourceBytes } = code.head
     return {
@@ -124,9 +125,6 @@ async function tryToLoad(
   }
 }
 
-function late(ms: number): Promise<never> {
-  return new Promise((_, reject) => {
-    const failure = { reason: 'timeout' as const, message: `the code was not loaded within ${ms / 1000} s` }
-    setTimeout(() => reject(new LoadFailed(failure)), ms).unref()
-  })
+function late(): LoadFailed {
+  return new LoadFailed({ reason: 'timeout', message: `the code was not loaded within ${loadMs / 1000} s` })
 }

@@ -82,8 +82,7 @@ export class Meter {
   async close(): Promise<void> {
     this.#ending.abort()
     await this.#running
-    await this.#recordLooks()
-    await this.#recordSeen()
+    await this.#record()
   }
 
   /** Makes facts of everything that was told until now. */
@@ -105,9 +104,7 @@ export class Meter {
         const isDue = isFirst || performance.now() - this.#recordedAtMs >= recordEveryMs
         if (isDue) {
           this.#recordedAtMs = performance.now()
-          // What one begins with comes before what it has come to.
-          await this.#recordLooks()
-          await this.#recordSeen()
+          await this.#record()
         }
         if (isDue) await this.round()
         await this.catchUp()
@@ -142,6 +139,12 @@ export class Meter {
     }
     await open.save(tx)
     if (isRound) await forgetSamples(tx)
+  }
+
+  /** What one begins with comes before what it has come to. */
+  async #record(): Promise<void> {
+    await this.#recordLooks()
+    await this.#recordSeen()
   }
 
   /** One statement for all that run, whatever their number. */

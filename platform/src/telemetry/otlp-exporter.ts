@@ -1,4 +1,5 @@
 import type { Logger } from './logger.ts'
+import { rareWarning } from './rare-warning.ts'
 import type { Span } from './spans.ts'
 
 /** What waits at most; more is given up. */
@@ -26,12 +27,13 @@ export class OtlpExporter {
   readonly #timer: NodeJS.Timeout
   #waiting: Span[] = []
   #sending: Promise<void> | undefined
-  #warnedAt = Number.NEGATIVE_INFINITY
+  readonly #warn: (reason: Error) => void
   /** Spans that were given up since the start. */
   dropped = 0
 
   constructor(options: ExporterOptions) {
     this.#options = options
+    this.#warn = rareWarning(options.logger, { text: 'spans were not exported', everyMs: warnEveryMs })
     this.#timer = setInterval(() => this.#go(), everyMs).unref()
   }
 
@@ -61,7 +63,7 @@ export class OtlpExporter {
   }
 
   async #send(spans: readonly Span[]): Promise<void> {
-    const { endpoint, headers, service, logger } = this.#options
+    const { endpoint, headers, service } = this.#options
     try {
       const answer = await fetch(`${endpoint}/v1/traces`, {
         method: 'POST',
@@ -74,10 +76,8 @@ export class OtlpExporter {
       if (!answer.ok) throw new Error(`the collector answered ${answer.status}`)
     } catch (error) {
       this.dropped += spans.length
-      if (performance.now() - this.#warnedAt < warnEveryMs) return
-      this.#warnedAt = performance.now()
-      const { message, cause } = error as Error
-      logger.warn({ reason: cause instanceof Error ? cause.message : message }, 'spans were not exported')
+      const { cause } = error as Error
+      this.#warn(cause instanceof Error ? cause : (error as Error))
     }
   }
 }

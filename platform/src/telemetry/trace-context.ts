@@ -13,7 +13,8 @@ export interface TraceContext {
   flags: string
 }
 
-const current = new AsyncLocalStorage<TraceContext | undefined>()
+/** Where the context is kept; exported for a channel that enters one of its own. */
+export const traceStore = new AsyncLocalStorage<TraceContext | undefined>()
 
 /** The context that continues `traceparent`; undefined without one, or where it is not of that form. */
 export function continueTrace(traceparent: string | undefined): TraceContext | undefined {
@@ -46,16 +47,13 @@ export function headerOf({ traceId, spanId, flags }: TraceContext): string {
 
 /** What `work` does, also later and by callbacks, belongs to that context. */
 export function inTrace<T>(context: TraceContext, work: () => T): T {
-  return current.run(context, work)
+  return traceStore.run(context, work)
 }
 
 /** The context in which the caller runs. */
 export function currentTrace(): TraceContext | undefined {
-  return current.getStore()
+  return traceStore.getStore()
 }
-
-/** Where the context is kept, for a channel that enters one of its own. */
-export const traceStore = current
 
 function newSpanId(): string {
   return randomBytes(8).toString('hex')

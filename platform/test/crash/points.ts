@@ -1,3 +1,4 @@
+import { randomNumbers } from '../random-numbers.ts'
 /** One step that a verb took: the name of it, how often that name had come by then, how many effects it is made of. */
 export interface StepTaken {
   step: string
@@ -33,18 +34,7 @@ export function describe({ step, occurrence, moment }: Point): string {
 
 /** A part of `all`, the same for the same seed: each one by itself with this chance, and at least one. */
 export function sample<T>(all: readonly T[], share: number, seed: number): T[] {
-  const random = mulberry32(seed)
+  const random = randomNumbers(seed)
   const chosen = all.filter(() => random() < share)
   return chosen.length > 0 || all.length === 0 ? chosen : [all[Math.floor(random() * all.length)]!]
-}
-
-/** A small generator of numbers from 0 to 1, by Tommy Ettinger. */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { randomNumbers } from '../../../test/random-numbers.ts'
 import type { Message } from '../../models/message.ts'
 import { textOf, toolCallsOf } from '../../models/message.ts'
 import { type Compaction, compact } from './compact.ts'
@@ -103,12 +104,4 @@ function call(n: number, args: Record<string, unknown>): Message {
 
 function said(role: 'system' | 'user', text: string): Message {
   return { role, content: [{ type: 'text', text }] }
-}
-
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
-    return state / 0x7fffffff
-  }
 }

@@ -7,12 +7,11 @@ import { plainText } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { byteRange } from '../byte-range.ts'
 import { clientGone } from '../client-gone.ts'
-import { path, user } from '../file-parameters.ts'
+import { exactly } from '../exactly.ts'
+import { mode, octal, PathQuery, path, user, WriteQuery, withMode } from '../file-parameters.ts'
 import { rawBody } from '../raw-body.ts'
 import { streamEvents } from '../sse.ts'
 import { bytes, event, eventStream, failureEvent, json, Nothing, named, problems, SandboxParams } from './schema.ts'
-
-const mode = Type.String({ pattern: '^0?[0-7]{3,4}$', description: 'Permissions in octal, such as 0644.' })
 
 const FileView = Type.Object(
   {
@@ -33,8 +32,6 @@ const FileView = Type.Object(
 const FileList = Type.Object({ entries: Type.Array(named(FileView)) }, { $id: 'FileList' })
 
 const strict = { additionalProperties: false }
-export const PathQuery = Type.Object({ path, user }, strict)
-export const WriteQuery = Type.Object({ path, user, mode: Type.Optional(mode) }, strict)
 const RemoveQuery = Type.Object({ path, user, recursive: Type.Optional(Type.Boolean()) }, strict)
 const ListQuery = Type.Object(
   {
@@ -318,14 +315,6 @@ function viewOf(stat: FileStat): Static<typeof FileView> {
   return { ...stat, mode: octal(stat.mode), modifiedAt: new Date(stat.modifiedAt).toISOString() }
 }
 
-export function octal(mode: number): string {
-  return mode.toString(8).padStart(4, '0')
-}
-
-export function withMode({ user, mode }: { user?: string; mode?: string }): { user?: string; mode?: number } {
-  return { ...(user === undefined ? {} : { user }), ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }) }
-}
-
 function sendFile(
   reply: FastifyReply,
   stat: FileStat,
@@ -343,20 +332,4 @@ function sendFile(
   if (length === 0) return reply.send(stream)
   reply.header('content-length', length)
   return reply.send(Readable.from(exactly(stream, length), { objectMode: false }))
-}
-
-/**
- * A file may shrink while it is read. Then the connection is broken off: the caller must not take a part for the whole.
- * Nor may it get more, for that would look like the next answer.
- */
-export async function* exactly(stream: Readable, length: number): AsyncGenerator<Buffer> {
-  let sent = 0
-  for await (const chunk of stream) {
-    const part = (chunk as Buffer).subarray(0, length - sent)
-    sent += part.length
-    if (part.length > 0) yield part
-    if (sent === length) return
-  }
-  if (sent < length)
-    throw new WarrenError('conflict', `the file became shorter while it was read: ${sent} of ${length} bytes`)
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@redis/client'
+import { inTime } from '../../lib/in-time.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import { rareWarning } from '../../telemetry/rare-warning.ts'
 import { type Bucket, type Limiter, type Taken, taken } from './limiter.ts'
 import { MemoryLimiter } from './memory-limiter.ts'
 
@@ -44,12 +46,12 @@ const scriptHash = createHash('sha1').update(script).digest('hex')
 export class RedisLimiter implements Limiter {
   readonly #client: ReturnType<typeof createClient>
   readonly #alone = new MemoryLimiter()
-  readonly #logger: Pick<Logger, 'warn'>
+  readonly #warn: (reason: Error) => void
   #awayUntil = 0
-  #warnedAt = Number.NEGATIVE_INFINITY
 
   private constructor(url: string, logger: Pick<Logger, 'warn'>) {
-    this.#logger = logger
+    const text = 'redis is away: each node counts requests for itself'
+    this.#warn = rareWarning(logger, { text, everyMs: warnEveryMs })
     this.#client = createClient({
       url,
       disableOfflineQueue: true,
@@ -69,7 +71,7 @@ export class RedisLimiter implements Limiter {
   async take(buckets: readonly Bucket[], cost = 1): Promise<Taken> {
     if (!this.#client.isReady || performance.now() < this.#awayUntil) return this.#alone.take(buckets, cost)
     try {
-      const [allowed, ...tokens] = await inTime(this.#run(buckets, cost))
+      const [allowed, ...tokens] = await inTime(this.#run(buckets, cost), patienceMs, late)
       return taken(Number(allowed) === 1, buckets, tokens.map(Number))
     } catch (error) {
       this.#awayUntil = performance.now() + awayMs
@@ -94,22 +96,8 @@ export class RedisLimiter implements Limiter {
       return (await this.#client.eval(script, given)) as string[]
     }
   }
-
-  #warn(error: Error): void {
-    if (performance.now() - this.#warnedAt < warnEveryMs) return
-    this.#warnedAt = performance.now()
-    this.#logger.warn({ reason: error.message }, 'redis is away: each node counts requests for itself')
-  }
 }
 
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${patienceMs} ms`)), patienceMs)
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
+function late(): Error {
+  return new Error(`no answer within ${patienceMs} ms`)
 }

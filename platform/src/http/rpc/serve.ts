@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { inTime } from '../../lib/in-time.ts'
 import { clientGone } from '../client-gone.ts'
 import { cutOff } from '../cut-off.ts'
 import { chooseWire } from './choose-wire.ts'
@@ -111,16 +112,10 @@ export async function serveProcedure<C extends CallTimes>(
  * The one message of a body that is read to its end before anything is answered: clients there are that take the head of
  * an answer as leave to send nothing more, though they have not sent their message yet.
  */
-async function onlyOne(messages: AsyncIterable<object>, patienceMs: number | undefined): Promise<object> {
-  const slow = Promise.withResolvers<never>()
-  const timer =
-    patienceMs &&
-    setTimeout(() => slow.reject(new RpcError('deadline_exceeded', 'the message did not arrive in time')), patienceMs)
-  try {
-    return await Promise.race([first(messages), slow.promise])
-  } finally {
-    clearTimeout(timer)
-  }
+function onlyOne(messages: AsyncIterable<object>, patienceMs: number | undefined): Promise<object> {
+  const message = first(messages)
+  const late = () => new RpcError('deadline_exceeded', 'the message did not arrive in time')
+  return patienceMs ? inTime(message, patienceMs, late) : message
 }
 
 async function first(messages: AsyncIterable<object>): Promise<object> {

@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { randomNumbers } from '../../../test/random-numbers.ts'
 import { lexicalEmbedding } from './embed-text.ts'
 import { ExperienceStore } from './experience-store.ts'
 import { decodeLog, encodeRecord, type LogRecord } from './record-format.ts'
@@ -181,12 +182,4 @@ test('vectors of another space are computed anew', async () => {
 
 function put(n: number, text: string): LogRecord {
   return { put: { id: `r${n}`, at: n, text, data: { n } } }
-}
-
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
-    return state / 0x7fffffff
-  }
 }

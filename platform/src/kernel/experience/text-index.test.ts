@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { randomNumbers } from '../../../test/random-numbers.ts'
 import { lexicalEmbedding } from './embed-text.ts'
 import { LexicalIndex } from './lexical-index.ts'
 import { TextIndex } from './text-index.ts'
@@ -76,11 +77,3 @@ test('of texts with the same words the shorter one comes first, and rare words c
     [long],
   )
 })
-
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
-    return state / 0x7fffffff
-  }
-}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { randomNumbers } from '../../../test/random-numbers.ts'
 import { VectorIndex } from './vector-index.ts'
 
 const dimensions = 96
@@ -82,12 +83,4 @@ function exactly(vectors: Float32Array[], query: Float32Array, most: number): st
 function cosine(one: Float32Array, other: Float32Array): number {
   const dot = one.reduce((sum, value, at) => sum + value * other[at]!, 0)
   return dot / Math.hypot(...one) / Math.hypot(...other)
-}
-
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
-    return state / 0x7fffffff
-  }
 }
