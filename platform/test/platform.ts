@@ -166,10 +166,13 @@ export async function startPlatform(
 
   after(async () => {
     try {
-      await platform.kill('SIGTERM')
-      // Started without a warm pool it takes the ready sandboxes away too. Then nothing may be left.
-      await start({ WARREN_POOL_SIZE: '0' })
-      await removeSandboxes(platform)
+      const isRunning = child.exitCode === null && child.signalCode === null
+      if (!isRunning || !(await removeSandboxes(platform).catch(() => false))) {
+        await platform.kill('SIGTERM')
+        await start({ WARREN_POOL_SIZE: '0' })
+        await removeSandboxes(platform)
+      }
+      // A stop takes away what nobody owns. Then nothing may be left.
       await platform.kill('SIGTERM')
       await until('its processes are gone', () => processesOf(home).length === 0).catch((error) => {
         throw new Error(`left behind: ${processesOf(home).map((pid) => commandLine(pid))}`, { cause: error })
@@ -253,9 +256,13 @@ function end(pid: number, signal: NodeJS.Signals): void {
   if (existsSync(`/proc/${pid}`)) process.kill(pid, signal)
 }
 
-async function removeSandboxes(platform: Platform): Promise<void> {
+/** False when one could not be removed. */
+async function removeSandboxes(platform: Platform): Promise<boolean> {
   const { sandboxes } = await platform.json('GET', '/v1/sandboxes?limit=1000')
-  await Promise.all(sandboxes.map(({ id }: { id: string }) => platform.call('DELETE', `/v1/sandboxes/${id}`)))
+  const answers = await Promise.all(
+    sandboxes.map(({ id }: { id: string }) => platform.call('DELETE', `/v1/sandboxes/${id}`)),
+  )
+  return answers.every(({ status }) => status === 204 || status === 404)
 }
 
 function readyAddress(child: ChildProcess, log: () => string): Promise<string> {
