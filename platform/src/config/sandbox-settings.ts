@@ -31,9 +31,9 @@ export const sandboxSettings = {
   poolSize: setting({
     name: 'poolSize',
     env: 'WARREN_POOL_SIZE',
-    default: Math.min(64, Math.max(4, Math.floor(totalmem() / 2 ** 28))),
+    default: Math.min(96, Math.max(4, Math.floor(totalmem() / 2 ** 28))),
     meaning:
-      'Sandboxes of the template base that are kept ready, each less than 1 MiB, or a twentieth as many of gVisor; 0 turns the warm pool off. Default: one for each 256 MiB of memory, at most 64.',
+      'Sandboxes of the template base that are kept ready, each less than 1 MiB, or a twentieth as many of gVisor; 0 turns the warm pool off. Default: one for each 256 MiB of memory, at most 96.',
     parse: number({ least: 0, most: 1000, whole: true }),
   }),
   parallelCreates: setting({
