@@ -1,5 +1,6 @@
-import { hash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { WarrenError } from '../errors.ts'
+import { digestOf } from './key-digest.ts'
 import type { Keys } from './keys.ts'
 import { noOrganisation, type Organisations, operatorsId } from './organisations.ts'
 import type { Caller } from './principal.ts'
@@ -31,7 +32,7 @@ interface AuthenticatorDeps {
  * that they are a member of, without a word for the oldest.
  */
 export function authenticator({ adminKey, organisations, keys, sessions, now }: AuthenticatorDeps): Authenticate {
-  const expected = digest(adminKey)
+  const expected = digestOf(adminKey).bytes
 
   const person = async (accessToken: string, organisation: string | undefined): Promise<Caller> => {
     const { userId, sessionId, memberships } = await sessions.find(accessToken)
@@ -49,7 +50,7 @@ export function authenticator({ adminKey, organisations, keys, sessions, now }: 
       })
     }
     // Digests have one length, so that the comparison takes the same time whatever was sent.
-    if (timingSafeEqual(digest(shown), expected)) {
+    if (timingSafeEqual(digestOf(shown).bytes, expected)) {
       const account = await organisations.get(organisation ?? operatorsId)
       const principal = { kind: 'admin', id: 'admin', role: 'operator', scopes: undefined } as const
       return { account, principal: { ...principal, accountId: account.id } }
@@ -64,8 +65,4 @@ export function authenticator({ adminKey, organisations, keys, sessions, now }: 
     const [kind, id] = key.serviceId ? (['service', key.serviceId] as const) : (['key', key.id] as const)
     return { account: await organisations.get(accountId), principal: { kind, id, accountId, role, scopes } }
   }
-}
-
-function digest(key: string): Buffer {
-  return hash('sha256', key, 'buffer')
 }

@@ -1,4 +1,4 @@
-import { hash, randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
 import { FreshCache } from '../lib/fresh-cache.ts'
 import { step } from '../lib/step.ts'
@@ -6,6 +6,7 @@ import type { Database } from '../storage/database.ts'
 import type { KeysTable } from '../storage/tables.ts'
 import { freshMs, patienceMs } from './fresh.ts'
 import { type Key, type KeyMask, keyPrefixes, maskOf } from './key.ts'
+import { digestOf } from './key-digest.ts'
 import type { Permission } from './roles.ts'
 
 /** At least this long lies between two records of when a key was used, milliseconds. */
@@ -35,7 +36,7 @@ export class Keys {
       account_id: accountId,
       kind,
       name,
-      hash: hashOf(secret),
+      hash: digestOf(secret).text,
       mask: JSON.stringify(maskOf(secret, prefix)),
       created_at: this.#now(),
       last_used_at: null,
@@ -80,7 +81,7 @@ export class Keys {
   /** The key that was shown, if it is one; it may have expired. */
   async find(secret: string): Promise<Key | undefined> {
     if (!Object.values(keyPrefixes).some((prefix) => secret.startsWith(prefix))) return undefined
-    const hash = hashOf(secret)
+    const hash = digestOf(secret).text
     return this.#remembered.get(hash, async () => {
       const row = await this.#withRole().where('keys.hash', '=', hash).executeTakeFirst()
       if (!row) return undefined
@@ -113,11 +114,6 @@ export class Keys {
 }
 
 const usualRole = { key: 'developer', token: 'admin' } as const
-
-/** Keys are random and long: a plain hash cannot be guessed back. */
-function hashOf(secret: string): string {
-  return hash('sha256', secret)
-}
 
 function keyOf(row: Selectable<KeysTable>): Key {
   return {

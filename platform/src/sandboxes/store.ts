@@ -3,6 +3,7 @@ import type { PausedMemory } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import type { Event } from '../events/event.ts'
 import { appendEvents } from '../events/outbox.ts'
+import { GatheredReads } from '../lib/gathered-reads.ts'
 import { quotaExceeded } from '../lib/quota-exceeded.ts'
 import { step } from '../lib/step.ts'
 import type { QuotaDefaults, QuotaExceeded } from '../quotas/quota.ts'
@@ -16,6 +17,7 @@ import type { MountedVolume } from './volumes.ts'
 export class SandboxStore {
   readonly #db: Database
   readonly #now: () => Date
+  readonly #found = new GatheredReads((ids) => this.#read(ids))
 
   constructor({ db, now }: { db: Database; now: () => Date }) {
     this.#db = db
@@ -243,24 +245,13 @@ export class SandboxStore {
   }
 
   async find(accountId: string, id: string): Promise<Sandbox | undefined> {
-    if (!isId(id)) return undefined
-    const { rows } = await this.#db.pool.query<SandboxRow>({
-      name: 'sandbox-find',
-      text: 'select * from sandboxes where id = $1 and account_id = $2 and ended_at is null',
-      values: [id, accountId],
-    })
-    return rows[0] && sandboxOf(rows[0])
+    const sandbox = await this.findOfAny(id)
+    return sandbox?.accountId === accountId ? sandbox : undefined
   }
 
   /** Whoever owns it: only for callers that check a right of another kind. */
   async findOfAny(id: string): Promise<Sandbox | undefined> {
-    if (!isId(id)) return undefined
-    const { rows } = await this.#db.pool.query<SandboxRow>({
-      name: 'sandbox-find-of-any',
-      text: 'select * from sandboxes where id = $1 and ended_at is null',
-      values: [id],
-    })
-    return rows[0] && sandboxOf(rows[0])
+    return isId(id) ? this.#found.get(id) : undefined
   }
 
   async list(
@@ -348,6 +339,15 @@ export class SandboxStore {
       .where('expires_at', '>', now)
       .executeTakeFirst()
     return row?.next ?? undefined
+  }
+
+  async #read(ids: string[]): Promise<Map<string, Sandbox>> {
+    const { rows } = await this.#db.pool.query<SandboxRow>({
+      name: 'sandbox-find',
+      text: 'select * from sandboxes where id = any($1) and ended_at is null',
+      values: [ids],
+    })
+    return new Map(rows.map((row) => [row.id, sandboxOf(row)]))
   }
 
   /**

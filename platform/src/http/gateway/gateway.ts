@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Account } from '../../accounts/account.ts'
 import type { Authenticate } from '../../accounts/authenticate.ts'
+import { digestOf } from '../../accounts/key-digest.ts'
 import type { Caller } from '../../accounts/principal.ts'
 import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
@@ -150,5 +150,5 @@ function given(key: string, perMinute: number): Bucket[] {
 
 /** Says which key it was, and not what it is. */
 function markOf(key: string): string {
-  return hash('sha256', key, 'base64url').slice(0, 22)
+  return digestOf(key).text.slice(0, 32)
 }
