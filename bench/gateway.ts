@@ -47,13 +47,14 @@ export async function benchGateway({
 
     tell('reads')
     const client = await Client.open(platform)
-    const sandbox = await client.create({})
-    const path = `/v1/sandboxes/${sandbox.id}`
-    await many(caller, path, requests / 10)
+    const ids: string[] = []
+    for (let one = 0; one < atOnce; one++) ids.push((await client.create({})).id)
+    const paths = ids.map((id) => `/v1/sandboxes/${id}`)
+    await many(caller, paths, requests / 10)
     const startedAt = performance.now()
-    await many(caller, path, requests)
+    await many(caller, paths, requests)
     const perSecond = requests / ((performance.now() - startedAt) / 1000)
-    await client.remove(sandbox.id)
+    for (const id of ids) await client.remove(id)
     client.close()
 
     tell('a key is taken away by another process')
@@ -65,7 +66,7 @@ export async function benchGateway({
       series,
       figures: [
         figure('processor time a request takes over a bare server', added, 'µs', { most: 60 }),
-        figure('authenticated reads of a sandbox', perSecond, '/s', { least: 2000 }),
+        figure(`authenticated reads of ${atOnce} sandboxes`, perSecond, '/s', { least: 2000 }),
         figure('a key another process takes away is refused after', revokedMs, 'ms', { most: 1000 }),
       ],
     }
@@ -105,15 +106,17 @@ async function chain(caller: Server, pid: number, requests: number, tell: (line:
 
 /** Processor time of the server for each request, microseconds. */
 async function cpuMicros(server: Server, pid: number, requests: number): Promise<number> {
-  await many(server, fromMemory, requests / 10)
+  await many(server, [fromMemory], requests / 10)
   const before = cpuSeconds([pid])
-  await many(server, fromMemory, requests)
+  await many(server, [fromMemory], requests)
   return ((cpuSeconds([pid]) - before) * 1_000_000) / requests
 }
 
-async function many(server: Server, path: string, requests: number): Promise<void> {
+/** By as many callers at once as there are in all, each with an address of its own where there are several. */
+async function many(server: Server, paths: readonly string[], requests: number): Promise<void> {
   let left = requests
-  const work = async () => {
+  const work = async (caller: number) => {
+    const path = paths[caller % paths.length]!
     const connection = await HttpConnection.open(server.url, server.apiKey)
     while (left-- > 0) {
       const { status } = await connection.request('GET', path)
@@ -121,7 +124,7 @@ async function many(server: Server, path: string, requests: number): Promise<voi
     }
     connection.close()
   }
-  await Promise.all(Array.from({ length: atOnce }, work))
+  await Promise.all(Array.from({ length: atOnce }, (_, caller) => work(caller)))
 }
 
 /** How long a key works on that is taken out of the database behind the platform's back, milliseconds. */
