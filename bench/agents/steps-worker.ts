@@ -27,6 +27,8 @@ try {
       prices: undefined,
     },
     home,
+    mcpOpen: [],
+    revealSecrets: async () => [],
     // No tool of these runs needs a sandbox.
     hands: {} as never,
     accountOf: () => Promise.resolve(account),

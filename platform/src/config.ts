@@ -86,6 +86,8 @@ export interface Config {
   }
   /** Private ranges where webhooks may be. */
   webhooks: { open: string[] }
+  /** Private ranges where servers of tools for agents may be. */
+  agents: { mcpOpen: string[] }
   billing: {
     currency: string
     sandboxBank: boolean
@@ -199,6 +201,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       }),
     },
     webhooks: { open: read(settings.webhookOpen) },
+    agents: { mcpOpen: read(settings.mcpOpen) },
     billing: {
       currency: read(settings.billingCurrency),
       sandboxBank: read(settings.sandboxBank),

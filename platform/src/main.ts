@@ -211,6 +211,8 @@ async function start(): Promise<void> {
     db,
     models: config.models,
     home: config.home,
+    mcpOpen: config.agents.mcpOpen,
+    revealSecrets: secrets.reveal,
     hands: sandboxes,
     accountOf: (id) => accounts.organisations.get(id),
     now,

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import type { SetNetwork } from '../sandboxes/network.ts'
+import { McpServer } from './mcp/server.ts'
 
 const text = { format: 'plain-text' }
 const strict = { additionalProperties: false }
@@ -98,6 +99,9 @@ export const AgentSpec = Type.Object(
     script: Type.Optional(Script),
     tools: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 256, uniqueItems: true }),
+    ),
+    mcp: Type.Optional(
+      Type.Array(McpServer, { maxItems: 16, description: 'Servers whose tools it has beside `tools`.' }),
     ),
     policy: Type.Optional(Type.Enum(['react', 'plan'], { default: 'react' })),
     limits: Type.Optional(Limits),

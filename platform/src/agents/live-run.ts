@@ -2,10 +2,12 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Account } from '../accounts/account.ts'
 import { newId } from '../lib/id.ts'
-import type { Entry } from './journal/entry.ts'
+import type { Entry, RunEnd } from './journal/entry.ts'
 import { type Journal, Recorder, Superseded } from './journal/recorder.ts'
 import type { Pot } from './loop/pot.ts'
 import type { Incoming, PricedModel, Running } from './loop/running.ts'
+import type { McpDeps } from './mcp/connection.ts'
+import { McpServers } from './mcp/servers.ts'
 import type { ModelSource } from './models.ts'
 import type { Run } from './run.ts'
 import type { RunStore } from './run-store.ts'
@@ -24,6 +26,7 @@ export interface LiveRunOptions {
   models: ModelSource
   hands: SandboxHands
   facts: FactDeps
+  mcp: McpDeps
   spawn: ToolboxOptions['spawn']
   /** What approvals are signed with. */
   secret: string
@@ -39,14 +42,16 @@ export class LiveRun implements Running {
   readonly recorder: Recorder
   readonly redactor: Redactor
   readonly pot: Pot
-  readonly tools: ReadonlyMap<string, Tool>
-  readonly toolsDigest: string
+  tools: ReadonlyMap<string, Tool>
+  toolsDigest: string
   readonly sandbox: RunSandbox
   readonly now: () => number
   readonly tell: (delta: Delta) => void
   readonly #store: RunStore
   readonly #secret: string
   readonly #models: ModelSource
+  readonly #servers: McpServers
+  readonly #toolbox: () => ReadonlyMap<string, Tool>
   readonly #cancel = new AbortController()
   readonly #opened = new Map<string, PricedModel>()
   #interrupt = new AbortController()
@@ -77,18 +82,37 @@ export class LiveRun implements Running {
       recorder: this.recorder,
       signal: this.#cancel.signal,
     })
-    this.tools = toolbox(started?.spec.tools ?? [], {
-      inside: { hands, account, sandbox: this.sandbox },
-      facts: [options.facts, { accountId: account.id, agent: run.agent, runId: run.id }],
-      results: journal,
-      spawn: options.spawn,
-    })
+    const { recorder, redactor, sandbox } = this
+    const given = { ...options.mcp, account, recorder, redactor, sandbox, hands }
+    this.#servers = new McpServers(started?.spec.mcp ?? [], given)
+    this.#toolbox = () =>
+      toolbox(started?.spec.tools ?? [], {
+        inside: { hands, account, sandbox },
+        facts: [options.facts, { accountId: account.id, agent: run.agent, runId: run.id }],
+        results: journal,
+        spawn: options.spawn,
+        more: this.#servers.tools(),
+      })
+    this.tools = this.#toolbox()
     this.toolsDigest = digestOf(this.tools)
     if (run.cancelRequested) this.#cancel.abort()
   }
 
   get id(): string {
     return this.run.id
+  }
+
+  /** Finds the tools that are elsewhere. Answers with the end of the run where one cannot be found that it needs. */
+  async findTools(): Promise<RunEnd | undefined> {
+    const end = await this.#servers.discover(this.signal)
+    this.tools = this.#toolbox()
+    this.toolsDigest = digestOf(this.tools)
+    return end
+  }
+
+  /** What it has open in this process; the run may go on elsewhere. */
+  async close(): Promise<void> {
+    await this.#servers.close()
   }
 
   get signal(): AbortSignal {

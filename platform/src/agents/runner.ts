@@ -24,7 +24,7 @@ const mostAtOnce = 100
 const deepest = 4
 const mostLearnedAtOnce = 50
 
-export interface RunnerOptions extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'secret'> {
+export interface RunnerOptions extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'mcp' | 'secret'> {
   agents: Agents
   experiences: Experiences
   accountOf: (id: string) => Promise<Account>
@@ -144,7 +144,8 @@ export class Runner {
     this.#live.set(id, live)
     try {
       if (entries.length > 1) live.recorder.record({ type: 'run.resumed', data: { fence: run.fence } })
-      const turn = await pursue(live)
+      const end = await live.findTools()
+      const turn = end ? { type: 'end' as const, end } : await pursue(live)
       await live.sandbox.settled()
       await this.#settle(live, turn)
     } catch (error) {
@@ -152,6 +153,7 @@ export class Runner {
       if (!this.#isClosing) logger.info({ run: id }, 'another process carries this run on')
     } finally {
       this.#live.delete(id)
+      await live.close()
       this.#letGoOf(run.rootId)
     }
   }

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import type { Account } from '../accounts/account.ts'
+import { parseOpenRange } from '../engine/network/judge-address.ts'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Database } from '../storage/database.ts'
@@ -9,6 +10,7 @@ import { Agents } from './agents.ts'
 import type { Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
+import type { McpDeps } from './mcp/connection.ts'
 import { Experiences } from './memory/experiences.ts'
 import { type ModelConfig, modelSource } from './models.ts'
 import { forkRun, rollbackRun } from './replay/branch.ts'
@@ -33,6 +35,9 @@ interface AgentRunsOptions extends Pick<RunnerOptions, 'hands' | 'accountOf' | '
   models: ModelConfig
   /** Where experiences are kept. */
   home: string
+  /** Private ranges where servers of tools may be. */
+  mcpOpen: readonly string[]
+  revealSecrets: McpDeps['revealSecrets']
 }
 
 /** A run and who asks for it. */
@@ -42,14 +47,15 @@ export interface RunSubject {
 }
 
 /** Everything that can be done with agents and their runs. */
-export function createAgentRuns({ db, models: modelConfig, home, ...given }: AgentRunsOptions) {
+export function createAgentRuns({ db, models: modelConfig, home, mcpOpen, revealSecrets, ...given }: AgentRunsOptions) {
   const { now, secret } = given
   const models = modelSource(modelConfig, () => newId('c'))
   const holder = createHmac('sha256', secret).update('holder').digest('hex').slice(0, 16)
   const store = new RunStore({ db, now, holder })
   const agents = new Agents({ db, models, now })
   const experiences = new Experiences(home)
-  const runner = new Runner({ ...given, store, agents, experiences, models, facts: { db, now } })
+  const mcp = { open: mcpOpen.map(parseOpenRange), revealSecrets }
+  const runner = new Runner({ ...given, store, agents, experiences, models, facts: { db, now }, mcp })
   const redactor = new Redactor([...models.secrets, secret])
 
   const specOf = async (account: Account, agent: StartRun['agent']): Promise<AgentSpec> => {

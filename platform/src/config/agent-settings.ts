@@ -52,6 +52,14 @@ export const agentSettings = {
     meaning: 'Keys of the vendor, with commas between; they are used in turn, written nowhere and shown to nobody.',
     parse: list,
   }),
+  mcpOpen: setting<string[]>({
+    name: 'agents.mcpOpen',
+    env: 'WARREN_MCP_OPEN',
+    default: [],
+    meaning:
+      'Private ranges and loopback addresses where servers of tools for agents may be, such as 10.1.2.0/24, with commas between; there also over plain HTTP. Default: none.',
+    parse: list,
+  }),
   modelPrices: setting<{ input: number; output: number; cachedInput?: number } | undefined>({
     name: 'models.prices',
     env: 'WARREN_MODEL_PRICES',

@@ -35,6 +35,8 @@ export interface AgentSpec {
     memoryMb?: number
     diskMb?: number
   }
+  /** Servers of the Model Context Protocol: at an address, or programs in the sandbox of the run. */
+  mcp?: McpServer[]
   memory?: {
     /** Tell a run what earlier ones with similar tasks have come to. Default: with plans. */
     experiences?: boolean
@@ -43,6 +45,24 @@ export interface AgentSpec {
   }
   checkpoints?: boolean
   durability?: 'every' | 'effects'
+}
+
+/** A server whose tools an agent has as `NAME__TOOL`. It has either `url` or `command`. */
+export interface McpServer {
+  name: string
+  url?: string
+  /** `${warren.secrets.NAME}` in a value stands for a secret. */
+  headers?: Record<string, string>
+  command?: string[]
+  env?: Record<string, string>
+  cwd?: string
+  /** Those that the agent gets. Default: all. */
+  tools?: string[]
+  effects?: Record<string, 'read' | 'idempotent' | 'once'>
+  /** A run goes on without its tools where it cannot be reached. */
+  optional?: boolean
+  /** For one call. Default: 60. */
+  timeoutSeconds?: number
 }
 
 export interface AgentInfo {

@@ -2,6 +2,7 @@ import type { AssistantMessage, Message } from '../../models/message.ts'
 import type { ModelFailure } from '../../models/model.ts'
 import type { AgentSpec } from '../agent.ts'
 import type { PlanStep } from '../loop/plan.ts'
+import type { McpListing } from '../mcp/definition.ts'
 import type { Effect } from '../tools/tool.ts'
 
 /** What happened in a run. The journal is the truth; everything else is computed from it. */
@@ -18,6 +19,9 @@ export type Fact =
       type: 'thread.compacted'
       data: { thread: string; from: number; to: number; messages: Message[]; tokensBefore: number; tokensAfter: number }
     }
+  /** The tools of a server, as the run has them to its end; or why it has none of them. */
+  | { type: 'mcp.listed'; data: McpListing }
+  | { type: 'mcp.failed'; data: { server: string; error: string; message: string; optional: boolean } }
   | { type: 'model.asked'; data: { thread: string; step: number; model: string; digest: string } }
   | { type: 'model.answered'; data: ModelAnswered }
   | {
@@ -143,6 +147,7 @@ export const endReasons = {
   model_failed: 'failed',
   refused: 'failed',
   plan_failed: 'failed',
+  tools_unavailable: 'failed',
   tampered: 'failed',
   internal: 'failed',
   cancelled: 'cancelled',

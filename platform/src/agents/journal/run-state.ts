@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { Message, ToolCallPart } from '../../models/message.ts'
 import { toolCallsOf } from '../../models/message.ts'
 import type { Plan } from '../loop/plan.ts'
+import type { McpListing } from '../mcp/definition.ts'
 import {
   type ApprovalAnswer,
   type ApprovalRequest,
@@ -45,6 +46,8 @@ export interface RunState {
   /** Of sub-agents, a part of `usage`. */
   childUsage: Cost
   approvals: Map<string, ApprovalRequest & { answer?: ApprovalAnswer }>
+  /** What servers of tools have told, by their names; nothing of those that were to be done without. */
+  mcp: Map<string, McpListing>
   sandbox: string | undefined
   /** A snapshot from which the sandbox has to be made anew. */
   sandboxFrom: string | undefined
@@ -95,6 +98,7 @@ export function begin(started: RunStarted, { seq, at }: { seq: number; at: numbe
     usage: noCost,
     childUsage: noCost,
     approvals: new Map(),
+    mcp: new Map(),
     sandbox: undefined,
     sandboxFrom: undefined,
     snapshots: [],
@@ -136,6 +140,14 @@ export function apply(state: RunState, entry: Entry): void {
       else state.turn.rejected++
       state.recent = []
       state.waitsFor = undefined
+      return
+    }
+    case 'mcp.listed':
+      state.mcp.set(entry.data.server, entry.data)
+      return
+    case 'mcp.failed': {
+      const { server, optional } = entry.data
+      if (optional) state.mcp.set(server, { server, tools: [], leftOut: [] })
       return
     }
     case 'model.answered': {

@@ -2,6 +2,7 @@ import type { ToolCallPart } from '../../models/message.ts'
 import type { ModelEvent } from '../../models/model.ts'
 import type { ApprovalAnswer, ApprovalRequest, Entry, Fact, RunEnd, ToolEnded } from '../journal/entry.ts'
 import type { Incoming } from '../loop/running.ts'
+import type { McpListing } from '../mcp/definition.ts'
 import type { CallPlace } from '../tools/prepare-call.ts'
 import { effective } from './cut.ts'
 
@@ -17,6 +18,8 @@ type Of<T extends Fact['type']> = Extract<Fact, { type: T }>['data']
 /** A journal, to be asked what happened. */
 export class Recording {
   readonly started: Entry & { type: 'run.started' }
+  /** The tools that servers had then. */
+  readonly listings = new Map<string, McpListing>()
   readonly #asked = new Map<number, Of<'model.asked'> & { at: number }>()
   readonly #answers = new Map<number, ModelEvent>()
   readonly #results = new Map<string, ToolEnded>()
@@ -33,7 +36,8 @@ export class Recording {
     this.#lastAt = entries.at(-1)!.at
     let steps = 0
     for (const entry of entries) {
-      if (entry.type === 'model.asked') this.#asked.set(entry.data.step, { ...entry.data, at: entry.at })
+      if (entry.type === 'mcp.listed') this.listings.set(entry.data.server, entry.data)
+      else if (entry.type === 'model.asked') this.#asked.set(entry.data.step, { ...entry.data, at: entry.at })
       else if (entry.type === 'model.answered') {
         steps++
         this.#answers.set(entry.data.step, { type: 'done', message: entry.data.message })
@@ -120,7 +124,7 @@ export class Recording {
 }
 
 /** Ends that come from outside: from a human, the clock, or what others have used. */
-const unrepeatable = new Set(['cancelled', 'deadline', 'token_budget', 'money_budget'])
+const unrepeatable = new Set(['cancelled', 'deadline', 'token_budget', 'money_budget', 'tools_unavailable'])
 
 function keyOf({ thread, step }: CallPlace, call: string): string {
   return `${thread} ${step} ${call}`

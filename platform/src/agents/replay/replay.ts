@@ -7,6 +7,7 @@ import { MemoryJournal, Recorder } from '../journal/recorder.ts'
 import { Pot } from '../loop/pot.ts'
 import { pursue } from '../loop/pursue.ts'
 import type { Running, Turn } from '../loop/running.ts'
+import { mcpTools } from '../mcp/servers.ts'
 import { signAnswer } from '../safety/approval.ts'
 import type { Redactor } from '../safety/redactor.ts'
 import { digestOf, toolbox } from '../tools/toolbox.ts'
@@ -67,6 +68,7 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
     facts: [{}, {}] as never,
     spawn: {} as never,
     results: journal,
+    more: mcpTools(recorder.state.started.spec.mcp ?? [], recording.listings, () => undefined as never),
   })
   const { limits = {} } = started.data.spec
   const pot = new Pot(started.data.parent ? {} : { maxTokens: limits.maxTokens, maxUsd: limits.maxUsd })

@@ -12,11 +12,17 @@ const unstorable = /\\u0000|\\ud[89a-f]/i
 
 /** Takes secrets out of everything that is written down or shown to a model. One for each run. */
 export class Redactor {
-  readonly #values: readonly string[]
+  #values: readonly string[]
 
   /** `values`: secrets that are known, such as the keys of models. */
   constructor(values: readonly string[]) {
     this.#values = values.filter((value) => value.length >= 6)
+  }
+
+  /** Secrets that are known from now on. */
+  know(values: readonly string[]): void {
+    const added = values.filter((value) => value.length >= 6 && !this.#values.includes(value))
+    this.#values = [...this.#values, ...added]
   }
 
   /** Text that a tool answers: also what is named like a secret. */

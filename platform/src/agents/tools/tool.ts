@@ -11,6 +11,8 @@ export interface Tool {
   description: string
   /** JSON Schema of the arguments: an object. */
   inputSchema: Record<string, unknown>
+  /** What arguments are checked against, where that is not all of the schema: what of it comes from a stranger. */
+  checkedSchema?: Record<string, unknown>
   effect: Effect
   /** What a call uses alone, such as `file:/a`. Calls that share none run at the same time. Default: nothing for `read`, all else in order. */
   resources?: (args: never) => string[]

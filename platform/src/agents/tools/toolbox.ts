@@ -30,12 +30,14 @@ export interface ToolboxOptions {
   facts: Parameters<typeof factTools>
   results: Parameters<typeof readResult>[0]
   spawn: SpawnRun
+  /** From elsewhere: those of servers. */
+  more: readonly Tool[]
 }
 
 /** The named tools, in the order of their names: what a model is told stays the same to the byte. */
 export function toolbox(
   names: readonly string[],
-  { inside, facts, results, spawn }: ToolboxOptions,
+  { inside, facts, results, spawn, more }: ToolboxOptions,
 ): Map<string, Tool> {
   const all = [
     calculator,
@@ -45,7 +47,7 @@ export function toolbox(
     ...factTools(...facts),
     spawnAgent(spawn),
   ]
-  const chosen = all.filter(({ name }) => names.includes(name))
+  const chosen = [...all.filter(({ name }) => names.includes(name)), ...more]
   if (chosen.length > 0) chosen.push(readResult(results))
   return new Map(chosen.sort((a, b) => (a.name < b.name ? -1 : 1)).map((tool) => [tool.name, tool]))
 }

@@ -24,10 +24,13 @@ export function callFault(
       error: 'invalid_arguments',
       text: `These are no JSON object: ${invalidArguments.slice(0, 500)}\n${expected()}`,
     }
-  let validate = compiled.get(tool.inputSchema)
+  const schema = tool.checkedSchema ?? tool.inputSchema
+  let validate = compiled.get(schema)
   if (!validate) {
-    validate = ajv.compile(tool.inputSchema)
-    compiled.set(tool.inputSchema, validate)
+    validate = ajv.compile(schema)
+    compiled.set(schema, validate)
+    // It would keep the schemas of all runs that ever were.
+    ajv.removeSchema(schema)
   }
   if (validate(args)) return undefined
   const violations = (validate.errors ?? [])

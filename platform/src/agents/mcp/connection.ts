@@ -1,0 +1,220 @@
+import type { Client } from '@modelcontextprotocol/client'
+import type { Account } from '../../accounts/account.ts'
+import type { AddressRange } from '../../engine/network/addresses.ts'
+import { coversHost, fillPlaceholders, placeholdersIn } from '../../engine/network/outgoing.ts'
+import type { RevealedSecret } from '../../secrets/secret.ts'
+import type { Redactor } from '../safety/redactor.ts'
+import type { RunSandbox, SandboxHands } from '../tools/run-sandbox.ts'
+import { ToolError, type ToolResult } from '../tools/tool.ts'
+import { fingerprintOf, type ListedTool, type McpTool } from './definition.ts'
+import { asFailure } from './failure.ts'
+import { judgedFetch } from './judged-fetch.ts'
+import { ProgramTransport } from './program-transport.ts'
+import { resultText } from './result-text.ts'
+import type { McpServer } from './server.ts'
+
+/** No message of a server is longer. */
+const mostBytes = 10 * 1024 * 1024
+const openMs = 30_000
+/** A program that did not answer a call in time has this long to show that it is alive. */
+const pingMs = 1000
+const sigkill = 9
+
+/** What connections to servers of tools stand on. */
+export interface McpDeps {
+  /** Private ranges that the operator opens. */
+  open: readonly AddressRange[]
+  revealSecrets: (accountId: string, names: readonly string[]) => Promise<RevealedSecret[]>
+}
+
+interface ConnectionOptions extends McpDeps {
+  server: McpServer
+  account: Account
+  redactor: Redactor
+  sandbox: RunSandbox
+  hands: Pick<SandboxHands, 'running'>
+}
+
+interface Opened {
+  client: Client
+  tools: ListedTool[]
+  /** What is wrong with the connection, where it has an own word for that. */
+  fault: () => ToolError | undefined
+  isOver: boolean
+}
+
+/** One server, for one run. Opened when it is first needed, and again when it has died; failures are `ToolError`s. */
+export class McpConnection {
+  readonly #given: ConnectionOptions
+  readonly #closing = new AbortController()
+  #opening: Promise<Opened> | undefined
+  /** Whether the program still answers; the next call waits for that. */
+  #checking: Promise<void> | undefined
+
+  constructor(given: ConnectionOptions) {
+    this.#given = given
+  }
+
+  async list(signal: AbortSignal): Promise<ListedTool[]> {
+    return (await this.#opened(signal)).tools
+  }
+
+  async call(wanted: McpTool, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
+    const opened = await this.#opened(signal)
+    const now = opened.tools.find(({ name }) => name === wanted.tool)
+    if (!now || fingerprintOf(now) !== wanted.fingerprint) {
+      const what = now ? 'describes it in another way' : 'has it no more'
+      throw new ToolError('tool_changed', `since the run began the server ${what}`, { happened: false })
+    }
+    try {
+      const params = { name: wanted.tool, arguments: args }
+      // The time limit is that of whoever calls.
+      const answer = await opened.client.callTool(params, { signal, timeout: 2 ** 31 - 1 })
+      return resultText(answer)
+    } catch (error) {
+      if (signal.aborted) this.#checking = this.#closeUnlessAlive(opened)
+      throw this.#failed(opened, error)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    const opened = await this.#opening?.catch(() => undefined)
+    await opened?.client.close().catch(() => {})
+  }
+
+  async #opened(signal: AbortSignal): Promise<Opened> {
+    await this.#checking
+    const there = await this.#opening?.catch(() => undefined)
+    if (there && !there.isOver) return there
+    // Of several calls at once the first opens it for all.
+    if (!this.#opening || there) this.#opening = this.#open()
+    const opening = this.#opening
+    opening.catch(() => {
+      if (this.#opening === opening) this.#opening = undefined
+    })
+    const given = Promise.withResolvers<never>()
+    const give = () => given.reject(new ToolError('cancelled', 'it was not reached in time', { happened: false }))
+    signal.addEventListener('abort', give, { once: true })
+    try {
+      if (signal.aborted) give()
+      return await Promise.race([opening, given.promise])
+    } finally {
+      signal.removeEventListener('abort', give)
+    }
+  }
+
+  async #open(): Promise<Opened> {
+    const { Client } = await import('@modelcontextprotocol/client')
+    const { server } = this.#given
+    const client = new Client(
+      { name: 'warren', title: 'Warren', version: '0.1.0' },
+      {
+        // Some programs end when they are asked what they do not know before they are greeted.
+        versionNegotiation: { mode: server.url ? 'auto' : 'legacy' },
+        inputRequired: { autoFulfill: false },
+        // A stranger's schema can be made to take for ever.
+        jsonSchemaValidator: {
+          getValidator: () => (input) => ({ valid: true, data: input as never, errorMessage: undefined }),
+        },
+        listMaxPages: 16,
+      },
+    )
+    let broken: ToolError | undefined
+    const opened: Opened = { client, tools: [], fault: () => broken, isOver: false }
+    client.onclose = () => {
+      opened.isOver = true
+    }
+    const limit = { timeout: openMs, signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(openMs)]) }
+    try {
+      if (server.url) {
+        const onBroken = (error: Error) => {
+          broken ??= asFailure(error)
+          void client.close().catch(() => {})
+        }
+        await client.connect(await this.#httpTransport(new URL(server.url), onBroken), limit)
+      } else {
+        const transport = await this.#programTransport()
+        opened.fault = () => transport.fault
+        await client.connect(transport, limit)
+      }
+      if (client.getServerCapabilities()?.tools)
+        opened.tools = (await client.listTools(undefined, limit)).tools as ListedTool[]
+      return opened
+    } catch (error) {
+      const failure = this.#failed(opened, error)
+      await client.close().catch(() => {})
+      throw new ToolError(failure.code, failure.message, {
+        transient: failure.transient,
+        happened: false,
+        cause: failure,
+      })
+    }
+  }
+
+  #failed(opened: Opened, error: unknown): ToolError {
+    const failure = opened.fault() ?? asFailure(error)
+    if (failure.code === 'mcp_server_gone') opened.isOver = true
+    return failure
+  }
+
+  async #closeUnlessAlive(opened: Opened): Promise<void> {
+    if (!this.#given.server.command) return
+    await opened.client.ping({ timeout: pingMs }).catch(() => opened.client.close().catch(() => {}))
+  }
+
+  async #httpTransport(url: URL, onBroken: (error: Error) => void) {
+    const { StreamableHTTPClientTransport } = await import('@modelcontextprotocol/client')
+    const headers = await this.#headers(url.hostname)
+    const { open } = this.#given
+    const fetch = judgedFetch({ open, headers, origin: url.origin, mostBytes, onBroken })
+    const reconnectionOptions = {
+      initialReconnectionDelay: 500,
+      maxReconnectionDelay: 5000,
+      reconnectionDelayGrowFactor: 2,
+      maxRetries: 3,
+    }
+    return new StreamableHTTPClientTransport(url, { fetch, reconnectionOptions })
+  }
+
+  /** With the secrets in them, which nobody reads in the journal from now on. */
+  async #headers(host: string): Promise<Record<string, string>> {
+    const { server, account, revealSecrets, redactor } = this.#given
+    const { headers = {} } = server
+    const names = [...new Set(Object.values(headers).flatMap(placeholdersIn))]
+    if (names.length === 0) return headers
+    const found = await revealSecrets(account.id, names)
+    redactor.know(found.map(({ value }) => value))
+    const filledBy = (name: string) => {
+      const secret = found.find((one) => one.name === name)
+      if (!secret) throw new ToolError('no_secret', `there is no secret "${name}"`, { happened: false })
+      if (secret.hosts.length > 0 && !coversHost(secret.hosts, host))
+        throw new ToolError('forbidden', `the secret "${name}" may not be sent to ${host}`, { happened: false })
+      return secret.value
+    }
+    return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, fillPlaceholders(value, filledBy)]))
+  }
+
+  async #programTransport(): Promise<ProgramTransport> {
+    const { parseJSONRPCMessage } = await import('@modelcontextprotocol/client')
+    const { server, account, sandbox, hands } = this.#given
+    const { guest } = await hands.running({ account, id: await sandbox.id() })
+    const tag = `mcp:${server.name}`
+    // One that an earlier process of the platform has started hears nobody any more.
+    for (const { id, tag: other, state } of await guest.processes())
+      if (other === tag && state === 'running') await guest.signal(id, sigkill).catch(() => {})
+    const { command, env, cwd } = server
+    const process = await guest.exec({
+      argv: command!,
+      stdin: true,
+      tag,
+      ...(env && { env }),
+      ...(cwd !== undefined && { cwd }),
+    })
+    return new ProgramTransport(process, {
+      mostBytes,
+      parse: (line) => parseJSONRPCMessage(JSON.parse(line)),
+      again: (id, signal) => guest.attach(id, {}, signal),
+    })
+  }
+}
