@@ -6,7 +6,8 @@ import { ToolError } from '../tools/tool.ts'
 const sigkill = 9
 /** So much of what it says on its standard error is shown when it ends. */
 const mostLastWords = 2000
-const lastWordsMs = 1000
+/** To find out how it ended. */
+const lastWordsMs = 3000
 
 interface ProgramTransportOptions {
   parse: (line: string) => JSONRPCMessage
@@ -32,6 +33,8 @@ export class ProgramTransport implements Transport {
   #lastWords = ''
   readonly #over = Promise.withResolvers<void>()
   #isOver = false
+  /** How it ended is being found out. */
+  #isLost = false
 
   constructor(process: GuestProcess, { parse, mostBytes, again }: ProgramTransportOptions) {
     this.#again = again
@@ -51,12 +54,13 @@ export class ProgramTransport implements Transport {
       await this.#process.write(Buffer.from(`${JSON.stringify(message)}\n`))
     } catch (error) {
       // It has ended, and how it did is about to be told.
-      await Promise.race([this.#over.promise, delay(lastWordsMs, undefined, { ref: false })])
+      await Promise.race([this.#over.promise, delay(2 * lastWordsMs, undefined, { ref: false })])
       throw this.fault ?? error
     }
   }
 
   async close(): Promise<void> {
+    if (this.#isLost) await this.#over.promise
     if (this.#isOver) return
     this.#end(new ToolError('mcp_server_gone', 'it was closed', { transient: true }))
     // It may hang, and has been asked nothing that it should finish.
@@ -74,6 +78,7 @@ export class ProgramTransport implements Transport {
       this.#end(this.#ended(await this.#process.exit))
     } catch (error) {
       // What it said last is lost with a connection that was written to when it had ended; the sandbox still has it.
+      this.#isLost = true
       const told = await this.#lastOf().catch(() => undefined)
       this.#end(told ?? new ToolError('mcp_server_gone', (error as Error).message, { transient: true, cause: error }))
     }
