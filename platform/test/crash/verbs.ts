@@ -8,6 +8,8 @@ export type Acknowledged = { path: unknown } | undefined
 /** Something the platform does, at each of whose steps it is killed. */
 export interface Verb {
   name: string
+  /** The steps that are its own, where timers take others meanwhile. */
+  own?: RegExp
   /** Makes what the verb is done to; answers the path of it, if there is something. */
   prepare?(platform: Platform): Promise<string>
   /** Does it; when it resolves, the platform has acknowledged it. */
