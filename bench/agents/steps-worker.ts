@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Account } from '../../platform/src/accounts/account.ts'
 import type { AgentSpec } from '../../platform/src/agents/agent.ts'
 import { createAgentRuns } from '../../platform/src/agents/runs.ts'
+import { recordUsage } from '../../platform/src/metering/record-usage.ts'
 import { openDatabase } from '../../platform/src/storage/database.ts'
 import { createLogger } from '../../platform/src/telemetry/logger.ts'
 import type { StepCost } from './steps.ts'
@@ -29,6 +30,7 @@ try {
     home,
     mcpOpen: [],
     revealSecrets: async () => [],
+    recordUsage,
     // No tool of these runs needs a sandbox.
     hands: {} as never,
     accountOf: () => Promise.resolve(account),

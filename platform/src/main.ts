@@ -213,6 +213,7 @@ async function start(): Promise<void> {
     home: config.home,
     mcpOpen: config.agents.mcpOpen,
     revealSecrets: secrets.reveal,
+    recordUsage,
     hands: sandboxes,
     accountOf: (id) => accounts.organisations.get(id),
     now,

@@ -46,6 +46,8 @@ export class LiveRun implements Running {
   toolsDigest: string
   readonly sandbox: RunSandbox
   readonly now: () => number
+  /** When this process began to carry it on. */
+  readonly startedAt: number
   readonly tell: (delta: Delta) => void
   readonly #store: RunStore
   readonly #secret: string
@@ -63,6 +65,7 @@ export class LiveRun implements Running {
     this.run = run
     this.pot = pot
     this.now = now
+    this.startedAt = now()
     this.tell = options.tell
     this.#store = store
     this.#models = models

@@ -2,7 +2,7 @@ import { WarrenError } from '../errors.ts'
 import { textOf } from '../models/message.ts'
 import type { Model, ModelRequest } from '../models/model.ts'
 import { type ModelSettings, openModel } from '../models/open-model.ts'
-import { type ScriptStep, scriptedModel } from '../models/scripted.ts'
+import { type ScriptStep, scriptedModel, scriptedName } from '../models/scripted.ts'
 import type { AgentSpec, Prices } from './agent.ts'
 import type { PricedModel } from './loop/running.ts'
 
@@ -71,7 +71,7 @@ export function modelSource(config: ModelConfig, newId: () => string): ModelSour
 function scriptOf({ script = [] }: AgentSpec, answers: () => number): Model {
   const steps = new Map<number, Model>()
   return {
-    name: 'scripted',
+    name: scriptedName,
     stream(request, signal) {
       const index = answers()
       let model = steps.get(index)

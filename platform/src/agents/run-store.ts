@@ -2,10 +2,12 @@ import { sql } from 'kysely'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
+import type { RecordUsage, UsageFact } from '../metering/usage-fact.ts'
 import type { Database, Queries } from '../storage/database.ts'
 import type { Cost, Entry, Fact, MessageMode, RunStarted } from './journal/entry.ts'
 import { JournalStore } from './journal/journal-store.ts'
 import { Superseded } from './journal/recorder.ts'
+import { stateOf } from './journal/run-state.ts'
 import type { Incoming } from './loop/running.ts'
 import { endedStates, type Run, type RunResult, type RunStateName, toRun } from './run.ts'
 
@@ -25,7 +27,16 @@ export interface Settlement {
   reason?: string
   result: RunResult
   steps: number
-  usage: Cost
+  usage: Cost & { children: Cost; metered: Cost }
+  /** What it used since it was settled the last time. */
+  facts: readonly UsageFact[]
+}
+
+interface RunStoreOptions {
+  db: Database
+  now: () => Date
+  holder: string
+  recordUsage: RecordUsage
 }
 
 /** The rows of runs and of what waits for them: the one writer of these tables. */
@@ -35,17 +46,20 @@ export class RunStore {
   readonly #now: () => Date
   /** Who claims: the same for each process of one home, since there is one at a time. */
   readonly #holder: string
+  readonly #recordUsage: RecordUsage
 
-  constructor({ db, now, holder }: { db: Database; now: () => Date; holder: string }) {
+  constructor({ db, now, holder, recordUsage }: RunStoreOptions) {
     this.journal = new JournalStore(db)
     this.#db = db
     this.#now = now
     this.#holder = holder
+    this.#recordUsage = recordUsage
   }
 
   /** Its row and the beginning of its journal, or neither. With a key that was used before it is that run. */
   async create({ id, accountId, started, onceKey, history = [] }: NewRun): Promise<Run> {
     const now = this.#now()
+    const metered = stateOf(history)?.metered
     const first = { seq: 1, at: now.getTime(), type: 'run.started', data: started } as Entry
     return await step('agent.create', id, () =>
       this.#db.transaction(async (tx) => {
@@ -60,6 +74,8 @@ export class RunStore {
             root_id: started.root,
             parent_id: started.parent ?? null,
             once_key: onceKey ?? null,
+            // What the run that it goes on from has used is that one's.
+            ...(metered && { usage: JSON.stringify({ metered }) }),
             created_at: now,
           })
           .onConflict((conflict) => conflict.columns(['account_id', 'once_key']).doNothing())
@@ -149,7 +165,7 @@ export class RunStore {
 
   /** The last entries and the state of the row, or neither. Rejects with `Superseded` where somebody else holds it. */
   async settle({ id, fence }: Pick<Run, 'id' | 'fence'>, entries: readonly Entry[], given: Settlement): Promise<Run> {
-    const { state, reason, result, steps, usage } = given
+    const { state, reason, result, steps, usage, facts } = given
     return await step('agent.settle', id, () =>
       this.#db.transaction(async (tx) => {
         const row = await tx
@@ -170,6 +186,7 @@ export class RunStore {
           .executeTakeFirst()
         if (!row) throw new Superseded('another process has taken this run over')
         await this.#insert(tx, id, fence, entries)
+        await this.#recordUsage(tx, facts)
         return toRun(row)
       }),
     )

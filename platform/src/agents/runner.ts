@@ -16,6 +16,7 @@ import { endedStates, type Run } from './run.ts'
 import type { Settlement } from './run-store.ts'
 import type { SpawnRun } from './tools/spawn-agent.ts'
 import { ToolError } from './tools/tool.ts'
+import { usageFacts } from './usage-facts.ts'
 
 /** How often leases are renewed, and runs are looked for that nobody carries on. */
 const roundMs = 5000
@@ -163,7 +164,7 @@ export class Runner {
     const { state } = recorder
     if (turn.type === 'end') recorder.record({ type: 'run.ended', data: turn.end })
     else recorder.record({ type: 'run.waits', data: { for: turn.for } })
-    const usage = { ...state.usage, children: state.childUsage }
+    const usage = { ...state.usage, children: state.childUsage, metered: state.metered }
     const open = [...state.approvals.values()].filter(({ answer }) => !answer)
     const approvals = open.map(({ id, kind, text, tool, arguments: args }) => ({
       id,
@@ -172,7 +173,8 @@ export class Runner {
       ...(tool && { tool }),
       ...(args !== undefined && { arguments: args }),
     }))
-    const common = { steps: state.steps, usage }
+    const facts = usageFacts(run, { since: live.startedAt, until: live.now(), metered: state.metered })
+    const common = { steps: state.steps, usage, facts }
     const settlement: Settlement =
       turn.type === 'end'
         ? {

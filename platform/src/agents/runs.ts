@@ -4,6 +4,7 @@ import type { Account } from '../accounts/account.ts'
 import { parseOpenRange } from '../engine/network/judge-address.ts'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
+import type { RecordUsage } from '../metering/usage-fact.ts'
 import type { Database } from '../storage/database.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
@@ -38,6 +39,7 @@ interface AgentRunsOptions extends Pick<RunnerOptions, 'hands' | 'accountOf' | '
   /** Private ranges where servers of tools may be. */
   mcpOpen: readonly string[]
   revealSecrets: McpDeps['revealSecrets']
+  recordUsage: RecordUsage
 }
 
 /** A run and who asks for it. */
@@ -47,11 +49,19 @@ export interface RunSubject {
 }
 
 /** Everything that can be done with agents and their runs. */
-export function createAgentRuns({ db, models: modelConfig, home, mcpOpen, revealSecrets, ...given }: AgentRunsOptions) {
+export function createAgentRuns({
+  db,
+  models: modelConfig,
+  home,
+  mcpOpen,
+  revealSecrets,
+  recordUsage,
+  ...given
+}: AgentRunsOptions) {
   const { now, secret } = given
   const models = modelSource(modelConfig, () => newId('c'))
   const holder = createHmac('sha256', secret).update('holder').digest('hex').slice(0, 16)
-  const store = new RunStore({ db, now, holder })
+  const store = new RunStore({ db, now, holder, recordUsage })
   const agents = new Agents({ db, models, now })
   const experiences = new Experiences(home)
   const mcp = { open: mcpOpen.map(parseOpenRange), revealSecrets }

@@ -35,6 +35,7 @@ const odd: PlanTerms = {
         cpu: { minor: 11, per: 131_071 },
         memory: { minor: 1, per: 999_983 },
         'network.out': { minor: 3, per: 10_007 },
+        'model.output': { minor: 5, per: 10_009 },
       },
     },
   },
@@ -304,6 +305,9 @@ function randomFact(
     networkInBytes: random(2 ** 30),
     networkOutBytes: random(2 ** 45),
     gpuMs: random(1000),
+    modelInputTokens: random(2 ** 30),
+    modelCachedTokens: random(2 ** 30),
+    modelOutputTokens: random(2 ** 20),
   }
 }
 

@@ -14,6 +14,9 @@ export const meters = {
   'network.in': { shown: 'GiB', size: 1_073_741_824n },
   'network.out': { shown: 'GiB', size: 1_073_741_824n },
   gpu: { shown: 'GPU hour', size: 3_600_000n },
+  'model.input': { shown: 'million tokens', size: 1_000_000n },
+  'model.cached': { shown: 'million tokens', size: 1_000_000n },
+  'model.output': { shown: 'million tokens', size: 1_000_000n },
 } as const
 
 export type Meter = keyof typeof meters

@@ -55,6 +55,9 @@ function quantitiesOf(facts: readonly UsageFact[], { minimumMs }: PlanTerms): Qu
     sums['network.in'] += BigInt(fact.networkInBytes ?? 0)
     sums['network.out'] += BigInt(fact.networkOutBytes ?? 0)
     sums.gpu += BigInt(fact.gpuMs ?? 0)
+    sums['model.input'] += BigInt(fact.modelInputTokens ?? 0)
+    sums['model.cached'] += BigInt(fact.modelCachedTokens ?? 0)
+    sums['model.output'] += BigInt(fact.modelOutputTokens ?? 0)
   }
   return sums
 }

@@ -72,6 +72,9 @@ function sums(minimum: string) {
     'network.in': 'network_in_bytes',
     'network.out': 'network_out_bytes',
     gpu: 'gpu_ms',
+    'model.input': 'model_input_tokens',
+    'model.cached': 'model_cached_tokens',
+    'model.output': 'model_output_tokens',
   }
   return sql.raw(
     [

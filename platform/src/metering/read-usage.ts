@@ -30,7 +30,10 @@ export async function readUsage(db: Database, { id }: Account, query: UsageQuery
       coalesce(sum(extract(epoch from ended_at - started_at) * 1000), 0)::float8 as "durationMs",
       coalesce(sum(cpu_ms), 0)::float8 as "cpuMs", coalesce(sum(memory_mb_ms), 0)::float8 as "memoryMbMs",
       coalesce(sum(disk_mb_ms), 0)::float8 as "diskMbMs", coalesce(sum(network_in_bytes), 0)::float8 as "networkInBytes",
-      coalesce(sum(network_out_bytes), 0)::float8 as "networkOutBytes", coalesce(sum(gpu_ms), 0)::float8 as "gpuMs"
+      coalesce(sum(network_out_bytes), 0)::float8 as "networkOutBytes", coalesce(sum(gpu_ms), 0)::float8 as "gpuMs",
+      coalesce(sum(model_input_tokens), 0)::float8 as "modelInputTokens",
+      coalesce(sum(model_cached_tokens), 0)::float8 as "modelCachedTokens",
+      coalesce(sum(model_output_tokens), 0)::float8 as "modelOutputTokens"
     from usage_facts where account_id = ${id} and ended_at > ${from} and ended_at <= ${to}
     group by 1 order by 1`.execute(db.kysely)
   return {
@@ -67,7 +70,8 @@ async function readOpenAmounts({ kysely }: Database, accountId: string): Promise
         gpuMs = 0,
       }) => {
         const durationMs = endedAt.getTime() - startedAt.getTime()
-        return { facts: 1, durationMs, cpuMs, memoryMbMs, diskMbMs, networkInBytes, networkOutBytes, gpuMs }
+        const measured = { cpuMs, memoryMbMs, diskMbMs, networkInBytes, networkOutBytes, gpuMs }
+        return { ...nothing, facts: 1, durationMs, ...measured }
       },
     )
     .reduce(sum, nothing)
@@ -88,6 +92,9 @@ const nothing: UsageAmounts = {
   networkInBytes: 0,
   networkOutBytes: 0,
   gpuMs: 0,
+  modelInputTokens: 0,
+  modelCachedTokens: 0,
+  modelOutputTokens: 0,
 }
 
 function sum(one: UsageAmounts, other: UsageAmounts): UsageAmounts {

@@ -18,7 +18,7 @@ function insertion(facts: readonly UsageFact[]) {
     sql`${facts.map(value)}::${sql.raw(type)}[]`
   return sql`
     insert into usage_facts (key, account_id, kind, subject, started_at, ended_at, cpu_ms, memory_mb_ms, disk_mb_ms,
-      network_in_bytes, network_out_bytes, gpu_ms, attributes)
+      network_in_bytes, network_out_bytes, gpu_ms, model_input_tokens, model_cached_tokens, model_output_tokens, attributes)
     select * from unnest(${sql.join([
       column('text', (fact) => fact.key),
       column('text', (fact) => fact.accountId),
@@ -32,6 +32,9 @@ function insertion(facts: readonly UsageFact[]) {
       column('bigint', (fact) => whole(fact.networkInBytes)),
       column('bigint', (fact) => whole(fact.networkOutBytes)),
       column('bigint', (fact) => whole(fact.gpuMs)),
+      column('bigint', (fact) => whole(fact.modelInputTokens)),
+      column('bigint', (fact) => whole(fact.modelCachedTokens)),
+      column('bigint', (fact) => whole(fact.modelOutputTokens)),
       column('jsonb', (fact) => JSON.stringify(fact.attributes ?? {})),
     ])})
     on conflict (key) do nothing`

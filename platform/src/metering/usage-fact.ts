@@ -17,6 +17,10 @@ export interface UsageFact {
   networkInBytes?: number
   networkOutBytes?: number
   gpuMs?: number
+  /** Without those that the vendor had cached. */
+  modelInputTokens?: number
+  modelCachedTokens?: number
+  modelOutputTokens?: number
   /** Such as its template or driver; for people and reports, not for prices. */
   attributes?: Record<string, string>
 }

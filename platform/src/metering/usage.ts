@@ -23,6 +23,9 @@ const amounts = {
   networkInBytes: Type.Number(),
   networkOutBytes: Type.Number(),
   gpuMs: Type.Number(),
+  modelInputTokens: Type.Number({ description: 'What models were asked, without what their vendor had cached.' }),
+  modelCachedTokens: Type.Number(),
+  modelOutputTokens: Type.Number(),
 }
 export const UsageAmounts = Type.Object(amounts, { $id: 'UsageAmounts' })
 export type UsageAmounts = Static<typeof UsageAmounts>

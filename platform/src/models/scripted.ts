@@ -46,9 +46,12 @@ export interface Script {
   repeat?: boolean
 }
 
+/** The name of one that has no other. A script costs nothing, whatever it says of its tokens. */
+export const scriptedName = 'scripted'
+
 /** A model that follows a script: for demonstrations, tests and replay. It costs nothing and always answers the same. */
 export function scriptedModel(script: Script): Model {
-  const { name = 'scripted', steps, position = 'history' } = script
+  const { name = scriptedName, steps, position = 'history' } = script
   const failures = new Map<number, number>()
   let calls = 0
 

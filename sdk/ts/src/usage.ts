@@ -13,6 +13,10 @@ export interface UsageAmounts {
   networkInBytes: number
   networkOutBytes: number
   gpuMs: number
+  /** What models were asked, without what their vendor had cached. */
+  modelInputTokens: number
+  modelCachedTokens: number
+  modelOutputTokens: number
 }
 
 export interface UsageReport {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Message, ToolCallPart } from '../../models/message.ts'
 import { toolCallsOf } from '../../models/message.ts'
+import { scriptedName } from '../../models/scripted.ts'
 import type { Plan } from '../loop/plan.ts'
 import type { McpListing } from '../mcp/definition.ts'
 import {
@@ -43,6 +44,8 @@ export interface RunState {
   /** Answers of the model in all threads. */
   steps: number
   usage: Cost
+  /** Of models that cost something, sub-agents left out: what use is counted by. */
+  metered: Cost
   /** Of sub-agents, a part of `usage`. */
   childUsage: Cost
   approvals: Map<string, ApprovalRequest & { answer?: ApprovalAnswer }>
@@ -72,10 +75,10 @@ export function stateOf(entries: readonly Entry[]): RunState | undefined {
   for (const [index, entry] of entries.entries()) {
     if (index === 0) continue
     if (entry.type === 'run.rolled_back') {
-      const { usage, childUsage, received } = state
+      const { usage, metered, childUsage, received } = state
       state = stateOf(entries.slice(0, index).filter(({ seq }) => seq <= entry.data.to))!
       // What was paid stays paid, and what was read stays read.
-      Object.assign(state, { usage, childUsage, received })
+      Object.assign(state, { usage, metered, childUsage, received })
       state.sandbox = undefined
       state.sandboxFrom = entry.data.snapshot
       state.waitsFor = undefined
@@ -96,6 +99,7 @@ export function begin(started: RunStarted, { seq, at }: { seq: number; at: numbe
     threads: new Map(),
     steps: 0,
     usage: noCost,
+    metered: noCost,
     childUsage: noCost,
     approvals: new Map(),
     mcp: new Map(),
@@ -151,18 +155,18 @@ export function apply(state: RunState, entry: Entry): void {
       return
     }
     case 'model.answered': {
-      const { message, usage } = entry.data
+      const { message } = entry.data
       const thread = state.threads.get(entry.data.thread)!
       say(thread, message)
       thread.steps++
       state.steps++
       state.turn.steps++
-      state.usage = addCost(state.usage, usage)
+      pay(state, entry.data)
       for (const call of toolCallsOf(message)) thread.open.set(call.id, { call })
       return
     }
     case 'model.failed':
-      state.usage = addCost(state.usage, entry.data.usage)
+      pay(state, entry.data)
       return
     case 'tool.started': {
       const open = state.threads.get(entry.data.thread)?.open.get(entry.data.call)
@@ -219,6 +223,11 @@ export function apply(state: RunState, entry: Entry): void {
       state.end = entry.data
       return
   }
+}
+
+function pay(state: RunState, { model, usage }: { model: string; usage: Cost }): void {
+  state.usage = addCost(state.usage, usage)
+  if (model !== scriptedName) state.metered = addCost(state.metered, usage)
 }
 
 /** The last of a step's results closes the step: all go to the model, in the order of the calls. */

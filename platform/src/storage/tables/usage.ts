@@ -25,6 +25,9 @@ export interface UsageFactsTable {
   network_in_bytes: Generated<number>
   network_out_bytes: Generated<number>
   gpu_ms: Generated<number>
+  model_input_tokens: Generated<number>
+  model_cached_tokens: Generated<number>
+  model_output_tokens: Generated<number>
   attributes: Json<Record<string, string>>
 }
 
