@@ -29,6 +29,10 @@ function subject(type: string, data: Record<string, unknown>): string {
   switch (type) {
     case 'run.started':
       return short(data.input)
+    case 'mcp.listed':
+      return `${data.server}: ${(data.tools as unknown[]).length} tools`
+    case 'mcp.failed':
+      return short(`${data.server}: ${data.message}`)
     case 'message.added':
     case 'thread.opened':
       return short(data.text)

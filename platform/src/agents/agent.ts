@@ -2,6 +2,8 @@ import { type Static, Type } from 'typebox'
 import type { SetNetwork } from '../sandboxes/network.ts'
 import { McpServer } from './mcp/server.ts'
 
+import { Skill } from './skills/skill.ts'
+
 const text = { format: 'plain-text' }
 const strict = { additionalProperties: false }
 
@@ -102,6 +104,9 @@ export const AgentSpec = Type.Object(
     ),
     mcp: Type.Optional(
       Type.Array(McpServer, { maxItems: 16, description: 'Servers whose tools it has beside `tools`.' }),
+    ),
+    skills: Type.Optional(
+      Type.Array(Skill, { maxItems: 64, description: 'What it can read up on, by the tool `load_skill`.' }),
     ),
     policy: Type.Optional(Type.Enum(['react', 'plan'], { default: 'react' })),
     limits: Type.Optional(Limits),

@@ -7,6 +7,7 @@ import { calculatorAndFetch } from './examples/calculator-and-fetch.ts'
 import { serversFault } from './mcp/server.ts'
 import type { ModelSource } from './models.ts'
 import { ruleFault } from './safety/decide.ts'
+import { skillsFault } from './skills/skill.ts'
 import { builtInTools } from './tools/toolbox.ts'
 
 interface AgentsOptions {
@@ -101,7 +102,11 @@ export class Agents {
     const unknown = spec.tools?.find((tool) => !builtInTools.includes(tool as (typeof builtInTools)[number]))
     if (unknown !== undefined)
       throw new WarrenError('invalid_request', `there is no tool "${unknown}"; there are: ${builtInTools.join(', ')}`)
-    const fault = ruleFault(spec.rules ?? []) ?? serversFault(spec.mcp ?? []) ?? patternFault(spec.completion?.matches)
+    const fault =
+      ruleFault(spec.rules ?? []) ??
+      serversFault(spec.mcp ?? []) ??
+      skillsFault(spec.skills ?? []) ??
+      patternFault(spec.completion?.matches)
     if (fault) throw new WarrenError('invalid_request', fault)
     this.#models.check(spec)
   }

@@ -94,6 +94,7 @@ export class LiveRun implements Running {
         facts: [options.facts, { accountId: account.id, agent: run.agent, runId: run.id }],
         results: journal,
         spawn: options.spawn,
+        skills: started?.spec.skills ?? [],
         more: this.#servers.tools(),
       })
     this.tools = this.#toolbox()

@@ -37,6 +37,8 @@ export interface AgentSpec {
   }
   /** Servers of the Model Context Protocol: at an address, or programs in the sandbox of the run. */
   mcp?: McpServer[]
+  /** What it can read up on, by the tool `load_skill`. */
+  skills?: Skill[]
   memory?: {
     /** Tell a run what earlier ones with similar tasks have come to. Default: with plans. */
     experiences?: boolean
@@ -45,6 +47,15 @@ export interface AgentSpec {
   }
   checkpoints?: boolean
   durability?: 'every' | 'effects'
+}
+
+/** Instructions that are read when they are needed. The files are laid into the sandbox then, below `skills/NAME`. */
+export interface Skill {
+  name: string
+  /** All that the model knows of it until it loads it. */
+  description: string
+  instructions: string
+  files?: Record<string, string>
 }
 
 /** A server whose tools an agent has as `NAME__TOOL`. It has either `url` or `command`. */

@@ -67,6 +67,7 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
     inside: {} as never,
     facts: [{}, {}] as never,
     spawn: {} as never,
+    skills: recorder.state.started.spec.skills ?? [],
     results: journal,
     more: mcpTools(recorder.state.started.spec.mcp ?? [], recording.listings, () => undefined as never),
   })

@@ -106,7 +106,7 @@ export async function execute(inside: InSandbox, { signal }: ToolContext, input:
   return await inside.hands.execute({ account: inside.account, id }, input, signal)
 }
 
-async function guestOf({ hands, account, sandbox }: InSandbox) {
+export async function guestOf({ hands, account, sandbox }: InSandbox) {
   const { guest } = await hands.running({ account, id: await sandbox.id() })
   return guest
 }

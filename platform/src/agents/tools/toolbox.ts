@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto'
 import { factTools } from '../memory/facts.ts'
+import type { Skill } from '../skills/skill.ts'
 import { askHuman } from './ask-human.ts'
 import { calculator } from './calculator.ts'
 import { httpGet } from './http-get.ts'
+import { loadSkill } from './load-skill.ts'
 import { readResult } from './read-result.ts'
 import { type InSandbox, sandboxTools } from './sandbox-tools.ts'
 import { type SpawnRun, spawnAgent } from './spawn-agent.ts'
@@ -30,6 +32,7 @@ export interface ToolboxOptions {
   facts: Parameters<typeof factTools>
   results: Parameters<typeof readResult>[0]
   spawn: SpawnRun
+  skills: readonly Skill[]
   /** From elsewhere: those of servers. */
   more: readonly Tool[]
 }
@@ -37,7 +40,7 @@ export interface ToolboxOptions {
 /** The named tools, in the order of their names: what a model is told stays the same to the byte. */
 export function toolbox(
   names: readonly string[],
-  { inside, facts, results, spawn, more }: ToolboxOptions,
+  { inside, facts, results, spawn, skills, more }: ToolboxOptions,
 ): Map<string, Tool> {
   const all = [
     calculator,
@@ -48,6 +51,7 @@ export function toolbox(
     spawnAgent(spawn),
   ]
   const chosen = [...all.filter(({ name }) => names.includes(name)), ...more]
+  if (skills.length > 0) chosen.push(loadSkill(skills, inside))
   if (chosen.length > 0) chosen.push(readResult(results))
   return new Map(chosen.sort((a, b) => (a.name < b.name ? -1 : 1)).map((tool) => [tool.name, tool]))
 }
