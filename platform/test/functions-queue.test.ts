@@ -69,6 +69,56 @@ test('a repeat with the same key gets the first result, synchronously and not', 
   assert.equal(await (await call('counter/invoke', {}, { 'idempotency-key': 'order-2' })).json(), 2)
 })
 
+test('a repeat with the same key gets the whole of the first answer: status, headers and bytes', async () => {
+  const made = await deploy(
+    'whole',
+    `let n = 0
+    exports.default = async (request) => {
+      if (!(request instanceof Request)) return new Response('made', { status: 202, headers: { 'x-own': 'event ' + ++n } })
+      const body = new Uint8Array([0, 255, 128, (await request.text()).length])
+      return new Response(body, { status: 203, headers: [['x-own', request.method + ++n], ['set-cookie', 'a=1'], ['set-cookie', 'b=2']] })
+    }`,
+    { maxInstances: 1 },
+  )
+  const at = new URL(made.url).pathname
+  const send = async (path: string, key: string) => {
+    const reply = await platform.call('POST', `${at}${path}`, 'four', { headers: { 'idempotency-key': key } })
+    const { headers } = reply
+    const told = ['x-own', 'x-warren-invocation', 'x-warren-cold-start'].map((name) => headers.get(name))
+    return [reply.status, ...told, headers.getSetCookie(), [...new Uint8Array(await reply.arrayBuffer())]]
+  }
+  const first = await send('/pay', 'k1')
+  assert.deepEqual([first[0], first[1], ...first.slice(4)], [203, 'POST1', ['a=1', 'b=2'], [0, 255, 128, 4]])
+  assert.deepEqual(await send('/pay', 'k1'), first)
+  assert.equal((await send('/refund', 'k1'))[1], 'POST2')
+  const event = async () => {
+    const reply = await call('whole/invoke', {}, { 'idempotency-key': 'k1' })
+    return [reply.status, reply.headers.get('x-own'), await reply.text()]
+  }
+  const second = await event()
+  assert.deepEqual(second, [202, 'event 3', 'made'])
+  assert.deepEqual(await event(), second)
+  const { invocations } = await platform.json('GET', '/v1/functions/whole/invocations')
+  assert.deepEqual([invocations.length, invocations[0].head.status, invocations[0].result], [3, 202, 'made'])
+})
+
+test('what a function says cannot stop the recording of others, and what is kept of it is bounded', async () => {
+  await deploy(
+    'odd',
+    `exports.default = async ({ how }) => {
+      if (how === 'half') throw new Error('half \\ud800 and \\0 nothing')
+      return new Response(new ReadableStream({ pull(c) { this.n = (this.n ?? 0) + 1; this.n > 40 ? c.close() : c.enqueue(new Uint8Array(65536)) } }))
+    }`,
+    { retries: 0 },
+  )
+  const half = await (await call('odd/invocations', { how: 'half' })).json()
+  const large = await (await call('odd/invocations', { how: 'large' })).json()
+  assert.equal((await ended('odd', half.id)).error.message, 'half \ufffd and  nothing')
+  const { error } = await ended('odd', large.id)
+  assert.equal(error.reason, 'response_too_large')
+  assert.match(error.message, /^the answer has 2621\d+ bytes, over the 1048576/)
+})
+
 test('steps that were finished are not done again by a later attempt', async () => {
   await deploy(
     'steps',

@@ -7,6 +7,7 @@ import { clientGone } from './client-gone.ts'
 import { withoutCredentials } from './credentials.ts'
 import { FunctionAnswer } from './function-answer.ts'
 import type { Gateway } from './gateway/gateway.ts'
+import { idempotencyOf } from './idempotency.ts'
 
 type ByUrl = { Params: { id: string; '*': string } }
 
@@ -35,6 +36,8 @@ export function functionUrls(app: FastifyInstance, functions: Functions, gateway
           {
             payload: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
             http: inputOf(request, account !== undefined),
+            // Of a stranger it is the function's own matter: he is not to learn what another one was answered.
+            idempotency: account && idempotencyOf(request),
             onHead: (call, head) => answer.begin(call, head),
             onChunk: (piece) => answer.write(piece),
           },

@@ -92,6 +92,8 @@ export interface Invocation<T = unknown> {
   state: 'waiting' | 'running' | 'succeeded' | 'failed'
   attempt: number
   result?: T
+  /** What its answer began with, where it was more than JSON. */
+  head?: { status?: number; headers?: [string, string][] }
   error?: { reason: string; message: string; type?: string; stack?: string }
   log: string
   cold?: boolean

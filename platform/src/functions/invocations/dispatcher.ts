@@ -4,8 +4,9 @@ import { step } from '../../lib/step.ts'
 import { most } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
 import type { KnownFunction } from '../store.ts'
-import type { Failure, Finished } from './invocation.ts'
+import type { AnswerHead, Failure, Finished, HttpInput } from './invocation.ts'
 import { findInvocation, type Invocation } from './invocations.ts'
+import { KeptAnswer } from './kept-answer.ts'
 import type { EndedCall, Follow, Trigger } from './record.ts'
 import { runCall } from './run-call.ts'
 import { stepsOf } from './steps.ts'
@@ -18,6 +19,7 @@ interface Leased {
   version: number
   trigger: Trigger
   payload: Buffer | null
+  http: HttpInput | null
   attempt: number
   retry: { retries?: number; traceparent?: string } | null
   created_at: Date
@@ -73,7 +75,7 @@ export class Dispatcher {
     accountId: string,
     id: string,
     signal: AbortSignal,
-  ): Promise<Pick<Invocation, 'version' | 'error' | 'result' | 'cold'>> {
+  ): Promise<Pick<Invocation, 'version' | 'error' | 'result' | 'head' | 'cold'>> {
     const { promise, resolve } = Promise.withResolvers<EndedCall>()
     const waiters = this.#waiters.get(id) ?? new Set()
     this.#waiters.set(id, waiters.add(resolve))
@@ -85,10 +87,11 @@ export class Dispatcher {
         // Another platform may run it.
         const ended = await Promise.race([promise, sleep(pollMs, undefined, { ref: false })])
         if (!ended) continue
-        const { version, failure, result, cold } = ended
+        const { version, failure, result, head, cold } = ended
         return {
           version,
           cold,
+          head,
           error: failure,
           result: result === undefined ? undefined : Buffer.from(result, 'base64'),
         }
@@ -148,7 +151,7 @@ export class Dispatcher {
         where id in (
           select id from function_invocations where state in ('waiting', 'running') and due_at <= now() and function_id <> all($4) and account_id <> all($5)
           order by due_at limit $1 for update skip locked)
-        returning id, account_id, function_id, version, trigger, payload, attempt, retry, created_at`,
+        returning id, account_id, function_id, version, trigger, payload, http, attempt, retry, created_at`,
       values: [limit, this.#runner, most.timeoutSeconds + graceSeconds, busy, this.#deps.calls.full],
     }
     return (await step('function.lease', this.#runner, () => this.#deps.db.pool.query<Leased>(statement))).rows
@@ -174,11 +177,13 @@ export class Dispatcher {
     const known = await deps.store.byId(leased.function_id)
     const version = known?.versions.get(leased.version)
     if (!known || !version) return this.#record(leased, known, missing())
-    const pieces: Buffer[] = []
+    const answer = new KeptAnswer(most.keptBytes)
     const call = {
       payload: leased.payload ?? Buffer.alloc(0),
+      http: leased.http ?? undefined,
       traceparent: leased.retry?.traceparent,
-      onChunk: (piece: Buffer) => void pieces.push(piece),
+      onHead: (head: AnswerHead) => answer.begin(head),
+      onChunk: (piece: Buffer) => answer.add(piece),
       step: stepsOf(deps.db, leased.id),
     }
     const given = {
@@ -204,12 +209,13 @@ export class Dispatcher {
     // What we end ourselves is made again.
     if (this.#closed && !done.finished.outcome.ok && done.finished.outcome.failure.reason === 'unavailable') return
     const { outcome } = done.finished
-    const result = outcome.ok ? (outcome.result ?? Buffer.concat(pieces)) : undefined
-    if (result && result.length > most.keptBytes) {
-      const message = `the result has ${result.length} bytes, over the ${most.keptBytes} that are kept of an asynchronous call`
+    if (!outcome.ok) return this.#record(leased, known, outcome.failure, done.ended)
+    if (outcome.result) answer.add(outcome.result)
+    if (answer.bytes > most.keptBytes) {
+      const message = `the answer has ${answer.bytes} bytes, over the ${most.keptBytes} that are kept of a call from the queue`
       return this.#record(leased, known, { reason: 'response_too_large', message }, done.ended)
     }
-    await this.#record(leased, known, outcome.ok ? undefined : outcome.failure, done.ended, result)
+    await this.#record(leased, known, undefined, done.ended, answer)
   }
 
   #record(
@@ -217,9 +223,10 @@ export class Dispatcher {
     known: KnownFunction | undefined,
     failure?: Failure,
     ended?: EndedCall,
-    result?: Buffer,
+    answer?: KeptAnswer,
   ): Promise<void> {
     const now = Date.now()
+    const result = answer?.body
     const base = ended ?? notRun(leased, known, now)
     const { failure: _, ...rest } = base
     const retryAt = failure && known && this.#retryAt(leased, known, now)
@@ -228,6 +235,7 @@ export class Dispatcher {
       ...rest,
       ...(failure ? { failure } : {}),
       ...(result ? { result: result.toString('base64') } : {}),
+      ...(answer?.head ? { head: answer.head } : {}),
       queued: { ...(retryAt === undefined ? {} : { retryAt }), ...(follow ? { follow } : {}) },
     })
   }

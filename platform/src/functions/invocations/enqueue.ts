@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Account } from '../../accounts/account.ts'
 import { newId } from '../../lib/id.ts'
 import { step } from '../../lib/step.ts'
@@ -5,10 +6,13 @@ import { chooseVersion } from '../choose-version.ts'
 import { most } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
 import { checkPayload } from './check-payload.ts'
+import type { HttpInput } from './invocation.ts'
 import type { Trigger } from './record.ts'
 
 export interface Enqueue {
   payload: Buffer
+  /** The request that it comes by, which only a call with a key has. */
+  http?: HttpInput | undefined
   qualifier?: string | undefined
   traceparent?: string | undefined
   trigger?: Trigger
@@ -26,7 +30,7 @@ export async function enqueue(
   deps: FunctionDeps,
   account: Account,
   name: string,
-  { payload, qualifier, trigger = 'async', idempotency, retries, traceparent }: Enqueue,
+  { payload, http, qualifier, trigger = 'async', idempotency, retries, traceparent }: Enqueue,
 ): Promise<{ id: string; repeated: boolean }> {
   checkPayload(payload, most.keptBytes)
   const known = await deps.store.get(account.id, name)
@@ -41,7 +45,7 @@ export async function enqueue(
     deps.dispatcher.wake()
     return { id, repeated: false }
   }
-  const scope = idempotency.scope === undefined ? record.id : `scope/${idempotency.scope}`
+  const scope = scopeOf(record.id, idempotency.scope, http)
   const expiresAt = new Date(now.getTime() + (idempotency.seconds ?? keySeconds) * 1000)
   const statement = {
     name: 'function-enqueue-once',
@@ -51,8 +55,8 @@ export async function enqueue(
           where function_idempotency.expires_at <= $6
         returning invocation_id
       ), made as (
-        insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, retry, due_at, created_at)
-        select invocation_id, $1, $7, $8, $9, 'waiting', $10, $11::jsonb, $6, $6 from claimed
+        insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, retry, http, due_at, created_at)
+        select invocation_id, $1, $7, $8, $9, 'waiting', $10, $11::jsonb, $12::jsonb, $6, $6 from claimed
       )
       select invocation_id as id, false as repeated from claimed
       union all
@@ -70,6 +74,7 @@ export async function enqueue(
       trigger,
       payload,
       JSON.stringify(more),
+      http ? JSON.stringify(http) : null,
     ],
   }
   for (;;) {
@@ -81,4 +86,12 @@ export async function enqueue(
     if (!rows[0].repeated) deps.dispatcher.wake()
     return rows[0]
   }
+}
+
+/** At a URL the same key stands for another call where the method or the path is another. */
+function scopeOf(functionId: string, scope: string | undefined, http: HttpInput | undefined): string {
+  if (scope !== undefined) return `scope/${scope}`
+  if (!http) return functionId
+  const place = `${http.method} ${new URL(http.url).pathname}`
+  return `${functionId}/${createHash('sha256').update(place).digest('hex')}`
 }

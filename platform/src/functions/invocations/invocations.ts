@@ -1,7 +1,7 @@
 import { WarrenError } from '../../errors.ts'
 import { step } from '../../lib/step.ts'
 import type { Database } from '../../storage/database.ts'
-import type { Failure } from './invocation.ts'
+import type { AnswerHead, Failure } from './invocation.ts'
 
 export interface Invocation {
   id: string
@@ -11,6 +11,8 @@ export interface Invocation {
   state: 'waiting' | 'running' | 'succeeded' | 'failed'
   attempt: number
   result: Buffer | undefined
+  /** What an answer that is more than JSON begins with; `result` is its body. */
+  head: AnswerHead | undefined
   error: Failure | undefined
   log: string
   cold: boolean | undefined
@@ -29,6 +31,7 @@ interface Row {
   state: Invocation['state']
   attempt: number
   result: Buffer | null
+  head: AnswerHead | null
   error: Failure | null
   log: string
   cold: boolean | null
@@ -39,7 +42,7 @@ interface Row {
   ended_at: Date | null
 }
 
-const columns = `id, function_id, version, trigger, state, attempt, result, error, log, cold, billed_ms, cpu_ms, created_at, started_at, ended_at`
+const columns = `id, function_id, version, trigger, state, attempt, result, head, error, log, cold, billed_ms, cpu_ms, created_at, started_at, ended_at`
 
 /** Throws `not_found` for what is not the account's. */
 export async function findInvocation({ db }: { db: Database }, accountId: string, id: string): Promise<Invocation> {
@@ -103,6 +106,7 @@ function toInvocation(row: Row): Invocation {
     state: row.state,
     attempt: row.attempt,
     result: row.result ?? undefined,
+    head: row.head ?? undefined,
     error: row.error ?? undefined,
     log: row.log,
     cold: row.cold ?? undefined,

@@ -86,9 +86,10 @@ async function invokeOnce(
   input: Invoke,
   signal: AbortSignal,
 ): Promise<Invoked> {
-  const { payload, qualifier, idempotency, traceparent } = input
+  const { payload, http, qualifier, idempotency, traceparent, onHead, onChunk } = input
   const { id } = await enqueue(deps, account, name, {
     payload,
+    http,
     qualifier,
     idempotency,
     traceparent,
@@ -96,14 +97,13 @@ async function invokeOnce(
     retries: 0,
   })
   const invocation = await deps.dispatcher.outcome(account.id, id, signal)
-  if (invocation.error) throw failed(id, invocation.error)
-  return {
-    id,
-    version: invocation.version,
-    cold: false,
-    result: invocation.result ?? Buffer.from('null'),
-    head: undefined,
-  }
+  const { version, cold = false, error, head, result = Buffer.alloc(0) } = invocation
+  if (error) throw failed(id, error)
+  if (!head || !onHead)
+    return { id, version, cold, result: head ? result : (invocation.result ?? Buffer.from('null')), head }
+  onHead(id, head)
+  onChunk?.(result)
+  return { id, version, cold, result: undefined, head }
 }
 
 function failed(id: string, failure: Failure): WarrenError {

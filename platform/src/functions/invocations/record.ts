@@ -1,4 +1,4 @@
-import type { Failure } from './invocation.ts'
+import type { AnswerHead, Failure } from './invocation.ts'
 
 export const triggers = ['http', 'async', 'cron', 'queue', 'storage', 'destination'] as const
 export type Trigger = (typeof triggers)[number]
@@ -27,6 +27,8 @@ export interface EndedCall {
   failure?: Failure
   /** Of a call that was queued, base64. */
   result?: string
+  /** What its answer begins with, where it is more than JSON. */
+  head?: AnswerHead
   /** Set where the call is in the database already, waiting for its end. */
   queued?: {
     /** It is made again then, Unix milliseconds. */

@@ -227,7 +227,8 @@ function change(calls: readonly EndedCall[]) {
   const column = columns(calls)
   return sql<{ id: string }>`
     update function_invocations as call set
-      state = ended.state, error = ended.error, log = ended.log, cold = ended.cold, result = ended.result,
+      state = ended.state, error = ended.error, log = ended.log, cold = ended.cold, result = ended.result, head = ended.head,
+      http = case when ended.ended_at is null then call.http end,
       started_at = ended.started_at, ended_at = ended.ended_at, billed_ms = coalesce(call.billed_ms, 0) + ended.billed_ms,
       cpu_ms = coalesce(call.cpu_ms + ended.cpu_ms, call.cpu_ms, ended.cpu_ms),
       due_at = ended.due_at, runner = null
@@ -241,12 +242,13 @@ function change(calls: readonly EndedCall[]) {
       column('text', ({ log }) => log),
       column('boolean', ({ cold }) => cold),
       column('bytea', ({ result }) => (result === undefined ? null : Buffer.from(result, 'base64'))),
+      column('jsonb', ({ head }) => (head ? JSON.stringify(head) : null)),
       column('timestamptz', ({ startedAt }) => time(startedAt)),
       column('timestamptz', ({ endedAt, queued }) => (queued?.retryAt === undefined ? time(endedAt) : null)),
       column('bigint', ({ billedMs }) => billedMs),
       column('bigint', ({ cpuMs }) => cpuMs ?? null),
       column('timestamptz', ({ queued }) => (queued?.retryAt === undefined ? null : time(queued.retryAt))),
-    ])}) as ended (id, attempt, state, error, log, cold, result, started_at, ended_at, billed_ms, cpu_ms, due_at)
+    ])}) as ended (id, attempt, state, error, log, cold, result, head, started_at, ended_at, billed_ms, cpu_ms, due_at)
     where call.id = ended.id and call.attempt = ended.attempt and call.state = 'running'
     returning call.id`
 }

@@ -336,7 +336,7 @@ const reasons = ['error', 'bad_json', 'response_too_large', 'load_failed', 'miss
 /** A worker may say anything. */
 function readFailure(payload: Buffer): Failure {
   const text = (value: unknown, most: number) =>
-    typeof value === 'string' ? value.slice(0, most).replaceAll('\0', '') : undefined
+    typeof value === 'string' ? storable(value.slice(0, most)) : undefined
   try {
     const { reason, message, type, stack } = JSON.parse(payload.toString('utf8'))
     return {
@@ -357,9 +357,16 @@ function readHead(payload: Buffer): AnswerHead {
       Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === 'string')
     return {
       ...(Number.isInteger(status) && status >= 200 && status <= 599 ? { status } : {}),
-      headers: Array.isArray(headers) ? headers.filter(isPair) : [],
+      headers: Array.isArray(headers)
+        ? headers.filter(isPair).map(([name, value]) => [storable(name), storable(value)])
+        : [],
     }
   } catch {
     return {}
   }
+}
+
+/** What PostgreSQL takes: no NUL, and no half of a character. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed()
 }

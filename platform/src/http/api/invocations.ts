@@ -6,6 +6,7 @@ import type { Functions } from '../../functions/functions.ts'
 import { readCloudEvents } from '../../functions/triggers/cloud-events.ts'
 import { clientGone } from '../client-gone.ts'
 import { FunctionAnswer } from '../function-answer.ts'
+import { headerOf, idempotencyOf } from '../idempotency.ts'
 import { type ByFunction, FunctionParams } from './functions.ts'
 import { json, named, problems } from './schema.ts'
 
@@ -23,6 +24,15 @@ const InvocationView = Type.Object(
     state: Type.Enum(['waiting', 'running', 'succeeded', 'failed']),
     attempt: Type.Integer({ description: 'How often it was made so far.' }),
     result: Type.Optional(Type.Unknown({ description: 'What an asynchronous call came to.' })),
+    head: Type.Optional(
+      Type.Object(
+        {
+          status: Type.Optional(Type.Integer()),
+          headers: Type.Optional(Type.Array(Type.Array(Type.String(), { minItems: 2, maxItems: 2 }))),
+        },
+        { description: 'What the answer of an asynchronous call began with, where it was more than JSON.' },
+      ),
+    ),
     error: Type.Optional(
       Type.Object({
         reason: Type.String({ description: 'error, timeout, out_of_memory, exited, bad_json, response_too_large, …' }),
@@ -215,25 +225,6 @@ function bodyOf({ body }: FastifyRequest): Buffer {
   return Buffer.isBuffer(body) ? body : Buffer.alloc(0)
 }
 
-function headerOf({ headers }: FastifyRequest, name: string): string | undefined {
-  const value = headers[name]
-  return typeof value === 'string' && value.length <= 200 ? value : undefined
-}
-
-function idempotencyOf(
-  request: FastifyRequest,
-): { key: string; scope: string | undefined; seconds: number | undefined } | undefined {
-  const key = request.headers['idempotency-key']
-  if (key === undefined) return undefined
-  if (typeof key !== 'string' || key.length === 0 || key.length > 200)
-    throw new WarrenError('invalid_request', 'an Idempotency-Key has 1 to 200 characters')
-  const ttl = headerOf(request, 'idempotency-ttl')
-  const seconds = ttl === undefined ? undefined : Number(ttl)
-  if (seconds !== undefined && !(seconds >= 1 && seconds <= 30 * 86_400))
-    throw new WarrenError('invalid_request', `Idempotency-Ttl is a number of seconds from 1 to 2592000, not "${ttl}"`)
-  return { key, scope: headerOf(request, 'idempotency-scope'), seconds }
-}
-
 function viewOf(found: Awaited<ReturnType<Functions['invocation']>>): Static<typeof InvocationView> {
   const {
     id,
@@ -242,6 +233,7 @@ function viewOf(found: Awaited<ReturnType<Functions['invocation']>>): Static<typ
     state,
     attempt,
     result,
+    head,
     error,
     log,
     cold,
@@ -254,6 +246,7 @@ function viewOf(found: Awaited<ReturnType<Functions['invocation']>>): Static<typ
   return {
     ...{ id, version, trigger, state, attempt, log },
     ...(result === undefined ? {} : { result: readResult(result) }),
+    ...(head === undefined ? {} : { head }),
     ...(error === undefined ? {} : { error: { ...error } as Static<typeof InvocationView>['error'] & object }),
     ...(cold === undefined ? {} : { cold }),
     ...(billedMs === undefined ? {} : { billedMs }),
