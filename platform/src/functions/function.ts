@@ -17,6 +17,12 @@ export const most = {
   timeoutSeconds: 6 * 3600,
   concurrency: 100,
   instances: 1000,
+  /** Calls that one call may make of functions. */
+  subCalls: 1000,
+  /** All that come from one call, whatever makes them. */
+  treeCalls: 10_000,
+  /** Calls above one another. */
+  depth: 16,
 } as const
 
 const Destination = Type.Object(
@@ -90,6 +96,11 @@ const settingSchemas = {
     maximum: 14 * 86_400,
     description: 'An asynchronous call older than that is not made again. Default 21600.',
   }),
+  invokes: Type.Array(Type.String({ maxLength: 63 }), {
+    maxItems: 100,
+    description:
+      'Names of functions of yours that it may call, or `*` for all of them. It may always call itself. Default: no others.',
+  }),
   onSuccess: Destination,
   onFailure: {
     ...Destination,
@@ -121,6 +132,7 @@ const defaults: Complete = {
   retries: 2,
   retrySeconds: 1,
   maxAgeSeconds: 21_600,
+  invokes: [],
 }
 
 /** Each with what it is where nothing is said. */

@@ -25,6 +25,7 @@ import {
 } from './invocations/invocations.ts'
 import { type Invoke, type Invoked, invoke } from './invocations/invoke.ts'
 import { Recorder } from './invocations/recorder.ts'
+import type { SubCalls } from './invocations/sub-calls.ts'
 import { Provisions } from './provisions.ts'
 import { removeFunction } from './remove.ts'
 import { rollback } from './rollback.ts'
@@ -48,6 +49,8 @@ export interface FunctionDeps {
   batch: EnqueueBatch
   counters: Counters
   times: ProcessorTimes
+  /** By their calls: attempts that have made calls of functions. */
+  subCalls: Map<string, SubCalls>
   calls: Pick<CallsAtOnce, 'take' | 'full'>
   resolveSecrets: ResolveSecrets | undefined
   now: () => Date
@@ -111,6 +114,7 @@ export function createFunctions({
     ...{ db, store, code, pool, fleet, recorder, times, calls, resolveSecrets, now, logger },
     batch: new EnqueueBatch(db),
     counters: new Counters(),
+    subCalls: new Map(),
     random: Math.random,
     dispatcher: undefined as never,
   }

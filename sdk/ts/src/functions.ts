@@ -24,6 +24,8 @@ export interface FunctionSettings {
   env?: Record<string, string> | undefined
   /** Names of secrets, which are in its environment and nowhere else. */
   secrets?: string[] | undefined
+  /** Names of functions that it may call, or `*`; itself it may always call. */
+  invokes?: string[] | undefined
   internet?: boolean | undefined
   /** Whether its URL answers without a key. */
   public?: boolean | undefined
@@ -89,8 +91,11 @@ export interface Invocation<T = unknown> {
   id: string
   version: number
   trigger: string
-  state: 'waiting' | 'running' | 'succeeded' | 'failed'
+  /** `suspended`: it waits for calls that it made, and takes no instance meanwhile. */
+  state: 'waiting' | 'running' | 'suspended' | 'succeeded' | 'failed'
   attempt: number
+  /** The call that made it. */
+  parent?: string
   result?: T
   /** What its answer began with, where it was more than JSON. */
   head?: { status?: number; headers?: [string, string][] }

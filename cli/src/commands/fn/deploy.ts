@@ -20,6 +20,7 @@ export interface DeployFlags {
   minInstances?: number
   env?: Record<string, string>
   secret?: string[]
+  invokes?: string[]
   internet?: boolean
   public?: boolean
   publish?: boolean
@@ -49,6 +50,7 @@ export function withDeployOptions(command: Command): Command {
     .option('--min-instances <number>', text.optionMinInstances, wholePositive)
     .option('-e, --env <name=value>', text.optionEnv, pair)
     .option('--secret <name>', text.optionFunctionSecret, repeated)
+    .option('--invokes <name>', text.optionInvokes, repeated)
     .option('--internet', text.optionInternet)
     .option('--public', text.optionPublic)
 }
@@ -59,7 +61,20 @@ export async function deployPath(path: string, flags: DeployFlags): Promise<Func
     ...(flags.runtime && { runtime: flags.runtime }),
     ...(flags.entry && { entry: flags.entry }),
   })
-  const { handler, memory, cpu, disk, timeout, concurrency, maxInstances, minInstances, env, secret, internet } = flags
+  const {
+    handler,
+    memory,
+    cpu,
+    disk,
+    timeout,
+    concurrency,
+    maxInstances,
+    minInstances,
+    env,
+    secret,
+    invokes,
+    internet,
+  } = flags
   const settings = {
     ...{
       handler,
@@ -72,7 +87,7 @@ export async function deployPath(path: string, flags: DeployFlags): Promise<Func
       minInstances,
       env,
     },
-    ...{ secrets: secret, internet, public: flags.public },
+    ...{ secrets: secret, invokes, internet, public: flags.public },
   }
   return server().functions.deploy(flags.name ?? nameOf(path), { ...source, settings, publish: flags.publish })
 }

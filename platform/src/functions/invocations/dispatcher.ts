@@ -23,6 +23,10 @@ interface Leased {
   attempt: number
   retry: { retries?: number; traceparent?: string } | null
   created_at: Date
+  parent_id: string | null
+  root_id: string | null
+  depth: number
+  resumptions: number
 }
 
 /** Calls from the queue that are under way at the same time. */
@@ -33,6 +37,8 @@ const lookMs = 500
 const graceSeconds = 60
 const pollMs = 200
 const longestPauseSeconds = 3600
+/** Replaying a call costs more than waiting for what is soon there, milliseconds. */
+const suspendAfterMs = 1000
 
 /** Makes the calls that wait in the queue. At least once each: what was running when the platform died is made again. */
 export class Dispatcher {
@@ -104,13 +110,15 @@ export class Dispatcher {
 
   /** The end of a call lasts. */
   ended(call: EndedCall): void {
-    if (call.queued?.retryAt === undefined) for (const resolve of this.#waiters.get(call.id) ?? []) resolve(call)
+    if (call.queued?.retryAt === undefined && !call.queued?.suspended)
+      for (const resolve of this.#waiters.get(call.id) ?? []) resolve(call)
   }
 
   /** The database has the ends of these. */
   recorded(calls: readonly EndedCall[]): void {
     for (const { queued } of calls) {
-      if (queued?.follow) this.wake()
+      if (queued?.parent !== undefined) this.#deps.subCalls.get(queued.parent)?.look()
+      if (queued?.follow || queued?.suspended || queued?.parent) this.wake()
       if (queued?.retryAt !== undefined) setTimeout(() => this.wake(), queued.retryAt - Date.now() + 1).unref()
     }
   }
@@ -146,12 +154,14 @@ export class Dispatcher {
     const busy = [...this.#perFunction].filter(([, count]) => count >= mostRunning / 2).map(([id]) => id)
     const statement = {
       name: 'function-lease',
-      text: `update function_invocations as call set state = 'running', attempt = attempt + 1, runner = $2, started_at = now(),
+      text: `update function_invocations as call set state = 'running', attempt = attempt + 1,
+          resumptions = resumptions + (state = 'suspended')::int, runner = $2, started_at = now(),
           due_at = now() + make_interval(secs => $3)
         where id in (
-          select id from function_invocations where state in ('waiting', 'running') and due_at <= now() and function_id <> all($4) and account_id <> all($5)
+          select id from function_invocations where state in ('waiting', 'running', 'suspended') and due_at <= now() and function_id <> all($4) and account_id <> all($5)
           order by due_at limit $1 for update skip locked)
-        returning id, account_id, function_id, version, trigger, payload, http, attempt, retry, created_at`,
+        returning id, account_id, function_id, version, trigger, payload, http, attempt, retry, created_at,
+          parent_id, root_id, depth, resumptions`,
       values: [limit, this.#runner, most.timeoutSeconds + graceSeconds, busy, this.#deps.calls.full],
     }
     return (await step('function.lease', this.#runner, () => this.#deps.db.pool.query<Leased>(statement))).rows
@@ -185,6 +195,7 @@ export class Dispatcher {
       onHead: (head: AnswerHead) => answer.begin(head),
       onChunk: (piece: Buffer) => answer.add(piece),
       step: stepsOf(deps.db, leased.id),
+      suspendAfterMs,
     }
     const given = {
       record: known.record,
@@ -192,6 +203,8 @@ export class Dispatcher {
       id: leased.id,
       trigger: leased.trigger,
       attempt: leased.attempt,
+      resumptions: leased.resumptions,
+      tree: { rootId: leased.root_id ?? leased.id, depth: leased.depth },
       waits: true,
       call,
     }
@@ -208,6 +221,7 @@ export class Dispatcher {
     }
     // What we end ourselves is made again.
     if (this.#closed && !done.finished.outcome.ok && done.finished.outcome.failure.reason === 'unavailable') return
+    if (done.finished.suspended) return this.#suspend(leased, known, done.ended)
     const { outcome } = done.finished
     if (!outcome.ok) return this.#record(leased, known, outcome.failure, done.ended)
     if (outcome.result) answer.add(outcome.result)
@@ -216,6 +230,13 @@ export class Dispatcher {
       return this.#record(leased, known, { reason: 'response_too_large', message }, done.ended)
     }
     await this.#record(leased, known, undefined, done.ended, answer)
+  }
+
+  /** Its instance is free for others; it is due again when all the calls that it made have ended. */
+  #suspend(leased: Leased, known: KnownFunction, ended: EndedCall): Promise<void> {
+    const message = `the call was suspended more than ${most.subCalls} times`
+    if (leased.resumptions >= most.subCalls) return this.#record(leased, known, { reason: 'error', message }, ended)
+    return this.#deps.recorder.add({ ...ended, queued: { suspended: true } })
   }
 
   #record(
@@ -236,21 +257,26 @@ export class Dispatcher {
       ...(failure ? { failure } : {}),
       ...(result ? { result: result.toString('base64') } : {}),
       ...(answer?.head ? { head: answer.head } : {}),
-      queued: { ...(retryAt === undefined ? {} : { retryAt }), ...(follow ? { follow } : {}) },
+      queued: {
+        ...(retryAt === undefined ? {} : { retryAt }),
+        ...(follow ? { follow } : {}),
+        ...(leased.parent_id === null ? {} : { parent: leased.parent_id }),
+      },
     })
   }
 
   /** When a call that failed is made again; undefined when it is not. */
   #retryAt(
-    { attempt, version, retry, created_at }: Leased,
+    { attempt, resumptions, version, retry, created_at }: Leased,
     { versions }: KnownFunction,
     now: number,
   ): number | undefined {
     const settings = versions.get(version)?.settings
     if (!settings) return undefined
     const { retries, retrySeconds, maxAgeSeconds } = settings
-    if (attempt > (retry?.retries ?? retries)) return undefined
-    const pauseSeconds = Math.min(retrySeconds * 2 ** (attempt - 1), longestPauseSeconds) * (0.5 + this.#deps.random())
+    const made = attempt - resumptions
+    if (made > (retry?.retries ?? retries)) return undefined
+    const pauseSeconds = Math.min(retrySeconds * 2 ** (made - 1), longestPauseSeconds) * (0.5 + this.#deps.random())
     const at = now + pauseSeconds * 1000
     return at > created_at.getTime() + maxAgeSeconds * 1000 ? undefined : Math.round(at)
   }
@@ -267,7 +293,7 @@ export class Dispatcher {
       invocation: leased.id,
       function: record.name,
       version: leased.version,
-      attempts: leased.attempt,
+      attempts: leased.attempt - leased.resumptions,
       condition: failure ? 'failed' : 'succeeded',
       payload: jsonOf(leased.payload),
       ...(failure

@@ -10,6 +10,7 @@ export type FailureReason =
   | 'missing_handler'
   | 'cancelled'
   | 'unavailable'
+  | 'refused'
 
 export interface Failure {
   reason: FailureReason
@@ -33,6 +34,22 @@ export interface HttpInput {
   address?: string
 }
 
+/** A call that a function makes of another one. */
+export interface AskedCall {
+  /** Names it among those of its call: the same one in each attempt. */
+  key: string
+  function: string
+  /** A version, an alias, or `latest`. */
+  version: string | undefined
+  payload: Buffer
+}
+
+/** Resolves when the one who asked has taken the answer. */
+export type AnswerAsked = (answer: AskedAnswer) => Promise<void>
+export type AskedAnswer =
+  | { id: string; result: Buffer; head: AnswerHead | undefined }
+  | { id?: string; failure: Failure }
+
 export interface Call {
   requestId: string
   payload: Buffer
@@ -43,6 +60,10 @@ export interface Call {
   /** Called before the first piece of an answer that is no plain JSON. */
   onHead?: ((head: AnswerHead) => void) | undefined
   onChunk?: ((piece: Buffer) => void) | undefined
+  /** After so long a call that does nothing but wait for others may be suspended: it is made again when they have ended. */
+  suspendAfterMs?: number | undefined
+  /** Calls another function, resolves when that is sure to be made, and answers when it has ended. */
+  ask?: ((asked: AskedCall, answer: AnswerAsked) => Promise<void>) | undefined
   /** What is known of a step, and keeping what it came to. */
   step?: ((asked: { name: string; value?: unknown; done?: boolean }) => Promise<object>) | undefined
 }
@@ -56,4 +77,6 @@ export interface Finished {
   /** What the function wrote, bounded. */
   log: string
   bytesOut: number
+  /** It has not ended: it waits for calls that it made, without an instance. */
+  suspended?: boolean
 }

@@ -3,13 +3,19 @@ import { step } from '../../lib/step.ts'
 import type { Database } from '../../storage/database.ts'
 import type { AnswerHead, Failure } from './invocation.ts'
 
+export const invocationStates = ['waiting', 'running', 'suspended', 'succeeded', 'failed'] as const
+export type InvocationState = (typeof invocationStates)[number]
+
 export interface Invocation {
   id: string
   functionId: string
   version: number
   trigger: string
-  state: 'waiting' | 'running' | 'succeeded' | 'failed'
+  state: InvocationState
+  /** How often it was made, going on after a suspension not counted. */
   attempt: number
+  /** The call that made it. */
+  parent: string | undefined
   result: Buffer | undefined
   /** What an answer that is more than JSON begins with; `result` is its body. */
   head: AnswerHead | undefined
@@ -30,6 +36,8 @@ interface Row {
   trigger: string
   state: Invocation['state']
   attempt: number
+  resumptions: number
+  parent_id: string | null
   result: Buffer | null
   head: AnswerHead | null
   error: Failure | null
@@ -42,7 +50,7 @@ interface Row {
   ended_at: Date | null
 }
 
-const columns = `id, function_id, version, trigger, state, attempt, result, head, error, log, cold, billed_ms, cpu_ms, created_at, started_at, ended_at`
+const columns = `id, function_id, version, trigger, state, attempt, resumptions, parent_id, result, head, error, log, cold, billed_ms, cpu_ms, created_at, started_at, ended_at`
 
 /** Throws `not_found` for what is not the account's. */
 export async function findInvocation({ db }: { db: Database }, accountId: string, id: string): Promise<Invocation> {
@@ -79,7 +87,7 @@ export async function listInvocations(
   return rows.map(toInvocation)
 }
 
-/** Deletes at most `most` calls that ended before that time, with keys that have expired; answers how many calls. */
+/** Deletes at most `most` calls that ended before that time and that no other waits for, with keys that have expired; answers how many calls. */
 export async function forgetInvocations({ pool }: Pick<Database, 'pool'>, before: Date, most: number): Promise<number> {
   await step('function.forget_keys', 'expired', () =>
     pool.query(
@@ -87,10 +95,19 @@ export async function forgetInvocations({ pool }: Pick<Database, 'pool'>, before
       [most],
     ),
   )
+  await step('function.forget_trees', 'old', () =>
+    pool.query(
+      `delete from function_call_trees where root_id = any(array(select root_id from function_call_trees as tree where created_at < $1
+        and not exists (select from function_invocations call where call.id = tree.root_id and call.ended_at is null) limit $2))`,
+      [before, most],
+    ),
+  )
   const { rowCount } = await step('function.forget', 'oldest', () =>
     pool.query(
       `delete from function_invocations where id = any(array(
-        select id from function_invocations where ended_at is not null and ended_at < $1 order by ended_at limit $2))`,
+        select id from function_invocations as call where ended_at is not null and ended_at < $1
+          and not exists (select from function_invocations parent where parent.id = call.parent_id and parent.ended_at is null)
+          order by ended_at limit $2))`,
       [before, most],
     ),
   )
@@ -104,7 +121,8 @@ function toInvocation(row: Row): Invocation {
     version: row.version,
     trigger: row.trigger,
     state: row.state,
-    attempt: row.attempt,
+    attempt: row.attempt - row.resumptions,
+    parent: row.parent_id ?? undefined,
     result: row.result ?? undefined,
     head: row.head ?? undefined,
     error: row.error ?? undefined,

@@ -1,6 +1,6 @@
 import type { AnswerHead, Failure } from './invocation.ts'
 
-export const triggers = ['http', 'async', 'cron', 'queue', 'storage', 'destination'] as const
+export const triggers = ['http', 'async', 'cron', 'queue', 'storage', 'destination', 'function'] as const
 export type Trigger = (typeof triggers)[number]
 
 /** What is known of an attempt that has ended: written to the spool as JSON, then to the database. */
@@ -33,6 +33,10 @@ export interface EndedCall {
   queued?: {
     /** It is made again then, Unix milliseconds. */
     retryAt?: number
+    /** It waits for calls that it made. */
+    suspended?: true
+    /** The call that made it, which may wait for it. */
+    parent?: string
     /** Calls and messages that follow from its end. */
     follow?: Follow
   }

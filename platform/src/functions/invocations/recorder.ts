@@ -168,6 +168,8 @@ export class Recorder {
     const settled = new Set(rows.map(({ id }) => id))
     for (const { id, queued } of calls)
       if (queued?.follow && settled.has(id)) await following(queued.follow).execute(tx)
+    const concerned = new Set(calls.flatMap(suspensionsOf))
+    if (concerned.size > 0) await resume(tx, [...concerned].sort())
   }
 }
 
@@ -180,6 +182,25 @@ function following(follow: Follow): RawBuilder<unknown> {
   return sql`insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, due_at, created_at)
     select ${callId}, account_id, id, (live -> 0 ->> 'version')::int, 'destination', 'waiting', ${Buffer.from(payload)}, now(), now()
     from functions where account_id = ${accountId} and name = ${follow.function}`
+}
+
+/** Suspended calls that the end of this one may concern. */
+function suspensionsOf({ id, queued }: EndedCall): string[] {
+  if (queued?.suspended) return [id]
+  return queued?.parent !== undefined && queued.retryAt === undefined ? [queued.parent] : []
+}
+
+/** Of these calls, those that waited and have nothing left to wait for are due. */
+async function resume(tx: Queries, ids: readonly string[]): Promise<void> {
+  // Whoever comes second sees what the first one has ended: without that each could take the other's for unended.
+  await sql`select from function_invocations where id = any(${ids}) and state = 'suspended' order by id for update`.execute(
+    tx,
+  )
+  await sql`update function_invocations as call set due_at = now()
+    where id = any(${ids}) and state = 'suspended' and due_at is null
+      and not exists (select from function_invocations made where made.parent_id = call.id and made.ended_at is null)`.execute(
+    tx,
+  )
 }
 
 /** The last line of a process that was killed may be cut off: its call was not answered. */
@@ -236,7 +257,7 @@ function change(calls: readonly EndedCall[]) {
       column('text', ({ id }) => id),
       column('int', ({ attempt }) => attempt),
       column('text', ({ failure, queued }) =>
-        queued?.retryAt !== undefined ? 'waiting' : failure ? 'failed' : 'succeeded',
+        queued?.suspended ? 'suspended' : queued?.retryAt !== undefined ? 'waiting' : failure ? 'failed' : 'succeeded',
       ),
       column('jsonb', ({ failure }) => (failure ? JSON.stringify(failure) : null)),
       column('text', ({ log }) => log),
@@ -244,7 +265,7 @@ function change(calls: readonly EndedCall[]) {
       column('bytea', ({ result }) => (result === undefined ? null : Buffer.from(result, 'base64'))),
       column('jsonb', ({ head }) => (head ? JSON.stringify(head) : null)),
       column('timestamptz', ({ startedAt }) => time(startedAt)),
-      column('timestamptz', ({ endedAt, queued }) => (queued?.retryAt === undefined ? time(endedAt) : null)),
+      column('timestamptz', ({ endedAt, queued }) => (hasEnded(queued) ? time(endedAt) : null)),
       column('bigint', ({ billedMs }) => billedMs),
       column('bigint', ({ cpuMs }) => cpuMs ?? null),
       column('timestamptz', ({ queued }) => (queued?.retryAt === undefined ? null : time(queued.retryAt))),
@@ -252,6 +273,8 @@ function change(calls: readonly EndedCall[]) {
     where call.id = ended.id and call.attempt = ended.attempt and call.state = 'running'
     returning call.id`
 }
+
+const hasEnded = (queued: EndedCall['queued']) => queued?.retryAt === undefined && !queued?.suspended
 
 /** One fact for each attempt, which has its memory while it runs. */
 function factOf(call: EndedCall): UsageFact {

@@ -2,6 +2,7 @@ import type { FunctionRecord, FunctionVersion } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
 import type { Call, Failure, Finished } from './invocation.ts'
 import type { EndedCall, Trigger } from './record.ts'
+import { type CallTree, SubCalls } from './sub-calls.ts'
 
 export interface Given {
   record: FunctionRecord
@@ -9,9 +10,13 @@ export interface Given {
   id: string
   trigger: Trigger
   attempt: number
+  /** Attempts that went on with what an earlier one had begun. */
+  resumptions?: number
+  /** Where it is among calls of calls. */
+  tree?: CallTree | undefined
   /** Unix milliseconds. */
   createdAt: number
-  call: Pick<Call, 'payload' | 'http' | 'traceparent' | 'onHead' | 'onChunk' | 'step'>
+  call: Pick<Call, 'payload' | 'http' | 'traceparent' | 'onHead' | 'onChunk' | 'step' | 'suspendAfterMs'>
   /** Aborted when nobody waits for the answer any more. */
   signal?: AbortSignal | undefined
   /** Whether it waits where its organisation makes as many calls as it may, instead of being refused. */
@@ -31,13 +36,16 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
   const startedAt = Date.now()
   const began = performance.now()
   const cold = member.taken === 1
+  const subCalls = new SubCalls(deps, given)
   const onAbort = () => member.worker.cancel(id)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     const timeoutMs = settings.timeoutSeconds * 1000
-    const finished = await member.worker.invoke({ ...call, requestId: id, timeoutMs, attempt: given.attempt })
+    const attempt = given.attempt - (given.resumptions ?? 0)
+    const ask: Call['ask'] = (asked, answer) => subCalls.ask(asked, answer)
+    const finished = await member.worker.invoke({ ...call, requestId: id, timeoutMs, attempt, ask })
     const ms = performance.now() - began
-    deps.counters.count(record, { finished, cold, ms })
+    if (!finished.suspended) deps.counters.count(record, { finished, cold, ms })
     const { outcome, log, bytesOut } = finished
     const ended: EndedCall = {
       id,
@@ -61,6 +69,7 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
     deps.times.ended(ended, member.worker.time)
     return { finished, ended }
   } finally {
+    subCalls.close()
     signal?.removeEventListener('abort', onAbort)
     group.release(member)
     leave()

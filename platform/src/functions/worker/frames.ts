@@ -7,6 +7,7 @@ export const kind = {
   invoke: 2,
   cancel: 3,
   stepped: 4,
+  called: 5,
   loaded: 10,
   refused: 11,
   result: 12,
@@ -16,6 +17,8 @@ export const kind = {
   end: 16,
   log: 17,
   step: 18,
+  call: 19,
+  suspend: 20,
 } as const
 
 /** A worker is hostile: what is longer ends it. The largest result and what comes with it fit. */

@@ -6,9 +6,12 @@ const sources = new Map<string, Promise<string>>()
 
 /** What is run in a sandbox to make it a worker of this runtime. */
 export async function workerProgram(runtime: string, socketPath: string): Promise<string[]> {
-  if (runtime === 'python3') return ['/usr/bin/python3', '-c', await source('python.py'), socketPath]
-  const parts = [await source('wire.cjs'), await source(runtime === 'custom' ? 'custom.cjs' : 'node.cjs')]
-  const program = [`'use strict'\nconst kind = ${JSON.stringify(kind)}`, ...parts].join('\n')
+  const join = async (...names: string[]) => (await Promise.all(names.map(source))).join('\n')
+  if (runtime === 'python3') return ['/usr/bin/python3', '-c', await join('calls.py', 'python.py'), socketPath]
+  const parts = await (runtime === 'custom'
+    ? join('wire.cjs', 'custom.cjs')
+    : join('wire.cjs', 'calls.cjs', 'node.cjs'))
+  const program = `'use strict'\nconst kind = ${JSON.stringify(kind)}\n${parts}`
   // Its names are not for the code of the function.
   return [process.execPath, '--max-semi-space-size=4', '-e', `(() => {\n${program}\n})()`, socketPath]
 }

@@ -1,10 +1,12 @@
+import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Instance } from '../../engine/engine.ts'
 import type { GuestProcess } from '../../engine/guest/process.ts'
 import { WarrenError } from '../../errors.ts'
-import type { AnswerHead, Call, Failure, Finished } from '../invocations/invocation.ts'
+import type { AskedAnswer, Call, Failure, Finished } from '../invocations/invocation.ts'
 import { FrameCutter, frame, jsonHead, kind } from './frames.ts'
+import { answerParts, readAsked, readFailure, readHead } from './payloads.ts'
 import { ProcessorTime } from './processor-time.ts'
 import { workerProgram } from './programs.ts'
 
@@ -15,6 +17,10 @@ const memoryWatchMs = 500
 /** So long the reason of an end is waited for, milliseconds. */
 const reasonMs = 1000
 const socketPath = '/dev/shm/function.sock'
+/** More answers than that wait until the worker has read them. */
+const mostUnreadBytes = 4 * 1024 * 1024
+/** What a worker may ask before it has heard of anything. */
+const mostAsks = 256
 
 /** What becomes of the code: what the worker is told beside its bytes. */
 export interface LoadHead {
@@ -52,6 +58,7 @@ export class Worker {
   readonly #loading = Promise.withResolvers<Buffer>()
   #exitReason: Promise<Failure>
   #lastId = 0
+  #asks = 0
   #out: Buffer[] = []
   #flushes = false
   #ended: Failure | undefined
@@ -157,8 +164,16 @@ export class Worker {
       const timer = setTimeout(() => void this.#late(id), call.timeoutMs)
       this.#running.set(id, { call, log: '', bytesOut: 0, timer, settle })
       this.#watchMemory()
-      const { requestId, http, traceparent, timeoutMs, attempt } = call
-      const head = jsonHead({ requestId, http, traceparent, timeoutMs, attempt, mostBytes: this.#mostResultBytes })
+      const { requestId, http, traceparent, timeoutMs, attempt, suspendAfterMs } = call
+      const head = jsonHead({
+        requestId,
+        http,
+        traceparent,
+        timeoutMs,
+        attempt,
+        suspendAfterMs,
+        mostBytes: this.#mostResultBytes,
+      })
       this.#send(frame(kind.invoke, id, head, call.payload))
     })
   }
@@ -201,7 +216,10 @@ export class Worker {
       running.call.onChunk?.(Buffer.from(payload))
     } else if (frameKind === kind.end) this.#finish(id)
     else if (frameKind === kind.log) this.#log(running, payload)
-    else if (frameKind === kind.step) void this.#step(running, payload)
+    else if (frameKind === kind.step) this.#answering(this.#step(running, payload))
+    else if (frameKind === kind.call) this.#answering(this.#ask(running, payload))
+    else if (frameKind === kind.suspend && running.call.suspendAfterMs !== undefined)
+      this.#finish(id, undefined, undefined, true)
   }
 
   #refused(failure: Failure): void {
@@ -232,10 +250,37 @@ export class Worker {
     const answer = (await call.step?.(asked).catch((error) => ({ error: (error as Error).message }))) ?? {
       found: false,
     }
-    this.#send(frame(kind.stepped, Number(asked.number) >>> 0, Buffer.from(JSON.stringify(answer))))
+    await this.#reply(frame(kind.stepped, Number(asked.number) >>> 0, Buffer.from(JSON.stringify(answer))))
   }
 
-  #finish(id: number, failure?: Failure, result?: Buffer): void {
+  /** Resolves when the call is made. What it comes to is told later. */
+  async #ask({ call }: Running, payload: Buffer): Promise<void> {
+    const asked = readAsked(payload)
+    if (!asked) return
+    const { number, ...rest } = asked
+    const answer = (given: AskedAnswer) => this.#reply(frame(kind.called, number, ...answerParts(given)))
+    if (call.ask) await call.ask(rest, answer)
+    else await answer({ failure: { reason: 'refused', message: 'this call cannot make others' } })
+  }
+
+  /** One who asks faster than it is answered, or does not read the answers, is not listened to meanwhile. */
+  #answering(work: Promise<void>): void {
+    this.#asks++
+    if (this.#asks > mostAsks) this.#socket.pause()
+    void work.finally(() => {
+      this.#asks--
+      if (this.#asks <= mostAsks) this.#socket.resume()
+    })
+  }
+
+  /** Resolves when there is room for more. */
+  async #reply(parts: Buffer[]): Promise<void> {
+    this.#send(parts)
+    if (this.#socket.destroyed || this.#socket.writableLength < mostUnreadBytes) return
+    await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]).catch(() => {})
+  }
+
+  #finish(id: number, failure?: Failure, result?: Buffer, suspended = false): void {
     const running = this.#running.get(id)
     if (!running) return
     this.#running.delete(id)
@@ -244,7 +289,8 @@ export class Worker {
     if (failure && /\b(ENOSPC|EAGAIN|EMFILE|ENOMEM|No space left|Resource temporarily)\b/.test(failure.message))
       this.#retired = true
     const { log, bytesOut } = running
-    running.settle({ outcome: failure ? { ok: false, failure } : { ok: true, result }, log, bytesOut })
+    const outcome = failure ? { ok: false as const, failure } : { ok: true as const, result }
+    running.settle({ outcome, log, bytesOut, ...(suspended ? { suspended } : {}) })
   }
 
   async #late(id: number): Promise<void> {
@@ -329,44 +375,4 @@ export class LoadFailed extends Error {
     super(failure.message)
     this.failure = failure
   }
-}
-
-const reasons = ['error', 'bad_json', 'response_too_large', 'load_failed', 'missing_handler', 'exited']
-
-/** A worker may say anything. */
-function readFailure(payload: Buffer): Failure {
-  const text = (value: unknown, most: number) =>
-    typeof value === 'string' ? storable(value.slice(0, most)) : undefined
-  try {
-    const { reason, message, type, stack } = JSON.parse(payload.toString('utf8'))
-    return {
-      reason: reasons.includes(reason) ? reason : 'error',
-      message: text(message, 8192) ?? '',
-      ...(type === undefined ? {} : { type: text(type, 200) }),
-      ...(stack === undefined ? {} : { stack: text(stack, 16_384) }),
-    }
-  } catch {
-    return { reason: 'error', message: 'the function failed and did not say how' }
-  }
-}
-
-function readHead(payload: Buffer): AnswerHead {
-  try {
-    const { status, headers } = JSON.parse(payload.toString('utf8'))
-    const isPair = (pair: unknown): pair is [string, string] =>
-      Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === 'string')
-    return {
-      ...(Number.isInteger(status) && status >= 200 && status <= 599 ? { status } : {}),
-      headers: Array.isArray(headers)
-        ? headers.filter(isPair).map(([name, value]) => [storable(name), storable(value)])
-        : [],
-    }
-  } catch {
-    return {}
-  }
-}
-
-/** What PostgreSQL takes: no NUL, and no half of a character. */
-function storable(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed()
 }

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import { WarrenError } from '../../errors.ts'
 import { most } from '../../functions/function.ts'
 import type { Functions } from '../../functions/functions.ts'
+import { invocationStates } from '../../functions/invocations/invocations.ts'
 import { readCloudEvents } from '../../functions/triggers/cloud-events.ts'
 import { clientGone } from '../client-gone.ts'
 import { FunctionAnswer } from '../function-answer.ts'
@@ -20,9 +21,12 @@ const InvocationView = Type.Object(
   {
     id: Type.String(),
     version: Type.Integer(),
-    trigger: Type.String({ description: 'What called: http, async, cron, queue, destination.' }),
-    state: Type.Enum(['waiting', 'running', 'succeeded', 'failed']),
+    trigger: Type.String({ description: 'What called: http, async, cron, queue, storage, destination, function.' }),
+    state: Type.Enum([...invocationStates], {
+      description: 'suspended: it waits for calls that it made, and takes no instance meanwhile.',
+    }),
     attempt: Type.Integer({ description: 'How often it was made so far.' }),
+    parent: Type.Optional(Type.String({ description: 'The call that made it.' })),
     result: Type.Optional(Type.Unknown({ description: 'What an asynchronous call came to.' })),
     head: Type.Optional(
       Type.Object(
@@ -62,7 +66,7 @@ const Accepted = Type.Object(
 )
 const ListQuery = Type.Object(
   {
-    state: Type.Optional(Type.Enum(['waiting', 'running', 'succeeded', 'failed'])),
+    state: Type.Optional(Type.Enum([...invocationStates])),
     search: Type.Optional(Type.String({ maxLength: 200, description: 'Only those whose log has this text.' })),
     endedAfter: Type.Optional(
       Type.String({ maxLength: 40, description: 'Only those that ended after that time, as they ended.' }),
@@ -232,6 +236,7 @@ function viewOf(found: Awaited<ReturnType<Functions['invocation']>>): Static<typ
     trigger,
     state,
     attempt,
+    parent,
     result,
     head,
     error,
@@ -245,6 +250,7 @@ function viewOf(found: Awaited<ReturnType<Functions['invocation']>>): Static<typ
   } = found
   return {
     ...{ id, version, trigger, state, attempt, log },
+    ...(parent === undefined ? {} : { parent }),
     ...(result === undefined ? {} : { result: readResult(result) }),
     ...(head === undefined ? {} : { head }),
     ...(error === undefined ? {} : { error: { ...error } as Static<typeof InvocationView>['error'] & object }),

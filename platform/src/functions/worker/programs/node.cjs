@@ -1,5 +1,4 @@
 // Runs inside a sandbox behind wire.cjs: waits for the code of one function, then answers its calls.
-const { AsyncLocalStorage } = require('node:async_hooks')
 const Module = require('node:module')
 const path = require('node:path')
 const vm = require('node:vm')
@@ -22,6 +21,7 @@ function take(frameKind, id, payload) {
   if (frameKind === kind.invoke) void invoke(id, payload)
   else if (frameKind === kind.load) load(payload)
   else if (frameKind === kind.cancel) calls.get(id)?.abort.abort(new Error('the caller has gone'))
+  else if (frameKind === kind.called) heard(id, payload)
   else if (frameKind === kind.stepped) {
     asked.get(id)?.(JSON.parse(payload.toString()))
     asked.delete(id)
@@ -83,6 +83,7 @@ function load(payload) {
       )
     }
     loaded = { ...head, ...chosen }
+    loadedResources = activeResources()
     // After it has run, so that what it needed at its start is in it.
     const cache = head.wantsCache ? script.createCachedData() : Buffer.alloc(0)
     send(kind.loaded, 0, cache)
@@ -144,6 +145,7 @@ async function invoke(id, payload) {
   const { head, body } = headed(payload)
   const call = { id, logged: 0, abort: new AbortController(), until: performance.now() + head.timeoutMs, head }
   calls.set(id, call)
+  call.calling = callingOf(call, calls.size === 1)
   try {
     const answer = loaded.concurrency > 1 ? inCall.run(call, handle, call, body) : handle(call, body)
     await answer
@@ -151,6 +153,7 @@ async function invoke(id, payload) {
     send(kind.failed, id, JSON.stringify({ reason: error?.warrenReason ?? 'error', ...told(error) }))
   } finally {
     calls.delete(id)
+    clearTimeout(call.calling.timer)
   }
 }
 
@@ -204,17 +207,25 @@ function contextOf(call) {
     signal: call.abort.signal,
     getRemainingTimeInMillis: () => Math.max(0, Math.round(call.until - performance.now())),
     step: (name, work) => step(call, name, work),
+    invoke: (name, payload, options) => invokeOther(call.calling, name, payload, options),
+    all: (asked) => invokeAll(call.calling, asked),
+    allSettled: (asked) => settleAll(call.calling, asked),
   }
 }
 
 /** Does the work of a step once for all attempts of this call: what it came to is kept before it is answered. */
 async function step(call, name, work) {
-  const known = await askStep(call, { name: String(name) })
-  if (known.found) return known.value
-  const value = await work()
-  const kept = await askStep(call, { name: String(name), value: value === undefined ? null : value, done: true })
-  if (kept.error) throw new Error(kept.error)
-  return value
+  call.calling.steps++
+  try {
+    const known = await askStep(call, { name: String(name) })
+    if (known.found) return known.value
+    const value = await inStep.run(true, work)
+    const kept = await askStep(call, { name: String(name), value: value === undefined ? null : value, done: true })
+    if (kept.error) throw new Error(kept.error)
+    return value
+  } finally {
+    call.calling.steps--
+  }
 }
 
 function askStep(call, what) {

@@ -1,9 +1,9 @@
-# Runs inside a sandbox: waits for the code of one function, then answers its calls. Started with the path of its socket.
-# Frames are `u32 length, u8 kind, u32 id, payload`; see worker/frames.ts, which is the other side.
-import asyncio, base64, datetime, gc, importlib, inspect, io, json, os, re, socket, struct, sys, threading, time, traceback, urllib.parse
+# Runs inside a sandbox after calls.py: waits for the code of one function, then answers its calls. Started with the path of its
+# socket. Frames are `u32 length, u8 kind, u32 id, payload`; see worker/frames.ts, which is the other side.
+import asyncio, base64, datetime, gc, importlib, inspect, io, json, os, re, socket, struct, sys, time, traceback, urllib.parse
 
-LOAD, INVOKE, CANCEL, STEPPED = 1, 2, 3, 4
-LOADED, REFUSED, RESULT, FAILED, HEAD, CHUNK, END, LOG, STEP = 10, 11, 12, 13, 14, 15, 16, 17, 18
+LOAD, INVOKE, CANCEL, STEPPED, CALLED = 1, 2, 3, 4, 5
+LOADED, REFUSED, RESULT, FAILED, HEAD, CHUNK, END, LOG, STEP, CALL, SUSPEND = 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
 MOST_LOG = 256 * 1024
 ROOT = '/home/user/function'
 socket_path = sys.argv[1]
@@ -12,7 +12,9 @@ connection = None
 sending = threading.Lock()
 local = threading.local()
 loaded = {}
-steps = {}
+#: Who waits for an answer of the platform, by number; the last number at 0.
+steps = {0: 0}
+numbering = threading.Lock()
 
 
 def send(kind, number, payload=b''):
@@ -105,7 +107,7 @@ class Identity:
     cognito_identity_pool_id = None
 
 
-class Context:
+class Context(Calling):
     client_context = None
     identity = Identity()
 
@@ -134,7 +136,11 @@ class Context:
         known = ask_step(self._call, {'name': str(name)})
         if known.get('found'):
             return known.get('value')
-        value = work()
+        outer, self._call['step'] = self._call['step'], True
+        try:
+            value = work()
+        finally:
+            self._call['step'] = outer
         kept = ask_step(self._call, {'name': str(name), 'value': value, 'done': True})
         if kept.get('error'):
             raise RuntimeError(kept['error'])
@@ -142,18 +148,9 @@ class Context:
 
 
 def ask_step(call, what):
-    number = len(steps) + 1
-    while number in steps:
-        number += 1
-    waiting = steps[number] = {'event': threading.Event(), 'answer': None}
-    send(STEP, call['id'], json.dumps(dict(what, number=number)))
-    if threading.current_thread() is threading.main_thread():
-        while not waiting['event'].is_set():
-            take(*receive())
-    else:
-        waiting['event'].wait()
-    steps.pop(number, None)
-    return waiting['answer']
+    waiting = ask(STEP, call, what)
+    hear([waiting])
+    return json.loads(waiting['answer'])
 
 
 def url_event(call, body):
@@ -243,7 +240,8 @@ def answer_pieces(call, pieces):
 
 def invoke(number, payload):
     head, body = headed(payload)
-    call = local.call = {'id': number, 'logged': 0, 'head': head, 'until': time.monotonic() + head['timeoutMs'] / 1000}
+    call = local.call = {'id': number, 'logged': 0, 'head': head, 'until': time.monotonic() + head['timeoutMs'] / 1000, 'counts': {}, 'step': False}
+    live[0] += 1
     try:
         if head.get('http'):
             event = url_event(call, body)
@@ -255,7 +253,10 @@ def invoke(number, payload):
         value = loaded['call'](event, Context(call))
         if inspect.iscoroutine(value):
             value = asyncio.run(value)
-        answer(call, value)
+        if not call.get('over'):
+            answer(call, value)
+    except Suspended:
+        pass
     except Refused as error:
         send(FAILED, number, json.dumps({'reason': error.reason, 'message': str(error)}))
     except SystemExit as error:
@@ -263,6 +264,7 @@ def invoke(number, payload):
     except BaseException as error:
         send(FAILED, number, json.dumps(dict(told(error), reason='error')))
     finally:
+        live[0] -= 1
         local.call = None
 
 
@@ -272,10 +274,8 @@ def take(kind, number, payload):
             threading.Thread(target=invoke, args=(number, payload), daemon=True).start()
         else:
             invoke(number, payload)
-    elif kind == STEPPED:
-        if number in steps:
-            steps[number]['answer'] = json.loads(payload)
-            steps[number]['event'].set()
+    elif kind in (STEPPED, CALLED):
+        heard(number, payload)
     elif kind == LOAD:
         try:
             load(payload)

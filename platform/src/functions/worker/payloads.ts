@@ -1,0 +1,69 @@
+import type { AnswerHead, AskedAnswer, AskedCall, Failure } from '../invocations/invocation.ts'
+import { jsonHead } from './frames.ts'
+
+const reasons = ['error', 'bad_json', 'response_too_large', 'load_failed', 'missing_handler', 'exited']
+
+/** A worker may say anything. */
+export function readFailure(payload: Buffer): Failure {
+  const text = (value: unknown, most: number) =>
+    typeof value === 'string' ? storable(value.slice(0, most)) : undefined
+  try {
+    const { reason, message, type, stack } = JSON.parse(payload.toString('utf8'))
+    return {
+      reason: reasons.includes(reason) ? reason : 'error',
+      message: text(message, 8192) ?? '',
+      ...(type === undefined ? {} : { type: text(type, 200) }),
+      ...(stack === undefined ? {} : { stack: text(stack, 16_384) }),
+    }
+  } catch {
+    return { reason: 'error', message: 'the function failed and did not say how' }
+  }
+}
+
+export function readHead(payload: Buffer): AnswerHead {
+  try {
+    const { status, headers } = JSON.parse(payload.toString('utf8'))
+    const isPair = (pair: unknown): pair is [string, string] =>
+      Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === 'string')
+    return {
+      ...(Number.isInteger(status) && status >= 200 && status <= 599 ? { status } : {}),
+      headers: Array.isArray(headers)
+        ? headers.filter(isPair).map(([name, value]) => [storable(name), storable(value)])
+        : [],
+    }
+  } catch {
+    return {}
+  }
+}
+
+/** What PostgreSQL takes: no NUL, and no half of a character. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed()
+}
+
+const mostKey = 500
+
+/** A call of another function; undefined for what is none. */
+export function readAsked(payload: Buffer): (AskedCall & { number: number }) | undefined {
+  try {
+    const { number, key, function: name, version, payload: text } = JSON.parse(payload.toString('utf8'))
+    return {
+      number: Number(number) >>> 0,
+      key: storable(String(key).slice(0, mostKey)),
+      function: storable(String(name).slice(0, 64)),
+      version: version === undefined || version === null ? undefined : String(version).slice(0, 64),
+      payload: Buffer.from(String(text)),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** What such a call came to, as the worker is told. */
+export function answerParts(answer: AskedAnswer): Buffer[] {
+  if ('failure' in answer) {
+    const { reason, message, type } = answer.failure
+    return [jsonHead({ id: answer.id, failure: { reason, message, type } })]
+  }
+  return [jsonHead({ id: answer.id, ...(answer.head ? { head: answer.head } : {}) }), answer.result]
+}
