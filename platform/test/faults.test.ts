@@ -13,7 +13,7 @@ const pool = 2
 const platform = await startPlatform({ WARREN_POOL_SIZE: String(pool) }, { hasTools: false })
 const run = async (path: string) =>
   (await platform.json('POST', `${path}/execute`, { command: 'echo runs' })).stdout === 'runs\n'
-const inOrder = () => untilInOrder(platform, pool)
+const inOrder = () => untilInOrder(platform, { spare: pool })
 
 async function sparesNow(): Promise<string[]> {
   const owned = new Set((await readRows(platform.home)).map(({ instance_id }) => instance_id))

@@ -3,7 +3,7 @@
  * the process at one of them, and reports every lasting effect that is part of no step. Told what to do by the parent
  * process, or, for what happens at the start, by WARREN_TEST_JOURNAL.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import childProcess from 'node:child_process'
 import { tracingChannel } from 'node:diagnostics_channel'
 import fs from 'node:fs'
@@ -93,6 +93,14 @@ pg.Pool.prototype.query = function (this: unknown, ...args: unknown[]) {
   if (writes(args)) effect(`query ${textOf(args)}`)
   return viaPool.run(true, () => query.apply(this, args))
 } as typeof pg.Pool.prototype.query
+// What waits for a connection is asked when somebody else gives one back, and is still its own step's.
+const connect = pg.Pool.prototype.connect as unknown as Callable
+pg.Pool.prototype.connect = function (this: unknown, ...args: unknown[]) {
+  return connect.apply(
+    this,
+    args.map((arg) => (typeof arg === 'function' ? AsyncResource.bind(arg as Callable) : arg)),
+  )
+} as typeof pg.Pool.prototype.connect
 announce(pg.Client.prototype, 'query', (args) => !viaPool.getStore() && writes(args))
 
 function announce(on: object, name: string, isEffect: (args: unknown[]) => boolean = () => true): void {

@@ -50,10 +50,14 @@ async function readRecords(home: string): Promise<Records> {
 }
 
 /** Waits until everything that is there has a record and every record has what it says. */
-export async function untilInOrder(platform: Platform, spare: number): Promise<void> {
+export async function untilInOrder(
+  platform: Platform,
+  { spare, workers = async () => 0 }: { spare: number; workers?: () => Promise<number> },
+): Promise<void> {
   let faults: string[] = []
   const isInOrder = async () => {
-    faults = leftovers(platform.home, viewHost(platform), await readRecords(platform.home), spare)
+    const wanted = { spare, workers: await workers() }
+    faults = leftovers(platform.home, viewHost(platform), await readRecords(platform.home), wanted)
     return faults.length === 0
   }
   await until('nothing lost, nothing left', isInOrder, orderMs).catch((error) => {
@@ -63,9 +67,14 @@ export async function untilInOrder(platform: Platform, spare: number): Promise<v
 
 /**
  * What is there that no record owns, and what a record owns that is not there; a sentence each, none when all is in order.
- * `spare` ready instances belong to nobody yet.
+ * `spare` ready instances belong to nobody yet, and `workers` to functions.
  */
-function leftovers(home: string, host: HostView, { sandboxes, snapshots }: Records, spare: number): string[] {
+function leftovers(
+  home: string,
+  host: HostView,
+  { sandboxes, snapshots }: Records,
+  wanted: { spare: number; workers: number },
+): string[] {
   const owns = (is: (row: Row) => boolean) => sandboxes.filter(is).map(({ instance_id }) => instance_id!)
   // Nothing of these runs.
   const away = new Set(owns(({ state, paused_memory }) => state === 'paused' && paused_memory !== 'resident'))
@@ -75,7 +84,8 @@ function leftovers(home: string, host: HostView, { sandboxes, snapshots }: Recor
   const waiting = host.folders.filter((id) => records.get(id)?.isSpare && !owned.has(id) && !away.has(id))
   // Made but for its last step, for whoever asks next: its keeper lives, and has nothing to tell yet.
   const prepared = host.folders.filter((id) => records.get(id)?.isPrepared && host.keepers.has(id))
-  const known = new Set([...owned, ...waiting, ...prepared])
+  const workers = host.folders.filter((id) => records.get(id)?.isWorker && !prepared.includes(id))
+  const known = new Set([...owned, ...waiting, ...prepared, ...workers])
   const stray = (what: string, ids: Iterable<string>) =>
     [...ids].filter((id) => !known.has(id)).map((id) => `${what} ${id}`)
   const twice = (what: string, values: unknown[]) =>
@@ -87,7 +97,8 @@ function leftovers(home: string, host: HostView, { sandboxes, snapshots }: Recor
     ...slotFaults(host, [...records.values()]),
     ...[...away].flatMap((id) => awayFaults(id, host, `${home}/run/${id}`)),
     ...[...known].flatMap((id) => liveFaults(id, `${home}/run/${id}`, resident.has(id))),
-    ...(waiting.length === spare ? [] : [`${waiting.length} ready instances, not ${spare}`]),
+    ...(waiting.length === wanted.spare ? [] : [`${waiting.length} ready instances, not ${wanted.spare}`]),
+    ...(workers.length === wanted.workers ? [] : [`${workers.length} workers, not ${wanted.workers}`]),
     ...[...known].filter((id) => !host.folders.includes(id)).map((id) => `no folder of ${id}`),
     ...[...known].filter((id) => host.keepers.get(id)?.length !== 1).map((id) => `not one keeper of ${id}`),
     ...stray(
@@ -189,6 +200,7 @@ interface RecordedInstance {
   network: number | undefined
   isSpare: boolean
   isPrepared: boolean
+  isWorker: boolean
   disk: string | undefined
 }
 
@@ -207,6 +219,7 @@ function recordOf(folder: string): RecordedInstance | undefined {
       slot: spec.slot,
       network: spec.network?.slot,
       isSpare: poolKey !== undefined && text('claimed') === undefined,
+      isWorker: spec.template === '.functions',
       isPrepared: poolKey === undefined && state === undefined,
       disk: state && JSON.parse(state).disk,
     }

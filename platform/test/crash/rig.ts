@@ -17,6 +17,8 @@ export class CrashRig {
   /** Path and instance of each sandbox that must live on, with the processes that it had when all began. */
   readonly #living = new Map<string, { id: string; state: string; instanceId: string; processes: Living[] }>()
   #files: string[] = []
+  /** How many workers of functions there must be. */
+  workers: () => Promise<number> = async () => 0
   longestMs = 0
   crashes = 0
   points = 0
@@ -169,7 +171,7 @@ export class CrashRig {
 
   /** Waits until every record has what it says and nothing else is there; then all the sandboxes must live as before. */
   async inOrder(when: string): Promise<void> {
-    await untilInOrder(this.platform, this.#spare).catch((error) => {
+    await untilInOrder(this.platform, { spare: this.#spare, workers: this.workers }).catch((error) => {
       throw new Error(`${when}, ${error.message}`)
     })
     await this.#allLive()

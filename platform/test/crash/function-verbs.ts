@@ -1,0 +1,218 @@
+import { readdirSync } from 'node:fs'
+import { type Answer, type Platform, until } from '../platform.ts'
+import type { Verb } from './verbs.ts'
+
+/** A function that is always there, so that a worker waits whatever becomes of the others. */
+const base = 'base'
+const bucket = 'crashes'
+const patienceMs = 120_000
+
+const echo = 'exports.handler = async (event) => event'
+const parent = `exports.handler = async ({ n }, context) => {
+  const first = await context.step('first', () => n)
+  const all = await context.all([1, 2].map((n) => ({ function: '${base}', payload: n })))
+  return [first, ...all]
+}`
+
+/** Makes what the verbs need. */
+export async function prepareFunctions(platform: Platform): Promise<void> {
+  await deploy(platform, base, echo)
+  await platform.json('POST', '/v1/buckets', { name: bucket })
+}
+
+/** How many workers there are when all is in order: one ready, and the instances of each function. */
+export async function workersOf(platform: Platform): Promise<number> {
+  const { functions } = await platform.json('GET', '/v1/functions')
+  return 1 + functions.reduce((sum: number, { instances }: Answer) => sum + instances, 0)
+}
+
+/** What can be done with functions. Each verb has one of its own. */
+export function functionVerbs(): Verb[] {
+  return [
+    {
+      name: 'deploy a function',
+      prepare: nameOnly,
+      act: (platform, name) => deploy(platform, name, version(1)),
+      async settled(platform, name, acknowledged) {
+        const { status } = await platform.call('GET', `/v1/functions/${name}`)
+        if (status !== 200 && acknowledged) throw new Error(`an acknowledged deploy, and ${status}`)
+        if (status === 200) await answers(platform, name, [1])
+        codeIsNamed(platform, await codesOf(platform))
+      },
+    },
+    {
+      name: 'deploy a later version',
+      prepare: (platform) => made(platform, version(1)),
+      act: (platform, name) => deploy(platform, name, version(2)),
+      async settled(platform, name, acknowledged) {
+        await answers(platform, name, acknowledged ? [2] : [1, 2])
+        codeIsNamed(platform, await codesOf(platform))
+      },
+    },
+    {
+      name: 'remove a function',
+      prepare: (platform) => made(platform, version(1)),
+      act: (platform, name) => platform.json('DELETE', `/v1/functions/${name}`),
+      async settled(platform, name, acknowledged) {
+        const { status } = await platform.call('GET', `/v1/functions/${name}`)
+        if (status === 200 && acknowledged) throw new Error('an acknowledged removal, and it is there')
+        if (status === 200) await answers(platform, name, [1])
+      },
+    },
+    {
+      name: 'call',
+      prepare: (platform) => made(platform, echo),
+      async act(platform, name) {
+        await platform.json('POST', `/v1/functions/${name}/invoke`, { n: 1 })
+      },
+      async settled(platform, name, acknowledged) {
+        const states = (await callsOf(platform, name)).map(({ state }) => state)
+        if (states.length > 1 || states.some((state) => state !== 'succeeded') || (acknowledged && states.length === 0))
+          throw new Error(`one call was ${acknowledged ? 'answered' : 'cut off'}, and there are: ${states}`)
+      },
+    },
+    {
+      name: 'call asynchronously with a key',
+      prepare: (platform) => made(platform, echo),
+      async act(platform, name) {
+        await enqueueOnce(platform, name, { n: 7 })
+        await ended(platform, name, 1)
+      },
+      async settled(platform, name) {
+        // Whoever was cut off repeats it.
+        await enqueueOnce(platform, name, { n: 7 })
+        const calls = await ended(platform, name, 1)
+        equal(
+          calls.map(({ state, result }) => [state, result]),
+          [['succeeded', { n: 7 }]],
+        )
+      },
+    },
+    {
+      name: 'call a function that calls others',
+      prepare: (platform) => made(platform, parent, { invokes: [base] }),
+      async act(platform, name) {
+        await enqueueOnce(platform, name, { n: 7 })
+        await ended(platform, name, 1)
+      },
+      async settled(platform, name) {
+        await enqueueOnce(platform, name, { n: 7 })
+        const [call] = await ended(platform, name, 1)
+        equal(call!.result, [7, 1, 2])
+        const others = (await callsOf(platform, base)).filter((other) => other.parent === call!.id)
+        equal(others.map(({ result }) => result).sort(), [1, 2])
+      },
+    },
+    {
+      name: 'call by the clock',
+      prepare: (platform) => made(platform, echo),
+      async act(platform, name) {
+        const schedule = { cron: '* * * * * *', catchUp: 'all' }
+        await platform.json('POST', `/v1/functions/${name}/schedules`, schedule)
+        await ended(platform, name, 2)
+      },
+      async settled(platform, name) {
+        const { schedules } = await platform.json('GET', `/v1/functions/${name}/schedules`)
+        if (schedules.length === 0) return
+        await ended(platform, name, 3)
+        await platform.json('DELETE', `/v1/functions/${name}/schedules/${schedules[0].id}`)
+        const calls = await ended(platform, name, 0)
+        const times = calls.map(({ result }) => Date.parse(result.time)).sort((a, b) => a - b)
+        const gaps = times.slice(1).map((time, at) => time - times[at]!)
+        if (gaps.some((gap) => gap !== 1000)) throw new Error(`times were left out or told twice: ${gaps}`)
+      },
+    },
+    {
+      name: 'call by an object',
+      async prepare(platform) {
+        const name = await made(platform, echo)
+        await platform.json('POST', `/v1/functions/${name}/storage-triggers`, { bucket, prefix: name })
+        return name
+      },
+      async act(platform, name) {
+        await platform.json('PUT', `/v1/buckets/${bucket}/objects/${name}`, 'content')
+        await ended(platform, name, 1)
+      },
+      async settled(platform, name, acknowledged) {
+        const { status } = await platform.call('GET', `/v1/buckets/${bucket}/objects/${name}`)
+        if (status !== 200 && acknowledged) throw new Error(`an acknowledged object, and ${status}`)
+        if (status === 200) await ended(platform, name, 1)
+        // Were there a second call by the first object, it would be there before that of the next.
+        await platform.json('PUT', `/v1/buckets/${bucket}/objects/${name}-last`, 'content')
+        const calls = await ended(platform, name, status === 200 ? 2 : 1)
+        const keys = calls.map(({ result }) => result.data.key).sort()
+        equal(keys, [...(status === 200 ? [name] : []), `${name}-last`])
+      },
+    },
+  ]
+}
+
+const version = (number: number) => `exports.handler = async () => ${number}`
+
+let count = 0
+/** Those of earlier verbs go first. */
+async function nameOnly(platform: Platform): Promise<string> {
+  const { functions } = await platform.json('GET', '/v1/functions')
+  for (const { name } of functions) if (name !== base) await platform.json('DELETE', `/v1/functions/${name}`)
+  count++
+  return `f${count}`
+}
+
+async function made(platform: Platform, source: string, settings: object = {}): Promise<string> {
+  const name = await nameOnly(platform)
+  await deploy(platform, name, source, settings)
+  return name
+}
+
+async function deploy(platform: Platform, name: string, source: string, settings: object = {}): Promise<void> {
+  // The same code twice would be the same file.
+  const text = `${source} // ${name}`
+  const files = { 'index.js': Buffer.from(text).toString('base64') }
+  await platform.json('PUT', `/v1/functions/${name}`, { runtime: 'node24', files, settings })
+}
+
+async function answers(platform: Platform, name: string, wanted: number[]): Promise<void> {
+  const answer = await platform.json('POST', `/v1/functions/${name}/invoke`, {})
+  if (!wanted.includes(answer)) throw new Error(`version ${answer} answers, not ${wanted}`)
+}
+
+async function enqueueOnce(platform: Platform, name: string, event: object): Promise<void> {
+  const headers = { 'idempotency-key': 'one', 'content-type': 'application/json' }
+  const reply = await platform.call('POST', `/v1/functions/${name}/invocations`, JSON.stringify(event), { headers })
+  if (reply.status !== 202) throw new Error(`a call was answered by ${reply.status}`)
+}
+
+async function callsOf(platform: Platform, name: string): Promise<Answer[]> {
+  return (await platform.json('GET', `/v1/functions/${name}/invocations?limit=1000`)).invocations
+}
+
+/** The calls of a function that have ended, once there are so many; with 0 once none is left to be made. */
+function ended(platform: Platform, name: string, least: number): Promise<Answer[]> {
+  const isOver = ({ state }: Answer) => state === 'succeeded' || state === 'failed'
+  return until(
+    `${name} was called`,
+    async () => {
+      if (platform.process.signalCode) throw new Error('the platform has died')
+      const calls = await callsOf(platform, name)
+      const over = calls.filter(isOver)
+      return over.length >= least && (least > 0 || over.length === calls.length) ? over : undefined
+    },
+    patienceMs,
+  )
+}
+
+async function codesOf(platform: Platform): Promise<string[]> {
+  const { functions } = await platform.json('GET', '/v1/functions')
+  const codes = functions.flatMap(({ versions }: Answer) => versions.map(({ codeHash }: Answer) => codeHash))
+  return [...new Set<string>(codes)]
+}
+
+/** Right after a start nothing of an attempt is left on the disk, and nothing that is named is missing. */
+function codeIsNamed({ home }: Platform, codes: string[]): void {
+  equal(readdirSync(`${home}/functions/code`).sort(), codes.sort())
+}
+
+function equal(actual: unknown, expected: unknown): void {
+  const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)]
+  if (left !== right) throw new Error(`there is ${left}, and not ${right}`)
+}
