@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bareServer } from './functions/bare-server.ts'
 import { FunctionClient, many } from './functions/client.ts'
@@ -21,6 +22,13 @@ const node = {
 const python = {
   'main.py': 'def handler(event, context):\n    return {"hello": event.get("name", "world")}\n'.padEnd(5000, '#'),
 }
+const numpy = {
+  'main.py':
+    'import numpy\ndef handler(event, context):\n    return {"hello": event["name"] * int(numpy.arange(2).sum())}\n'.padEnd(
+      5000,
+      '#',
+    ),
+}
 /** The pool has filled up again after so long, milliseconds. */
 const refillMs = 400
 
@@ -42,10 +50,16 @@ export async function benchFunctions(options: {
     for (const [runtime, files, targets] of [
       ['node24', node, { p50: 3, p99: 8 }],
       ['python3', python, { p50: 4, p99: 10 }],
+      ['numpy', numpy, { p50: 6, p99: 15 }],
     ] as const) {
+      if (runtime === 'numpy' && spawnSync('/usr/bin/python3', ['-c', 'import numpy']).status !== 0) {
+        tell('no numpy on this host: its cold starts are left out')
+        continue
+      }
       tell(`cold starts of ${runtime}`)
       const cold = new Recorder()
-      for (let i = 0; i < samples; i++) await client.deploy(`${runtime}-${i}`, runtime, files)
+      const [name, settings] = runtime === 'numpy' ? (['python3', { preload: ['numpy'] }] as const) : [runtime, {}]
+      for (let i = 0; i < samples; i++) await client.deploy(`${runtime}-${i}`, name, files, settings)
       await sleep(quick ? 2000 : 10_000)
       for (let i = 0; i < samples; i++) {
         await cold.time(() => client.invoke(`${runtime}-${i}`))

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { type Answer, startPlatform, until } from './platform.ts'
 
@@ -123,4 +124,39 @@ test('what Python cannot load is refused', async () => {
   assert.match((await refused('def handler(:\n')).message, /invalid syntax/)
   assert.equal((await refused('x = 1\n')).details.reason, 'missing_handler')
   assert.match((await refused('import nothing_of_that_name\n')).message, /nothing_of_that_name/)
+})
+
+const noNumpy =
+  spawnSync('/usr/bin/python3', ['-c', 'import numpy']).status !== 0 && 'this host has no numpy for /usr/bin/python3'
+
+test('modules that a function wants are there before its code, in its own workers only', {
+  skip: noNumpy,
+}, async () => {
+  const main = `import sys
+had = 'numpy' in sys.modules
+def handler(event, context):
+    if not had: return 'not there'
+    import numpy
+    return float(numpy.arange(event['n']).sum())
+`
+  await deploy('sums', 'python3', { 'main.py': main }, { preload: ['numpy', 'json'] })
+  await deploy('bare', 'python3', { 'main.py': main })
+  assert.equal(await (await invoke('sums', { n: 5 })).json(), 10)
+  assert.equal(await (await invoke('bare', { n: 5 })).json(), 'not there')
+  await platform.kill('SIGKILL')
+  await platform.start()
+  assert.equal(await (await invoke('sums', { n: 4 })).json(), 6)
+  const refusal = async (runtime: string, preload: string[]) => {
+    const files = { 'main.py': Buffer.from(main).toString('base64') }
+    const reply = await platform.call('PUT', '/v1/functions/refused', { runtime, files, settings: { preload } })
+    const { message } = await reply.json()
+    assert.equal((await platform.call('GET', '/v1/functions/refused')).status, 404)
+    return [reply.status, message]
+  }
+  assert.deepEqual(await refusal('python3', ['ready']), [400, 'cannot preload "ready": No module named \'ready\''])
+  assert.equal((await refusal('python3', ['os; print']))[0], 400)
+  assert.deepEqual(await refusal('node24', ['json']), [
+    400,
+    'preload names modules of Python, and the runtime is node24',
+  ])
 })

@@ -38,6 +38,7 @@ export const functionsInChinese: typeof functionsInEnglish = {
   optionConcurrency: '一个实例同时应答的调用数',
   optionMaxInstances: '实例数上限',
   optionMinInstances: '保持就绪（冻结）的实例数',
+  optionPreload: '工作进程在调用之前导入的 Python 模块；可多次给出',
   optionInvokes: '它可以调用的您的函数，* 表示全部；可多次给出',
   optionFunctionSecret: '放入其环境的密钥；可多次给出',
   optionPublic: '其 URL 无需密钥即可应答',

@@ -36,6 +36,7 @@ export const functionsInEnglish = {
   optionConcurrency: 'calls that one instance answers at the same time',
   optionMaxInstances: 'the most instances there are',
   optionMinInstances: 'so many are kept ready, frozen',
+  optionPreload: 'a module of Python that workers import before there is a call; can be given several times',
   optionInvokes: 'a function of yours that it may call, or * for all; can be given several times',
   optionFunctionSecret: 'a secret that is in its environment; can be given several times',
   optionPublic: 'let its URL answer without a key',

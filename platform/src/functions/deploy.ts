@@ -32,6 +32,8 @@ export async function deployFunction(
 ): Promise<FunctionVersion> {
   checkName('a function', name)
   const settings = completeSettings(given)
+  if (settings.preload.length > 0 && runtime !== 'python3')
+    throw new WarrenError('invalid_request', `preload names modules of Python, and the runtime is ${runtime}`)
   await checkSettings(deps, account, settings)
   const code = await buildCode(runtime, readSourceFiles(files), entry)
   const codeName = deps.code.nameOf(account.id, runtime, code)
@@ -42,7 +44,7 @@ export async function deployFunction(
   const ready = await tryToLoad(deps, { account, name, code, runtime, settings }, signal)
   const made = { runtime, code: codeName, codeBytes: code.bytes.length, settings, publish }
   const version = await deps.code.keep(codeName, ready, () => deps.store.addVersion(account.id, name, made))
-  deps.pool.use(runtime)
+  deps.pool.use({ runtime, preload: settings.preload })
   if (publish) await retireOthers(deps, version)
   return version
 }

@@ -101,6 +101,15 @@ const settingSchemas = {
     description:
       'Names of functions of yours that it may call, or `*` for all of them. It may always call itself. Default: no others.',
   }),
+  preload: Type.Array(
+    Type.String({ maxLength: 100, pattern: '^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*$' }),
+    {
+      maxItems: 20,
+      uniqueItems: true,
+      description:
+        'Modules of Python that are imported before there is a call: workers that have done it wait for functions with the same list. Default: none.',
+    },
+  ),
   onSuccess: Destination,
   onFailure: {
     ...Destination,
@@ -133,6 +142,7 @@ const defaults: Complete = {
   retrySeconds: 1,
   maxAgeSeconds: 21_600,
   invokes: [],
+  preload: [],
 }
 
 /** Each with what it is where nothing is said. */

@@ -179,7 +179,7 @@ export function createFunctions({
     start: async (): Promise<void> => {
       await code.open()
       await recorder.open()
-      for (const runtime of await store.runtimes()) pool.use(runtime)
+      for (const kind of await store.workerKinds()) pool.use(kind)
       await deps.dispatcher.open()
       schedules.start()
       storageTriggers.start()

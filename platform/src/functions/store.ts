@@ -14,6 +14,7 @@ import {
   type FunctionVersion,
   type Target,
 } from './function.ts'
+import type { WorkerKind } from './worker/worker-pool.ts'
 
 /** A function with all that a call needs to know of it. */
 export interface KnownFunction {
@@ -106,10 +107,14 @@ export class FunctionStore {
     return Promise.all((await query.orderBy('name').execute()).map((row) => this.#known(row)))
   }
 
-  /** Runtimes that some function of somebody has. */
-  async runtimes(): Promise<FunctionRuntime[]> {
-    const rows = await this.#db.kysely.selectFrom('function_versions').select('runtime').distinct().execute()
-    return rows.map(({ runtime }) => runtime as FunctionRuntime)
+  /** What workers have that the newest versions of functions run in; that of the function changed last is the last. */
+  async workerKinds(): Promise<WorkerKind[]> {
+    const { rows } = await this.#db.pool.query<{ runtime: FunctionRuntime; preload: string[] | null }>(
+      `select runtime, settings -> 'preload' as preload from functions
+        join function_versions on function_id = functions.id and version = last_version
+        group by 1, 2 order by max(updated_at)`,
+    )
+    return rows.map(({ runtime, preload }) => ({ runtime, preload: preload ?? [] }))
   }
 
   /** Adds a version, and the function with its first one. With `publish` calls go to it from then on. */

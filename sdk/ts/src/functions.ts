@@ -26,6 +26,8 @@ export interface FunctionSettings {
   secrets?: string[] | undefined
   /** Names of functions that it may call, or `*`; itself it may always call. */
   invokes?: string[] | undefined
+  /** Modules of Python that workers import before there is a call. */
+  preload?: string[] | undefined
   internet?: boolean | undefined
   /** Whether its URL answers without a key. */
   public?: boolean | undefined

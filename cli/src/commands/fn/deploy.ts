@@ -21,6 +21,7 @@ export interface DeployFlags {
   env?: Record<string, string>
   secret?: string[]
   invokes?: string[]
+  preload?: string[]
   internet?: boolean
   public?: boolean
   publish?: boolean
@@ -51,6 +52,7 @@ export function withDeployOptions(command: Command): Command {
     .option('-e, --env <name=value>', text.optionEnv, pair)
     .option('--secret <name>', text.optionFunctionSecret, repeated)
     .option('--invokes <name>', text.optionInvokes, repeated)
+    .option('--preload <module>', text.optionPreload, repeated)
     .option('--internet', text.optionInternet)
     .option('--public', text.optionPublic)
 }
@@ -73,6 +75,7 @@ export async function deployPath(path: string, flags: DeployFlags): Promise<Func
     env,
     secret,
     invokes,
+    preload,
     internet,
   } = flags
   const settings = {
@@ -87,7 +90,7 @@ export async function deployPath(path: string, flags: DeployFlags): Promise<Func
       minInstances,
       env,
     },
-    ...{ secrets: secret, invokes, internet, public: flags.public },
+    ...{ secrets: secret, invokes, preload, internet, public: flags.public },
   }
   return server().functions.deploy(flags.name ?? nameOf(path), { ...source, settings, publish: flags.publish })
 }

@@ -5,9 +5,14 @@ import { kind } from './frames.ts'
 const sources = new Map<string, Promise<string>>()
 
 /** What is run in a sandbox to make it a worker of this runtime. */
-export async function workerProgram(runtime: string, socketPath: string): Promise<string[]> {
+export async function workerProgram(
+  runtime: string,
+  socketPath: string,
+  preload: readonly string[],
+): Promise<string[]> {
   const join = async (...names: string[]) => (await Promise.all(names.map(source))).join('\n')
-  if (runtime === 'python3') return ['/usr/bin/python3', '-c', await join('calls.py', 'python.py'), socketPath]
+  if (runtime === 'python3')
+    return ['/usr/bin/python3', '-c', await join('calls.py', 'python.py'), socketPath, ...preload]
   const parts = await (runtime === 'custom'
     ? join('wire.cjs', 'custom.cjs')
     : join('wire.cjs', 'calls.cjs', 'node.cjs'))

@@ -22,11 +22,27 @@ const maxOpenFiles = 4096
 /** Refilling waits so long after a claim: the call it was for goes first. */
 const refillMs = 20
 const retryMs = 2000
+/** Lists of modules that workers wait with; the one used longest ago goes for another. */
+const mostLists = 8
+
+/** What a worker has before it has code. */
+export interface WorkerKind {
+  runtime: FunctionRuntime
+  preload: readonly string[]
+}
+
+/** Ready workers of one kind. */
+interface Shelf {
+  kind: WorkerKind
+  workers: Worker[]
+  filling: boolean
+}
 
 /** Workers that have no code yet, each in a sandbox of its own, and new ones where none waits. */
 export class WorkerPool {
   readonly #deps: WorkerPoolDeps
-  readonly #ready = new Map<FunctionRuntime, Worker[]>()
+  /** By kind, the one used last at the end. */
+  readonly #ready = new Map<string, Shelf>()
   readonly #starting = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
   readonly #generic = completeSettings({})
@@ -35,11 +51,9 @@ export class WorkerPool {
     this.#deps = deps
   }
 
-  /** From now on some of this runtime are kept ready. */
-  use(runtime: FunctionRuntime): void {
-    if (this.#ready.has(runtime)) return
-    this.#ready.set(runtime, [])
-    this.#fill(runtime)
+  /** From now on some of this kind are kept ready. */
+  use(kind: WorkerKind): void {
+    this.#shelf(kind)
   }
 
   /** A worker with these limits that nobody else has or will have. `ready` says whether it waited already. */
@@ -48,9 +62,9 @@ export class WorkerPool {
     settings: CompleteSettings,
     signal: AbortSignal,
   ): Promise<{ worker: Worker; ready: boolean }> {
-    this.use(runtime)
-    const worker = this.#take(runtime, settings)
-    const claimed = worker ?? (await this.#start(runtime, limitsOf(settings), signal))
+    const kind = { runtime, preload: settings.preload }
+    const worker = this.#take(this.#shelf(kind), settings)
+    const claimed = worker ?? (await this.#start(kind, limitsOf(settings), signal))
     try {
       if (worker) await this.#adapt(worker.instance, settings)
       const internet = settings.internet ?? this.#deps.internet
@@ -75,18 +89,34 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     this.#closing.abort(new Error('the platform is stopping'))
-    for (const workers of this.#ready.values()) for (const worker of workers.splice(0)) this.end(worker)
+    for (const { workers } of this.#ready.values()) for (const worker of workers.splice(0)) this.end(worker)
     while (this.#starting.size > 0) await Promise.allSettled(this.#starting)
   }
 
-  #take(runtime: FunctionRuntime, settings: CompleteSettings): Worker | undefined {
-    const workers = this.#ready.get(runtime)!
+  #shelf(kind: WorkerKind): Shelf {
+    const key = [kind.runtime, ...kind.preload.toSorted()].join(' ')
+    const known = this.#ready.get(key)
+    const shelf = known ?? { kind, workers: [], filling: false }
+    this.#ready.delete(key)
+    this.#ready.set(key, shelf)
+    if (known) return shelf
+    const lists = [...this.#ready].filter(([, other]) => other.kind.preload.length > 0)
+    for (const [oldest, { workers }] of lists.slice(0, Math.max(0, lists.length - mostLists))) {
+      this.#ready.delete(oldest)
+      for (const worker of workers.splice(0)) this.end(worker)
+    }
+    this.#fill(shelf)
+    return shelf
+  }
+
+  #take(shelf: Shelf, settings: CompleteSettings): Worker | undefined {
+    const { workers } = shelf
     // What is fixed at the start is as in those that wait, or one is started.
     const fits = settings.diskMb === this.#generic.diskMb
     const place = fits ? workers.findIndex((worker) => worker.usable && canAdapt(worker.instance, settings)) : -1
     if (place < 0) return undefined
     const [worker] = workers.splice(place, 1)
-    this.#fillSoon(runtime)
+    this.#fillSoon(shelf)
     return worker
   }
 
@@ -96,51 +126,52 @@ export class WorkerPool {
     if (limits.cpuCores !== cpuCores || limits.memoryMb !== memoryMb) await instance.setLimits(limits)
   }
 
-  #fillSoon(runtime: FunctionRuntime): void {
-    setTimeout(() => this.#fill(runtime), refillMs).unref()
+  #fillSoon(shelf: Shelf): void {
+    setTimeout(() => this.#fill(shelf), refillMs).unref()
   }
 
-  #fill(runtime: FunctionRuntime): void {
-    if (this.#closing.signal.aborted) return
-    const workers = this.#ready.get(runtime)!
+  #fill(shelf: Shelf): void {
+    if (!this.#isKept(shelf)) return
+    const { kind, workers } = shelf
     const dead = workers.filter(({ usable }) => !usable)
     for (const worker of dead) {
       workers.splice(workers.indexOf(worker), 1)
       this.end(worker)
     }
-    if (workers.length >= this.#deps.size) return
     // One at a time: they are there for calls, which go first.
-    if (this.#filling.has(runtime)) return
-    this.#filling.add(runtime)
-    const starting: Promise<unknown> = this.#start(runtime, limitsOf(this.#generic), this.#closing.signal)
+    if (workers.length >= this.#deps.size || shelf.filling) return
+    shelf.filling = true
+    const starting: Promise<unknown> = this.#start(kind, limitsOf(this.#generic), this.#closing.signal)
       .then(
         (worker) => {
-          this.#filling.delete(runtime)
-          if (this.#closing.signal.aborted) return this.end(worker)
+          shelf.filling = false
+          if (!this.#isKept(shelf)) return this.end(worker)
           workers.push(worker)
-          this.#fill(runtime)
+          this.#fill(shelf)
         },
         (error) => {
-          this.#filling.delete(runtime)
+          shelf.filling = false
           if (this.#closing.signal.aborted) return
-          this.#deps.logger.warn({ err: error, runtime }, 'a worker of functions could not be started')
-          setTimeout(() => this.#fill(runtime), retryMs).unref()
+          this.#deps.logger.warn({ err: error, ...kind }, 'a worker of functions could not be started')
+          setTimeout(() => this.#fill(shelf), retryMs).unref()
         },
       )
       .finally(() => this.#starting.delete(starting))
     this.#starting.add(starting)
   }
 
-  readonly #filling = new Set<FunctionRuntime>()
+  #isKept(shelf: Shelf): boolean {
+    return !this.#closing.signal.aborted && [...this.#ready.values()].includes(shelf)
+  }
 
-  async #start(runtime: FunctionRuntime, limits: Limits, signal: AbortSignal): Promise<Worker> {
+  async #start({ runtime, preload }: WorkerKind, limits: Limits, signal: AbortSignal): Promise<Worker> {
     const { engine, driver, isolation } = this.#deps
     const wanted = { min: isolation, ...(driver === undefined ? {} : { driver }) }
     const request = { owner: 'functions', template: functionsTemplate, limits, env: {}, isolation: wanted }
     const { instance } = await engine.start(request, signal)
     try {
       return await Worker.start(instance, {
-        runtime,
+        ...{ runtime, preload },
         limits: { logBytes: most.logBytes, resultBytes: most.resultBytes },
       })
     } catch (error) {

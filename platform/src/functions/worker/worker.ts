@@ -38,6 +38,13 @@ export interface LoadHead {
   wantsCache: boolean
 }
 
+interface WorkerStart {
+  runtime: string
+  /** Modules that it imports first. */
+  preload: readonly string[]
+  limits: { logBytes: number; resultBytes: number }
+}
+
 interface Running {
   call: Call
   log: string
@@ -97,14 +104,11 @@ export class Worker {
   }
 
   /** Starts the program of a runtime in a fresh sandbox. */
-  static async start(
-    instance: Instance,
-    { runtime, limits }: { runtime: string; limits: { logBytes: number; resultBytes: number } },
-  ): Promise<Worker> {
+  static async start(instance: Instance, start: WorkerStart): Promise<Worker> {
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(new Error(`it did not listen within ${startMs} ms`)), startMs)
     try {
-      return await Worker.#start(instance, { runtime, limits }, late.signal)
+      return await Worker.#start(instance, start, late.signal)
     } finally {
       // The connections live as long as the worker, and a signal that aborts later would end them.
       clearTimeout(timer)
@@ -113,19 +117,21 @@ export class Worker {
 
   static async #start(
     instance: Instance,
-    { runtime, limits }: { runtime: string; limits: { logBytes: number; resultBytes: number } },
+    { runtime, preload, limits }: WorkerStart,
     signal: AbortSignal,
   ): Promise<Worker> {
-    const argv = await workerProgram(runtime, socketPath)
+    const argv = await workerProgram(runtime, socketPath, preload)
     const process = await instance.guest.exec({ argv, tag: 'warren.function' }, signal)
     const output = process.output()
     let said = ''
     for (;;) {
       const next = await output.next()
+      const cannot = next.done && /^cannot preload .*$/m.exec(said)
+      if (cannot) throw new WarrenError('invalid_request', cannot[0], { hint: 'See the setting preload.' })
       if (next.done)
         throw new WarrenError('unavailable', `a worker for ${runtime} ended at its start: ${said.slice(-500).trim()}`)
       said += next.value.data.toString()
-      if (said.includes('ready')) break
+      if (/^ready$/m.test(said)) break
     }
     const socket = await instance.guest.dial(socketPath, signal)
     const worker = new Worker(instance, { process, socket, limits })

@@ -285,8 +285,18 @@ def take(kind, number, payload):
             send(REFUSED, 0, json.dumps(dict(told(error), reason='load_failed')))
 
 
+def preload(names):
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            os.write(1, ('cannot preload "%s": %s\n' % (name, str(error).replace('\n', ' ')[:500])).encode('utf-8', 'replace'))
+            os._exit(1)
+
+
 def serve():
     global connection
+    preload(sys.argv[2:])
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(socket_path)
     listener.listen(1)
