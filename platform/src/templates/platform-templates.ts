@@ -4,6 +4,8 @@ export interface PlatformTemplate {
   description: string
   /** Debian packages; what they need comes with them. */
   packages: string[]
+  /** Built when somebody asks for it, never before: it is large, and few need it. */
+  onDemand?: true
 }
 
 const tools = [
@@ -28,6 +30,12 @@ export const platformTemplates: readonly PlatformTemplate[] = [
     name: 'code-interpreter',
     description: 'As `debian`, with numpy, pandas, matplotlib, scipy, Pillow and IPython.',
     packages: [...tools, ...science],
+  },
+  {
+    name: 'code-interpreter-full',
+    description: 'As `code-interpreter`, with R and Java. Built when it is asked for.',
+    packages: [...tools, ...science, 'default-jdk-headless', 'r-base-core'],
+    onDemand: true,
   },
 ]
 

@@ -120,7 +120,7 @@ export class Templates {
   /** The platform's own templates, one after the other, so that they leave room for everything else. */
   async #buildOwn(): Promise<void> {
     const giveUp = this.#closing.signal
-    for (const { name } of platformTemplates) {
+    for (const { name } of platformTemplates.filter(({ onDemand }) => !onDemand)) {
       try {
         const row = await this.#find('', name)
         await this.#ensureOwn(row)

@@ -181,8 +181,8 @@ export const interpreterCalls: readonly Call[] = [
     name: 'sandbox.runCode',
     status: 'differs',
     note: {
-      en: 'Python, JavaScript, TypeScript, Bash; R and Java are answered with 500. Standard output comes as it is read, not line by line. An interpreter that dies is an error named `InterpreterDied` or `OutOfMemory`, and the context gets a new one.',
-      zh: '支持 Python、JavaScript、TypeScript、Bash；R 与 Java 以 500 应答。标准输出按读取到的片段送出，不按行。解释器死亡表现为名为 `InterpreterDied` 或 `OutOfMemory` 的错误，随后上下文得到新的解释器。',
+      en: 'Python, JavaScript, TypeScript, Bash; R and Java with the template `code-interpreter-full`, or where the host has them, else they are answered with 500. Standard output comes as it is read, not line by line. An interpreter that dies is an error named `InterpreterDied` or `OutOfMemory`, and the context gets a new one.',
+      zh: '支持 Python、JavaScript、TypeScript、Bash；R 与 Java 需要模板 `code-interpreter-full` 或宿主机自带，否则以 500 应答。标准输出按读取到的片段送出，不按行。解释器死亡表现为名为 `InterpreterDied` 或 `OutOfMemory` 的错误，随后上下文得到新的解释器。',
     },
   },
   { name: 'sandbox.createCodeContext', status: 'works' },

@@ -3,8 +3,8 @@ import { keepHead, type OutputCallbacks } from './execute.ts'
 import { chunkFromEvent } from './output-chunk.ts'
 import type { Transport } from './transport.ts'
 
-/** What a sandbox has to bring: python3 for all of them, node for the second and the third, bash. */
-export type ContextLanguage = 'python' | 'javascript' | 'typescript' | 'bash'
+/** What a sandbox has to bring: python3 for all of them, node for the second and the third, bash, Rscript, a JDK with jshell. */
+export type ContextLanguage = 'python' | 'javascript' | 'typescript' | 'bash' | 'r' | 'java'
 
 export interface ContextInfo {
   id: string

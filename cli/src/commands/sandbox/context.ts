@@ -9,7 +9,7 @@ import { table } from '../../output/table.ts'
 import { orSandboxGone } from '../../sandbox-gone.ts'
 import { server } from '../../server.ts'
 
-const languages: ContextLanguage[] = ['python', 'javascript', 'typescript', 'bash']
+const languages: ContextLanguage[] = ['python', 'javascript', 'typescript', 'bash', 'r', 'java']
 
 /** Interpreters that keep what they have been told: create, list, execute, restart, remove. */
 export function addContext(parent: Command): void {

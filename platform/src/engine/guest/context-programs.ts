@@ -29,6 +29,8 @@ const sources: Record<string, { start: string; read: () => Promise<Record<string
   javascript: { start: 'main.mjs', read: javascript },
   typescript: { start: 'main.mjs', read: javascript },
   bash: { start: 'main.sh', read: async () => ({ 'main.sh': await ours('bash.sh') }) },
+  r: { start: 'main.r', read: async () => ({ 'main.r': await ours('r.r') }) },
+  java: { start: 'Main.java', read: async () => ({ 'Main.java': await ours('java.java') }) },
 }
 
 const known = new Map<string, Promise<ContextProgram>>()

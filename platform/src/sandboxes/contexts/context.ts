@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { Environment, maxTimeoutSeconds, plainText } from '../sandbox.ts'
 
-/** What a sandbox has to bring: python3 for all of them, node for the second and the third, bash. */
-export const contextLanguages = ['python', 'javascript', 'typescript', 'bash'] as const
+/** What a sandbox has to bring: python3 for all of them, node for the second and the third, bash, Rscript, a JDK with jshell. */
+export const contextLanguages = ['python', 'javascript', 'typescript', 'bash', 'r', 'java'] as const
 export type ContextLanguage = (typeof contextLanguages)[number]
 
 export const CreateContext = Type.Object(

@@ -103,7 +103,7 @@ export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true LC_ALL=C.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
-mkdir -p /etc/dpkg/dpkg.cfg.d
+mkdir -p /etc/dpkg/dpkg.cfg.d /usr/share/man/man1
 printf 'path-exclude /usr/share/man/*\\npath-exclude /usr/share/info/*\\npath-exclude /usr/share/doc/*\\npath-include /usr/share/doc/*/copyright\\n' >/etc/dpkg/dpkg.cfg.d/warren
 cd ${packagesFolder}
 essential=

@@ -12,19 +12,28 @@ PROGRAMS = {
     "bash": ("bash", ["--norc", "--noprofile", "{}"]),
 }
 PROGRAMS["typescript"] = PROGRAMS["javascript"]
-FRAMED = ("python", "javascript", "typescript")
+PROGRAMS["r"] = ("Rscript", ["--vanilla", "{}"])
+# It is known by the shell, which a Java that can only run programs lacks; the classes of its archive load faster.
+PROGRAMS["java"] = ("jshell", ["-XX:+UseSerialGC", "-Xshare:auto", "--add-modules", "jdk.jshell", "{}"])
+BESIDE = {"java": "java"}
+TEXTS = ("bash",)
 
 
 def find_program(language):
     """The full path of what runs a language, or None."""
-    return shutil.which(PROGRAMS[language][0])
+    found = shutil.which(PROGRAMS[language][0])
+    if not found or language not in BESIDE:
+        return found
+    return os.path.join(os.path.dirname(os.path.realpath(found)), BESIDE[language])
 
 
 def start_program(language, program, cwd, control):
-    """In the child: becomes the interpreter. Its connection is file 3."""
+    """In the child: becomes the interpreter. Its connection is file 3, and file 0 for those that open no others."""
     path = find_program(language)
     os.dup2(control, 3)
     os.set_inheritable(3, True)
+    if language in BESIDE:
+        os.dup2(control, 0)
     os.chdir(cwd)
     os.environ["WARREN_LANGUAGE"] = language
     os.execv(path, [path] + [argument.replace("{}", program) for argument in PROGRAMS[language][1]])
@@ -52,7 +61,7 @@ class Interpreter:
         self.service, self.pid, self.control, self.outputs, self.language = service, pid, control, outputs, language
         # The context it works for; None for one that is kept ready, or that has been given up.
         self.context = None
-        self.frames = Frames() if language in FRAMED else Texts()
+        self.frames = Texts() if language in TEXTS else Frames()
         self.listening = True
         control.setblocking(False)
         for fd in outputs:
