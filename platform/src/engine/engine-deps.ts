@@ -22,6 +22,8 @@ export interface EngineDeps {
   pool: { template: string; size: number; limits: Limits }
   parallelStarts: number
   snapshots: SnapshotStore
+  /** Of templates: what runs in their sandboxes from the beginning, with its memory. */
+  starts: SnapshotStore
   /** Where the agent's binary with this checksum would be. */
   agent: (sha256: string) => string
   volumes: VolumeFiles

@@ -1,4 +1,5 @@
 import type { Driver, InstanceSpec } from './driver.ts'
+import type { EngineDeps } from './engine-deps.ts'
 import type { Images } from './images/images.ts'
 import type { Instance } from './instance.ts'
 import type { InstanceNetwork } from './instance-network.ts'
@@ -11,6 +12,7 @@ export interface EngineParts {
   home: string
   store: InstanceStore
   snapshots: SnapshotStore
+  starts: SnapshotStore
   network: InstanceNetwork
   instances: Map<string, Instance>
   /** Those that stand still; `resident` ones are among the instances too. */
@@ -18,6 +20,7 @@ export interface EngineParts {
   /** The healthy driver of this name. Throws `unavailable` with the reason where there is none. */
   driver(name: string): Promise<Driver>
   images: Images
+  log: EngineDeps['log']
   /** Where the agent's binary with this checksum would be. */
   agent(sha256: string): string
   /** From now on an end that nobody asked for is cleared up after. */

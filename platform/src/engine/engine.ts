@@ -15,6 +15,7 @@ import type {
 } from './driver.ts'
 import type { EngineDeps } from './engine-deps.ts'
 import type { EngineParts } from './engine-parts.ts'
+import { environmentOf } from './environment-of.ts'
 import { fingerprint } from './fingerprint.ts'
 import { fitsPool, sameLimits } from './fits-pool.ts'
 import { checkRoom } from './host/room.ts'
@@ -23,7 +24,6 @@ import { Instance } from './instance.ts'
 import { InstanceNetwork } from './instance-network.ts'
 import type { InstanceRecord } from './instance-store.ts'
 import { Ladder } from './ladder.ts'
-import { looksInto } from './network/outgoing.ts'
 import { measurePosture, type Posture } from './posture.ts'
 import { PreparedStarts } from './prepared-starts.ts'
 import { Remains, removeStrayGroups } from './remains.ts'
@@ -31,7 +31,6 @@ import { type Runtime, runtimeOf } from './runtime.ts'
 import { SavedStates } from './saved-states.ts'
 import { StartQueue } from './start-queue.ts'
 import type { StartRequest } from './start-request.ts'
-import { trustVariables } from './trust-authority.ts'
 import type { VolumeFiles } from './volume-files.ts'
 import { WarmPool } from './warm-pool.ts'
 
@@ -124,11 +123,11 @@ export class Engine {
     }))
   }
 
-  /** Starts a sandbox or takes a ready one. On rejection nothing is left. */
+  /** Starts a sandbox or takes a ready one; with `begun`, what its template starts runs in it. On rejection nothing is left. */
   async start(
     request: StartRequest,
     signal: AbortSignal,
-  ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
+  ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean; begun?: true }> {
     // Who names a driver accepts what it offers.
     const min = request.isolation?.driver === undefined ? this.#deps.isolation : 'none'
     const volumes = (request.volumes ?? []).length > 0
@@ -137,6 +136,8 @@ export class Engine {
     const layers = rootfs.layers !== undefined
     const { driver, passedOver } = chooseDriver(await this.#ladder.probed(wanted), { ...wanted, layers })
     if (request.network) this.network.check(driver, request.network)
+    const begun = await this.saved.begin(request, driver, signal)
+    if (begun) return { instance: begun, runtime: runtimeOf(begun, passedOver), warm: false, begun: true }
     const warm = await this.#claim(request, driver)
     const instance = warm ?? (await this.#startCold(request, driver, signal))
     try {
@@ -251,8 +252,7 @@ export class Engine {
     request: StartRequest,
     { isNew, signal }: { isNew: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const trust = looksInto(request.network?.outgoing) ? trustVariables : {}
-    const env = { ...spec.rootfs.env, ...trust, ...request.env }
+    const env = environmentOf(request, spec.rootfs)
     if (Object.keys(env).length > 0) await step('agent.configure', id, () => guest.configure({ env }))
     else if (isNew) await guest.ping(AbortSignal.any([signal, AbortSignal.timeout(bootDeadlineMs)]))
   }

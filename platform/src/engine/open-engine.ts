@@ -63,6 +63,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
     home: options.home,
     store,
     snapshots: await SnapshotStore.open(join(options.home, 'snapshots')),
+    starts: await SnapshotStore.open(join(imagesDir, 'starts')),
     agent: (sha256) => agentPath(imagesDir, sha256),
     volumes: new VolumeFiles(join(options.home, 'volumes'), host),
     drivers: createDrivers(host, { ...options, tell: (message) => options.log.info({}, message) }),

@@ -13,9 +13,11 @@ import { recoverPaused } from './recover-paused.ts'
 import { type RestoreRequest, restoreInstance } from './restore.ts'
 import { resumeInstance } from './resume.ts'
 import { type Runtime, runtimeOf } from './runtime.ts'
+import { fromSavedStart, keepStarts, saveStart } from './saved-start.ts'
 import { snapshotInstance } from './snapshot.ts'
 import type { SnapshotManifest } from './snapshot-manifest.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
+import type { StartRequest } from './start-request.ts'
 
 /** What came of a saved state. */
 export interface Started {
@@ -80,6 +82,21 @@ export class SavedStates {
     const { snapshots } = this.#parts
     const saved = { manifest: await snapshots.read(snapshotId), path: snapshots.path(snapshotId) }
     return started(await restoreInstance(this.#parts, saved, request, signal))
+  }
+
+  /** Saves an instance in which what `template` starts with runs. Throws `unavailable` where no memory is saved. */
+  saveStart(id: string, template: string, signal: AbortSignal): Promise<void> {
+    return this.#turns.take(id, () => saveStart(this.#parts, this.#alive(id), template, signal))
+  }
+
+  /** An instance in which what its template starts with runs already, if there is one for this request on this driver. */
+  begin(request: StartRequest, driver: Driver, signal: AbortSignal): Promise<Instance | undefined> {
+    return fromSavedStart(this.#parts, request, driver, signal)
+  }
+
+  /** Removes what was saved of templates that are gone. */
+  keepStarts(templates: ReadonlySet<string>): Promise<void> {
+    return keepStarts(this.#parts, templates)
   }
 
   /** Ends an instance, live or not, when nobody is at work on it any more. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { WarrenError } from '../errors.ts'
 import { absentIsFine } from '../lib/absent-is-fine.ts'
 import { atomicWrite } from '../lib/atomic-write.ts'
+import { isAccessible } from '../lib/is-accessible.ts'
 import { step } from '../lib/step.ts'
 import { readManifest, refused, type SnapshotManifest } from './snapshot-manifest.ts'
 
@@ -122,6 +123,10 @@ export class SnapshotStore {
       if (manifest) found.push(manifest.template)
     }
     return found
+  }
+
+  has(id: string): Promise<boolean> {
+    return isAccessible(this.path(id))
   }
 
   async list(): Promise<string[]> {

@@ -20,4 +20,6 @@ export interface StartRequest {
   volumes?: readonly { id: string; path: string }[]
   /** Start a new one even when a ready one waits. */
   cold?: boolean
+  /** Whether it may begin with what was saved of the template's program, where that fits all else that is asked for. */
+  begun?: boolean
 }

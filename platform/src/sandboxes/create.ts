@@ -106,9 +106,10 @@ async function start(
     network,
     volumes,
     ...(isolation ? { isolation } : {}),
+    ...(point.start ? { begun: true } : {}),
   }
   const started = await engine.start(request, signal)
-  if (!point.start) return started
+  if (!point.start || started.begun) return started
   try {
     await runStartCommand(started.instance, point.start, { patienceMs: readyMs, everyMs: askEveryMs }, signal)
     return started

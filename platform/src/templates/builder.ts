@@ -99,6 +99,7 @@ export class Builder {
       const place = { engine, buildId: build.id, limits: buildLimits(limits, build), log }
       const ways = {
         pull,
+        startLimits: { ...limits, ...build.limits },
         imageOf: (template: string, signal: AbortSignal) => this.#deps.imageOf(build.accountId, template, signal),
         openUpload: (hash: string) => uploads.read(build.accountId, hash),
       }

@@ -15,5 +15,6 @@ export async function collectGarbage(
   const builds = await records.buildIds()
   for (const build of inUse) builds.add(build)
   await engine.images.keepOnly({ builds, layers: await engine.images.steps.collect(now.getTime()) })
+  await engine.saved.keepStarts(builds)
   await uploads.collect(now.getTime())
 }

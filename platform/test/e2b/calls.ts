@@ -16,8 +16,8 @@ export interface Call {
 const provenBy = 'lifecycle.test.ts'
 
 const builds = {
-  en: 'Proven by templates.test.ts. Every step is done in a sandbox of its own and known by what it was done to; a start command runs from the beginning of each sandbox, which is there when the ready command succeeds, instead of being saved with its memory. `fromBaseImage` is the template `debian` where it has been built, else `base`.',
-  zh: '由 templates.test.ts 验证。每一步都在独立的沙箱中执行并按其输入缓存；启动命令在每个沙箱启动时运行，就绪命令成功后沙箱才交付，而不是随内存一起保存。`fromBaseImage` 为已构建的模板 `debian`，否则为 `base`。',
+  en: 'Proven by templates.test.ts. Every step is done in a sandbox of its own and known by what it was done to; a start command that became ready is saved with its memory where the runtime can, as gVisor does, and a sandbox of the template’s own limits goes on from there; elsewhere it is started in each sandbox, which is there when the ready command succeeds, and the build’s log says why. `fromBaseImage` is the template `debian` where it has been built, else `base`.',
+  zh: '由 templates.test.ts 验证。每一步都在独立的沙箱中执行并按其输入缓存；启动命令就绪后，在能保存内存的运行时（如 gVisor）上连同内存一起保存，按模板自身限额创建的沙箱从那里继续；其他情况下在每个沙箱中启动，就绪命令成功后沙箱才交付，构建日志会说明原因。`fromBaseImage` 为已构建的模板 `debian`，否则为 `base`。',
 }
 
 export const calls: readonly Call[] = [

@@ -1,3 +1,5 @@
+import type { Limits } from '../../engine/driver.ts'
+import type { Instance } from '../../engine/engine.ts'
 import type { Image } from '../../engine/images/images.ts'
 import { runStartCommand } from '../../engine/start-command.ts'
 import { WarrenError } from '../../errors.ts'
@@ -11,6 +13,8 @@ import { runStep } from './run-step.ts'
 
 export interface BuildDeps extends BuildPlace, BaseDeps {
   openUpload: (hash: string) => Promise<AsyncIterable<Buffer>>
+  /** What a sandbox of the template has, where nothing else is asked for. */
+  startLimits: Limits
 }
 
 /** How long a template's program may take until it is ready while it is built, milliseconds. */
@@ -66,7 +70,7 @@ interface Starting {
   readyCommand: string | undefined
 }
 
-/** Whether what every sandbox of it will start with does start. */
+/** Whether what every sandbox of it will start with does start; if so, it is kept with its memory where that can be saved. */
 async function tryStart(
   deps: BuildDeps,
   image: Image,
@@ -84,10 +88,25 @@ async function tryStart(
     onOutput: (of: 'stdout' | 'stderr', data: Buffer) => tell[of](data),
   }
   const commands = { ...(command ? { command } : {}), ...(ready ? { ready } : {}) }
-  await lookInSandbox(deps, image, (instance) => runStartCommand(instance, commands, options, signal), signal).catch(
-    (error) => {
-      if (signal.aborted || !(error instanceof WarrenError)) throw error
-      throw new BuildFailed(error.message, step, { cause: error })
-    },
-  )
+  const start = async (instance: Instance) => {
+    await runStartCommand(instance, commands, options, signal)
+    if (command) await keepStarted(deps, instance, signal)
+  }
+  const place = { ...deps, limits: deps.startLimits }
+  await lookInSandbox(place, image, start, signal).catch((error) => {
+    if (signal.aborted || !(error instanceof WarrenError)) throw error
+    throw new BuildFailed(error.message, step, { cause: error })
+  })
+}
+
+/** What cannot be saved is started in each sandbox: the log says so. */
+async function keepStarted({ engine, buildId, log }: BuildDeps, { id }: Instance, signal: AbortSignal): Promise<void> {
+  const step = 'finalize'
+  try {
+    await engine.saved.saveStart(id, buildId, signal)
+    log.say('[finalize] Saved with its memory: sandboxes begin with it running', { step })
+  } catch (error) {
+    if (signal.aborted || !(error instanceof WarrenError)) throw error
+    log.say(`[finalize] Not saved with its memory, so each sandbox starts it anew: ${error.message}`, { step })
+  }
 }
