@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { benchAgents } from './agents.ts'
 import { benchBilling } from './billing.ts'
 import { benchCapacity } from './capacity.ts'
+import { benchE2b } from './e2b.ts'
 import { benchForecasts, forecastBenches, printForecasts } from './forecasts.ts'
 import { benchFunctions } from './functions.ts'
 import { benchGateway } from './gateway.ts'
@@ -21,6 +22,7 @@ import { benchSoak } from './soak.ts'
 const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] [--driver NAME] [--url URL]
        npm run bench -- ladder [--quick] [--json] [--url URL]
        npm run bench -- interpreter [--quick] [--json] [--url URL]
+       npm run bench -- e2b [--quick] [--driver NAME] [--json]
        npm run bench -- soak [--minutes N] [--json]
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
        npm run bench -- functions [--quick] [--driver NAME] [--json]
@@ -31,7 +33,7 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
 
 Starts a platform of its own in a temporary folder and measures it from outside its process.
 sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, interpreter
-how fast code interpreters are, soak whether anything grows while they come and go, capacity how many can be there at once,
+how fast code interpreters are, e2b what programs written for E2B meet, with its released client, soak whether anything grows while they come and go, capacity how many can be there at once,
 functions how fast functions start and answer, gateway what a request passes on its way in, both with a bare HTTP server
 beside it, agents how fast they find what was experienced and what a step of a run costs.
 forecast, keepalive and autoscale start nothing: they score how calls of functions are foreseen, on recorded ones.
@@ -73,6 +75,7 @@ const isKnown = [
   'sandbox',
   'ladder',
   'interpreter',
+  'e2b',
   'soak',
   'capacity',
   'functions',
@@ -97,6 +100,12 @@ if (foreseen) {
 }
 if (bench === 'ladder' || bench === 'interpreter') {
   const report = await benchLadder({ bench, quick, url, tell })
+  const after = machine()
+  show(report, () => printLadder(report, before, after), after)
+  process.exit()
+}
+if (bench === 'e2b') {
+  const report = await benchE2b({ driver, quick, tell })
   const after = machine()
   show(report, () => printLadder(report, before, after), after)
   process.exit()

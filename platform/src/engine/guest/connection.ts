@@ -1,11 +1,23 @@
 import net from 'node:net'
 import { WarrenError } from '../../errors.ts'
 import { beginPart } from '../../telemetry/spans.ts'
-import { encodeFields, encodeFrame, Fields, type FieldValue, type Frame, FrameReader, kind } from './frames.ts'
+import {
+  encodeFields,
+  encodeFrame,
+  encodeHead,
+  Fields,
+  type FieldValue,
+  type Frame,
+  FrameReader,
+  kind,
+} from './frames.ts'
 import { guestError } from './guest-error.ts'
 
 /** Frames waiting to be read above which the socket is paused, so that a chatty guest cannot fill our memory. */
 const maxQueuedBytes = 1024 * 1024
+
+/** From this size on a payload is handed to the kernel where it is, bytes. */
+const uncopiedBytes = 4096
 
 /** Largest answer of many frames that is collected, bytes. */
 const maxAnswerBytes = 16 * 1024 * 1024
@@ -70,7 +82,7 @@ export class GuestConnection {
   /** Resolves when the frame is accepted by the kernel or buffered below the high-water mark. */
   send(frameKind: number, payload?: Buffer): Promise<void> {
     if (this.socket.destroyed) return Promise.reject(lost(this.#failure))
-    if (this.socket.write(encodeFrame(frameKind, payload))) return Promise.resolve()
+    if (this.#write(frameKind, payload)) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const settle = (done: () => void) => () => {
         this.socket.off('drain', onDrain)
@@ -82,6 +94,17 @@ export class GuestConnection {
       this.socket.once('drain', onDrain)
       this.socket.once('close', onClose)
     })
+  }
+
+  /** True while the kernel takes more. A large payload is not copied. */
+  #write(frameKind: number, payload?: Buffer): boolean {
+    if (payload === undefined || payload.length < uncopiedBytes)
+      return this.socket.write(encodeFrame(frameKind, payload))
+    this.socket.cork()
+    this.socket.write(encodeHead(frameKind, payload.length))
+    const isTaken = this.socket.write(payload)
+    this.socket.uncork()
+    return isTaken
   }
 
   /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeFields, encodeFrame, Fields, FrameReader, maxFrameBytes } from './frames.ts'
+import { encodeFields, encodeFrame, Fields, FrameReader, kind, maxFrameBytes } from './frames.ts'
 
 test('frames come out whole however the bytes were cut', () => {
   const bytes = Buffer.concat([
@@ -21,6 +21,31 @@ test('frames come out whole however the bytes were cut', () => {
       ],
     )
   }
+})
+
+test('data comes in the pieces in which it arrives, and what follows it whole', () => {
+  const content = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251))
+  const bytes = Buffer.concat([
+    encodeFrame(kind.ok, Buffer.from('stat')),
+    encodeFrame(kind.data, content.subarray(0, 3000)),
+    encodeFrame(kind.data),
+    encodeFrame(kind.data, content.subarray(3000)),
+    encodeFrame(kind.end),
+  ])
+  for (const size of [1, 4, 5, 777, 3010, 9000]) {
+    const reader = new FrameReader()
+    const frames = []
+    for (let at = 0; at < bytes.length; at += size) frames.push(...reader.push(bytes.subarray(at, at + size)))
+    const data = frames.filter((frame) => frame.kind === kind.data)
+    assert.deepEqual(Buffer.concat(data.map(({ payload }) => payload)), content)
+    assert.equal(frames[0]!.payload.toString(), 'stat')
+    assert.equal(frames.at(-1)!.kind, kind.end)
+    assert.equal(frames.length, data.length + 2)
+    assert.equal(reader.rest().length, 0)
+  }
+  const long = encodeFrame(kind.data)
+  long.writeUInt32BE(maxFrameBytes + 1)
+  assert.throws(() => new FrameReader().push(long), RangeError)
 })
 
 test('a frame longer than allowed is refused, as is one of no length', () => {

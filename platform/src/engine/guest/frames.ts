@@ -77,11 +77,15 @@ export const chunkBytes = 64 * 1024
 export type FieldValue = string | number | Buffer | undefined
 
 export function encodeFrame(frameKind: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const frame = Buffer.allocUnsafe(5 + payload.length)
-  frame.writeUInt32BE(payload.length + 1, 0)
-  frame[4] = frameKind
-  payload.copy(frame, 5)
-  return frame
+  return Buffer.concat([encodeHead(frameKind, payload.length), payload])
+}
+
+/** What comes before the payload. */
+export function encodeHead(frameKind: number, payloadBytes: number): Buffer {
+  const head = Buffer.allocUnsafe(5)
+  head.writeUInt32BE(payloadBytes + 1, 0)
+  head[4] = frameKind
+  return head
 }
 
 /** Encodes `[tag, value]` pairs; undefined values are left out, numbers go as decimal text. */
@@ -150,16 +154,33 @@ export class Fields {
   }
 }
 
-/** Cuts a byte stream into frames. Throws on a frame longer than {@link maxFrameBytes}. */
+/**
+ * Cuts a byte stream into frames. DATA comes in the pieces in which it arrives, for its frames have no meaning and putting
+ * them together again copies every byte of a file. Throws on a frame longer than {@link maxFrameBytes}.
+ */
 export class FrameReader {
   #pending: Buffer = Buffer.alloc(0)
+  /** What is still to come of a frame of DATA. */
+  #missing = 0
 
   push(chunk: Buffer): Frame[] {
     let buffer = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
     const frames: Frame[] = []
-    while (buffer.length >= 5) {
+    for (;;) {
+      if (this.#missing > 0 && buffer.length > 0) {
+        const payload = buffer.subarray(0, this.#missing)
+        frames.push({ kind: kind.data, payload })
+        this.#missing -= payload.length
+        buffer = buffer.subarray(payload.length)
+      }
+      if (buffer.length < 5) break
       const length = buffer.readUInt32BE(0)
       if (length < 1 || length > maxFrameBytes) throw new RangeError(`guest sent a frame of ${length} bytes`)
+      if (buffer[4] === kind.data) {
+        this.#missing = length - 1
+        buffer = buffer.subarray(5)
+        continue
+      }
       if (buffer.length < 4 + length) break
       frames.push({ kind: buffer[4] as number, payload: buffer.subarray(5, 4 + length) })
       buffer = buffer.subarray(4 + length)
