@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { benchAgents } from './agents.ts'
+import { benchAgents, benchCodebase } from './agents.ts'
 import { benchBilling } from './billing.ts'
 import { benchCapacity } from './capacity.ts'
 import { benchE2b } from './e2b.ts'
@@ -27,7 +27,7 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
        npm run bench -- functions [--quick] [--driver NAME] [--json]
        npm run bench -- gateway [--quick] [--json]
-       npm run bench -- agents [--quick] [--json]
+       npm run bench -- agents|codebase [--quick] [--json]
        npm run bench -- billing [--quick] [--kills N] [--json]
        npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
 
@@ -35,7 +35,8 @@ Starts a platform of its own in a temporary folder and measures it from outside 
 sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, interpreter
 how fast code interpreters are, e2b what programs written for E2B meet, with its released client, soak whether anything grows while they come and go, capacity how many can be there at once,
 functions how fast functions start and answer, gateway what a request passes on its way in, both with a bare HTTP server
-beside it, agents how fast they find what was experienced and what a step of a run costs.
+beside it, agents how fast they find what was experienced, read code and what a step of a run costs, codebase how they read
+code alone.
 forecast, keepalive and autoscale start nothing: they score how calls of functions are foreseen, on recorded ones.
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
@@ -81,6 +82,7 @@ const isKnown = [
   'functions',
   'gateway',
   'agents',
+  'codebase',
   'billing',
   ...forecastBenches,
 ].includes(bench ?? '')
@@ -122,8 +124,8 @@ if (bench === 'gateway') {
   show(report, () => printGateway(report, before, after), after)
   process.exit()
 }
-if (bench === 'agents') {
-  const report = await benchAgents({ quick, tell })
+if (bench === 'agents' || bench === 'codebase') {
+  const report = await (bench === 'agents' ? benchAgents : benchCodebase)({ quick, tell })
   const after = machine()
   show(report, () => printAgents(report, before, after), after)
   process.exit()

@@ -20,7 +20,6 @@ const layers = [
       'buckets',
       'functions',
       'agents',
-      'codebase',
       'desktop',
       'billing',
     ],

@@ -2,6 +2,8 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Account } from '../accounts/account.ts'
 import { newId } from '../lib/id.ts'
+import type { CodeReader } from './code/code-reader.ts'
+import { SandboxCode } from './code/sandbox-code.ts'
 import type { Entry, RunEnd } from './journal/entry.ts'
 import { type Journal, Recorder, Superseded } from './journal/recorder.ts'
 import type { Pot } from './loop/pot.ts'
@@ -26,6 +28,7 @@ export interface LiveRunOptions {
   models: ModelSource
   hands: SandboxHands
   facts: FactDeps
+  codeReader: CodeReader
   mcp: McpDeps
   spawn: ToolboxOptions['spawn']
   /** What approvals are signed with. */
@@ -45,6 +48,7 @@ export class LiveRun implements Running {
   tools: ReadonlyMap<string, Tool>
   toolsDigest: string
   readonly sandbox: RunSandbox
+  readonly code: SandboxCode
   readonly now: () => number
   /** When this process began to carry it on. */
   readonly startedAt: number
@@ -85,12 +89,15 @@ export class LiveRun implements Running {
       recorder: this.recorder,
       signal: this.#cancel.signal,
     })
+    const files = async () => (await hands.running({ account, id: await this.sandbox.id() })).guest.files
+    this.code = new SandboxCode({ reader: options.codeReader, accountId: account.id, runId: run.id, files, now })
     const { recorder, redactor, sandbox } = this
     const given = { ...options.mcp, account, recorder, redactor, sandbox, hands }
     this.#servers = new McpServers(started?.spec.mcp ?? [], given)
     this.#toolbox = () =>
       toolbox(started?.spec.tools ?? [], {
         inside: { hands, account, sandbox },
+        code: { reader: options.codeReader, code: this.code },
         facts: [options.facts, { accountId: account.id, agent: run.agent, runId: run.id }],
         results: journal,
         spawn: options.spawn,

@@ -25,7 +25,8 @@ const mostAtOnce = 100
 const deepest = 4
 const mostLearnedAtOnce = 50
 
-export interface RunnerOptions extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'mcp' | 'secret'> {
+export interface RunnerOptions
+  extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'codeReader' | 'mcp' | 'secret'> {
   agents: Agents
   experiences: Experiences
   accountOf: (id: string) => Promise<Account>
@@ -154,6 +155,7 @@ export class Runner {
       if (!this.#isClosing) logger.info({ run: id }, 'another process carries this run on')
     } finally {
       this.#live.delete(id)
+      live.code.close()
       await live.close()
       this.#letGoOf(run.rootId)
     }

@@ -8,6 +8,7 @@ import type { RecordUsage } from '../metering/usage-fact.ts'
 import type { Database } from '../storage/database.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
+import { CodeReader } from './code/code-reader.ts'
 import type { Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
@@ -65,7 +66,8 @@ export function createAgentRuns({
   const agents = new Agents({ db, models, now })
   const experiences = new Experiences(home)
   const mcp = { open: mcpOpen.map(parseOpenRange), revealSecrets }
-  const runner = new Runner({ ...given, store, agents, experiences, models, facts: { db, now }, mcp })
+  const codeReader = new CodeReader(home)
+  const runner = new Runner({ ...given, store, agents, experiences, models, facts: { db, now }, codeReader, mcp })
   const redactor = new Redactor([...models.secrets, secret])
 
   const specOf = async (account: Account, agent: StartRun['agent']): Promise<AgentSpec> => {
@@ -184,6 +186,7 @@ export function createAgentRuns({
     close: async (): Promise<void> => {
       await runner.close()
       await experiences.close()
+      await codeReader.close()
     },
   }
 

@@ -15,8 +15,17 @@ export function tokensOf(messages: readonly Message[]): number {
   return Math.ceil(length.chars / charsPerToken)
 }
 
+/** What a text takes. */
+export function tokensOfText(text: string): number {
+  return Math.ceil(charsOf(text) / charsPerToken)
+}
+
 function weightOf(message: Message): number {
   const text = message.role === 'assistant' ? JSON.stringify(message.content) : textOf(message)
+  return charsOf(text)
+}
+
+function charsOf(text: string): number {
   let weight = text.length
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) >= 0x2e80) weight += 2
   return weight

@@ -65,6 +65,7 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
   const tools = toolbox(recorder.state.started.spec.tools ?? [], {
     // What they would need is not there: only those that need nothing are called.
     inside: {} as never,
+    code: { reader: {}, code: {} } as never,
     facts: [{}, {}] as never,
     spawn: {} as never,
     skills: recorder.state.started.spec.skills ?? [],

@@ -3,6 +3,7 @@ import { factTools } from '../memory/facts.ts'
 import type { Skill } from '../skills/skill.ts'
 import { askHuman } from './ask-human.ts'
 import { calculator } from './calculator.ts'
+import { codeTools, type InCode } from './code-tools.ts'
 import { httpGet } from './http-get.ts'
 import { loadSkill } from './load-skill.ts'
 import { readResult } from './read-result.ts'
@@ -19,6 +20,12 @@ export const builtInTools = [
   'read_file',
   'write_file',
   'list_files',
+  'find_symbol',
+  'references',
+  'outline',
+  'dependents',
+  'search_code',
+  'code_context',
   'remember',
   'recall',
   'ask_human',
@@ -29,6 +36,7 @@ export type FactDeps = Parameters<typeof factTools>[0]
 
 export interface ToolboxOptions {
   inside: InSandbox
+  code: InCode
   facts: Parameters<typeof factTools>
   results: Parameters<typeof readResult>[0]
   spawn: SpawnRun
@@ -40,13 +48,14 @@ export interface ToolboxOptions {
 /** The named tools, in the order of their names: what a model is told stays the same to the byte. */
 export function toolbox(
   names: readonly string[],
-  { inside, facts, results, spawn, skills, more }: ToolboxOptions,
+  { inside, code, facts, results, spawn, skills, more }: ToolboxOptions,
 ): Map<string, Tool> {
   const all = [
     calculator,
     askHuman,
     httpGet(inside),
     ...sandboxTools(inside),
+    ...codeTools(code),
     ...factTools(...facts),
     spawnAgent(spawn),
   ]

@@ -1,0 +1,47 @@
+import { createRequire } from 'node:module'
+import { Language as Grammar, Parser, Query } from 'web-tree-sitter'
+import { type Language, languageNamed } from './language.ts'
+
+/** A grammar that is loaded, in this thread. */
+export interface LoadedGrammar {
+  language: Language
+  grammar: Grammar
+  query: Query
+}
+
+/** No piece may take longer; what a grammar cannot make sense of can take it very long. */
+const parseMs = 2000
+
+const { resolve } = createRequire(import.meta.url)
+const loaded = new Map<string, Promise<LoadedGrammar>>()
+let parser: Promise<Parser> | undefined
+
+export function loadGrammar(name: string): Promise<LoadedGrammar> {
+  let loading = loaded.get(name)
+  if (!loading) {
+    loading = load(name)
+    loaded.set(name, loading)
+  }
+  return loading
+}
+
+/** Undefined when it takes too long. `before` is the tree of what the text was, told of what has changed. */
+export async function parse({ grammar }: LoadedGrammar, text: string, before?: ReturnType<Parser['parse']>) {
+  parser ??= Parser.init().then(() => new Parser())
+  const its = await parser
+  its.setLanguage(grammar)
+  const until = performance.now() + parseMs
+  const tree = its.parse(text, before, { progressCallback: () => performance.now() > until })
+  if (tree) return tree
+  its.reset()
+  return undefined
+}
+
+async function load(name: string): Promise<LoadedGrammar> {
+  const language = languageNamed(name)
+  if (!language) throw new Error(`there is no grammar for ${name}`)
+  parser ??= Parser.init().then(() => new Parser())
+  await parser
+  const grammar = await Grammar.load(resolve(`@vscode/tree-sitter-wasm/wasm/tree-sitter-${language.grammar}.wasm`))
+  return { language, grammar, query: new Query(grammar, language.query) }
+}
