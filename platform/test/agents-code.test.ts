@@ -54,15 +54,33 @@ test('tools know the code of the sandbox, and what has changed in it', async () 
     call('dependents', { path: 'money.ts' }),
     call('search_code', { pattern: 'Money m' }),
     call('code_context', { question: 'How are amounts of Money added?', tokens: 500 }),
-    call('shell', { command: 'sed -i "s/plus/add/" app/src/money.ts && rm app/src/bill.ts' }),
+    call('shell', {
+      command: 'sed -i "s/plus/add/" app/src/money.ts && rm app/src/bill.ts && echo "Other things." > app/notes.md',
+    }),
     call('find_symbol', { name: 'plus' }),
     call('find_symbol', { name: 'add', folder: 'app/src' }),
     call('references', { name: 'Money' }),
     call('find_symbol', { name: 'add', folder: 'nowhere' }),
     call('search_code', { pattern: '(', regex: true }),
+    call('search_code', { pattern: 'Money m' }),
   ])
-  const [, symbol, references, outline, folder, dependents, search, context, , gone, renamed, after, nowhere, wrong] =
-    answers
+  const [
+    ,
+    symbol,
+    references,
+    outline,
+    folder,
+    dependents,
+    search,
+    context,
+    ,
+    gone,
+    renamed,
+    after,
+    nowhere,
+    wrong,
+    text,
+  ] = answers
   assert.match(symbol!, /^\S*\/app\/src\/money\.ts:2-5 {2}class {2}export class Money \{$/)
   const uses = references!.split('\n').map((line) => /([^/]+):(\d+) {2}(\w+)/.exec(line)!.slice(1).join(' '))
   assert.deepEqual(uses.slice(0, 1), ['money.ts 2 definition'])
@@ -84,6 +102,7 @@ test('tools know the code of the sandbox, and what has changed in it', async () 
   assert.doesNotMatch(after!, /bill/)
   assert.match(nowhere!, /nowhere/)
   assert.match(wrong!, /Invalid regular expression/)
+  assert.equal(text, 'No line is found.')
 })
 
 test('what was found is kept for the next run of the same organisation', async () => {

@@ -47,6 +47,8 @@ const readMs = 30_000
 export class SandboxCode {
   readonly #options: SandboxCodeOptions
   readonly #folders = new Map<string, Folder>()
+  /** Of the last question. What is read ahead goes no other way: asking anew could make a sandbox for a run that has ended. */
+  #files: Files | undefined
 
   constructor(options: SandboxCodeOptions) {
     this.#options = options
@@ -74,6 +76,7 @@ export class SandboxCode {
   close(): void {
     for (const { index } of this.#folders.values()) index.close()
     this.#folders.clear()
+    this.#files = undefined
   }
 
   #open(path: string): Folder {
@@ -83,13 +86,14 @@ export class SandboxCode {
       contents: reader.contents,
       cache: reader.cacheOf(accountId),
       name: `${runId}\0${path}`,
-      read: async (file, signal) => await this.#read(await this.#options.files(), file, signal),
+      read: async (file, signal) => this.#files && (await this.#read(this.#files, file, signal)),
     })
     return { index, seen: new Map(), refreshing: Promise.resolve() }
   }
 
   async #refresh({ index, seen }: Folder, path: string, signal: AbortSignal): Promise<void> {
     const files = await this.#options.files()
+    this.#files = files
     const found = await listed(files, path, signal)
     const removed = [...index.files.keys()].filter((each) => !found.has(each))
     for (const each of removed) seen.delete(each)
@@ -101,8 +105,9 @@ export class SandboxCode {
       const isSame = before && before.size === stat.size && before.modifiedAt === stat.modifiedAt
       const passedOver = stat.size > mostFileBytes || total + stat.size > mostBytes ? 'too large' : undefined
       if (!languageOf(each) || passedOver) {
-        if (!isSame) index.mention(each, passedOver)
-        seen.set(each, { size: stat.size, modifiedAt: stat.modifiedAt, wasYoung: false })
+        if (!isSame || before.wasYoung) index.mention(each, passedOver)
+        const { size, modifiedAt } = stat
+        seen.set(each, { size, modifiedAt, wasYoung: this.#options.now() - modifiedAt < youngMs })
         continue
       }
       total += stat.size

@@ -62,9 +62,10 @@ export class CodeIndex {
     return done
   }
 
-  /** Names a file that is not read: it is too large, or not of a language. */
+  /** Names a file that is new or has changed and is not analysed: it is too large, or not of a language. */
   mention(path: string, passedOver?: string): void {
     const known = this.#files.get(path)
+    this.#options.contents.remove(this.#nameOf(path))
     if (known && !known.analysis) {
       known.passedOver = passedOver
       return
@@ -73,7 +74,6 @@ export class CodeIndex {
     const file = new CodeFile(path)
     file.passedOver = passedOver
     this.#files.set(path, file)
-    this.#options.contents.remove(this.#nameOf(path))
     this.#graph = undefined
   }
 
