@@ -160,3 +160,21 @@ def handler(event, context):
     'preload names modules of Python, and the runtime is node24',
   ])
 })
+
+test('a program that speaks nonsense to the platform harms itself alone', async () => {
+  const pid = platform.pid
+  await deploy('liar', 'python3', {
+    'main.py': `import __main__
+def handler(event, context):
+    for kind in (18, 19, 20, 18):
+        for text in ('null', '[]', '7', '{"number":{"valueOf":1,"toString":1}}', '{"number":1,"name":{"toString":1}}', '{'):
+            __main__.send(kind, context._call['id'], text)
+    return 'told'
+`,
+  })
+  await invoke('liar', {})
+  await deploy('honest', 'python3', { 'main.py': 'def handler(event, context):\n    return event\n' })
+  assert.deepEqual(await (await invoke('honest', { n: 1 })).json(), { n: 1 })
+  assert.equal(platform.pid, pid)
+  assert.equal(platform.process.exitCode, null)
+})

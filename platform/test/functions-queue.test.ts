@@ -280,3 +280,17 @@ test('CloudEvents come as one event each, binary, structured and as a batch', as
   )
   assert.match((await broken.json()).message, /specversion/)
 })
+
+test('what PostgreSQL cannot store as JSON is passed on without it, and holds up nobody', async () => {
+  await platform.json('PUT', '/v1/queues/odd', {})
+  await deploy('odd', 'exports.handler = async ({ text }) => text + String.raw`\\u0000`', {
+    onSuccess: { queue: 'odd' },
+  })
+  for (const text of ['\0a', '\ud800b', '\\u0000c']) {
+    const { id } = await (await call('odd/invocations', { text })).json()
+    assert.equal((await ended('odd', id)).state, 'succeeded')
+  }
+  const { messages } = await platform.json('POST', '/v1/queues/odd/receive', { most: 10 })
+  const told = messages.map(({ body }: Answer) => body.payload.text).sort()
+  assert.deepEqual(told, ['\\u0000c', 'a', '\ufffdb'])
+})

@@ -4,6 +4,7 @@ import type { Driver } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { environmentOf } from './environment-of.ts'
 import { cannot, type Instance } from './instance.ts'
+import { looksInto } from './network/outgoing.ts'
 import { restoreInstance } from './restore.ts'
 import { snapshotInstance } from './snapshot.ts'
 import type { StartRequest } from './start-request.ts'
@@ -36,8 +37,9 @@ export async function fromSavedStart(
 ): Promise<Instance | undefined> {
   const { template, limits, isolation, volumes = [], network, env, owner } = request
   const id = startId(template)
-  if (!request.begun || isolation?.gpu || volumes.length > 0 || !network || !(await parts.starts.has(id)))
-    return undefined
+  if (!request.begun || isolation?.gpu || volumes.length > 0 || !network) return undefined
+  // What it trusts is in its environment from the beginning, and the saved one began without.
+  if (looksInto(network.outgoing) || !(await parts.starts.has(id))) return undefined
   try {
     const manifest = await parts.starts.read(id)
     if (manifest.driver !== driver.name || !isDeepStrictEqual(manifest.limits, limits)) return undefined

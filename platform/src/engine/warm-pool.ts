@@ -56,6 +56,8 @@ export class WarmPool {
     try {
       await mark(instance)
     } catch (error) {
+      // Of one that has died meanwhile this says nothing: the next is taken.
+      if (!(await answers)) return false
       await this.#deps.discard(instance)
       throw error
     }

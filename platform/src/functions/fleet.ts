@@ -123,6 +123,11 @@ export class Fleet {
     return size
   }
 
+  /** Functions for whose instances so many calls wait. */
+  waitedFor(atLeast: number): string[] {
+    return [...this.#groups].filter(([, { waiting }]) => waiting >= atLeast).map(([key]) => key.split('/')[0]!)
+  }
+
   /** How many there are, and of how many functions and calls. */
   get counts(): { instances: number; frozen: number; calls: number; waiting: number } {
     const groups = [...this.#groups.values()]

@@ -15,6 +15,7 @@ export async function collectGarbage(
   const builds = await records.buildIds()
   for (const build of inUse) builds.add(build)
   await engine.images.keepOnly({ builds, layers: await engine.images.steps.collect(now.getTime()) })
-  await engine.saved.keepStarts(builds)
+  // A large file each, and without it a sandbox only starts anew: what a later build has replaced needs none.
+  await engine.saved.keepStarts(await records.taggedBuildIds())
   await uploads.collect(now.getTime())
 }

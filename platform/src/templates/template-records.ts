@@ -230,6 +230,12 @@ export class TemplateRecords {
     return new Set(rows.map(({ id }) => id))
   }
 
+  /** Ids of those that a tag names: from them alone sandboxes are started by name. */
+  async taggedBuildIds(): Promise<Set<string>> {
+    const rows = await this.#db.kysely.selectFrom('template_tags').select('build_id').distinct().execute()
+    return new Set(rows.map(({ build_id }) => build_id))
+  }
+
   /** Adds to what a build has said, from the line number `seq` on. */
   async log(buildId: string, seq: number, entries: readonly BuildLogEntry[]): Promise<void> {
     const rows = entries.map(({ at, level, step: of, message }, index) => ({

@@ -4,6 +4,7 @@ import { step } from '../../lib/step.ts'
 import { most } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
 import type { KnownFunction } from '../store.ts'
+import { storableJson } from '../worker/payloads.ts'
 import type { AnswerHead, Failure, Finished, HttpInput } from './invocation.ts'
 import { findInvocation, type Invocation } from './invocations.ts'
 import { KeptAnswer } from './kept-answer.ts'
@@ -29,6 +30,8 @@ interface Leased {
   resumptions: number
 }
 
+/** A function for whose instances so many calls wait gets no more of them. */
+const mostWaiting = 16
 /** Calls from the queue that are under way at the same time. */
 const mostRunning = 256
 /** What became due without anybody telling us, by a retry or another platform, is seen so late, milliseconds. */
@@ -137,7 +140,8 @@ export class Dispatcher {
         this.#again = false
         const room = mostRunning - this.#running.size
         if (room <= 0) break
-        const calls = await this.#take(Math.min(room, 100))
+        // The rest is for others, however many calls of one function or organisation are due.
+        const calls = await this.#take(Math.ceil(room / 4))
         for (const call of calls) this.#start(call)
         if (calls.length > 0) this.#again = true
       }
@@ -149,20 +153,32 @@ export class Dispatcher {
     }
   }
 
-  /** Marks what is due as ours. Calls of a function or an organisation with as many under way as it may have stay where they are. */
+  /**
+   * Marks what is due as ours. Calls of a function or an organisation with as many under way as it may have stay where they
+   * are, and so do those of a function for whose instances others wait already: a place here is not for waiting.
+   */
   async #take(limit: number): Promise<Leased[]> {
     const busy = [...this.#perFunction].filter(([, count]) => count >= mostRunning / 2).map(([id]) => id)
+    busy.push(...this.#deps.fleet.waitedFor(mostWaiting))
     const statement = {
       name: 'function-lease',
       text: `update function_invocations as call set state = 'running', attempt = attempt + 1,
           resumptions = resumptions + (state = 'suspended')::int, runner = $2, started_at = now(),
           due_at = now() + make_interval(secs => $3)
         where id in (
-          select id from function_invocations where state in ('waiting', 'running', 'suspended') and due_at <= now() and function_id <> all($4) and account_id <> all($5)
+          select id from function_invocations where state in ('waiting', 'running', 'suspended') and due_at <= now() and function_id <> all($4) and account_id <> all($5) and id <> all($6)
           order by due_at limit $1 for update skip locked)
         returning id, account_id, function_id, version, trigger, payload, http, attempt, retry, created_at,
           parent_id, root_id, depth, resumptions`,
-      values: [limit, this.#runner, most.timeoutSeconds + graceSeconds, busy, this.#deps.calls.full],
+      values: [
+        limit,
+        this.#runner,
+        most.timeoutSeconds + graceSeconds,
+        busy,
+        this.#deps.calls.full,
+        // One that had to wait long for an instance is not made a second time beside itself.
+        [...this.#running.keys()],
+      ],
     }
     return (await step('function.lease', this.#runner, () => this.#deps.db.pool.query<Leased>(statement))).rows
   }
@@ -289,7 +305,7 @@ export class Dispatcher {
     const settings = versions.get(leased.version)?.settings
     const destination = failure ? settings?.onFailure : settings?.onSuccess
     if (!destination) return undefined
-    const payload = JSON.stringify({
+    const payload = storableJson({
       invocation: leased.id,
       function: record.name,
       version: leased.version,

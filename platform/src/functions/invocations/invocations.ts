@@ -106,6 +106,7 @@ export async function forgetInvocations({ pool }: Pick<Database, 'pool'>, before
     pool.query(
       `delete from function_invocations where id = any(array(
         select id from function_invocations as call where ended_at is not null and ended_at < $1
+          and not exists (select from function_idempotency key where key.invocation_id = call.id and key.expires_at > now())
           and not exists (select from function_invocations parent where parent.id = call.parent_id and parent.ended_at is null)
           order by ended_at limit $2))`,
       [before, most],

@@ -65,7 +65,7 @@ export class Recorder {
       const file = await step('function.ended_file', path, async () => openSync(path, 'a+', 0o600))
       this.#files.push(file)
       const left = readFileSync(path, 'utf8').split('\n').flatMap(readLine)
-      for (let from = 0; from < left.length; from += mostAtOnce) await this.#write(left.slice(from, from + mostAtOnce))
+      for (let from = 0; from < left.length; from += mostAtOnce) await this.#record(left.slice(from, from + mostAtOnce))
       await this.#empty(file)
     }
   }
@@ -135,7 +135,7 @@ export class Recorder {
       const some = calls.slice(from, from + mostAtOnce)
       for (;;) {
         try {
-          await this.#write(some)
+          await this.#record(some)
           break
         } catch (error) {
           this.#deps.logger.error({ err: error }, 'calls of functions could not be recorded; it is tried again')
@@ -146,6 +146,21 @@ export class Recorder {
       }
     }
     await this.#empty(file)
+  }
+
+  /** One that the database cannot take holds up no other: it is recorded as failed, and nothing follows from it. */
+  async #record(calls: readonly EndedCall[]): Promise<void> {
+    try {
+      await this.#write(calls)
+    } catch (error) {
+      if (!isOfData(error)) throw error
+      if (calls.length > 1) for (const call of calls) await this.#record([call])
+      else if (calls[0]!.failure?.message === unrecordable) throw error
+      else {
+        this.#deps.logger.error({ err: error, invocation: calls[0]!.id }, unrecordable)
+        await this.#record([unrecorded(calls[0]!)])
+      }
+    }
   }
 
   async #write(calls: readonly EndedCall[]): Promise<void> {
@@ -171,6 +186,19 @@ export class Recorder {
     const concerned = new Set(calls.flatMap(suspensionsOf))
     if (concerned.size > 0) await resume(tx, [...concerned].sort())
   }
+}
+
+const unrecordable = 'what the call came to could not be recorded'
+
+/** SQLSTATE class 22, data exception: what was given cannot be stored, however often it is tried. */
+function isOfData(error: unknown): boolean {
+  return String((error as { code?: string }).code).startsWith('22')
+}
+
+function unrecorded({ result: _result, head: _head, queued, ...call }: EndedCall): EndedCall {
+  const { parent } = queued ?? {}
+  const failure = { reason: 'error' as const, message: unrecordable }
+  return { ...call, log: '', failure, ...(queued && { queued: parent === undefined ? {} : { parent } }) }
 }
 
 /** Does nothing where the function or the queue is not there any more. */

@@ -66,6 +66,8 @@ export class SubCalls {
   #asked: Asked[] = []
   #count = 0
   #turn: Promise<void> = Promise.resolve()
+  /** Apart from making calls: a program may ask for all before it reads the first answer. */
+  #looking: Promise<void> = Promise.resolve()
   #next: Promise<void> = Promise.resolve()
   #lookDue = false
   #timer: NodeJS.Timeout | undefined
@@ -97,10 +99,12 @@ export class SubCalls {
   look(): void {
     if (this.#closed || this.#lookDue || this.#waiting.size === 0) return
     this.#lookDue = true
-    void this.#then(() => {
-      this.#lookDue = false
-      return this.#look()
-    })
+    this.#looking = this.#looking
+      .then(() => {
+        this.#lookDue = false
+        return this.#look()
+      })
+      .catch((error) => this.#warn(error))
   }
 
   /** The attempt is over; its calls go on. */
@@ -111,13 +115,12 @@ export class SubCalls {
   }
 
   #then(work: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(work).catch((error) => {
-      this.#deps.logger.warn(
-        { err: error, invocation: this.#parent.id },
-        'calls of a function could not be made or read',
-      )
-    })
+    this.#turn = this.#turn.then(work).catch((error) => this.#warn(error))
     return this.#turn
+  }
+
+  #warn(error: unknown): void {
+    this.#deps.logger.warn({ err: error, invocation: this.#parent.id }, 'calls of a function could not be made or read')
   }
 
   async #make(all: Asked[]): Promise<void> {
@@ -137,7 +140,7 @@ export class SubCalls {
       const { key } = one.asked
       if (!this.#waiting.get(key)?.push(one)) this.#waiting.set(key, [one])
     }
-    await this.#look()
+    this.look()
   }
 
   /** With the function that is meant; undefined where it was refused. */
@@ -161,7 +164,9 @@ export class SubCalls {
       return { ...one, functionId: id, version: chooseVersion(known, asked.version).version }
     } catch (error) {
       if (error instanceof WarrenError) return refuse(error.message)
-      throw error
+      this.#warn(error)
+      await answer({ failure: { reason: 'unavailable', message: 'the function could not be looked up' } })
+      return undefined
     }
   }
 

@@ -41,6 +41,26 @@ function storable(text: string): string {
   return text.replaceAll('\0', '').toWellFormed()
 }
 
+/** JSON of a value, which PostgreSQL takes as jsonb: JSON may have escapes of what it does not. */
+export function storableJson(value: unknown): string {
+  // A pair of backslashes first, so that what follows one is no escape.
+  return JSON.stringify(value).replace(/\\(?:\\|u0000|ud[89a-f][0-9a-f]{2})/g, (found) =>
+    found === '\\\\' ? found : found === '\\u0000' ? '' : '\ufffd',
+  )
+}
+
+/** A step that is asked for or was finished; undefined for what is none. */
+export function readStep(
+  payload: Buffer,
+): { number: number; name: string; value?: unknown; done?: boolean } | undefined {
+  try {
+    const { number, name, value, done } = JSON.parse(payload.toString('utf8'))
+    return { number: Number(number) >>> 0, name: storable(String(name)), value, done: Boolean(done) }
+  } catch {
+    return undefined
+  }
+}
+
 const mostKey = 500
 
 /** A call of another function; undefined for what is none. */

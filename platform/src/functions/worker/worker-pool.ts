@@ -21,7 +21,7 @@ const maxProcesses = 256
 const maxOpenFiles = 4096
 /** Refilling waits so long after a claim: the call it was for goes first. */
 const refillMs = 20
-const retryMs = 2000
+const retryMs = { first: 2000, most: 300_000 }
 /** Lists of modules that workers wait with; the one used longest ago goes for another. */
 const mostLists = 8
 
@@ -36,6 +36,8 @@ interface Shelf {
   kind: WorkerKind
   workers: Worker[]
   filling: boolean
+  /** Starts that failed since the last one that did not. */
+  failures: number
 }
 
 /** Workers that have no code yet, each in a sandbox of its own, and new ones where none waits. */
@@ -63,8 +65,11 @@ export class WorkerPool {
     signal: AbortSignal,
   ): Promise<{ worker: Worker; ready: boolean }> {
     const kind = { runtime, preload: settings.preload }
-    const worker = this.#take(this.#shelf(kind), settings)
+    const shelf = this.#ready.get(keyOf(kind))
+    const worker = shelf && this.#take(shelf, settings)
     const claimed = worker ?? (await this.#start(kind, limitsOf(settings), signal))
+    // Not before one of that kind could be started: modules that are not there would be tried for ever.
+    this.use(kind)
     try {
       if (worker) await this.#adapt(worker.instance, settings)
       const internet = settings.internet ?? this.#deps.internet
@@ -94,9 +99,9 @@ export class WorkerPool {
   }
 
   #shelf(kind: WorkerKind): Shelf {
-    const key = [kind.runtime, ...kind.preload.toSorted()].join(' ')
+    const key = keyOf(kind)
     const known = this.#ready.get(key)
-    const shelf = known ?? { kind, workers: [], filling: false }
+    const shelf = known ?? { kind, workers: [], filling: false, failures: 0 }
     this.#ready.delete(key)
     this.#ready.set(key, shelf)
     if (known) return shelf
@@ -145,6 +150,7 @@ export class WorkerPool {
       .then(
         (worker) => {
           shelf.filling = false
+          shelf.failures = 0
           if (!this.#isKept(shelf)) return this.end(worker)
           workers.push(worker)
           this.#fill(shelf)
@@ -153,7 +159,8 @@ export class WorkerPool {
           shelf.filling = false
           if (this.#closing.signal.aborted) return
           this.#deps.logger.warn({ err: error, ...kind }, 'a worker of functions could not be started')
-          setTimeout(() => this.#fill(shelf), retryMs).unref()
+          const pauseMs = Math.min(retryMs.first * 2 ** shelf.failures++, retryMs.most)
+          setTimeout(() => this.#fill(shelf), pauseMs).unref()
         },
       )
       .finally(() => this.#starting.delete(starting))
@@ -179,6 +186,10 @@ export class WorkerPool {
       throw error
     }
   }
+}
+
+function keyOf({ runtime, preload }: WorkerKind): string {
+  return [runtime, ...preload.toSorted()].join(' ')
 }
 
 function limitsOf({ cpuCores, memoryMb, diskMb }: CompleteSettings): Limits {

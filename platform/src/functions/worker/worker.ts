@@ -6,7 +6,7 @@ import type { GuestProcess } from '../../engine/guest/process.ts'
 import { WarrenError } from '../../errors.ts'
 import type { AskedAnswer, Call, Failure, Finished } from '../invocations/invocation.ts'
 import { FrameCutter, frame, jsonHead, kind } from './frames.ts'
-import { answerParts, readAsked, readFailure, readHead } from './payloads.ts'
+import { answerParts, readAsked, readFailure, readHead, readStep } from './payloads.ts'
 import { ProcessorTime } from './processor-time.ts'
 import { workerProgram } from './programs.ts'
 
@@ -247,16 +247,12 @@ export class Worker {
   }
 
   async #step({ call }: Running, payload: Buffer): Promise<void> {
-    let asked: { number: number; name: string; value?: unknown; done?: boolean }
-    try {
-      asked = JSON.parse(payload.toString('utf8'))
-    } catch {
-      return
-    }
+    const asked = readStep(payload)
+    if (!asked) return
     const answer = (await call.step?.(asked).catch((error) => ({ error: (error as Error).message }))) ?? {
       found: false,
     }
-    await this.#reply(frame(kind.stepped, Number(asked.number) >>> 0, Buffer.from(JSON.stringify(answer))))
+    await this.#reply(frame(kind.stepped, asked.number, Buffer.from(JSON.stringify(answer))))
   }
 
   /** Resolves when the call is made. What it comes to is told later. */
@@ -273,10 +269,13 @@ export class Worker {
   #answering(work: Promise<void>): void {
     this.#asks++
     if (this.#asks > mostAsks) this.#socket.pause()
-    void work.finally(() => {
-      this.#asks--
-      if (this.#asks <= mostAsks) this.#socket.resume()
-    })
+    void work
+      // Whatever it is that a program sends: it ends its own connection, and nobody else's.
+      .catch(() => this.#socket.destroy())
+      .finally(() => {
+        this.#asks--
+        if (this.#asks <= mostAsks) this.#socket.resume()
+      })
   }
 
   /** Resolves when there is room for more. */
