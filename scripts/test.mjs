@@ -24,7 +24,7 @@ const files = chosen.length > 0 ? chosen : testFiles()
 if (full) process.env.WARREN_TEST_FULL = 'yes'
 // Much of a test's time is waiting. More at once than processors and what waits too long fails.
 const atOnce = `--test-concurrency=${Math.min(availableParallelism(), 4)}`
-const testing = [node, '--test', atOnce, `--test-timeout=${5 * minute}`, ...files]
+const testing = [node, '--test', atOnce, `--test-timeout=${10 * minute}`, ...files]
 await run('platform, SDK, command line', testing, (full ? 480 : 80) * minute)
 
 if (failed.length > 0) console.error(`test: failed: ${failed.join(', ')}`)
