@@ -127,6 +127,31 @@ describe('servers of tools at an address', () => {
     assert.equal((await replay(found.runId)).diverged, false)
   })
 
+  test('of the calls of one answer eight run at a time, and those that are too many are told so', async () => {
+    let open = 0
+    let mostOpen = 0
+    const server = await startServer(
+      [tool('look', { annotations: { readOnlyHint: true } })],
+      ({ arguments: { n } }, response, id) => {
+        mostOpen = Math.max(mostOpen, ++open)
+        const body = JSON.stringify({ jsonrpc: '2.0', id, result: text(String(n)) })
+        setTimeout(() => {
+          open--
+          response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+        }, 20)
+      },
+    )
+    const calls = Array.from({ length: 130 }, (_, n) => ({ name: 's__look', arguments: { n } }))
+    const found = await run({ mcp: [{ name: 's', url: server.url }], script: [{ calls }, { text: 'Done.' }] })
+    assert.deepEqual([found.state, found.output], ['done', 'Done.'], JSON.stringify(found))
+    const ended = await results(found.runId)
+    const failed = ended.filter(({ status }) => status !== 'done').map(({ error, text }) => [error, text])
+    const tooMany = ['too_many_calls', 'Not called: an answer may hold 128 calls. Make the others in your next one.']
+    assert.deepEqual(failed, [tooMany, tooMany])
+    assert.deepEqual([server.calls.length, mostOpen], [128, 8])
+    assert.equal((await replay(found.runId)).diverged, false)
+  })
+
   test('a server that was started anew is greeted anew; a tool that became another is not called', async () => {
     const server = await startServer([tool('a', { annotations: { readOnlyHint: true } })], ({ arguments: { n } }) => {
       if (n === 1) void server.restart()

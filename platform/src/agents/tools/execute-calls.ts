@@ -4,18 +4,24 @@ import type { Running } from '../loop/running.ts'
 import { type CallPlace, prepareCall } from './prepare-call.ts'
 import { ResourceLocks } from './resource-locks.ts'
 import { keyOf, runTool } from './run-tool.ts'
+import { Semaphore } from './semaphore.ts'
 import type { Tool } from './tool.ts'
 
 /*
  * The life of a tool call. Where it is, is read from the journal.
  *
  *   validating ──▶ scheduled ─────────────────────▶ running ──▶ done | failed | cancelled | interrupted
- *       │   │          ▲       (its resources are                      │
- *       │   │          │ approve      free)                            ▼ the process was killed meanwhile
+ *       │   │          ▲       (what it uses and a                     │
+ *       │   │          │ approve  place are free)                      ▼ the process was killed meanwhile
  *       │   └──▶ awaiting_approval ──▶ denied              read, idempotent: running again
  *       ▼              ▲                                   once: awaiting_approval, for nobody knows
  *     failed           └───────────────────────────────────────────────┘
  */
+
+/** Calls of one answer that run at the same time; the runs of a process are bounded too. */
+const mostAtOnce = 8
+/** A model decides how many calls its answer holds. Those beyond are told that they are too many. */
+const mostCalls = 128
 
 /**
  * Gives each open call of a step its result. Answers true where a human has to be asked first: all that could be done has been done
@@ -27,11 +33,13 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
   const interruption = run.interruption()
   const stop = AbortSignal.any([signal, interruption])
   const locks = new ResourceLocks()
+  const places = new Semaphore(mostAtOnce)
   const requests: ApprovalRequest[] = []
   const scheduled: Promise<void>[] = []
   let changedDisk = false
 
-  for (const one of [...open.values()].filter(({ ended }) => !ended)) {
+  for (const [index, one] of [...open.values()].entries()) {
+    if (one.ended) continue
     if (stop.aborted) {
       endUnrun(run, place, one, {
         status: signal.aborted ? 'cancelled' : 'interrupted',
@@ -44,12 +52,17 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
       endUnrun(run, place, one, then)
       continue
     }
+    if (index >= mostCalls) {
+      const text = `Not called: an answer may hold ${mostCalls} calls. Make the others in your next one.`
+      endUnrun(run, place, one, { status: 'failed', error: 'too_many_calls', text })
+      continue
+    }
     const prepared = prepareCall(run, place, one)
     if (prepared.next === 'end') endUnrun(run, place, one, prepared)
     else if (prepared.next === 'ask') requests.push(prepared.request)
     else {
       if (prepared.tool.changesDisk) changedDisk = true
-      scheduled.push(execute(run, place, { one, tool: prepared.tool, locks, stop }))
+      scheduled.push(execute(run, place, { one, tool: prepared.tool, locks, places, stop }))
     }
   }
   // None is left alone by the failure of another: what they did has to be written down.
@@ -67,16 +80,19 @@ interface Scheduled {
   one: OpenCall
   tool: Tool
   locks: ResourceLocks
+  places: Semaphore
   stop: AbortSignal
 }
 
-async function execute(run: Running, place: CallPlace, { one, tool, locks, stop }: Scheduled): Promise<void> {
+async function execute(run: Running, place: CallPlace, { one, tool, locks, places, stop }: Scheduled): Promise<void> {
   const { recorder } = run
   const { call } = one
   const cached = isCached(tool) ? recorder.state.cache.get(cacheKey(call)) : undefined
   if (cached !== undefined) return endUnrun(run, place, one, { status: 'done', text: cached, cached: true })
 
-  const release = await locks.acquire(resourcesOf(tool, call.arguments))
+  const unlock = await locks.acquire(resourcesOf(tool, call.arguments))
+  // Second, so that none has a place and waits for what another one without a place holds.
+  const leave = await places.acquire()
   try {
     if (stop.aborted)
       return endUnrun(run, place, one, { status: 'cancelled', text: 'It was cancelled before it began.' })
@@ -93,7 +109,8 @@ async function execute(run: Running, place: CallPlace, { one, tool, locks, stop 
       data: { ...place, call: call.id, tool: name, effect, ...factOf(ended), attempts: ended.attempts + attempt - 1 },
     })
   } finally {
-    release()
+    leave()
+    unlock()
   }
 }
 
