@@ -6,6 +6,9 @@ import type { Answer } from './platform.ts'
 /** What a server of the tests does with a call of a tool; without a result nothing is answered. */
 export type Handle = (call: { name: string; arguments: Answer }, response: http.ServerResponse, id: number) => Answer
 
+/** What it does with any message before all else; true where that was all. A GET is no message. */
+export type Intercept = (message: Answer, response: http.ServerResponse, request: http.IncomingMessage) => boolean
+
 export interface ToolServer {
   url: string
   tools: object[]
@@ -15,7 +18,11 @@ export interface ToolServer {
 }
 
 /** A server that speaks the protocol as it was in 2025, by hand, so that it can do so wrongly. */
-export async function startServer(tools: object[], handle: Handle): Promise<ToolServer> {
+export async function startServer(
+  tools: object[],
+  handle: Handle,
+  intercept: Intercept = () => false,
+): Promise<ToolServer> {
   let session = 1
   const found: ToolServer = { url: '', tools, calls: [], headers: [], restart: () => Promise.resolve() }
   const server = http.createServer(async (request, response) => {
@@ -23,6 +30,7 @@ export async function startServer(tools: object[], handle: Handle): Promise<Tool
     for await (const chunk of request) text += chunk
     found.headers.push(request.headers)
     const message = JSON.parse(text || '{}')
+    if (intercept(message, response, request)) return
     const { id, method, params } = message
     const answer = (result: object) => {
       const headers = { 'content-type': 'application/json', 'mcp-session-id': String(session) }

@@ -2,6 +2,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { Account } from '../../accounts/account.ts'
 import type { AddressRange } from '../../engine/network/addresses.ts'
 import { coversHost, fillPlaceholders, placeholdersIn } from '../../engine/network/outgoing.ts'
+import { inTime } from '../../lib/in-time.ts'
 import type { RevealedSecret } from '../../secrets/secret.ts'
 import type { Redactor } from '../safety/redactor.ts'
 import type { RunSandbox, SandboxHands } from '../tools/run-sandbox.ts'
@@ -15,7 +16,9 @@ import type { McpServer } from './server.ts'
 
 /** No message of a server is longer. */
 const mostBytes = 10 * 1024 * 1024
+/** From the first message, or the start of the program, to the list of its tools. */
 const openMs = 30_000
+const closeMs = 5000
 /** A program that did not answer a call in time has this long to show that it is alive. */
 const pingMs = 1000
 const sigkill = 9
@@ -46,13 +49,15 @@ interface Opened {
 /** One server, for one run. Opened when it is first needed, and again when it has died; failures are `ToolError`s. */
 export class McpConnection {
   readonly #given: ConnectionOptions
+  readonly #limits: { openMs: number }
   readonly #closing = new AbortController()
   #opening: Promise<Opened> | undefined
   /** Whether the program still answers; the next call waits for that. */
   #checking: Promise<void> | undefined
 
-  constructor(given: ConnectionOptions) {
+  constructor(given: ConnectionOptions, limits = { openMs }) {
     this.#given = given
+    this.#limits = limits
   }
 
   async list(signal: AbortSignal): Promise<ListedTool[]> {
@@ -80,7 +85,7 @@ export class McpConnection {
   async close(): Promise<void> {
     this.#closing.abort()
     const opened = await this.#opening?.catch(() => undefined)
-    await opened?.client.close().catch(() => {})
+    if (opened) await closed(opened.client)
   }
 
   async #opened(signal: AbortSignal): Promise<Opened> {
@@ -93,20 +98,23 @@ export class McpConnection {
     opening.catch(() => {
       if (this.#opening === opening) this.#opening = undefined
     })
-    const given = Promise.withResolvers<never>()
-    const give = () => given.reject(new ToolError('cancelled', 'it was not reached in time', { happened: false }))
-    signal.addEventListener('abort', give, { once: true })
-    try {
-      if (signal.aborted) give()
-      return await Promise.race([opening, given.promise])
-    } finally {
-      signal.removeEventListener('abort', give)
-    }
+    return await unlessAborted(opening, signal, notReached)
   }
 
+  /** Comes to an end, whatever the server does or does not: what still goes on then is closed when it is there. */
   async #open(): Promise<Opened> {
+    const { server, account, sandbox, hands } = this.#given
+    const closing = this.#closing.signal
+    // Has its own limits; the first start of a sandbox may take longer than a server may.
+    if (server.command)
+      await unlessAborted(
+        sandbox.id().then((id) => hands.running({ account, id })),
+        closing,
+        notReached,
+      )
     const { Client } = await import('@modelcontextprotocol/client')
-    const { server } = this.#given
+    const late = AbortSignal.timeout(this.#limits.openMs)
+    const limit = AbortSignal.any([closing, late])
     const client = new Client(
       { name: 'warren', title: 'Warren', version: '0.1.0' },
       {
@@ -120,36 +128,49 @@ export class McpConnection {
         listMaxPages: 16,
       },
     )
-    let broken: ToolError | undefined
-    const opened: Opened = { client, tools: [], fault: () => broken, isOver: false }
+    const opened: Opened = { client, tools: [], fault: () => undefined, isOver: false }
     client.onclose = () => {
       opened.isOver = true
     }
-    const limit = { timeout: openMs, signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(openMs)]) }
+    const connecting = this.#connect(opened, limit)
     try {
-      if (server.url) {
-        const onBroken = (error: Error) => {
-          broken ??= asFailure(error)
-          void client.close().catch(() => {})
-        }
-        await client.connect(await this.#httpTransport(new URL(server.url), onBroken), limit)
-      } else {
-        const transport = await this.#programTransport()
-        opened.fault = () => transport.fault
-        await client.connect(transport, limit)
-      }
-      if (client.getServerCapabilities()?.tools)
-        opened.tools = (await client.listTools(undefined, limit)).tools as ListedTool[]
+      await unlessAborted(connecting, limit, () =>
+        late.aborted ? new ToolError('timeout', 'it did not say in time what tools it has') : notReached(),
+      )
       return opened
     } catch (error) {
       const failure = this.#failed(opened, error)
-      await client.close().catch(() => {})
+      void connecting.catch(() => {}).then(() => closed(client))
+      await closed(client)
       throw new ToolError(failure.code, failure.message, {
         transient: failure.transient,
         happened: false,
         cause: failure,
       })
     }
+  }
+
+  async #connect(opened: Opened, signal: AbortSignal): Promise<void> {
+    const { client } = opened
+    const { server } = this.#given
+    const limit = { timeout: this.#limits.openMs, signal }
+    if (server.url) {
+      let broken: ToolError | undefined
+      const onBroken = (error: Error) => {
+        broken ??= asFailure(error)
+        void client.close().catch(() => {})
+      }
+      opened.fault = () => broken
+      const transport = await this.#httpTransport(new URL(server.url), onBroken)
+      signal.throwIfAborted()
+      await client.connect(transport, limit)
+    } else {
+      const transport = await this.#programTransport(signal)
+      opened.fault = () => transport.fault
+      await client.connect(transport, limit)
+    }
+    if (client.getServerCapabilities()?.tools)
+      opened.tools = (await client.listTools(undefined, limit)).tools as ListedTool[]
   }
 
   #failed(opened: Opened, error: unknown): ToolError {
@@ -195,7 +216,7 @@ export class McpConnection {
     return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, fillPlaceholders(value, filledBy)]))
   }
 
-  async #programTransport(): Promise<ProgramTransport> {
+  async #programTransport(signal: AbortSignal): Promise<ProgramTransport> {
     const { parseJSONRPCMessage } = await import('@modelcontextprotocol/client')
     const { server, account, sandbox, hands } = this.#given
     const { guest } = await hands.running({ account, id: await sandbox.id() })
@@ -211,10 +232,35 @@ export class McpConnection {
       ...(env && { env }),
       ...(cwd !== undefined && { cwd }),
     })
-    return new ProgramTransport(process, {
+    const transport = new ProgramTransport(process, {
       mostBytes,
       parse: (line) => parseJSONRPCMessage(JSON.parse(line)),
-      again: (id, signal) => guest.attach(id, {}, signal),
+      again: (id, until) => guest.attach(id, {}, until),
     })
+    if (signal.aborted) await transport.close()
+    signal.throwIfAborted()
+    return transport
   }
+}
+
+function notReached(): ToolError {
+  return new ToolError('cancelled', 'it was not reached in time', { happened: false })
+}
+
+/** What `work` comes to, or else what `why` makes once `signal` aborts; the work itself goes on. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, why: () => Error): Promise<T> {
+  const given = Promise.withResolvers<never>()
+  const give = () => given.reject(why())
+  signal.addEventListener('abort', give, { once: true })
+  try {
+    if (signal.aborted) give()
+    return await Promise.race([work, given.promise])
+  } finally {
+    signal.removeEventListener('abort', give)
+  }
+}
+
+/** A sandbox that takes nothing any more does not hold up who is done with it. */
+async function closed(client: Client): Promise<void> {
+  await inTime(client.close(), closeMs, () => new Error('it does not close')).catch(() => {})
 }
