@@ -19,6 +19,7 @@ const mostBytes = 10 * 1024 * 1024
 /** From the first message, or the start of the program, to the list of its tools. */
 const openMs = 30_000
 const closeMs = 5000
+const mostReopened = 2
 /** A program that did not answer a call in time has this long to show that it is alive. */
 const pingMs = 1000
 const sigkill = 9
@@ -90,15 +91,19 @@ export class McpConnection {
 
   async #opened(signal: AbortSignal): Promise<Opened> {
     await this.#checking
-    const there = await this.#opening?.catch(() => undefined)
-    if (there && !there.isOver) return there
-    // Of several calls at once the first opens it for all.
-    if (!this.#opening || there) this.#opening = this.#open()
-    const opening = this.#opening
-    opening.catch(() => {
-      if (this.#opening === opening) this.#opening = undefined
-    })
-    return await unlessAborted(opening, signal, notReached)
+    for (let reopened = 0; ; reopened++) {
+      this.#opening ??= this.#open()
+      const seen = this.#opening
+      // Of several calls that saw the same one end, only the first replaces it.
+      const forget = () => {
+        if (this.#opening === seen) this.#opening = undefined
+      }
+      seen.catch(forget)
+      const there = await unlessAborted(seen, signal, notReached)
+      // One that ends whenever it is opened tells so when it is called.
+      if (!there.isOver || reopened === mostReopened) return there
+      forget()
+    }
   }
 
   /** Comes to an end, whatever the server does or does not: what still goes on then is closed when it is there. */
