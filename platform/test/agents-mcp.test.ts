@@ -24,6 +24,25 @@ function settled(runId: string): Promise<Answer> {
 }
 
 const run = async (spec: object): Promise<Answer> => settled(await start(spec))
+/** The run at its end, with what was asked on the way about calls of unknown outcome, by their tools. */
+async function answered(
+  spec: object,
+  decision: string,
+  text?: string,
+): Promise<Answer & { asked: Record<string, string> }> {
+  const runId = await start(spec)
+  const asked: Record<string, string> = {}
+  for (;;) {
+    const found = await settled(runId)
+    if (found.state !== 'waiting') return { ...found, asked }
+    for (const { id, kind, tool: name, text: question } of found.approvals) {
+      assert.equal(kind, 'unknown_outcome')
+      asked[name] = question
+      await platform.json('POST', `/v1/runs/${runId}/approvals/${id}`, { decision, ...(text && { text }) })
+    }
+  }
+}
+
 const trace = async (runId: string): Promise<Answer[]> =>
   (await platform.json('GET', `/v1/runs/${runId}/trace?limit=10000`)).entries
 const results = async (runId: string): Promise<Answer[]> =>
@@ -99,32 +118,61 @@ describe('servers of tools at an address', () => {
       },
     )
     const names = server.tools.map((one) => (one as { name: string }).name)
-    const found = await run({
+    const spec = {
       mcp: [{ name: 'bad', url: server.url, timeoutSeconds: 2 }],
       limits: { maxRepeats: 20 },
       script: [...names.map((name) => call(`bad__${name}`)), { text: 'All were tried.' }],
-    })
+    }
+    const found = await answered(spec, 'deny')
     assert.deepEqual([found.state, found.output], ['done', 'All were tried.'], JSON.stringify(found))
     const outcome = Object.fromEntries((await results(found.runId)).map((one) => [one.tool.slice(5), one])) as Answer
     assert.equal(outcome.large.storedChars, 100_000)
-    assert.match(outcome.huge.text, /answers more than 10485760 bytes/)
+    assert.match(found.asked.bad__huge!, /answers more than 10485760 bytes\. It is not known whether it happened\./)
+    assert.match(found.asked.bad__hangs!, /not done after 2 s, and it is not known whether it happened\./)
+    assert.match(found.asked.bad__fails!, /the server answers 500.* Did it happen\?$/)
     assert.deepEqual(
       Object.entries<Answer>(outcome).map(([name, { status, error }]) => [name, status, error]),
       [
         ['large', 'done', undefined],
-        ['huge', 'failed', 'result_too_large'],
-        // Nobody knows whether it happened, and the model is told so.
-        ['hangs', 'unknown', 'timeout'],
-        ['dies', 'failed', 'mcp_server_gone'],
-        ['dies_streaming', 'failed', 'mcp_server_gone'],
-        ['malformed', 'failed', 'mcp_error'],
+        // Nobody knew whether these happened, the human that was asked neither, and the model is told so.
+        ['huge', 'unknown', 'unknown'],
+        ['hangs', 'unknown', 'unknown'],
+        ['dies', 'unknown', 'unknown'],
+        ['dies_streaming', 'unknown', 'unknown'],
+        ['malformed', 'unknown', 'unknown'],
         ['refuses', 'failed', 'mcp_error'],
-        ['fails', 'failed', 'mcp_error'],
+        ['fails', 'unknown', 'unknown'],
       ],
     )
     // What must not happen twice was not tried twice.
     assert.equal(server.calls.length, names.length)
     assert.equal((await replay(found.runId)).diverged, false)
+  })
+
+  test('a human is asked anew for each attempt whose outcome nobody knows, and what was done is not done again', async () => {
+    const server = await startServer([tool('pay')], (_call, response) => void response.destroy())
+    const script = [call('s__pay'), { text: '{{result 1}}' }]
+    const runId = await start({ mcp: [{ name: 's', url: server.url }], script })
+    const seen = new Set<string>()
+    for (const [decision, calls] of [
+      ['retry', 1],
+      ['retry', 2],
+      ['done', 3],
+    ] as const) {
+      const { state, approvals } = await settled(runId)
+      assert.deepEqual([state, approvals.length, server.calls.length], ['waiting', 1, calls])
+      const [{ id, kind, text: question }] = approvals
+      assert.equal(kind, 'unknown_outcome')
+      assert.match(question, /s__pay failed: .*It must not happen twice/s)
+      assert.ok(!seen.has(id))
+      seen.add(id)
+      const answer = { decision, ...(decision === 'done' && { text: 'It was paid.' }) }
+      await platform.json('POST', `/v1/runs/${runId}/approvals/${id}`, answer)
+    }
+    const found = await settled(runId)
+    assert.deepEqual([found.state, found.output, server.calls.length], ['done', 'It was paid.', 3])
+    assert.equal((await results(runId)).length, 1)
+    assert.equal((await replay(runId)).diverged, false)
   })
 
   test('of the calls of one answer eight run at a time, and those that are too many are told so', async () => {
@@ -302,14 +350,16 @@ describe('servers of tools in the sandbox of the run', {
       call('read_file', { path: 'note' }),
       { text: '{{result 7}}' },
     ]
-    const found = await run({ mcp: [server], tools: ['read_file'], checkpoints: false, script })
+    const spec = { mcp: [server], tools: ['read_file'], checkpoints: false, script }
+    const found = await answered(spec, 'done', 'I saw it.')
     assert.deepEqual([found.state, found.output], ['done', 'noted'], JSON.stringify(await results(found.runId)))
     const [where, die, dieOnce, flood, hang] = await results(found.runId)
     assert.match(where.text, /^me in \/home\/user/)
-    assert.deepEqual([die.status, die.error, die.attempts], ['failed', 'mcp_server_gone', 1])
-    assert.match(die.text, /ended with exit code 7: hello from the program/)
+    assert.deepEqual([die.status, die.text, die.attempts], ['done', 'I saw it.', 1])
+    assert.match(found.asked.p__die!, /ended with exit code 7: hello from the program/)
     assert.deepEqual([dieOnce.status, dieOnce.attempts], ['done', 2])
-    assert.deepEqual([flood.status, flood.error], ['failed', 'result_too_large'])
+    assert.deepEqual([flood.status, flood.text], ['done', 'I saw it.'])
+    assert.match(found.asked.p__flood!, /answers more than 10485760 bytes in one line/)
     assert.deepEqual([hang.status, hang.error], ['failed', 'timeout'])
     assert.equal((await replay(found.runId)).diverged, false)
   })

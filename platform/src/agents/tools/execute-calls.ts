@@ -1,7 +1,7 @@
 import type { ApprovalRequest } from '../journal/entry.ts'
 import { cacheKey, type OpenCall } from '../journal/run-state.ts'
 import type { Running } from '../loop/running.ts'
-import { type CallPlace, prepareCall } from './prepare-call.ts'
+import { type CallPlace, prepareCall, requestFor } from './prepare-call.ts'
 import { ResourceLocks } from './resource-locks.ts'
 import { keyOf, runTool } from './run-tool.ts'
 import { Semaphore } from './semaphore.ts'
@@ -12,7 +12,7 @@ import type { Tool } from './tool.ts'
  *
  *   validating ──▶ scheduled ─────────────────────▶ running ──▶ done | failed | cancelled | interrupted
  *       │   │          ▲       (what it uses and a                     │
- *       │   │          │ approve  place are free)                      ▼ the process was killed meanwhile
+ *       │   │          │ approve  place are free)                      ▼ the process was killed, or the connection broke
  *       │   └──▶ awaiting_approval ──▶ denied              read, idempotent: running again
  *       ▼              ▲                                   once: awaiting_approval, for nobody knows
  *     failed           └───────────────────────────────────────────────┘
@@ -22,6 +22,7 @@ import type { Tool } from './tool.ts'
 const mostAtOnce = 8
 /** A model decides how many calls its answer holds. Those beyond are told that they are too many. */
 const mostCalls = 128
+const mostQuestionChars = 2000
 
 /**
  * Gives each open call of a step its result. Answers true where a human has to be asked first: all that could be done has been done
@@ -34,17 +35,14 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
   const stop = AbortSignal.any([signal, interruption])
   const locks = new ResourceLocks()
   const places = new Semaphore(mostAtOnce)
-  const requests: ApprovalRequest[] = []
-  const scheduled: Promise<void>[] = []
+  const asked: Asked[] = []
+  const scheduled: Promise<Asked | undefined>[] = []
   let changedDisk = false
 
   for (const [index, one] of [...open.values()].entries()) {
     if (one.ended) continue
     if (stop.aborted) {
-      endUnrun(run, place, one, {
-        status: signal.aborted ? 'cancelled' : 'interrupted',
-        text: 'It was cancelled before it began.',
-      })
+      endUnrun(run, place, one, notBegun(signal.aborted))
       continue
     }
     const then = run.replayed?.(place, one.call)
@@ -59,7 +57,7 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
     }
     const prepared = prepareCall(run, place, one)
     if (prepared.next === 'end') endUnrun(run, place, one, prepared)
-    else if (prepared.next === 'ask') requests.push(prepared.request)
+    else if (prepared.next === 'ask') asked.push({ one, request: prepared.request })
     else {
       if (prepared.tool.changesDisk) changedDisk = true
       scheduled.push(execute(run, place, { one, tool: prepared.tool, locks, places, stop }))
@@ -67,13 +65,29 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
   }
   // None is left alone by the failure of another: what they did has to be written down.
   const outcomes = await Promise.allSettled(scheduled)
-  const broken = outcomes.find((outcome) => outcome.status === 'rejected')
-  if (broken) throw broken.reason
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') throw outcome.reason
+    if (outcome.value) asked.push(outcome.value)
+  }
   if (changedDisk) run.checkpoint(place.step)
   // Without it the results go to the disk together with the next question to the model.
-  if (requests.length === 0 || stop.aborted) return false
-  for (const request of requests) recorder.record({ type: 'approval.requested', data: request })
-  return true
+  if (asked.length === 0) return false
+  // Nobody waits for the answers any more.
+  if (stop.aborted) for (const { one, unknown } of asked) endUnrun(run, place, one, unknown ?? notBegun(signal.aborted))
+  else for (const { request } of asked) recorder.record({ type: 'approval.requested', data: request })
+  return !stop.aborted
+}
+
+/** A call that waits for a human, and what it comes to if none is asked. */
+interface Asked {
+  one: OpenCall
+  request: ApprovalRequest
+  unknown?: { status: 'unknown'; text: string; error?: string }
+}
+
+function notBegun(isCancelled: boolean) {
+  const status = isCancelled ? ('cancelled' as const) : ('interrupted' as const)
+  return { status, text: 'It was cancelled before it began.' }
 }
 
 interface Scheduled {
@@ -84,18 +98,28 @@ interface Scheduled {
   stop: AbortSignal
 }
 
-async function execute(run: Running, place: CallPlace, { one, tool, locks, places, stop }: Scheduled): Promise<void> {
+/** Answers with what a human has to be asked where it must not happen twice and nobody knows whether it did. */
+async function execute(
+  run: Running,
+  place: CallPlace,
+  { one, tool, locks, places, stop }: Scheduled,
+): Promise<Asked | undefined> {
   const { recorder } = run
   const { call } = one
   const cached = isCached(tool) ? recorder.state.cache.get(cacheKey(call)) : undefined
-  if (cached !== undefined) return endUnrun(run, place, one, { status: 'done', text: cached, cached: true })
+  if (cached !== undefined) {
+    endUnrun(run, place, one, { status: 'done', text: cached, cached: true })
+    return undefined
+  }
 
   const unlock = await locks.acquire(resourcesOf(tool, call.arguments))
   // Second, so that none has a place and waits for what another one without a place holds.
   const leave = await places.acquire()
   try {
-    if (stop.aborted)
-      return endUnrun(run, place, one, { status: 'cancelled', text: 'It was cancelled before it began.' })
+    if (stop.aborted) {
+      endUnrun(run, place, one, notBegun(true))
+      return undefined
+    }
     const attempt = (one.started?.attempt ?? 0) + 1
     const key = keyOf(run.id, place, call.id)
     const { effect, name } = tool
@@ -104,10 +128,17 @@ async function execute(run: Running, place: CallPlace, { one, tool, locks, place
     const then = run.replayed?.(place, call)
     const ended = then && !(tool.pure && !then.isChanged) ? then : await runTool(run, { tool, call, key, stop })
     if (then?.usage) run.pot.take(then.usage)
+    if (!then && ended.status === 'unknown' && !stop.aborted) {
+      const { text, error } = ended
+      const question = `${text.slice(0, mostQuestionChars)} It must not happen twice. Did it happen?`
+      const request = requestFor(run, place, call, { kind: 'unknown_outcome', text: question })
+      return { one, request, unknown: { status: 'unknown', text, ...(error && { error }) } }
+    }
     recorder.record({
       type: 'tool.ended',
       data: { ...place, call: call.id, tool: name, effect, ...factOf(ended), attempts: ended.attempts + attempt - 1 },
     })
+    return undefined
   } finally {
     leave()
     unlock()
@@ -132,7 +163,8 @@ function endUnrun(
   const effect = run.tools.get(call.name)?.effect ?? 'read'
   const data = { ...place, call: call.id, tool: call.name, effect, ms: 0, attempts: started?.attempt ?? 0 }
   // What was cancelled after it had begun elsewhere may have happened.
-  const status = started && given.status === 'cancelled' && effect === 'once' ? 'unknown' : given.status
+  const isStopped = given.status === 'cancelled' || given.status === 'interrupted'
+  const status = started && isStopped && effect === 'once' ? 'unknown' : given.status
   const { text, error, cached } = given
   run.recorder.record({
     type: 'tool.ended',

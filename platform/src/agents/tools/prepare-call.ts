@@ -1,3 +1,4 @@
+import type { ToolCallPart } from '../../models/message.ts'
 import type { ApprovalRequest } from '../journal/entry.ts'
 import type { OpenCall, RunState } from '../journal/run-state.ts'
 import type { Running } from '../loop/running.ts'
@@ -33,18 +34,10 @@ export function prepareCall(run: Running, place: CallPlace, { call, started }: O
   const tool = run.tools.get(call.name)!
   const ask = (kind: ApprovalRequest['kind'], text: string): Prepared => ({
     next: 'ask',
-    request: signRequest(run, {
-      id: run.newId(),
-      kind,
-      ...place,
-      call: call.id,
-      tool: tool.name,
-      text,
-      arguments: call.arguments,
-    }),
+    request: requestFor(run, place, call, { kind, text }),
   })
-  const answerOf = (kind: ApprovalRequest['kind']) =>
-    answered(run, state, { ...place, call: call.id, kind, arguments: call.arguments })
+  const answerOf = (kind: ApprovalRequest['kind'], nth = 1) =>
+    answered(run, state, { ...place, call: call.id, kind, arguments: call.arguments }, nth)
 
   if (tool === askHuman) {
     const answer = answerOf('question')
@@ -70,7 +63,8 @@ export function prepareCall(run: Running, place: CallPlace, { call, started }: O
   }
 
   if (started && tool.effect === 'once') {
-    const answer = answerOf('unknown_outcome')
+    // Each attempt but the first was asked for by the answer to the one before.
+    const answer = answerOf('unknown_outcome', started.attempt)
     if (!answer)
       return ask(
         'unknown_outcome',
@@ -88,21 +82,32 @@ export function prepareCall(run: Running, place: CallPlace, { call, started }: O
   return { next: 'run', tool }
 }
 
+/** What a human is asked about a call. */
+export function requestFor(
+  run: Running,
+  place: CallPlace,
+  { id, name, arguments: args }: ToolCallPart,
+  { kind, text }: Pick<ApprovalRequest, 'kind' | 'text'>,
+): ApprovalRequest {
+  return signRequest(run, { id: run.newId(), kind, ...place, call: id, tool: name, text, arguments: args })
+}
+
 function answered(
   run: Running,
   state: RunState,
   wanted: Pick<ApprovalRequest, 'thread' | 'step' | 'call' | 'kind' | 'arguments'>,
+  nth: number,
 ): { decision: string; text?: string } | undefined {
-  for (const request of state.approvals.values()) {
+  const answers = [...state.approvals.values()].flatMap((request) => {
     const isIt =
       request.thread === wanted.thread &&
       request.step === wanted.step &&
       request.call === wanted.call &&
       request.kind === wanted.kind
-    if (isIt && request.answer && isGenuineAnswer(run, { ...request, arguments: wanted.arguments }, request.answer))
-      return request.answer
-  }
-  return undefined
+    const { answer } = request
+    return isIt && answer && isGenuineAnswer(run, { ...request, arguments: wanted.arguments }, answer) ? [answer] : []
+  })
+  return answers[nth - 1]
 }
 
 function because(reason: string | undefined): string {

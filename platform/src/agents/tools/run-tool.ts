@@ -107,7 +107,10 @@ function failureOf(
     const text = `${tool.name} was not done after ${timeoutMs / 1000} s${unknown ? ', and it is not known whether it happened' : ''}.`
     return { status: unknown ? 'unknown' : 'failed', text, failure: new ToolError('timeout', text) }
   }
-  return { status: 'failed', text: `${tool.name} failed: ${failure.message}`, failure }
+  const text = `${tool.name} failed: ${failure.message}`
+  return unknown
+    ? { status: 'unknown', text: `${text}. It is not known whether it happened.`, failure }
+    : { status: 'failed', text, failure }
 }
 
 function classify(error: unknown): ToolError {
@@ -115,7 +118,9 @@ function classify(error: unknown): ToolError {
   if (error instanceof WarrenError) {
     const transient = ['unavailable', 'timeout', 'limit_exceeded'].includes(error.code)
     const hint = error.hint ? ` ${error.hint}` : ''
-    return new ToolError(error.code, `${error.message}.${hint}`, { transient, happened: transient, cause: error })
+    // What is beyond a limit was refused.
+    const happened = transient && error.code !== 'limit_exceeded'
+    return new ToolError(error.code, `${error.message}.${hint}`, { transient, happened, cause: error })
   }
   return new ToolError('thrown', error instanceof Error ? error.message : String(error), { cause: error })
 }

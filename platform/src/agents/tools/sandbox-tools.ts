@@ -1,4 +1,5 @@
 import type { Account } from '../../accounts/account.ts'
+import { WarrenError } from '../../errors.ts'
 import type { Execution } from '../../sandboxes/execute.ts'
 import type { Execute } from '../../sandboxes/program.ts'
 import type { RunSandbox, SandboxHands } from './run-sandbox.ts'
@@ -101,7 +102,11 @@ export function object(properties: Record<string, unknown>, required: string[]):
 }
 
 export async function execute(inside: InSandbox, { signal }: ToolContext, input: Execute): Promise<Execution> {
-  const id = await inside.sandbox.id()
+  const id = await inside.sandbox.id().catch((error: Error) => {
+    if (!(error instanceof WarrenError)) throw error
+    const { code, message, hint = '' } = error
+    throw new ToolError(code, `${message}. ${hint}`, { happened: false, cause: error })
+  })
   signal.throwIfAborted()
   return await inside.hands.execute({ account: inside.account, id }, input, signal)
 }
