@@ -310,7 +310,7 @@ for line in sys.stdin:
     if method == "initialize":
         result = {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": {"name": "p", "version": "1"}}
     elif method == "tools/list":
-        result = {"tools": [tool("where", {"readOnlyHint": True}), tool("die", {}), tool("die_once", {"idempotentHint": True}), tool("hang", {"readOnlyHint": True}), tool("flood", {}), tool("note", {})]}
+        result = {"tools": [tool("where", {"readOnlyHint": True}), tool("die", {}), tool("die_once", {"idempotentHint": True}), tool("hang", {"readOnlyHint": True}), tool("flood", {}), tool("ask", {}), tool("note", {})]}
     elif method == "tools/call":
         name = params["name"]
         if name == "die": sys.exit(7)
@@ -320,6 +320,8 @@ for line in sys.stdin:
         if name == "hang": time.sleep(1000)
         if name == "flood":
             while True: sys.stdout.write("z" * 1000000)
+        if name == "ask":
+            while True: print(json.dumps({"jsonrpc": "2.0", "id": "i" * 1000000, "method": "ping"}), flush=True)
         if name == "note": open("note", "w").write("noted")
         result = {"content": [{"type": "text", "text": "%s in %s" % (os.environ.get("WHO"), os.getcwd())}]}
     else:
@@ -345,21 +347,24 @@ describe('servers of tools in the sandbox of the run', {
       call('p__die', {}),
       call('p__die_once', {}),
       call('p__flood', {}),
+      call('p__ask', {}),
       call('p__hang', {}),
       call('p__note', {}),
       call('read_file', { path: 'note' }),
-      { text: '{{result 7}}' },
+      { text: '{{result 8}}' },
     ]
     const spec = { mcp: [server], tools: ['read_file'], checkpoints: false, script }
     const found = await answered(spec, 'done', 'I saw it.')
     assert.deepEqual([found.state, found.output], ['done', 'noted'], JSON.stringify(await results(found.runId)))
-    const [where, die, dieOnce, flood, hang] = await results(found.runId)
+    const [where, die, dieOnce, flood, ask, hang] = await results(found.runId)
     assert.match(where.text, /^me in \/home\/user/)
     assert.deepEqual([die.status, die.text, die.attempts], ['done', 'I saw it.', 1])
     assert.match(found.asked.p__die!, /ended with exit code 7: hello from the program/)
     assert.deepEqual([dieOnce.status, dieOnce.attempts], ['done', 2])
     assert.deepEqual([flood.status, flood.text], ['done', 'I saw it.'])
     assert.match(found.asked.p__flood!, /answers more than 10485760 bytes in one line/)
+    assert.deepEqual([ask.status, ask.text], ['done', 'I saw it.'])
+    assert.match(found.asked.p__ask!, /leaves more than 10485760 bytes unread/)
     assert.deepEqual([hang.status, hang.error], ['failed', 'timeout'])
     assert.equal((await replay(found.runId)).diverged, false)
   })

@@ -1,4 +1,4 @@
-import type { Client } from '@modelcontextprotocol/client'
+import type { Client, Transport } from '@modelcontextprotocol/client'
 import type { Account } from '../../accounts/account.ts'
 import type { AddressRange } from '../../engine/network/addresses.ts'
 import { coversHost, fillPlaceholders, placeholdersIn } from '../../engine/network/outgoing.ts'
@@ -7,6 +7,7 @@ import type { RevealedSecret } from '../../secrets/secret.ts'
 import type { Redactor } from '../safety/redactor.ts'
 import type { RunSandbox, SandboxHands } from '../tools/run-sandbox.ts'
 import { ToolError, type ToolResult } from '../tools/tool.ts'
+import { Allowance, type Limits, usualAllowance } from './allowance.ts'
 import { fingerprintOf, type ListedTool, type McpTool } from './definition.ts'
 import { asFailure } from './failure.ts'
 import { judgedFetch } from './judged-fetch.ts'
@@ -39,24 +40,31 @@ interface ConnectionOptions extends McpDeps {
   hands: Pick<SandboxHands, 'running'>
 }
 
+interface ConnectionLimits {
+  openMs: number
+  allowance: Limits
+}
+
 interface Opened {
   client: Client
   tools: ListedTool[]
   /** What is wrong with the connection, where it has an own word for that. */
   fault: () => ToolError | undefined
+  /** Of what it makes the platform do by itself. */
+  allowance?: Allowance
   isOver: boolean
 }
 
 /** One server, for one run. Opened when it is first needed, and again when it has died; failures are `ToolError`s. */
 export class McpConnection {
   readonly #given: ConnectionOptions
-  readonly #limits: { openMs: number }
+  readonly #limits: ConnectionLimits
   readonly #closing = new AbortController()
   #opening: Promise<Opened> | undefined
   /** Whether the program still answers; the next call waits for that. */
   #checking: Promise<void> | undefined
 
-  constructor(given: ConnectionOptions, limits = { openMs }) {
+  constructor(given: ConnectionOptions, limits: ConnectionLimits = { openMs, allowance: usualAllowance }) {
     this.#given = given
     this.#limits = limits
   }
@@ -72,6 +80,7 @@ export class McpConnection {
       const what = now ? 'describes it in another way' : 'has it no more'
       throw new ToolError('tool_changed', `since the run began the server ${what}`, { happened: false })
     }
+    opened.allowance?.renew()
     try {
       const params = { name: wanted.tool, arguments: args }
       // The time limit is that of whoever calls.
@@ -160,20 +169,10 @@ export class McpConnection {
     const { server } = this.#given
     const limit = { timeout: this.#limits.openMs, signal }
     if (server.url) {
-      let broken: ToolError | undefined
-      const onBroken = (error: Error) => {
-        broken ??= asFailure(error)
-        void client.close().catch(() => {})
-      }
-      opened.fault = () => broken
-      const transport = await this.#httpTransport(new URL(server.url), onBroken)
+      const transport = await this.#httpTransport(new URL(server.url), opened)
       signal.throwIfAborted()
       await client.connect(transport, limit)
-    } else {
-      const transport = await this.#programTransport(signal)
-      opened.fault = () => transport.fault
-      await client.connect(transport, limit)
-    }
+    } else await client.connect(await this.#programTransport(opened, signal), limit)
     if (client.getServerCapabilities()?.tools)
       opened.tools = (await client.listTools(undefined, limit)).tools as ListedTool[]
   }
@@ -186,21 +185,37 @@ export class McpConnection {
 
   async #closeUnlessAlive(opened: Opened): Promise<void> {
     if (!this.#given.server.command) return
-    await opened.client.ping({ timeout: pingMs }).catch(() => opened.client.close().catch(() => {}))
+    await opened.client.ping({ timeout: pingMs }).catch(() => closed(opened.client))
   }
 
-  async #httpTransport(url: URL, onBroken: (error: Error) => void) {
+  async #httpTransport(url: URL, opened: Opened) {
     const { StreamableHTTPClientTransport } = await import('@modelcontextprotocol/client')
     const headers = await this.#headers(url.hostname)
     const { open } = this.#given
+    let broken: ToolError | undefined
+    const onBroken = (error: Error) => {
+      broken ??= asFailure(error)
+      void transport.close().catch(() => {})
+    }
+    opened.fault = () => broken
     const fetch = judgedFetch({ open, headers, origin: url.origin, mostBytes, onBroken })
+    const allowance = new Allowance(this.#limits.allowance, onBroken)
+    opened.allowance = allowance
     const reconnectionOptions = {
       initialReconnectionDelay: 500,
       maxReconnectionDelay: 5000,
       reconnectionDelayGrowFactor: 2,
       maxRetries: 3,
     }
-    return new StreamableHTTPClientTransport(url, { fetch, reconnectionOptions })
+    const reconnectionScheduler = (connect: () => void, ms: number) => allowance.reconnect(connect, ms)
+    const options = { fetch, reconnectionOptions, reconnectionScheduler }
+    const transport: Transport = new StreamableHTTPClientTransport(url, options)
+    // The client hears of both after this.
+    transport.onmessage = (message) => {
+      if ('method' in message && 'id' in message) allowance.take('requests')
+    }
+    transport.onclose = () => allowance.end()
+    return transport
   }
 
   /** With the secrets in them, which nobody reads in the journal from now on. */
@@ -221,7 +236,7 @@ export class McpConnection {
     return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, fillPlaceholders(value, filledBy)]))
   }
 
-  async #programTransport(signal: AbortSignal): Promise<ProgramTransport> {
+  async #programTransport(opened: Opened, signal: AbortSignal): Promise<ProgramTransport> {
     const { parseJSONRPCMessage } = await import('@modelcontextprotocol/client')
     const { server, account, sandbox, hands } = this.#given
     const { guest } = await hands.running({ account, id: await sandbox.id() })
@@ -241,7 +256,12 @@ export class McpConnection {
       mostBytes,
       parse: (line) => parseJSONRPCMessage(JSON.parse(line)),
       again: (id, until) => guest.attach(id, {}, until),
+      kill: () => guest.signal(process.id, sigkill),
+      onRequest: () => allowance.take('requests'),
     })
+    const allowance = new Allowance(this.#limits.allowance, (fault) => transport.breakOff(fault))
+    opened.allowance = allowance
+    opened.fault = () => transport.fault
     if (signal.aborted) await transport.close()
     signal.throwIfAborted()
     return transport

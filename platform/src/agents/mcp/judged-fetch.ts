@@ -4,6 +4,9 @@ import type { AddressRange } from '../../engine/network/addresses.ts'
 import { judgeAddress, judgedLookup } from '../../engine/network/judge-address.ts'
 import { ToolError } from '../tools/tool.ts'
 
+/** Those that a server leaves unanswered are closed with the connection, whose calls then end. */
+const mostOpen = 32
+
 interface JudgedFetchOptions {
   /** Private ranges that the operator opens. */
   open: readonly AddressRange[]
@@ -20,6 +23,7 @@ interface JudgedFetchOptions {
  * `mostBytes`, and nothing is kept open that no call waits for.
  */
 export function judgedFetch(options: JudgedFetchOptions): typeof fetch {
+  const count = { open: 0 }
   return async (input, init = {}) => {
     const url = new URL(input instanceof Request ? input.url : input)
     const headers = Object.fromEntries(new Headers(init.headers))
@@ -27,7 +31,13 @@ export function judgedFetch(options: JudgedFetchOptions): typeof fetch {
     if (init.method === 'GET' && !headers['last-event-id']) return new Response(null, { status: 405 })
     const own = url.origin === options.origin ? options.headers : {}
     const sent = { ...headers, 'user-agent': 'warren-agents', ...own }
-    const answer = await ask(url, { ...options, method: init.method ?? 'GET', headers: sent, ...bodyOf(init) })
+    if (count.open >= mostOpen) {
+      const fault = new ToolError('mcp_server_gone', `it leaves ${mostOpen} requests open`, { transient: true })
+      options.onBroken(fault)
+      throw fault
+    }
+    const method = init.method ?? 'GET'
+    const answer = await ask(url, { ...options, method, headers: sent, ...bodyOf(init), count })
     const status = answer.statusCode ?? 502
     const fields = Object.entries(answer.headersDistinct).flatMap(([name, values = []]) =>
       values.map((value): [string, string] => [name, value]),
@@ -47,9 +57,10 @@ interface Asked extends Pick<JudgedFetchOptions, 'open'> {
   headers: Record<string, string>
   body?: string
   signal?: AbortSignal
+  count: { open: number }
 }
 
-function ask(url: URL, { open, method, headers, body, signal }: Asked): Promise<IncomingMessage> {
+function ask(url: URL, { open, method, headers, body, signal, count }: Asked): Promise<IncomingMessage> {
   const judge = (address: string) => {
     const verdict = judgeAddress(address, open)
     if (verdict.reach === 'closed') throw refused(`${url.hostname} is at ${address}, which ${verdict.reason}`)
@@ -64,6 +75,8 @@ function ask(url: URL, { open, method, headers, body, signal }: Asked): Promise<
       ...(signal && { signal }),
     })
     request.on('error', reject)
+    count.open++
+    request.on('close', () => count.open--)
     request.on('response', resolve)
     request.end(body)
   })

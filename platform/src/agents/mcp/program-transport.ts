@@ -3,7 +3,6 @@ import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client'
 import type { GuestProcess, ProcessExit } from '../../engine/guest/process.ts'
 import { ToolError } from '../tools/tool.ts'
 
-const sigkill = 9
 /** So much of what it says on its standard error is shown when it ends. */
 const mostLastWords = 2000
 /** To find out how it ended. */
@@ -15,6 +14,10 @@ interface ProgramTransportOptions {
   mostBytes: number
   /** The same process, over another connection to its sandbox. */
   again: (processId: string, signal: AbortSignal) => Promise<GuestProcess>
+  /** Over another connection too: on its own one, what it does not read stands before everything. */
+  kill: () => Promise<void>
+  /** The program asks for something; false where it does so too often. */
+  onRequest: () => boolean
 }
 
 /** Messages by lines of a program's standard input and output, in a sandbox: what comes from there is bounded and may be anything. */
@@ -25,9 +28,9 @@ export class ProgramTransport implements Transport {
   /** Why it is over, once it is. */
   fault: ToolError | undefined
   readonly #process: GuestProcess
-  readonly #parse: (line: string) => JSONRPCMessage
-  readonly #mostBytes: number
-  readonly #again: ProgramTransportOptions['again']
+  readonly #given: ProgramTransportOptions
+  #writing: Promise<void> = Promise.resolve()
+  #unwrittenBytes = 0
   #line: Buffer[] = []
   #lineBytes = 0
   #lastWords = ''
@@ -36,11 +39,9 @@ export class ProgramTransport implements Transport {
   /** How it ended is being found out. */
   #isLost = false
 
-  constructor(process: GuestProcess, { parse, mostBytes, again }: ProgramTransportOptions) {
-    this.#again = again
+  constructor(process: GuestProcess, given: ProgramTransportOptions) {
     this.#process = process
-    this.#parse = parse
-    this.#mostBytes = mostBytes
+    this.#given = given
   }
 
   start(): Promise<void> {
@@ -50,8 +51,21 @@ export class ProgramTransport implements Transport {
 
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.#isOver) throw this.fault ?? new ToolError('mcp_server_gone', 'it has ended', { transient: true })
+    const line = Buffer.from(`${JSON.stringify(message)}\n`)
+    if (this.#unwrittenBytes > 0 && this.#unwrittenBytes + line.length > this.#given.mostBytes) {
+      const text = `it leaves more than ${this.#given.mostBytes} bytes unread`
+      this.breakOff(new ToolError('mcp_server_gone', text, { transient: true }))
+      throw this.fault
+    }
+    this.#unwrittenBytes += line.length
+    // Whole lines, one after the other.
+    const written = this.#writing.then(() => this.#process.write(line))
+    this.#writing = written.then(
+      () => this.#wrote(line.length),
+      () => this.#wrote(line.length),
+    )
     try {
-      await this.#process.write(Buffer.from(`${JSON.stringify(message)}\n`))
+      await written
     } catch (error) {
       // It has ended, and how it did is about to be told.
       await Promise.race([this.#over.promise, delay(2 * lastWordsMs, undefined, { ref: false })])
@@ -64,8 +78,21 @@ export class ProgramTransport implements Transport {
     if (this.#isOver) return
     this.#end(new ToolError('mcp_server_gone', 'it was closed', { transient: true }))
     // It may hang, and has been asked nothing that it should finish.
-    await this.#process.signal(sigkill).catch(() => {})
+    await this.#given.kill().catch(() => {})
     this.#process.detach()
+  }
+
+  /** Ends it for what it does. */
+  breakOff(fault: ToolError): void {
+    this.#end(fault)
+    void this.#given
+      .kill()
+      .catch(() => {})
+      .then(() => this.#process.detach())
+  }
+
+  #wrote(bytes: number): void {
+    this.#unwrittenBytes -= bytes
   }
 
   async #listen(): Promise<void> {
@@ -85,7 +112,7 @@ export class ProgramTransport implements Transport {
   }
 
   async #lastOf(): Promise<ToolError> {
-    const process = await this.#again(this.#process.id, AbortSignal.timeout(lastWordsMs))
+    const process = await this.#given.again(this.#process.id, AbortSignal.timeout(lastWordsMs))
     const timer = setTimeout(() => process.detach(), lastWordsMs)
     try {
       this.#lastWords = ''
@@ -118,12 +145,10 @@ export class ProgramTransport implements Transport {
     }
     const rest = data.subarray(from)
     this.#lineBytes += rest.length
-    if (this.#lineBytes > this.#mostBytes) {
-      this.#end(new ToolError('result_too_large', `it answers more than ${this.#mostBytes} bytes in one line`))
-      void this.#process.signal(sigkill).catch(() => {})
-      return
-    }
-    if (rest.length > 0) this.#line.push(rest)
+    const { mostBytes } = this.#given
+    if (this.#lineBytes > mostBytes)
+      this.breakOff(new ToolError('result_too_large', `it answers more than ${mostBytes} bytes in one line`))
+    else if (rest.length > 0) this.#line.push(rest)
   }
 
   #hear(line: string): void {
@@ -131,11 +156,12 @@ export class ProgramTransport implements Transport {
     if (!line.startsWith('{')) return
     let message: JSONRPCMessage
     try {
-      message = this.#parse(line)
+      message = this.#given.parse(line)
     } catch (error) {
       this.onerror?.(error as Error)
       return
     }
+    if ('method' in message && 'id' in message && !this.#given.onRequest()) return
     this.onmessage?.(message)
   }
 
