@@ -15,6 +15,7 @@ import {
   type RunStarted,
   type ToolEnded,
 } from './entry.ts'
+import { rolledBack } from './rolled-back.ts'
 
 /** A call of the model that has no result yet. */
 export interface OpenCall {
@@ -69,25 +70,22 @@ export interface RunState {
 
 /** The state after `entries`. Pure: the same journal gives the same state, in any process. */
 export function stateOf(entries: readonly Entry[]): RunState | undefined {
-  const [first] = entries
+  const [first, ...rest] = entries
   if (first?.type !== 'run.started') return undefined
-  let state = begin(first.data, first)
-  for (const [index, entry] of entries.entries()) {
-    if (index === 0) continue
-    if (entry.type === 'run.rolled_back') {
-      const { usage, metered, childUsage, received } = state
-      state = stateOf(entries.slice(0, index).filter(({ seq }) => seq <= entry.data.to))!
-      // What was paid stays paid, and what was read stays read.
-      Object.assign(state, { usage, metered, childUsage, received })
-      state.sandbox = undefined
-      state.sandboxFrom = entry.data.snapshot
-      state.waitsFor = undefined
-      state.end = undefined
-      state.turn = { at: entry.at, steps: 0, rejected: 0 }
-      state.seq = entry.seq
-    } else apply(state, entry)
+  const state = begin(first.data, first)
+  const undone = rolledBack(rest)
+  for (const entry of rest) {
+    if (undone.has(entry)) outlast(state, entry)
+    else apply(state, entry)
   }
   return state
+}
+
+/** What was paid stays paid, and what was read stays read, though it was rolled back. */
+function outlast(state: RunState, { type, data }: Entry): void {
+  if (type === 'model.answered' || type === 'model.failed') pay(state, data)
+  else if (type === 'tool.ended') payChild(state, data)
+  else if (type === 'message.added' && data.id) state.received.add(data.id)
 }
 
 export function begin(started: RunStarted, { seq, at }: { seq: number; at: number }): RunState {
@@ -116,7 +114,7 @@ export function begin(started: RunStarted, { seq, at }: { seq: number; at: numbe
   }
 }
 
-/** Changes `state` by one entry. Nothing else ever changes it. */
+/** Changes `state` by one entry that holds. */
 export function apply(state: RunState, entry: Entry): void {
   state.seq = entry.seq
   switch (entry.type) {
@@ -219,6 +217,14 @@ export function apply(state: RunState, entry: Entry): void {
       state.end = undefined
       state.turn = { at: entry.at, steps: 0, rejected: 0 }
       return
+    case 'run.rolled_back':
+      // What it undoes `stateOf` has left out already.
+      state.sandbox = undefined
+      state.sandboxFrom = entry.data.snapshot
+      state.waitsFor = undefined
+      state.end = undefined
+      state.turn = { at: entry.at, steps: 0, rejected: 0 }
+      return
     case 'run.ended':
       state.end = entry.data
       return
@@ -230,16 +236,19 @@ function pay(state: RunState, { model, usage }: { model: string; usage: Cost }):
   if (model !== scriptedName) state.metered = addCost(state.metered, usage)
 }
 
+function payChild(state: RunState, { usage }: ToolEnded): void {
+  if (!usage) return
+  state.usage = addCost(state.usage, usage)
+  state.childUsage = addCost(state.childUsage, usage)
+}
+
 /** The last of a step's results closes the step: all go to the model, in the order of the calls. */
 function endCall(state: RunState, ended: ToolEnded): void {
   const thread = state.threads.get(ended.thread)
   const open = thread?.open.get(ended.call)
   if (!thread || !open || open.ended) return
   open.ended = ended
-  if (ended.usage) {
-    state.usage = addCost(state.usage, ended.usage)
-    state.childUsage = addCost(state.childUsage, ended.usage)
-  }
+  payChild(state, ended)
   const invalid = ended.error === 'invalid_arguments' || ended.error === 'unknown_tool'
   state.invalidCalls = invalid ? state.invalidCalls + 1 : 0
   if (ended.effect !== 'read') state.cache.clear()

@@ -1,13 +1,10 @@
 import type { Entry } from '../journal/entry.ts'
+import { rolledBack } from '../journal/rolled-back.ts'
 
 /** What holds of a journal: without what was rolled back. */
 export function effective(entries: readonly Entry[]): Entry[] {
-  let kept: Entry[] = []
-  for (const entry of entries) {
-    if (entry.type === 'run.rolled_back') kept = kept.filter(({ seq }) => seq <= entry.data.to)
-    else kept.push(entry)
-  }
-  return kept
+  const undone = rolledBack(entries)
+  return entries.filter((entry) => entry.type !== 'run.rolled_back' && !undone.has(entry))
 }
 
 export interface Cut {
