@@ -207,7 +207,7 @@ export class RunStore {
           .forUpdate()
           .executeTakeFirstOrThrow()
         const run = toRun(locked)
-        const entries = await this.journal.read(id)
+        const entries = await this.journal.readWithin(tx, id)
         const seq = entries.at(-1)?.seq ?? 0
         const at = this.#now().getTime()
         const facts = change(run, entries).map((fact, index) => ({ ...fact, seq: seq + index + 1, at }) as Entry)
@@ -325,7 +325,7 @@ export class RunStore {
   }
 
   async #insert(tx: Queries, id: string, fence: number, entries: readonly Entry[]): Promise<void> {
-    const rows = await this.journal.rows(id, fence, entries)
+    const rows = await this.journal.rows(tx, { runId: id, fence, entries })
     for (let from = 0; from < rows.length; from += 500) {
       const values = rows
         .slice(from, from + 500)

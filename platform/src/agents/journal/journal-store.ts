@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
+import { sql } from 'kysely'
 import { step } from '../../lib/step.ts'
-import type { Database } from '../../storage/database.ts'
+import type { Database, Queries } from '../../storage/database.ts'
 import type { Entry } from './entry.ts'
 import { type Journal, Superseded } from './recorder.ts'
 
@@ -26,6 +27,8 @@ interface Row {
   data: unknown
 }
 
+type Found = Pick<Row, 'seq' | 'type' | 'data'> & { at: Date }
+
 /** Writes the entries of a run only while its fence is the newest. */
 const insertion = `insert into agent_entries (run_id, seq, at, type, data)
   select g.run_id, g.seq, g.at, g.type, g.data
@@ -47,24 +50,30 @@ export class JournalStore {
   of(runId: string, fence: number): Journal {
     return {
       append: (entries) => this.#append(runId, fence, entries),
-      keepBlob: (key, text) => this.#keep(runId, key, text),
+      keepBlob: (key, text) => keep(this.#db.kysely, { runId, key, text }),
       readBlob: (key) => this.readBlob(runId, key),
     }
   }
 
   /** In order, whole. */
   async read(runId: string, range: { after?: number; limit?: number } = {}): Promise<Entry[]> {
-    const { rows } = await this.#db.pool.query<{ seq: number; at: Date; type: string; data: Record<string, unknown> }>({
+    const { rows } = await this.#db.pool.query<Found>({
       name: 'agent-entries',
       text: `select seq, at, type, data from agent_entries where run_id = $1 and seq > $2 order by seq limit $3`,
       values: [runId, range.after ?? 0, range.limit ?? null],
     })
-    return await Promise.all(
-      rows.map(async ({ seq, at, type, data }) => {
-        const whole = '$blob' in data ? JSON.parse((await this.readBlob(runId, String(data.$blob)))!) : data
-        return { seq, at: at.getTime(), type, data: whole } as Entry
-      }),
-    )
+    return await whole(this.#db.kysely, runId, rows)
+  }
+
+  /** All of it, on the connection of a transaction: who holds one and waits for another waits for those who do the same. */
+  async readWithin(tx: Queries, runId: string): Promise<Entry[]> {
+    const rows = await tx
+      .selectFrom('agent_entries')
+      .select(['seq', 'at', 'type', 'data'])
+      .where('run_id', '=', runId)
+      .orderBy('seq')
+      .execute()
+    return await whole(tx, runId, rows)
   }
 
   async readBlob(runId: string, key: string): Promise<string | undefined> {
@@ -77,15 +86,15 @@ export class JournalStore {
     return row?.data.toString('utf8')
   }
 
-  /** As rows of the table, with large payloads kept beside them first. For what is written together with something else. */
-  async rows(runId: string, fence: number, entries: readonly Entry[]): Promise<Row[]> {
+  /** As rows of the table, with large payloads kept beside them first. For what is written together with something else, by `tx`. */
+  async rows(tx: Queries, { runId, fence, entries }: Omit<Waiting, 'done' | 'failed'>): Promise<Row[]> {
     const rows: Row[] = []
     for (const { seq, at, type, data } of entries) {
       const text = JSON.stringify(data)
       let kept: unknown = data
       if (text.length > longestInline) {
         const key = hash('sha256', text, 'hex')
-        await this.#keep(runId, key, text)
+        await keep(tx, { runId, key, text })
         kept = { $blob: key, chars: text.length }
       }
       rows.push({ run_id: runId, fence, seq, at: new Date(at).toISOString(), type, data: kept })
@@ -123,7 +132,7 @@ export class JournalStore {
 
   async #write(group: readonly Waiting[]): Promise<void> {
     const rows: Row[] = []
-    for (const { runId, fence, entries } of group) rows.push(...(await this.rows(runId, fence, entries)))
+    for (const one of group) rows.push(...(await this.rows(this.#db.kysely, one)))
     const { rows: written } = await step('agent.append', group[0]!.runId, () =>
       this.#db.pool.query<{ run_id: string }>(JournalStore.statement(rows)),
     ).catch((error) => {
@@ -137,12 +146,38 @@ export class JournalStore {
       if (entries.length === 0 || mine.has(runId)) done()
       else failed(new Superseded('another process has taken this run over'))
   }
+}
 
-  async #keep(runId: string, key: string, text: string): Promise<void> {
-    const insert = this.#db.kysely
-      .insertInto('agent_blobs')
-      .values({ run_id: runId, hash: key, data: Buffer.from(text) })
-      .onConflict((conflict) => conflict.doNothing())
-    await step('agent.keep', runId, () => insert.execute())
-  }
+/** Entries with their payloads, those that are beside them read at once. */
+async function whole(queries: Queries, runId: string, rows: readonly Found[]): Promise<Entry[]> {
+  const keys = rows.flatMap(({ data }) => blobOf(data) ?? [])
+  const blobs =
+    keys.length === 0
+      ? []
+      : await queries
+          .selectFrom('agent_blobs')
+          .select(['hash', 'data'])
+          .where('run_id', '=', runId)
+          .where(sql<boolean>`hash = any(${keys})`)
+          .execute()
+  const payloads = new Map(blobs.map(({ hash: key, data }) => [key, data.toString('utf8')]))
+  return rows.map(({ seq, at, type, data }) => {
+    const key = blobOf(data)
+    return { seq, at: at.getTime(), type, data: key === undefined ? data : JSON.parse(payloads.get(key)!) } as Entry
+  })
+}
+
+function blobOf(data: unknown): string | undefined {
+  return (data as { $blob?: string }).$blob
+}
+
+async function keep(
+  queries: Queries,
+  { runId, key, text }: { runId: string; key: string; text: string },
+): Promise<void> {
+  const insert = queries
+    .insertInto('agent_blobs')
+    .values({ run_id: runId, hash: key, data: Buffer.from(text) })
+    .onConflict((conflict) => conflict.doNothing())
+  await step('agent.keep', runId, () => insert.execute())
 }

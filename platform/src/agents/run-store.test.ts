@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openTestDatabase } from '../../test/test-database.ts'
+import { recordUsage } from '../metering/record-usage.ts'
+import { type Entry, noCost } from './journal/entry.ts'
+import { RunStore } from './run-store.ts'
+
+/** Too long to be in an entry: it is kept beside it. */
+const long = 'It is long. '.repeat(2000)
+
+test('as many runs at once as there are connections are made, settled and changed, each with what is kept beside it', async (t) => {
+  const db = await openTestDatabase(t)
+  const store = new RunStore({ db, now: () => new Date(), holder: 'h', recordUsage })
+  const ids = Array.from({ length: db.pool.options.max }, (_, index) => `u${index}`)
+  const accountId = 'org0'
+
+  const spec = { name: 'tested' }
+  await Promise.all(
+    ids.map((id) => {
+      const started = { spec, input: long, conversation: false, root: id, depth: 0 }
+      return store.create({ id, accountId, started })
+    }),
+  )
+  const claimed = await Promise.all(ids.map((id) => store.claim(id)))
+  await Promise.all(
+    claimed.map(async (run) => {
+      const said = { type: 'message.added', data: { text: `settled ${long}`, mode: 'steer' } }
+      const usage = { ...noCost, children: noCost, metered: noCost }
+      const settlement = { state: 'waiting' as const, result: {}, steps: 0, usage, facts: [] }
+      await store.settle(run!, [{ ...said, seq: 2, at: 1 } as Entry], settlement)
+    }),
+  )
+  const changed = await Promise.all(
+    ids.map((id) =>
+      store.change(accountId, id, (run, entries) => {
+        assert.deepEqual([run.state, entries.length], ['waiting', 2])
+        return [{ type: 'message.added', data: { text: `changed ${long}`, mode: 'steer' } }]
+      }),
+    ),
+  )
+  assert.ok(changed.every(({ state }) => state === 'queued'))
+
+  for (const id of ids) {
+    const [started, ...messages] = await store.journal.read(id)
+    assert.equal(started?.type === 'run.started' && started.data.input, long)
+    assert.deepEqual(
+      messages.map((entry) => entry.type === 'message.added' && entry.data.text),
+      [`settled ${long}`, `changed ${long}`],
+    )
+  }
+})
