@@ -24,6 +24,8 @@ const roundMs = 5000
 const mostAtOnce = 100
 const deepest = 4
 const mostLearnedAtOnce = 50
+/** How often a run that waits for another looks at it, where nothing is heard of it. */
+const lookMs = 1000
 
 export interface RunnerOptions
   extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'codeReader' | 'mcp' | 'secret'> {
@@ -79,13 +81,15 @@ export class Runner {
     if (this.#working.has(id)) return void this.#again.add(id)
     if (!isChild && this.#working.size >= mostAtOnce) return
     const work = this.#carryOn(id)
-      .catch((error) =>
-        this.#options.logger.error({ err: error, run: id }, 'a run could not be carried on; it is tried again'),
-      )
-      .finally(() => {
+      .catch((error) => {
+        this.#options.logger.error({ err: error, run: id }, 'a run could not be carried on; it is tried again')
+        return false
+      })
+      .then((isSettled) => {
         this.#working.delete(id)
         this.#learn()
-        this.heard.emit(`settled:${id}`)
+        // Not where there was nothing to do: who hears it looks at the run, and would have it woken again.
+        if (isSettled) this.heard.emit(`settled:${id}`)
         const wasFull = this.#working.size === mostAtOnce - 1
         if (this.#again.delete(id)) this.wake(id, isChild)
         else if (wasFull && !this.#isClosing) void this.#round()
@@ -126,10 +130,11 @@ export class Runner {
     }
   }
 
-  async #carryOn(id: string): Promise<void> {
+  /** Answers whether it has come to an end of a turn. */
+  async #carryOn(id: string): Promise<boolean> {
     const { store, accountOf, logger } = this.#options
     const run = await store.claim(id)
-    if (!run) return
+    if (!run) return false
     const entries = await store.journal.read(id)
     const pot = await this.#potOf(run, entries)
     const live = new LiveRun({
@@ -150,9 +155,11 @@ export class Runner {
       const turn = end ? { type: 'end' as const, end } : await pursue(live)
       await live.sandbox.settled()
       await this.#settle(live, turn)
+      return true
     } catch (error) {
       if (!(error instanceof Superseded)) throw error
       if (!this.#isClosing) logger.info({ run: id }, 'another process carries this run on')
+      return false
     } finally {
       this.#live.delete(id)
       live.code.close()
@@ -228,7 +235,6 @@ export class Runner {
     const { spec } = await agents.get(await this.#options.accountOf(parent.accountId), agent)
     const started = { spec, input, conversation: false, root: parent.rootId, parent: parent.id, depth: above.depth + 1 }
     const { id } = await store.create({ id: newId('u'), accountId: parent.accountId, started, onceKey: `spawn ${key}` })
-    const settled = new Promise<void>((resolve) => this.heard.once(`settled:${id}`, resolve))
     const cancel = () => {
       this.#live.get(id)?.cancel()
       void store.requestCancel(parent.accountId, id).catch(() => {})
@@ -236,17 +242,22 @@ export class Runner {
     signal.addEventListener('abort', cancel, { once: true })
     try {
       for (;;) {
-        const run = await store.find(parent.accountId, id)
-        if (endedStates.includes(run.state))
-          return {
-            runId: id,
-            end: { reason: 'internal', ...run.result, ...(run.reason && { reason: run.reason as 'internal' }) },
-            usage: run.usage,
-          }
-        signal.throwIfAborted()
-        this.wake(id, true)
-        // It may wait for a human: then it settles again later, and is looked at from time to time.
-        await Promise.race([settled, abortable(signal, 1000)])
+        const next = nextLook(this.heard, `settled:${id}`, signal)
+        try {
+          const run = await store.find(parent.accountId, id)
+          if (endedStates.includes(run.state))
+            return {
+              runId: id,
+              end: { reason: 'internal', ...run.result, ...(run.reason && { reason: run.reason as 'internal' }) },
+              usage: run.usage,
+            }
+          signal.throwIfAborted()
+          // What waits for a human is woken by the answer; what is being carried on tells when it has settled.
+          if (run.state !== 'waiting' && !this.#working.has(id)) this.wake(id, true)
+          await next.due
+        } finally {
+          next.stop()
+        }
       }
     } finally {
       signal.removeEventListener('abort', cancel)
@@ -272,14 +283,17 @@ function ownOf(usage: Cost & { children?: Cost }): Cost {
   })
 }
 
-function abortable(signal: AbortSignal, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done, { once: true })
-  })
+/** Due when `name` is heard, the signal aborts, or a moment has passed: another process may have done it. Listens from now on. */
+function nextLook(heard: EventEmitter, name: string, signal: AbortSignal): { due: Promise<void>; stop: () => void } {
+  const { promise: due, resolve } = Promise.withResolvers<void>()
+  const stop = () => {
+    clearTimeout(timer)
+    heard.off(name, stop)
+    signal.removeEventListener('abort', stop)
+    resolve()
+  }
+  const timer = setTimeout(stop, lookMs)
+  heard.once(name, stop)
+  signal.addEventListener('abort', stop, { once: true })
+  return { due, stop }
 }
