@@ -88,6 +88,14 @@ describe('runs of agents', () => {
     assert.equal(never.reason, 'not_accepted')
   })
 
+  test('an answer of which it cannot be told in time whether it matches is not accepted', async () => {
+    const completion = { matches: '^(a+)+$' }
+    const found = await run({ completion, script: [{ text: `${'a'.repeat(60)}!` }, { text: 'a' }] })
+    assert.deepEqual([found.state, found.reason, found.steps], ['stopped', 'not_accepted', 1])
+    assert.match(found.message, /could not be told in \d+ ms/)
+    assert.equal((await run({ completion, script: [{ text: 'aaa' }] })).state, 'done')
+  })
+
   test('secrets are in no entry, and long results are read by their handle', async () => {
     const code = 'print("API_TOKEN=abcdefgh" + "12345\\n" + "-" * 20000 + "a-key-nobody-sees")'
     const script = [call('run_code', { language: 'python', code }), { text: 'Done.' }]

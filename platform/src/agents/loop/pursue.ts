@@ -1,4 +1,5 @@
 import { Superseded } from '../journal/recorder.ts'
+import { matchInTime, mostMatchMs } from '../safety/match-in-time.ts'
 import { planAndExecute } from './plan-and-execute.ts'
 import { react } from './react.ts'
 import type { Running, Turn } from './running.ts'
@@ -40,7 +41,12 @@ async function turns(run: Running): Promise<Exclude<Turn, { type: 'answer' }>> {
     if (turn.type !== 'answer') return turn
     if (await takeMessages(run, ['steer', 'follow_up', 'interrupt'])) continue
 
-    if (completion && !new RegExp(completion.matches, 'u').test(turn.text)) {
+    const [matches] = (completion && matchInTime([{ pattern: completion.matches, text: turn.text }])) ?? []
+    if (completion && matches === undefined) {
+      const message = `whether the answer matches ${completion.matches} could not be told in ${mostMatchMs} ms`
+      return { type: 'end', end: { reason: 'not_accepted', output: turn.text, message } }
+    }
+    if (completion && !matches) {
       const { attempts = defaultAttempts } = completion
       if (recorder.state.turn.rejected >= attempts)
         return {

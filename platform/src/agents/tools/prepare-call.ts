@@ -49,7 +49,12 @@ export function prepareCall(run: Running, place: CallPlace, { call, started }: O
 
   const verdict = decide(state.started.spec.rules ?? [], call)
   if (verdict.action === 'deny')
-    return { next: 'end', status: 'denied', error: 'denied', text: `Not allowed${because(verdict.reason)}` }
+    return {
+      next: 'end',
+      status: 'denied',
+      error: verdict.error ?? 'denied',
+      text: `Not allowed${because(verdict.reason)}`,
+    }
   if (verdict.action === 'ask') {
     const answer = answerOf('tool')
     if (!answer) return ask('tool', `May ${tool.name} be called${because(verdict.reason)}`)
