@@ -1,8 +1,11 @@
 import { redact } from '../../models/wire/redact.ts'
 
-/** Lines such as `AWS_SECRET_ACCESS_KEY=…` of an environment, and fields such as `"password": "…"`. */
-const named =
-  /^((?:export )?[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)[A-Z0-9_]*=)(?!\s*$)\S.*$|((["'])(?:password|passwd|secret|client_secret|api_?key|access_?token|refresh_?token|private_?key)\3\s*:\s*)(["'])[^"'\n]{4,}\4/gim
+/** Lines such as `AWS_SECRET_ACCESS_KEY=…` of an environment. What the name says is asked apart: in one, it would go back and forth. */
+const line = /^((?:export )?([A-Z0-9_]+)=)\S.*$/gim
+const secretName = /PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY/i
+/** Fields such as `"password": "…"`. */
+const field =
+  /((["'])(?:password|passwd|secret|client_secret|api_?key|access_?token|refresh_?token|private_?key)\2\s*:\s*)(["'])[^"'\n]{4,}\3/gi
 const shapes =
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}|\bwrn_\w{16,}/g
 /** Quick to ask of a whole entry: what it does not find, none of the above finds. */
@@ -27,9 +30,9 @@ export class Redactor {
 
   /** Text that a tool answers: also what is named like a secret. */
   result(text: string): string {
-    const unnamed = text.replace(named, (_all, line?: string, field?: string, _quote?: string, quote = '"') =>
-      line === undefined ? `${field}${quote}[redacted]${quote}` : `${line}[redacted]`,
-    )
+    const unnamed = text
+      .replace(line, (all, start: string, name: string) => (secretName.test(name) ? `${start}[redacted]` : all))
+      .replace(field, '$1$3[redacted]$3')
     return this.text(unnamed)
   }
 
