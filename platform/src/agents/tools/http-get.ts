@@ -1,3 +1,4 @@
+import { readable } from './readable.ts'
 import { execute, type InSandbox, object } from './sandbox-tools.ts'
 import { type Tool, ToolError } from './tool.ts'
 
@@ -50,20 +51,4 @@ export function httpGet(inside: InSandbox): Tool {
       return { text: `HTTP ${status} ${type}\n\n${text}`, isError: Number(status) >= 400 }
     },
   }
-}
-
-/** The text of a page, without its tags. */
-function readable(html: string): string {
-  return html
-    .replace(/<(script|style|template)\b[\s\S]*?<\/\1\s*>/gi, ' ')
-    .replace(/<!--[\s\S]*?-->/g, ' ')
-    .replace(/<(?:br|\/p|\/div|\/li|\/h\d|\/tr|\/title)\b[^>]*>/gi, '\n')
-    .replace(/<[^>]+>/g, ' ')
-    .replace(
-      /&(amp|lt|gt|quot|nbsp|#39);/g,
-      (_, name: string) => ({ amp: '&', lt: '<', gt: '>', quot: '"', nbsp: ' ', '#39': "'" })[name]!,
-    )
-    .replace(/[ \t]+/g, ' ')
-    .replace(/\s*\n\s*/g, '\n')
-    .trim()
 }
