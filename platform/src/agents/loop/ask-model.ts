@@ -1,7 +1,7 @@
 import type { AssistantMessage } from '../../models/message.ts'
 import type { ModelEvent, ModelRequest, Outcome } from '../../models/model.ts'
 import { defaultContextTokens, defaultLimits, type Prices } from '../agent.ts'
-import type { Cost, RunEnd } from '../journal/entry.ts'
+import { type Cost, noCost, type RunEnd } from '../journal/entry.ts'
 import type { Thread } from '../journal/run-state.ts'
 import { compact } from '../memory/compact.ts'
 import { charsPerToken, tokensOf } from '../memory/count-tokens.ts'
@@ -73,9 +73,8 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
     recorder.record({ type: 'model.answered', data: { ...data, ...(failed.length > 0 && { failed }) } })
     return undefined
   }
-  const usage = outcome.partial?.usage
-    ? costOf(outcome.partial, thread, prices)
-    : { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, usd: 0 }
+  // What came before it broke off is to be paid, whether or not the vendor got to say how much it was.
+  const usage = outcome.partial ? costOf(outcome.partial, thread, prices) : noCost
   pot.take(usage)
   const { failure } = outcome
   recorder.record({
