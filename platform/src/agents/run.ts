@@ -170,8 +170,8 @@ export interface Run {
   cancelRequested: boolean
   steps: number
   usage: Cost
-  /** What facts of use were recorded of. */
-  told: Cost
+  /** What facts of use were recorded of. Undefined where that is for the journal to tell. */
+  told: Cost | undefined
   createdAt: Date
   endedAt: Date | undefined
 }
@@ -202,7 +202,7 @@ export function toRun(row: RunRow): Run {
     cancelRequested: row.cancel_requested,
     steps: row.steps,
     usage: { ...none, ...(row.usage as Partial<Cost>) },
-    told: { ...none, ...(row.usage as { metered?: Cost }).metered },
+    told: (row.usage as { metered?: Cost } | null)?.metered,
     createdAt: row.created_at,
     endedAt: row.ended_at ?? undefined,
   }

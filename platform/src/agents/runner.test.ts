@@ -6,6 +6,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
 import { CodeReader } from './code/code-reader.ts'
+import { type Entry, type Fact, noCost } from './journal/entry.ts'
 import { Experiences } from './memory/experiences.ts'
 import { modelSource } from './models.ts'
 import type { Run } from './run.ts'
@@ -13,7 +14,6 @@ import { RunStore } from './run-store.ts'
 import { Runner } from './runner.ts'
 
 const account = { id: 'org0', name: 'tests', maxSandboxes: 1 }
-const now = () => new Date()
 
 /** Tells of each look at a run. */
 class WatchedStore extends RunStore {
@@ -26,7 +26,7 @@ class WatchedStore extends RunStore {
   }
 }
 
-async function openRunner(t: Parameters<typeof openTestDatabase>[0]) {
+async function openRunner(t: Parameters<typeof openTestDatabase>[0], now = () => new Date()) {
   const close: (() => Promise<void>)[] = []
   // Before its database.
   t.after(async () => {
@@ -48,7 +48,7 @@ async function openRunner(t: Parameters<typeof openTestDatabase>[0]) {
     logger: createLogger('warn'),
   })
   for (const one of [runner, experiences, codeReader]) close.push(() => one.close())
-  return { runner, store, agents }
+  return { runner, store, agents, db }
 }
 
 test('a run waits in peace for one that it has spawned and that waits for a human', async (t) => {
@@ -85,4 +85,50 @@ test('a run waits in peace for one that it has spawned and that waits for a huma
   runner.live('u1')?.cancel()
   await ended
   assert.equal(runner.heard.listenerCount(`settled:${childId}`), 1)
+})
+
+test('what a process that is gone did of a turn is told with it, and what was settled before is not told again', async (t) => {
+  const noon = Date.parse('2026-01-01T12:00:00Z')
+  const { runner, store, db } = await openRunner(t, () => new Date(noon + 1_000_000))
+  const spec: AgentSpec = { name: 'talks', model: 'scripted', script: [{ text: 'One.' }, { text: 'Two.' }] }
+  const started = { spec, input: 'Go.', conversation: true, root: 'u1', depth: 0 }
+  await store.create({ id: 'u1', accountId: account.id, started })
+  const place = { thread: 'main', step: 1 }
+  const usage = { inputTokens: 10, outputTokens: 5, cachedInputTokens: 0, usd: 0 }
+  const content = [{ type: 'text' as const, text: 'One.' }]
+  const message = { role: 'assistant' as const, content, stopReason: 'end' as const, origin: { model: 'm' } }
+
+  const first = (await store.claim('u1'))!
+  const facts: [number, Fact][] = [
+    [0, { type: 'thread.opened', data: { thread: 'main', system: '', text: 'Go.' } }],
+    [0, { type: 'model.asked', data: { ...place, model: 'm', digest: '' } }],
+    [30, { type: 'model.answered', data: { ...place, model: 'm', message, ms: 1, usage } }],
+    [40, { type: 'run.waits', data: { for: 'message' } }],
+  ]
+  const entries = facts.map(
+    ([seconds, fact], index) => ({ ...fact, seq: index + 2, at: noon + seconds * 1000 }) as Entry,
+  )
+  const rest = { reason: 'message', result: {}, steps: 1, facts: [] }
+  const settledUsage = { ...usage, children: noCost, metered: usage }
+  await store.settle(first, entries, { state: 'waiting', ...rest, usage: settledUsage })
+  // As it was written before tokens were counted.
+  await db.pool.query(`update agent_runs set usage = usage::jsonb - 'metered'`)
+
+  await store.addMessage('u1', 'steer', 'And?')
+  assert.ok(await store.requeue('u1'))
+  const second = (await store.claim('u1'))!
+  // It takes the run up, and is gone 20 seconds later.
+  await store.journal.of('u1', second.fence).append([
+    { type: 'run.resumed', data: { fence: second.fence }, seq: 6, at: noon + 100_000 },
+    { type: 'message.added', data: { text: 'So?', mode: 'steer', id: 'g1' }, seq: 7, at: noon + 120_000 },
+  ])
+
+  const ended = new Promise<void>((resolve) => void runner.heard.once('settled:u1', resolve))
+  runner.wake('u1')
+  await ended
+  const [fact, ...more] = await db.kysely.selectFrom('usage_facts').selectAll().where('subject', '=', 'u1').execute()
+  assert.equal(more.length, 0)
+  assert.equal(fact!.ended_at.getTime() - fact!.started_at.getTime(), 20_000)
+  assert.deepEqual([fact!.model_input_tokens, fact!.model_output_tokens].map(Number), [0, 0])
+  assert.equal((await store.find(account.id, 'u1')).result.output, 'Two.')
 })

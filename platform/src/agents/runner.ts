@@ -16,7 +16,7 @@ import { endedStates, type Run } from './run.ts'
 import type { Settlement } from './run-store.ts'
 import type { SpawnRun } from './tools/spawn-agent.ts'
 import { ToolError } from './tools/tool.ts'
-import { usageFacts } from './usage-facts.ts'
+import { earlierMs, toldBy, usageFacts } from './usage-facts.ts'
 
 /** How often leases are renewed, and runs are looked for that nobody carries on. */
 const roundMs = 5000
@@ -137,6 +137,7 @@ export class Runner {
     if (!run) return false
     const entries = await store.journal.read(id)
     const pot = await this.#potOf(run, entries)
+    const before = { told: run.told ?? toldBy(entries), ms: earlierMs(entries) }
     const live = new LiveRun({
       ...this.#options,
       run,
@@ -154,7 +155,7 @@ export class Runner {
       const end = await live.findTools()
       const turn = end ? { type: 'end' as const, end } : await pursue(live)
       await live.sandbox.settled()
-      await this.#settle(live, turn)
+      await this.#settle(live, turn, before)
       return true
     } catch (error) {
       if (!(error instanceof Superseded)) throw error
@@ -168,9 +169,15 @@ export class Runner {
     }
   }
 
-  async #settle(live: LiveRun, turn: Exclude<Turn, { type: 'answer' }>): Promise<void> {
+  async #settle(
+    live: LiveRun,
+    turn: Exclude<Turn, { type: 'answer' }>,
+    before: { told: Cost; ms: number },
+  ): Promise<void> {
     const { recorder, run } = live
     const { state } = recorder
+    // That the turn is over is written with the row, or a crash between the two would have it settled without its use.
+    await recorder.flush(true)
     if (turn.type === 'end') recorder.record({ type: 'run.ended', data: turn.end })
     else recorder.record({ type: 'run.waits', data: { for: turn.for } })
     const usage = { ...state.usage, children: state.childUsage, metered: state.metered }
@@ -182,7 +189,9 @@ export class Runner {
       ...(tool && { tool }),
       ...(args !== undefined && { arguments: args }),
     }))
-    const facts = usageFacts(run, { since: live.startedAt, until: live.now(), metered: state.metered })
+    // What earlier processes did comes right before: one stretch, however often it was interrupted.
+    const since = live.startedAt - before.ms
+    const facts = usageFacts(run, { since, until: live.now(), metered: state.metered, told: before.told })
     const common = { steps: state.steps, usage, facts }
     const settlement: Settlement =
       turn.type === 'end'
@@ -198,7 +207,6 @@ export class Runner {
             reason: turn.for,
             result: { ...(turn.for === 'approval' && { approvals }), ...lastAnswer(live) },
           }
-    await recorder.flush(true)
     await this.#options.store.settle(run, recorder.take(), settlement)
     if (turn.type === 'end') await live.sandbox.remove()
     // What came while it was being settled is for the next turn.
