@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, describe, test } from 'node:test'
-import { type Answer, startPlatform, until } from './platform.ts'
+import { type Answer, startPlatform } from './platform.ts'
+import { settledRun } from './settled-run.ts'
 import { startServer, text, tool } from './tool-server.ts'
 
 const platform = await startPlatform({ WARREN_POOL_SIZE: '0', WARREN_MCP_OPEN: '127.0.0.0/8' })
@@ -12,16 +13,7 @@ async function start(spec: object): Promise<string> {
   return (await platform.json('POST', '/v1/runs', { agent, input: 'Do it.' })).runId
 }
 
-function settled(runId: string): Promise<Answer> {
-  return until(
-    `run ${runId} has settled`,
-    async () => {
-      const found = await platform.json('GET', `/v1/runs/${runId}`)
-      return ['queued', 'running'].includes(found.state) ? undefined : found
-    },
-    90_000,
-  )
-}
+const settled = (runId: string): Promise<Answer> => settledRun(platform, runId, 90_000)
 
 const run = async (spec: object): Promise<Answer> => settled(await start(spec))
 /** The run at its end, with what was asked on the way about calls of unknown outcome, by their tools. */

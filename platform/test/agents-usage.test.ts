@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { type Answer, startPlatform, until } from './platform.ts'
+import { settledRun } from './settled-run.ts'
 import { openVendorServer } from './vendors/server.ts'
 import { type Said, speech } from './vendors/speech.ts'
 
@@ -17,16 +18,7 @@ const usage = { input: 120, output: 40, cached: 100, reasoning: 0 }
 const says = (said: Said) => ({ body: speech.anthropic({ usage, ...said }).events })
 const calls = (name: string, args: object) => says({ calls: [{ id: 'call_1', name, arguments: JSON.stringify(args) }] })
 
-function settled(runId: string): Promise<Answer> {
-  return until(
-    `run ${runId} has settled`,
-    async () => {
-      const found = await platform.json('GET', `/v1/runs/${runId}`)
-      return ['queued', 'running'].includes(found.state) ? undefined : found
-    },
-    60_000,
-  )
-}
+const settled = (runId: string): Promise<Answer> => settledRun(platform, runId)
 
 async function start(spec: object): Promise<string> {
   const agent = { name: 'counted', tools: ['calculator'], ...spec }

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { type Api, apis } from '../src/models/message.ts'
 import { wireOf } from '../src/models/open-model.ts'
 import { type Answer, startPlatform, until } from './platform.ts'
+import { settledRun } from './settled-run.ts'
 import { openVendorServer, type VendorReply } from './vendors/server.ts'
 import { type Said, speech } from './vendors/speech.ts'
 
@@ -14,16 +15,7 @@ async function start(spec: object): Promise<string> {
   return (await platform.json('POST', '/v1/runs', { agent, input: 'What is 6 × 7?' })).runId
 }
 
-function settled(runId: string): Promise<Answer> {
-  return until(
-    `run ${runId} has settled`,
-    async () => {
-      const found = await platform.json('GET', `/v1/runs/${runId}`)
-      return ['queued', 'running'].includes(found.state) ? undefined : found
-    },
-    60_000,
-  )
-}
+const settled = (runId: string): Promise<Answer> => settledRun(platform, runId)
 
 const trace = async (runId: string): Promise<Answer[]> =>
   (await platform.json('GET', `/v1/runs/${runId}/trace?limit=10000`)).entries

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Answer, startPlatform, until } from './platform.ts'
+import { settledRun } from './settled-run.ts'
 
 const platform = await startPlatform({ WARREN_POOL_SIZE: '0', WARREN_MODEL_KEYS: 'a-key-nobody-sees' })
 
@@ -10,17 +11,7 @@ async function start(spec: object, input = 'Do it.'): Promise<string> {
   return (await platform.json('POST', '/v1/runs', { agent, input })).runId
 }
 
-/** The run, once it has ended or waits. */
-function settled(runId: string): Promise<Answer> {
-  return until(
-    `run ${runId} has settled`,
-    async () => {
-      const found = await platform.json('GET', `/v1/runs/${runId}`)
-      return ['queued', 'running'].includes(found.state) ? undefined : found
-    },
-    60_000,
-  )
-}
+const settled = (runId: string): Promise<Answer> => settledRun(platform, runId)
 
 async function run(spec: object, input?: string): Promise<Answer> {
   return settled(await start(spec, input))
