@@ -11,7 +11,7 @@ const echoServer = fileURLToPath(new URL('../measure/echo-server.ts', import.met
 
 /** What the same machine takes, in the same minute, for the parts that no platform can save. */
 export async function references(quick: boolean): Promise<Series[]> {
-  return [await bareRoundTrip(quick ? 200 : 1000), ...(await bareRunc(quick ? 5 : 20))]
+  return [await bareRoundTrip(quick ? 200 : 1000), await bareEcho(quick ? 10 : 50), ...(await bareRunc(quick ? 5 : 20))]
 }
 
 async function bareRoundTrip(times: number): Promise<Series> {
@@ -24,6 +24,22 @@ async function bareRoundTrip(times: number): Promise<Series> {
   connection.close()
   child.disconnect()
   return recorder.series('reference: node:http round trip')
+}
+
+/** How often a shell runs `echo` for one time: its own start is then a small part. */
+const echoes = 20
+
+/** A process that is started, says something and is waited for, by the smallest program that can. */
+async function bareEcho(times: number): Promise<Series> {
+  const script = `i=0; while [ $i -lt ${echoes} ]; do /bin/echo hello; i=$((i+1)); done`
+  const recorder = new Recorder()
+  for (let index = 0; index < times; index++) {
+    const startedAt = performance.now()
+    const [code] = await once(spawn('/bin/sh', ['-c', script], { stdio: 'ignore' }), 'close')
+    if (code !== 0) throw new Error(`sh ended with ${code}`)
+    recorder.add((performance.now() - startedAt) / echoes)
+  }
+  return recorder.series('reference: sh runs echo')
 }
 
 /** `runc run` of `true` in the smallest bundle: the host's /usr read-only and nothing else. */

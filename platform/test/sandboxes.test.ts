@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, held, lacksOf, processesOf, type Reply, startPlatform, until } from './platform.ts'
@@ -158,6 +158,30 @@ test('a caller that goes away while its sandbox starts leaves nothing behind', a
     return sandboxes.length === 0
   })
   await until('no keeper of it is left', () => keepersOf(platform.home) - held(platform.home).length <= poolSize)
+})
+
+test('a create beyond a quota leaves the sandboxes that wait as they were', async (t) => {
+  const run = `${platform.home}/run`
+  const waiting = () =>
+    readdirSync(run)
+      .filter((id) => read(`${run}/${id}/spec.json`).includes('"poolKey"') && !existsSync(`${run}/${id}/claimed`))
+      .toSorted()
+  await until('one waits', () => waiting().length > 0)
+  await platform.json('PUT', '/v1/quotas', { quotas: { sandboxes: 0 } })
+  t.after(() => platform.call('PUT', '/v1/quotas', { quotas: { sandboxes: null } }))
+  const before = waiting()
+  const input = { env: { OF: 'nobody' }, limits: { memoryMb: 256 } }
+  const answers = await Promise.all(Array.from({ length: 10 }, () => platform.call('POST', '/v1/sandboxes', input)))
+  for (const answer of answers) assert.deepEqual(await codeOf(answer), [429, 'limit_exceeded'])
+  assert.deepEqual(
+    before.filter((id) => !waiting().includes(id)),
+    [],
+  )
+
+  await platform.json('PUT', '/v1/quotas', { quotas: { sandboxes: null } })
+  const sandbox = await platform.json('POST', '/v1/sandboxes', {})
+  const { stdout } = await platform.json('POST', `/v1/sandboxes/${sandbox.id}/execute`, { command: 'echo "[$OF]"' })
+  assert.deepEqual([sandbox.warm, stdout, sandbox.limits.memoryMb], [true, '[]\n', 512])
 })
 
 test('runtimes() gives the verdict on every driver', async () => {

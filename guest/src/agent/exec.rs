@@ -62,6 +62,7 @@ impl Request {
             overlay(&mut env, agent.env().iter().map(Vec::as_slice))?;
         }
         overlay(&mut env, fields.all(2))?;
+        default_encoding(&mut env);
         Ok(Request {
             argv: fields.all(1).map(<[u8]>::to_vec).collect(),
             env,
@@ -171,12 +172,20 @@ fn default_env(user: &User, terminal: bool) -> Vec<Vec<u8>> {
         format!("USER={}", user.name),
         format!("LOGNAME={}", user.name),
         format!("PATH={}", SEARCH_PATH),
-        "LANG=C.UTF-8".to_string(),
     ];
     if terminal {
         env.push("TERM=xterm-256color".to_string());
     }
     env.into_iter().map(String::into_bytes).collect()
+}
+
+/// UTF-8, unless something else is asked for. The other categories of C.UTF-8 are those of C, and a program that asked for them
+/// would read a dozen files to learn that.
+fn default_encoding(env: &mut Vec<Vec<u8>>) {
+    let is_set = |entry: &Vec<u8>| [&b"LANG="[..], b"LC_ALL=", b"LC_CTYPE="].iter().any(|name| entry.starts_with(name));
+    if !env.iter().any(is_set) {
+        env.push(b"LC_CTYPE=C.UTF-8".to_vec());
+    }
 }
 
 fn overlay<'a>(env: &mut Vec<Vec<u8>>, entries: impl Iterator<Item = &'a [u8]>) -> Outcome<()> {
@@ -199,6 +208,18 @@ fn overlay<'a>(env: &mut Vec<Vec<u8>>, entries: impl Iterator<Item = &'a [u8]>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_utf_8_unless_something_else_is_asked_for() {
+        let mut env = vec![b"PATH=/bin".to_vec()];
+        default_encoding(&mut env);
+        assert_eq!(env.last().unwrap(), b"LC_CTYPE=C.UTF-8");
+        for asked in [&b"LANG=de_DE"[..], b"LC_ALL=C", b"LC_CTYPE=C"].iter() {
+            let mut env = vec![asked.to_vec()];
+            default_encoding(&mut env);
+            assert_eq!(env, vec![asked.to_vec()]);
+        }
+    }
 
     #[test]
     fn later_environment_entries_win() {

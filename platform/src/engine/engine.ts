@@ -2,6 +2,7 @@ import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import { chooseDriver, type IsolationWanted } from './choose-driver.ts'
+import { claimReady } from './claim-ready.ts'
 import type {
   Capabilities,
   Driver,
@@ -17,7 +18,7 @@ import type { EngineDeps } from './engine-deps.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { environmentOf } from './environment-of.ts'
 import { fingerprint } from './fingerprint.ts'
-import { fitsPool, sameLimits } from './fits-pool.ts'
+import { fitsPool } from './fits-pool.ts'
 import { checkRoom } from './host/room.ts'
 import type { Image, Images } from './images/images.ts'
 import { Instance } from './instance.ts'
@@ -136,6 +137,7 @@ export class Engine {
     const layers = rootfs.layers !== undefined
     const { driver, passedOver } = chooseDriver(await this.#ladder.probed(wanted), { ...wanted, layers })
     if (request.network) this.network.check(driver, request.network)
+    if (request.begun) await request.permitted
     const begun = await this.saved.begin(request, driver, signal)
     if (begun) return { instance: begun, runtime: runtimeOf(begun, passedOver), warm: false, begun: true }
     const warm = await this.#claim(request, driver)
@@ -258,13 +260,8 @@ export class Engine {
   }
 
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
-    const { store } = this.#deps
-    if (request.cold || !fitsPool(this.#deps, request, driver)) return undefined
-    const { owner, limits } = request
-    const instance = await this.#pool.claim(driver.name, async (member) => {
-      await store.markClaimed(member.id, { owner, limits })
-      if (!sameLimits(limits, member.limits)) await member.setLimits(limits)
-    })
+    const clear = (instance: Instance) => this.#clear(instance)
+    const instance = await claimReady({ ...this.#deps, ready: this.#pool, clear }, request, driver)
     if (instance) this.#watch(instance)
     return instance
   }

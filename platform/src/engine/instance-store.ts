@@ -1,4 +1,4 @@
-import { constants, openSync } from 'node:fs'
+import { constants, openSync, writeFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { WarrenError } from '../errors.ts'
 import { atomicWrite } from '../lib/atomic-write.ts'
@@ -96,7 +96,13 @@ export class InstanceStore {
   /** Says that a warm instance now belongs to `owner`, with these limits: after a crash it will not go back to the pool. */
   async markClaimed(id: string, claim: { owner: string; limits: Limits }): Promise<void> {
     const file = `${this.dir(id).path}/${claimedName}`
-    await step('instance.claim', id, () => writeFile(file, JSON.stringify(claim), { mode: 0o600 }))
+    // A hundred bytes for the page cache, while somebody waits: a thread to do it takes longer to wake.
+    await step('instance.claim', id, async () => writeFileSync(file, JSON.stringify(claim), { mode: 0o600 }))
+  }
+
+  /** Says that nobody owns it after all. */
+  async unclaim(id: string): Promise<void> {
+    await step('instance.unclaim', id, () => rm(`${this.dir(id).path}/${claimedName}`, { force: true }))
   }
 
   /** The limits an instance was claimed with, which are not those it was started with. */

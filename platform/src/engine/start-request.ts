@@ -7,6 +7,11 @@ import type { NetworkPolicy } from './network/rules.ts'
 export interface StartRequest {
   /** Whoever the instance is for; kept with it, so that nobody else's claim is honoured after a crash. */
   owner: string
+  /**
+   * Resolves when the instance may be started or changed, rejects when it may not be. Until then one of the warm pool is held
+   * at most, and goes back untouched.
+   */
+  permitted?: Promise<void>
   template: string
   /** What it starts from instead of a template: a build that is still being made. */
   image?: Image

@@ -76,6 +76,12 @@ export class WarmPool {
     })
   }
 
+  /** Takes back a member that was given out and is as it was. */
+  giveBack(instance: Instance): void {
+    if (instance.alive && !this.#closing.signal.aborted) this.#ready.push(instance)
+    else void this.#deps.discard(instance).catch(this.#deps.onFailure)
+  }
+
   /** Starts what is missing, in the background. */
   fill(): void {
     while (

@@ -19,8 +19,11 @@ interface BusOptions {
   blindMs?: number
 }
 
-/** What is told within this time is looked at together, and told to the others together, milliseconds. */
-const gatherMs = 3
+/**
+ * What is told within this time is looked at together, and told to the others together, milliseconds. Long enough that
+ * those who wait for events do not take the processor from the request that told of one, and what follows on it.
+ */
+const gatherMs = 15
 /** Events that an open transaction holds back are looked at again after this, and then ever more rarely, milliseconds. */
 const heldBackMs = { first: 5, most: 500 }
 

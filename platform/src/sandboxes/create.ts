@@ -36,9 +36,10 @@ export async function createSandbox(
   let instanceId: string | undefined
 
   busy.add(starting.id)
+  // Atomic: two callers cannot both take the last place.
+  const reserved = store.reserve(starting, quotasOf(deps, account))
   try {
-    await store.reserve(starting, quotasOf(deps, account)) // atomic: two callers cannot both take the last place
-    const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point }, signal)
+    const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point, reserved }, signal)
     instanceId = instance.id
     signal.throwIfAborted()
     checkLifecycle(instance, starting)
@@ -63,6 +64,7 @@ export async function createSandbox(
   } catch (error) {
     if (instanceId)
       await engine.stop(instanceId).catch((cause) => logger.error({ err: cause, sandbox: starting.id }, 'stop failed'))
+    await reserved.catch(() => {})
     // When the database is away too, the record is settled by the next sweep: it is no longer busy.
     await store
       .release(starting.id)
@@ -88,18 +90,30 @@ function checkLifecycle({ driver }: Instance, { lifecycle }: Sandbox): void {
 /** From the beginning, or from where a snapshot was taken. */
 async function start(
   deps: SandboxDeps,
-  given: { starting: Sandbox; input: CreateSandbox; snapshot: Snapshot | undefined; point: StartingPoint },
+  given: {
+    starting: Sandbox
+    input: CreateSandbox
+    snapshot: Snapshot | undefined
+    point: StartingPoint
+    /** Nothing that costs may be done before. */
+    reserved: Promise<void>
+  },
   signal: AbortSignal,
 ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
-  const { starting, input, snapshot, point } = given
+  const { starting, input, snapshot, point, reserved } = given
   const { engine } = deps
+  // Not seen by anybody until the engine looks, which it may never come to.
+  reserved.catch(() => {})
   const { id: owner, accountId, limits, volumes } = starting
   const network = await armedPolicy(deps, accountId, starting.network)
-  if (snapshot)
+  if (snapshot) {
+    await reserved
     return { ...(await engine.saved.restore(snapshot.id, { owner, env: input.env, network }, signal)), warm: false }
+  }
   const { isolation, env = {} } = input
   const request = {
     owner,
+    permitted: reserved,
     template: point.template,
     limits,
     env,
