@@ -3,6 +3,7 @@ import { benchAgents, benchCodebase } from './agents.ts'
 import { benchBilling } from './billing.ts'
 import { benchCapacity } from './capacity.ts'
 import { benchE2b } from './e2b.ts'
+import { benchFirstStart, printFirstStart } from './first-start.ts'
 import { benchForecasts, forecastBenches, printForecasts } from './forecasts.ts'
 import { benchFunctions } from './functions.ts'
 import { benchGateway } from './gateway.ts'
@@ -20,6 +21,7 @@ import { benchSandbox } from './sandbox.ts'
 import { benchSoak } from './soak.ts'
 
 const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] [--driver NAME] [--url URL]
+       npm run bench -- first-start [--json]
        npm run bench -- ladder [--quick] [--json] [--url URL]
        npm run bench -- interpreter [--quick] [--json] [--url URL]
        npm run bench -- e2b [--quick] [--driver NAME] [--json]
@@ -32,7 +34,7 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
 
 Starts a platform of its own in a temporary folder and measures it from outside its process.
-sandbox measures how fast and how small sandboxes are, ladder what the runtimes can beside running them, interpreter
+sandbox measures how fast and how small sandboxes are, first-start how long a fresh clone takes to its first output, ladder what the runtimes can beside running them, interpreter
 how fast code interpreters are, e2b what programs written for E2B meet, with its released client, soak whether anything grows while they come and go, capacity how many can be there at once,
 functions how fast functions start and answer, gateway what a request passes on its way in, both with a bare HTTP server
 beside it, agents how fast they find what was experienced, read code and what a step of a run costs, codebase how they read
@@ -74,6 +76,7 @@ const [paused, live] = [Number(values.paused), Number(values.live)]
 const foreseen = forecastBenches.find((name) => name === bench)
 const isKnown = [
   'sandbox',
+  'first-start',
   'ladder',
   'interpreter',
   'e2b',
@@ -99,6 +102,11 @@ if (foreseen) {
   const report = benchForecasts(foreseen, { traces: values.traces!, tell })
   show(report, () => printForecasts(report), machine())
   process.exit()
+}
+if (bench === 'first-start') {
+  const report = await benchFirstStart({ tell })
+  show(report, () => printFirstStart(report, before.load), machine())
+  process.exit(report.first.met && report.second.met ? 0 : 1)
 }
 if (bench === 'ladder' || bench === 'interpreter') {
   const report = await benchLadder({ bench, quick, url, tell })

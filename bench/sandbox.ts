@@ -70,7 +70,7 @@ async function measure(
   const { runtime, limits } = probe
   // No pool holds sandboxes with such a disk: each is started for its request.
   const coldInput = { limits: { diskMb: limits.diskMb + 1 } }
-  const skipped: string[] = []
+  const skipped = platform.own && driver !== 'oci/runsc' ? ['gVisor: measure it with --driver oci/runsc'] : []
   const series: Series[] = []
 
   tell('settling')

@@ -1,4 +1,6 @@
 import { explain } from './explain.ts'
+import { text } from './messages.ts'
+import { withProgress } from './output/progress.ts'
 
 /**
  * Does one of several: answers whether it was done, which is told with `done`. A failure is told too; the command goes on
@@ -9,7 +11,7 @@ export async function attempted(
   { json, done }: { json: boolean; done: string },
 ): Promise<boolean> {
   try {
-    await work()
+    await (json ? work() : withProgress(text.atWork, work))
   } catch (error) {
     explain(error, json)
     process.exitCode = 1

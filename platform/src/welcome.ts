@@ -20,7 +20,7 @@ interface Greeting {
   print: (line: string) => void
 }
 
-const program = { command: 'echo "hello from $(id -un) on $(uname -s), process $$"; ls /' }
+const program = { command: 'echo "hello from $(id -un) on $(uname -s), process $$"' }
 
 /** What `npm start` shows: the ladder, a first program run in a real sandbox, where to go on, and the line `ready URL`. */
 export async function greet({ engine, sandboxes, account, address, config, trust, print }: Greeting): Promise<void> {
@@ -77,7 +77,7 @@ async function firstProgram({
       const result = await sandboxes.execute(subject, program, signal)
       const ms = (performance.now() - startedAt).toFixed(1)
       print(`First program, in a sandbox of ${sandbox.runtime?.driver} (isolation: ${sandbox.runtime?.isolation}):`)
-      for (const line of result.stdout.trimEnd().split('\n').slice(0, 1)) print(`  ${line}`)
+      for (const line of result.stdout.trimEnd().split('\n')) print(`  ${line}`)
       print(`  from nothing to its output in ${ms} ms${sandbox.warm ? ' (from the warm pool)' : ''}`)
     } finally {
       await sandboxes.remove(subject)
@@ -90,5 +90,5 @@ async function firstProgram({
 
 function ladderLine({ driver, isolation, fingerprint }: DriverReport): string {
   const mark = fingerprint.healthy ? '✓' : '·'
-  return `${mark} ${driver.padEnd(12)} ${isolation.padEnd(17)} ${fingerprint.reason}`
+  return `${mark} ${driver.padEnd(20)} ${isolation.padEnd(17)} ${fingerprint.reason}`
 }

@@ -145,6 +145,15 @@ test('folders are made, listed, moved and removed', async () => {
   assert.equal((await platform.call('GET', files({ path: '/home/user/tree' }, '/stat'))).status, 404)
 })
 
+test('ten thousand files in one folder are listed, and removed with it', async () => {
+  const many = '/home/user/many'
+  await execute(`mkdir ${many} && cd ${many} && seq 10000 | xargs touch`)
+  const { entries } = await platform.json('GET', files({ path: many }, '/list'))
+  assert.equal(new Set(entries.map(({ name }: Answer) => name)).size, 10_000)
+  assert.equal((await platform.call('DELETE', files({ path: many, recursive: 'true' }))).status, 204)
+  assert.equal((await execute('ls -A')).stdout.includes('many'), false)
+})
+
 test('what may not be or is not there is refused with the path', async () => {
   const missing = await refusal(platform.call('GET', files({ path: '/no/such/file' })))
   assert.deepEqual(missing.slice(0, 2), [404, 'not_found'])

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 /** The layers of the platform, highest first, and the folders and files of platform/src that are on each. */
 const layers = [
   { name: 'wiring', folders: ['main.ts', 'welcome.ts'] },
-  { name: 'edge', folders: ['http', 'mcp'] },
+  { name: 'edge', folders: ['http'] },
   {
     name: 'policy',
     folders: [
@@ -20,7 +20,6 @@ const layers = [
       'buckets',
       'functions',
       'agents',
-      'desktop',
       'billing',
     ],
   },

@@ -30,7 +30,7 @@ async function run(words: string[], flags: CreateFlags & { interactive?: boolean
     warnOfUnenforced(flags, sandbox.info)
     try {
       if (flags.json) {
-        const result = await sandbox.exec(commandOf(words), { signal })
+        const result = await withProgress(text.running, () => sandbox.exec(commandOf(words), { signal }))
         printJson({ ...result, sandbox: sandbox.info })
         process.exitCode = exitCodeOf(result)
       } else {

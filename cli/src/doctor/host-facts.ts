@@ -7,6 +7,7 @@ import { isVersionAtLeast } from '../../../platform/src/lib/version.ts'
 import { text } from '../messages.ts'
 import { shortSize } from '../output/quantity.ts'
 import { warrenHome } from '../server.ts'
+import { guestBinary } from './guest-binary.ts'
 
 /** One thing about this machine. `ok` is false where it takes something away, and `detail` says what. */
 export interface HostFact {
@@ -33,7 +34,7 @@ export async function hostFacts(): Promise<HostFact[]> {
     ),
     memory(),
     cgroups(),
-    ...(await Promise.all([namespaces(), device('KVM', '/dev/kvm', text.withoutKvm)])),
+    ...(await Promise.all([namespaces(), kvm()])),
     await device('TUN', '/dev/net/tun', text.withoutTun),
     await device('loop devices', '/dev/loop-control', text.withoutLoop),
     await disk(),
@@ -90,6 +91,15 @@ async function namespaces(): Promise<HostFact> {
   const failed = kinds.filter((_, index) => !results[index]!.ok)
   if (failed.length === 0) return fact('namespaces', true, text.namespacesAll(kinds.join(' ')))
   return fact('namespaces', false, text.namespacesFailed(failed.join(' ')))
+}
+
+/** By running a guest: it may be there, take every call and emulate every instruction. */
+async function kvm(): Promise<HostFact> {
+  const found = await device('KVM', '/dev/kvm', text.withoutKvm)
+  if (!found.ok || !existsSync(guestBinary)) return found
+  const probed = await runCommand([guestBinary, 'probe-kvm'], { timeoutMs: 10_000 })
+  if (probed.ok) return fact('KVM', true, text.kvmRuns)
+  return fact('KVM', false, `${probed.stderr.trim() || probed.failure}: ${text.withoutKvm}`)
 }
 
 async function device(name: string, path: string, without: string): Promise<HostFact> {

@@ -2,7 +2,6 @@ import { constants, openSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { readConfig } from '../../../platform/src/config.ts'
 import type { Driver, Fingerprint } from '../../../platform/src/engine/driver.ts'
 import { createDrivers } from '../../../platform/src/engine/drivers.ts'
@@ -11,6 +10,7 @@ import { maxSlots, openHost } from '../../../platform/src/engine/host/host.ts'
 import { prepareBase } from '../../../platform/src/engine/images/base.ts'
 import { isAccessible } from '../../../platform/src/lib/is-accessible.ts'
 import { text } from '../messages.ts'
+import { guestBinary } from './guest-binary.ts'
 
 export interface RuntimeVerdict {
   driver: string
@@ -23,7 +23,6 @@ export interface RuntimeVerdict {
   onRequest?: true
 }
 
-const guestBinary = fileURLToPath(new URL('../../../guest/target/release/warren-guest', import.meta.url))
 const bootDeadlineMs = 10_000
 
 /** Boots every runtime of this host once, the strongest first. Needs no server, and leaves nothing behind. */

@@ -279,6 +279,8 @@ Others are given the address of the server with /mcp behind it, and the key as A
   columnReason: 'REASON',
   noSandboxes: 'There is no sandbox. Start one with: warren sandbox create',
   creating: 'starting a sandbox',
+  atWork: 'at work',
+  running: 'running',
   copying: 'copying',
   probing: 'booting each runtime',
   created: (id: string) => `${id} is running. Next: warren sandbox shell ${id}`,
@@ -426,8 +428,9 @@ Others are given the address of the server with /mcp behind it, and the key as A
   deviceAbsent: (path: string, without: string) => `${path} is not there: ${without}`,
   deviceRefused: (path: string, code: string | undefined, without: string) =>
     `${path} cannot be opened (${code}): ${without}`,
-  withoutKvm: 'no microVMs; they are not in this release anyway',
-  withoutTun: 'no network of its own for a sandbox',
+  kvmRuns: '/dev/kvm runs guests',
+  withoutKvm: 'microVMs are emulated, slowly, and only where a request asks for one',
+  withoutTun: 'microVMs have no network',
   withoutLoop: 'disk limits use memory instead',
   diskFree: (free: string, total: string, path: string, inodes: number) =>
     `${free} of ${total} free for ${path}, ${inodes} inodes`,

@@ -4,6 +4,7 @@ import { interruption } from '../../interruption.ts'
 import { text } from '../../messages.ts'
 import { duration, pair } from '../../options.ts'
 import { printJson } from '../../output/print.ts'
+import { withProgress } from '../../output/progress.ts'
 import { orSandboxGone } from '../../sandbox-gone.ts'
 import { server } from '../../server.ts'
 import { commandOf, exitCodeOf, streamExec } from '../../stream-exec.ts'
@@ -41,7 +42,7 @@ async function exec(id: string, words: string[], { json, ...options }: Flags): P
     const sandbox = await server().sandboxes.get(id)
     if (json) {
       const { interactive: _, ...rest } = options
-      const result = await sandbox.exec(commandOf(words), { ...rest, signal })
+      const result = await withProgress(text.running, () => sandbox.exec(commandOf(words), { ...rest, signal }))
       printJson(result)
       process.exitCode = exitCodeOf(result)
     } else process.exitCode = await streamExec(sandbox, words, { ...options, signal })
