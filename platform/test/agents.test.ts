@@ -79,6 +79,34 @@ describe('runs of agents', () => {
     assert.equal(never.reason, 'not_accepted')
   })
 
+  test('an answer is judged by a model, which says why it is none, as often as its agent says', async () => {
+    const verdict = (accepted: boolean, reason: string) => call('give_verdict', { accepted, reason })
+    const completion = { judge: 'It names a colour.', attempts: 1 }
+    const script = [
+      { text: 'Something nice.' },
+      { text: 'I think not.', expect: { lastText: 'The criteria:\nIt names a colour.\n\nThe task:\nDo it.' } },
+      { ...verdict(false, 'no colour is named'), expect: { lastText: 'Call give_verdict.', tools: ['give_verdict'] } },
+      { text: 'Green.', expect: { lastText: 'Your answer is not accepted: no colour is named.' } },
+      { ...verdict(true, 'green is one'), expect: { lastText: 'The answer:\nGreen.' } },
+    ]
+    const found = await run({ script, completion })
+    assert.deepEqual([found.state, found.output, found.steps], ['done', 'Green.', 5], JSON.stringify(found))
+    assert.equal((await platform.json('POST', `/v1/runs/${found.runId}/replay`, {})).diverged, false)
+    const no = verdict(false, 'none')
+    const never = await run({ script: [{ text: 'a' }, no, { text: 'b' }, no], completion })
+    assert.deepEqual([never.state, never.reason, never.output], ['stopped', 'not_accepted', 'b'])
+    const silent = Array.from({ length: 5 }, () => ({ text: 'Hm.' }))
+    const without = await run({ script: [{ text: 'a' }, ...silent], completion })
+    assert.match(without.message, /gives no verdict/)
+    const both = { matches: '^G', judge: 'It names a colour.' }
+    assert.equal(
+      (await run({ script: [{ text: 'Red.' }, { text: 'Green.' }, verdict(true, 'ok')], completion: both })).steps,
+      3,
+    )
+    const agent = { name: 'x', model: 'scripted', script: [], completion: {} }
+    assert.equal((await platform.call('POST', '/v1/runs', { agent, input: 'x' })).status, 400)
+  })
+
   test('an answer of which it cannot be told in time whether it matches is not accepted', async () => {
     const completion = { matches: '^(a+)+$' }
     const found = await run({ completion, script: [{ text: `${'a'.repeat(60)}!` }, { text: 'a' }] })
@@ -115,6 +143,18 @@ describe('humans in a run', () => {
     const found = await settled(waiting.runId)
     assert.deepEqual([found.state, found.output], ['done', 'It is 2.'])
     assert.equal((await platform.call('POST', path, { decision: 'approve' })).status, 409)
+  })
+
+  test('of several calls that are asked about at once each is asked about once, in whatever order they are answered', async () => {
+    const two = { calls: [1, 12].map((n) => ({ name: 'calculator', arguments: { expression: `${n} + 1` } })) }
+    const waiting = await run({ ...spec, script: [two, { text: '{{result 1}} {{result 2}}' }] })
+    assert.equal(waiting.approvals.length, 2)
+    const path = (approval: Answer) => `/v1/runs/${waiting.runId}/approvals/${approval.id}`
+    await platform.json('POST', path(waiting.approvals[1]), { decision: 'approve' })
+    const asks = await settled(waiting.runId)
+    assert.deepEqual(asks.approvals, [waiting.approvals[0]])
+    await platform.json('POST', path(waiting.approvals[0]), { decision: 'approve' })
+    assert.equal((await settled(waiting.runId)).output, '2 13')
   })
 
   test('a refusal is told to the model, and so is what is denied', async () => {
@@ -230,6 +270,20 @@ test('a plan is made, done step by step, asked about where it says so, and tried
     ],
   )
   assert.ok(ended.every(({ data }) => data.usage.inputTokens > 0))
+})
+
+test('what is said to a plan while a step is done, even as an interruption, is read before the answer', async () => {
+  const script = [
+    call('make_plan', { steps: [{ id: 'a', task: 'Think.' }] }),
+    { text: 'Thought.', waitMs: 1500 },
+    { text: 'Done.', expect: { anyText: 'in French' } },
+  ]
+  const runId = await start({ policy: 'plan', script })
+  const asked = async () => (await trace(runId)).filter(({ type }) => type === 'model.asked').length
+  await until('the step is done', async () => (await asked()) === 2)
+  await platform.json('POST', `/v1/runs/${runId}/messages`, { text: 'Answer in French.', mode: 'interrupt' })
+  const found = await settled(runId)
+  assert.deepEqual([found.state, found.output, await asked()], ['done', 'Done.', 3], JSON.stringify(found))
 })
 
 test('after kill -9 at any moment a run goes on, and what must not happen twice is asked about', async () => {

@@ -53,6 +53,10 @@ function subject(type: string, data: Record<string, unknown>): string {
       return `${data.tool}`
     case 'run.ended':
       return `${data.reason}${data.message ? `: ${short(data.message)}` : ''}`
+    case 'graph.node_started':
+      return `${data.node}${data.agent ? ` by ${data.agent}` : ''}: ${short(data.text)}`
+    case 'graph.node_ended':
+      return `${data.node} ${data.status} → ${(data.sent as string[]).join(', ') || '·'}: ${short(data.result)}`
     case 'plan.made':
       return short((data.steps as { id: string }[]).map(({ id }) => id).join(', '))
     default:

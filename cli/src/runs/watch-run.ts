@@ -32,5 +32,12 @@ export async function watchRun(
 }
 
 function isShown({ type }: RunEntry): boolean {
-  return ['tool.ended', 'model.failed', 'approval.requested', 'plan.made', 'plan.step_ended'].includes(type)
+  return [
+    'tool.ended',
+    'model.failed',
+    'approval.requested',
+    'plan.made',
+    'plan.step_ended',
+    'graph.node_ended',
+  ].includes(type)
 }

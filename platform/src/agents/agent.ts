@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import type { SetNetwork } from '../sandboxes/network.ts'
+import { Graph } from './loop/graph.ts'
 import { McpServer } from './mcp/server.ts'
 
 import { Skill } from './skills/skill.ts'
@@ -105,21 +106,44 @@ export const AgentSpec = Type.Object(
     mcp: Type.Optional(
       Type.Array(McpServer, { maxItems: 16, description: 'Servers whose tools it has beside `tools`.' }),
     ),
+    toolSearch: Type.Optional(
+      Type.Enum(['auto', 'always', 'never'], {
+        default: 'auto',
+        description:
+          'Whether the tools of servers are told to the model only once it has found them by the tool `find_tools`. auto: where they are more than 32, or their definitions take more than 10,000 tokens.',
+      }),
+    ),
     skills: Type.Optional(
       Type.Array(Skill, { maxItems: 64, description: 'What it can read up on, by the tool `load_skill`.' }),
     ),
-    policy: Type.Optional(Type.Enum(['react', 'plan'], { default: 'react' })),
+    policy: Type.Optional(Type.Enum(['react', 'plan', 'graph'], { default: 'react' })),
+    graph: Type.Optional(Graph),
     limits: Type.Optional(Limits),
     rules: Type.Optional(Type.Array(Rule, { maxItems: 1000 })),
     completion: Type.Optional(
       Type.Object(
         {
-          matches: Type.String({ minLength: 1, maxLength: 1000 }),
+          matches: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 1000,
+              description: 'A regular expression that the answer must match.',
+            }),
+          ),
+          judge: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 20_000,
+              ...text,
+              description: 'What must hold of the answer. The model that plans judges it.',
+            }),
+          ),
           attempts: Type.Optional(Type.Integer({ minimum: 1, maximum: 20, default: 3 })),
         },
         {
           ...strict,
-          description: 'A regular expression that the answer must match; else the model is told so and asked again.',
+          minProperties: 1,
+          description: 'When an answer is accepted; else the model is told why not and asked again.',
         },
       ),
     ),
@@ -150,6 +174,12 @@ export const AgentSpec = Type.Object(
               maximum: 10_000_000,
               default: 100_000,
               description: 'A conversation that would take more is made shorter: its oldest part, but for the task.',
+            }),
+          ),
+          summaries: Type.Optional(
+            Type.Enum(['model', 'lines'], {
+              description:
+                'Who writes what remains of the oldest part: the model that plans, or nobody, so that it is a line for each call. Default: a model, where the agent has one.',
             }),
           ),
         },

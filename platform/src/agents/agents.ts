@@ -4,6 +4,7 @@ import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { Agent, AgentSpec } from './agent.ts'
 import { calculatorAndFetch } from './examples/calculator-and-fetch.ts'
+import { graphFault } from './loop/graph.ts'
 import { serversFault } from './mcp/server.ts'
 import type { ModelSource } from './models.ts'
 import { ruleFault } from './safety/decide.ts'
@@ -106,10 +107,19 @@ export class Agents {
       ruleFault(spec.rules ?? []) ??
       serversFault(spec.mcp ?? []) ??
       skillsFault(spec.skills ?? []) ??
+      policyFault(spec) ??
       patternFault(spec.completion?.matches)
     if (fault) throw new WarrenError('invalid_request', fault)
     this.#models.check(spec)
   }
+}
+
+function policyFault({ policy, graph, completion }: AgentSpec): string | undefined {
+  if ((policy === 'graph') !== (graph !== undefined)) return 'the policy "graph" goes with the field "graph"'
+  if (completion && completion.matches === undefined && completion.judge === undefined)
+    return '"completion" needs "matches" or "judge"'
+  if (graph && completion) return '"completion" does not go with a graph: a node can judge what another one answers'
+  return graph && graphFault(graph)
 }
 
 function patternFault(pattern: string | undefined): string | undefined {

@@ -7,7 +7,7 @@ import { SandboxCode } from './code/sandbox-code.ts'
 import type { Entry, RunEnd } from './journal/entry.ts'
 import { type Journal, Recorder, Superseded } from './journal/recorder.ts'
 import type { Pot } from './loop/pot.ts'
-import type { Incoming, PricedModel, Running } from './loop/running.ts'
+import type { Incoming, PricedModel, Running, WhichModel } from './loop/running.ts'
 import type { McpDeps } from './mcp/connection.ts'
 import { McpServers } from './mcp/servers.ts'
 import type { ModelSource } from './models.ts'
@@ -16,7 +16,7 @@ import type { RunStore } from './run-store.ts'
 import { Redactor } from './safety/redactor.ts'
 import { RunSandbox, type SandboxHands } from './tools/run-sandbox.ts'
 import type { Tool } from './tools/tool.ts'
-import { digestOf, type FactDeps, type ToolboxOptions, toolbox } from './tools/toolbox.ts'
+import { digestOf, type FactDeps, spawnsByGraph, type ToolboxOptions, toolbox } from './tools/toolbox.ts'
 
 export type Delta = Parameters<Running['tell']>[0]
 
@@ -102,7 +102,9 @@ export class LiveRun implements Running {
         results: journal,
         spawn: options.spawn,
         skills: started?.spec.skills ?? [],
+        spawns: spawnsByGraph(started?.spec),
         more: this.#servers.tools(),
+        toolSearch: started?.spec.toolSearch,
       })
     this.tools = this.#toolbox()
     this.toolsDigest = digestOf(this.tools)
@@ -130,11 +132,12 @@ export class LiveRun implements Running {
     return this.#cancel.signal
   }
 
-  models(which: 'main' | 'planner'): PricedModel {
-    let model = this.#opened.get(which)
+  models(which: WhichModel): PricedModel {
+    const key = typeof which === 'string' ? which : `node ${which.model}`
+    let model = this.#opened.get(key)
     if (!model) {
       model = this.#models.of(this.recorder.state.started.spec, which, () => this.recorder.state.steps)
-      this.#opened.set(which, model)
+      this.#opened.set(key, model)
     }
     return model
   }

@@ -4,7 +4,7 @@ import type { Model, ModelRequest } from '../models/model.ts'
 import { type ModelSettings, openModel } from '../models/open-model.ts'
 import { type ScriptStep, scriptedModel, scriptedName } from '../models/scripted.ts'
 import type { AgentSpec, Prices } from './agent.ts'
-import type { PricedModel } from './loop/running.ts'
+import type { PricedModel, WhichModel } from './loop/running.ts'
 
 /** The models that the operator has set. */
 export interface ModelConfig {
@@ -20,7 +20,7 @@ export interface ModelConfig {
 
 export interface ModelSource {
   /** The model of an agent. `answers` tells how many answers its run has: where a script goes on. */
-  of(spec: AgentSpec, which: 'main' | 'planner', answers: () => number): PricedModel
+  of(spec: AgentSpec, which: WhichModel, answers: () => number): PricedModel
   /** Throws `invalid_request` where an agent asks for what there is not. */
   check(spec: AgentSpec): void
   /** Values that must not be written down. */
@@ -41,8 +41,10 @@ export function modelSource(config: ModelConfig, newId: () => string): ModelSour
     opened.set(model, made)
     return made
   }
-  const nameOf = ({ model = 'default', planner }: AgentSpec, which: 'main' | 'planner') => {
-    const asked = which === 'planner' ? (planner ?? config.smallModel ?? model) : model
+  const nameOf = ({ model = 'default', planner }: AgentSpec, which: WhichModel) => {
+    const small = planner ?? config.smallModel ?? model
+    const named = typeof which === 'string' ? which : which.model
+    const asked = { main: model, planner: small, small }[named] ?? named
     return asked === 'default' ? config.model : asked
   }
 
@@ -58,7 +60,8 @@ export function modelSource(config: ModelConfig, newId: () => string): ModelSour
       const hasModel = config.model !== undefined
       if (spec.model === 'scripted' && !spec.script) throw invalid('model "scripted" needs a script')
       if (hasModel || spec.model === 'scripted') return
-      const other = spec.model !== undefined && spec.model !== 'default'
+      const nodes = spec.graph?.nodes.map(({ model }) => model) ?? []
+      const other = [spec.model, ...nodes].some((model) => !['default', 'small', undefined].includes(model))
       if (other || !spec.script)
         throw new WarrenError('invalid_request', `agent ${spec.name} needs a model, and this platform has none`, {
           hint: 'The operator sets WARREN_MODEL and WARREN_MODEL_KEYS. An agent with a script of its own needs neither.',

@@ -82,6 +82,11 @@ export function createAgentRuns({
 
   const start = async (account: Account, input: StartRun, conversation: boolean): Promise<Run> => {
     const spec = await specOf(account, input.agent)
+    if (conversation && spec.policy && spec.policy !== 'react')
+      throw new WarrenError(
+        'invalid_request',
+        `a session needs the policy react, and agent ${spec.name} has ${spec.policy}`,
+      )
     const task = input.input ?? (conversation ? '' : agents.taskOf(spec.name))
     if (task === undefined)
       throw new WarrenError('invalid_request', 'the body must have the field "input": what the agent is to do')

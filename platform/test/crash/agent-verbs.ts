@@ -81,6 +81,38 @@ export async function agentVerbs(): Promise<Verb[]> {
       output: 'All is done.',
       once: [5],
     }),
+    runVerb(server, 'a graph of agents and of nodes of its own, with a join and a circle', {
+      spec: {
+        mcp,
+        policy: 'graph',
+        graph: {
+          nodes: [
+            { id: 'left', agent: 'child', task: 'Compute.' },
+            { id: 'right', agent: 'child', task: 'Compute too.' },
+            { id: 'pay', join: 'all', task: 'Pay.', approval: true },
+            { id: 'check', task: 'Check it.', tools: [] },
+          ],
+          edges: [
+            { from: 'left', to: 'pay' },
+            { from: 'right', to: 'pay' },
+            { from: 'pay', to: 'check' },
+            { from: 'check', to: 'pay', matches: 'AGAIN' },
+          ],
+        },
+        script: [
+          call('shop__charge', { n: 9 }),
+          { text: 'Paid.' },
+          { text: 'AGAIN' },
+          call('shop__charge', { n: 10 }),
+          { text: 'Paid again.' },
+          { text: 'All is paid.' },
+        ],
+      },
+      state: 'done',
+      output: 'All is paid.',
+      once: [9, 10],
+      children: 2,
+    }),
     runVerb(server, 'a run that is stopped by its budget', {
       spec: {
         mcp,
@@ -103,6 +135,8 @@ interface Expected {
   output: string | undefined
   /** What the tool `charge` is called with, each once. */
   once: number[]
+  /** How many runs it spawns, where that is not by one call of its tool. */
+  children?: number
 }
 
 function runVerb(server: ToolServer, name: string, expected: Expected): Verb {
@@ -142,7 +176,7 @@ function runVerb(server: ToolServer, name: string, expected: Expected): Verb {
         assert.equal(child.state, 'done')
         await isWhole(platform, child.runId)
       }
-      const spawns = (expected.spec as Answer).tools?.includes('spawn_agent') ? 1 : 0
+      const spawns = expected.children ?? ((expected.spec as Answer).tools?.includes('spawn_agent') ? 1 : 0)
       assert.equal(tree.filter(({ parent }) => parent === found.runId).length, spawns)
     },
   }
@@ -314,9 +348,10 @@ async function isWhole(platform: Platform, runId: string): Promise<void> {
     entries.map((_, index) => entries[0].seq + index),
   )
   const rolledBack = entries.some(({ type }) => type === 'run.rolled_back')
-  const calls = entries.flatMap(({ type, data }) =>
-    type === 'model.answered' ? data.message.content.filter((part: Answer) => part.type === 'tool_call') : [],
-  )
+  const calls = entries.flatMap(({ type, data }) => {
+    if (type === 'graph.node_started' && data.agent) return [{ id: `${data.node}:${data.visit}:${data.attempt}` }]
+    return type === 'model.answered' ? data.message.content.filter((part: Answer) => part.type === 'tool_call') : []
+  })
   const results = entries.filter(({ type }) => type === 'tool.ended').map(({ data }) => data.call)
   const { state } = await get(platform, runId)
   if (state !== 'waiting' && !rolledBack)

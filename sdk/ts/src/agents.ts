@@ -10,7 +10,15 @@ export interface AgentSpec {
   planner?: string
   script?: Record<string, unknown>[]
   tools?: string[]
-  policy?: 'react' | 'plan'
+  policy?: 'react' | 'plan' | 'graph'
+  /** What is done by whom with whose results. It goes with the policy `graph`. */
+  graph?: {
+    nodes: GraphNode[]
+    edges?: { from: string; to: string; matches?: string; failed?: boolean; otherwise?: boolean }[]
+    /** Those that begin with the task. Default: those that no edge leads to. */
+    start?: string[]
+    maxVisits?: number
+  }
   limits?: {
     maxSteps?: number
     deadlineSeconds?: number
@@ -26,7 +34,8 @@ export interface AgentSpec {
     priority?: number
     reason?: string
   }[]
-  completion?: { matches: string; attempts?: number }
+  /** When an answer is accepted: by a regular expression, by what a model says of it, or both. */
+  completion?: { matches?: string; judge?: string; attempts?: number }
   /** US dollars for a million tokens. */
   prices?: { input: number; output: number; cachedInput?: number }
   sandbox?: {
@@ -37,6 +46,8 @@ export interface AgentSpec {
   }
   /** Servers of the Model Context Protocol: at an address, or programs in the sandbox of the run. */
   mcp?: McpServer[]
+  /** Whether their tools are told to the model only once it has found them by `find_tools`. Default: where they are many. */
+  toolSearch?: 'auto' | 'always' | 'never'
   /** What it can read up on, by the tool `load_skill`. */
   skills?: Skill[]
   memory?: {
@@ -44,9 +55,26 @@ export interface AgentSpec {
     experiences?: boolean
     /** A conversation that would take more is made shorter. Default: 100,000. */
     contextTokens?: number
+    /** Who writes what remains of its oldest part. Default: a model, where the agent has one. */
+    summaries?: 'model' | 'lines'
   }
   checkpoints?: boolean
   durability?: 'every' | 'effects'
+}
+
+/** A part of a graph: done by this agent in a conversation of its own, or by another one. */
+export interface GraphNode {
+  id: string
+  task?: string
+  /** The name of the agent that does it. Default: this one, with the next three. */
+  agent?: string
+  instructions?: string
+  model?: string
+  tools?: string[]
+  /** Begins with each message that it is sent, or once all that lead to it have sent one. Default: any. */
+  join?: 'any' | 'all'
+  approval?: boolean
+  attempts?: number
 }
 
 /** Instructions that are read when they are needed. The files are laid into the sandbox then, below `skills/NAME`. */

@@ -17,7 +17,16 @@ export type Fact =
   /** Messages `from` up to `to`, without that one, became others: the conversation took too much. */
   | {
       type: 'thread.compacted'
-      data: { thread: string; from: number; to: number; messages: Message[]; tokensBefore: number; tokensAfter: number }
+      data: {
+        thread: string
+        from: number
+        to: number
+        messages: Message[]
+        tokensBefore: number
+        tokensAfter: number
+        /** By a model. */
+        summarised?: true
+      }
     }
   /** The tools of a server, as the run has them to its end; or why it has none of them. */
   | { type: 'mcp.listed'; data: McpListing }
@@ -44,12 +53,39 @@ export type Fact =
       type: 'plan.step_ended'
       data: { id: string; status: 'done' | 'failed'; result: string; ms: number; usage: Cost }
     }
+  | { type: 'graph.node_started'; data: NodeStarted }
+  | { type: 'graph.node_ended'; data: NodeEnded }
   | { type: 'run.waits'; data: { for: 'approval' | 'message' } }
   | { type: 'run.resumed'; data: { fence: number } }
   | { type: 'run.forked'; data: { from: string; at: number; disk: string } }
   /** Everything after entry `to` is as if it had not been. */
   | { type: 'run.rolled_back'; data: { to: number; step: number; disk: string; snapshot?: string } }
   | { type: 'run.ended'; data: RunEnd }
+
+/** A node of a graph begins, in a conversation or a run of its own, and takes these messages. */
+interface NodeStarted {
+  node: string
+  visit: number
+  attempt: number
+  step: number
+  text: string
+  takes: number[]
+  system?: string
+  tools?: string[]
+  agent?: string
+}
+
+/** `sent`: the nodes that its result is for. */
+interface NodeEnded {
+  node: string
+  visit: number
+  attempt: number
+  status: 'done' | 'failed'
+  result: string
+  ms: number
+  usage: Cost
+  sent: string[]
+}
 
 export type MessageMode = 'steer' | 'follow_up' | 'interrupt'
 
@@ -106,6 +142,8 @@ export interface ToolEnded {
   cached?: boolean
   changedDisk?: boolean
   usage?: Cost
+  /** Tools that the conversation has from now on. */
+  offers?: string[]
 }
 
 export interface ApprovalRequest {
@@ -147,6 +185,7 @@ export const endReasons = {
   model_failed: 'failed',
   refused: 'failed',
   plan_failed: 'failed',
+  graph_failed: 'failed',
   tools_unavailable: 'failed',
   tampered: 'failed',
   internal: 'failed',

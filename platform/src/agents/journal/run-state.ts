@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { Message, ToolCallPart } from '../../models/message.ts'
 import { toolCallsOf } from '../../models/message.ts'
 import { scriptedName } from '../../models/scripted.ts'
+import type { GraphState } from '../loop/graph.ts'
 import type { Plan } from '../loop/plan.ts'
 import type { McpListing } from '../mcp/definition.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type RunStarted,
   type ToolEnded,
 } from './entry.ts'
+import { beforeGraph, beginNode, endNode } from './graph-state.ts'
 import { rolledBack } from './rolled-back.ts'
 
 /** A call of the model that has no result yet. */
@@ -31,6 +33,14 @@ export interface Thread {
   /** Over all messages, each hashed once: two threads with the same digest say the same. */
   digest: string
   steps: number
+  /** Of its answers, and of the runs that it has spawned. */
+  cost: Cost
+  /** The only tools it has; those of a server by the beginning of their names too. */
+  tools?: string[]
+  /** Tools that it has found, in the order in which it did. */
+  offered: string[]
+  /** How often it was made shorter. */
+  compactions: number
   /** Calls of the last answer, until all of them have a result. */
   open: Map<string, OpenCall>
 }
@@ -57,6 +67,7 @@ export interface RunState {
   sandboxFrom: string | undefined
   snapshots: { step: number; id: string }[]
   plan: Plan | undefined
+  graph: GraphState
   /** What the last steps called and got, as hashes. */
   recent: string[]
   invalidCalls: number
@@ -105,6 +116,7 @@ export function begin(started: RunStarted, { seq, at }: { seq: number; at: numbe
     sandboxFrom: undefined,
     snapshots: [],
     plan: undefined,
+    graph: beforeGraph(),
     recent: [],
     invalidCalls: 0,
     cache: new Map(),
@@ -120,7 +132,15 @@ export function apply(state: RunState, entry: Entry): void {
   switch (entry.type) {
     case 'thread.opened': {
       const { thread, system, text } = entry.data
-      const opened: Thread = { messages: [], digest: '', steps: 0, open: new Map() }
+      const opened: Thread = {
+        messages: [],
+        digest: '',
+        steps: 0,
+        cost: noCost,
+        offered: [],
+        compactions: 0,
+        open: new Map(),
+      }
       state.threads.set(thread, opened)
       if (system) say(opened, { role: 'system', content: [{ type: 'text', text: system }] })
       if (text) say(opened, { role: 'user', content: [{ type: 'text', text }] })
@@ -132,14 +152,18 @@ export function apply(state: RunState, entry: Entry): void {
       if (!thread) return
       thread.messages = [...thread.messages.slice(0, from), ...messages, ...thread.messages.slice(to)]
       thread.digest = hash('sha256', `${thread.digest}${from} ${to} ${JSON.stringify(messages)}`, 'base64')
+      thread.compactions++
+      // What was said about it is in the journal.
+      state.threads.delete(`summary:${name}:${thread.compactions}`)
       return
     }
     case 'message.added': {
       const thread = state.threads.get(entry.data.thread ?? 'main')
       if (entry.data.id) state.received.add(entry.data.id)
       if (thread) say(thread, { role: 'user', content: [{ type: 'text', text: entry.data.text }] })
+      else if (entry.data.thread === undefined) state.graph.said.push(entry.data.text)
       if (entry.data.thread === undefined) state.turn = { at: entry.at, steps: 0, rejected: 0 }
-      else state.turn.rejected++
+      else if (entry.data.thread === 'main') state.turn.rejected++
       state.recent = []
       state.waitsFor = undefined
       return
@@ -157,6 +181,7 @@ export function apply(state: RunState, entry: Entry): void {
       const thread = state.threads.get(entry.data.thread)!
       say(thread, message)
       thread.steps++
+      thread.cost = addCost(thread.cost, entry.data.usage)
       state.steps++
       state.turn.steps++
       pay(state, entry.data)
@@ -207,6 +232,16 @@ export function apply(state: RunState, entry: Entry): void {
       if (step) Object.assign(step, { status, result, ms: step.ms + ms, usage: addCost(step.usage, usage) })
       return
     }
+    case 'graph.node_started': {
+      const { thread, opened } = beginNode(state, entry)
+      state.threads.set(thread, opened)
+      if (entry.data.system) say(opened, { role: 'system', content: [{ type: 'text', text: entry.data.system }] })
+      if (!entry.data.agent) say(opened, { role: 'user', content: [{ type: 'text', text: entry.data.text }] })
+      return
+    }
+    case 'graph.node_ended':
+      endNode(state, entry)
+      return
     case 'run.waits':
       state.waitsFor = entry.data.for
       return
@@ -248,6 +283,8 @@ function endCall(state: RunState, ended: ToolEnded): void {
   const open = thread?.open.get(ended.call)
   if (!thread || !open || open.ended) return
   open.ended = ended
+  if (ended.usage) thread.cost = addCost(thread.cost, ended.usage)
+  for (const name of ended.offers ?? []) if (!thread.offered.includes(name)) thread.offered.push(name)
   payChild(state, ended)
   const invalid = ended.error === 'invalid_arguments' || ended.error === 'unknown_tool'
   state.invalidCalls = invalid ? state.invalidCalls + 1 : 0

@@ -1,16 +1,18 @@
 import type { AssistantMessage } from '../../models/message.ts'
 import type { ModelEvent, ModelRequest, Outcome } from '../../models/model.ts'
-import { defaultContextTokens, defaultLimits, type Prices } from '../agent.ts'
+import { defaultLimits, type Prices } from '../agent.ts'
 import { type Cost, noCost, type RunEnd } from '../journal/entry.ts'
 import type { Thread } from '../journal/run-state.ts'
-import { compact } from '../memory/compact.ts'
 import { charsPerToken, tokensOf } from '../memory/count-tokens.ts'
-import type { Running } from './running.ts'
+import type { Tool } from '../tools/tool.ts'
+import { toolsOf } from '../tools/tools-of.ts'
+import { interruptionOf } from './interruption.ts'
+import type { Running, WhichModel } from './running.ts'
 import { reasonToStop } from './stop-conditions.ts'
 
 export interface Asking {
   thread: string
-  which?: 'main' | 'planner'
+  which?: WhichModel
   toolChoice?: ModelRequest['toolChoice']
   tools?: ModelRequest['tools']
 }
@@ -26,7 +28,6 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   const { limits = {} } = state.started.spec
   const thread = state.threads.get(asking.thread)!
   const { model, prices } = run.models(asking.which ?? 'main')
-  makeRoom(run, thread, asking.thread)
   const facts = {
     state,
     limits,
@@ -39,7 +40,8 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   if (end) return end
 
   const step = state.steps + 1
-  const digest = `${thread.digest} ${asking.tools ? 'plan' : run.toolsDigest}`
+  const only = thread.tools ? ` ${thread.tools}` : ''
+  const digest = `${thread.digest} ${asking.tools ? 'plan' : run.toolsDigest}${only}`
   recorder.record({ type: 'model.asked', data: { thread: asking.thread, step, model: model.name, digest } })
   await recorder.flush()
 
@@ -47,11 +49,11 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   const leftMs = Math.max(1, state.turn.at + deadlineSeconds * 1000 - run.now())
   const over = new AbortController()
   const timer = setTimeout(() => over.abort(), Math.min(leftMs, 2 ** 31 - 1))
-  const interruption = run.interruption()
+  const interruption = interruptionOf(run, asking.thread)
   const began = run.now()
   const request: ModelRequest = {
     messages: thread.messages,
-    tools: asking.tools ?? toolsOf(run),
+    tools: asking.tools ?? offerOf(toolsOf(run, thread), thread),
     ...(asking.toolChoice && { toolChoice: asking.toolChoice }),
   }
   const failed: { model: string; code: string; message: string }[] = []
@@ -86,16 +88,6 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   return { reason: 'model_failed', message: `${model.name}: ${failure.code}: ${failure.message}` }
 }
 
-/** Once before each question: what is too long becomes shorter, or stays as it is. */
-function makeRoom({ recorder }: Running, { messages }: Thread, thread: string): void {
-  const { contextTokens = defaultContextTokens } = recorder.state.started.spec.memory ?? {}
-  const found = compact(messages, contextTokens)
-  if (!found) return
-  const after = [...messages.slice(0, found.from), ...found.messages, ...messages.slice(found.to)]
-  const sizes = { tokensBefore: tokensOf(messages), tokensAfter: tokensOf(after) }
-  recorder.record({ type: 'thread.compacted', data: { thread, ...found, ...sizes } })
-}
-
 async function listen(
   run: Running,
   { thread }: Asking,
@@ -115,15 +107,22 @@ async function listen(
   return { type: 'failed', failure: { code: 'malformed', message: 'the model ended without an outcome' } }
 }
 
-const offered = new WeakMap<ReadonlyMap<string, unknown>, NonNullable<ModelRequest['tools']>>()
+type Offer = NonNullable<ModelRequest['tools']>
+const told = new WeakMap<ReadonlyMap<string, unknown>, Offer>()
 
-function toolsOf({ tools }: Running): NonNullable<ModelRequest['tools']> {
-  let list = offered.get(tools)
+/** What a model is told of the tools: those that are always there, then those that this conversation has found. */
+function offerOf(tools: ReadonlyMap<string, Tool>, { offered }: Thread): Offer {
+  let list = told.get(tools)
   if (!list) {
-    list = [...tools.values()].map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))
-    offered.set(tools, list)
+    list = [...tools.values()].filter(({ deferred }) => !deferred).map(definitionOf)
+    told.set(tools, list)
   }
-  return list
+  if (offered.length === 0) return list
+  return [...list, ...offered.flatMap((name) => (tools.has(name) ? definitionOf(tools.get(name)!) : []))]
+}
+
+function definitionOf({ name, description, inputSchema }: Tool): Offer[number] {
+  return { name, description, inputSchema }
 }
 
 /** What the vendor counted, else an estimate that says so. */

@@ -2,12 +2,9 @@ import { Type } from 'typebox'
 import type { FunctionTool } from '../../models/model.ts'
 import type { RunEnd } from '../journal/entry.ts'
 import type { Tool } from '../tools/tool.ts'
-import { callFault } from '../tools/validate-call.ts'
-import { askModel } from './ask-model.ts'
+import { askForCall } from './ask-for-call.ts'
 import { type PlannedStep, PlanStep, planFault } from './plan.ts'
 import type { Running } from './running.ts'
-
-const mostReminders = 3
 
 const planTool: Tool & FunctionTool = {
   name: 'make_plan',
@@ -21,7 +18,6 @@ const planTool: Tool & FunctionTool = {
   effect: 'read',
   handler: async () => '',
 }
-const known = new Map([[planTool.name, planTool]])
 
 /** Has the planner make a plan, or another one after `failed`. Answers with the end of the run where there is none. */
 export async function makePlan(run: Running, failed: PlannedStep | undefined): Promise<RunEnd | undefined> {
@@ -31,52 +27,27 @@ export async function makePlan(run: Running, failed: PlannedStep | undefined): P
   const thread = `plan:${version + 1}`
   if (!state.threads.has(thread))
     recorder.record({ type: 'thread.opened', data: { thread, system: instructions(run), text: taskText(run, failed) } })
-  const conversation = state.threads.get(thread)!
-  for (let reminders = 0; ; ) {
-    for (const { call } of [...conversation.open.values()].filter(({ ended }) => !ended)) {
-      const fault = callFault(known, call)
-      const steps = (call.arguments.steps ?? []) as PlanStep[]
-      const text = fault?.text ?? planFault(steps) ?? 'The plan is taken.'
-      const isTaken = text === 'The plan is taken.' && (state.plan?.version ?? 0) === version
-      if (isTaken)
+  const isDone = () => (state.plan?.version ?? 0) > version
+  const end = await askForCall(run, {
+    thread,
+    tool: planTool,
+    reminder: 'Call make_plan with the steps.',
+    isDone,
+    take: (args) => {
+      const steps = (args.steps ?? []) as PlanStep[]
+      const fault = planFault(steps)
+      if (!fault && !isDone())
         recorder.record({ type: 'plan.made', data: { steps, ...(failed?.result && { reason: failed.result }) } })
-      const data = {
-        thread,
-        step: state.steps,
-        call: call.id,
-        tool: call.name,
-        ms: 0,
-        attempts: 1,
-        effect: 'read' as const,
-      }
-      const error = fault?.error ?? (isTaken ? undefined : 'invalid_arguments')
-      recorder.record({
-        type: 'tool.ended',
-        data: { ...data, status: error ? 'failed' : 'done', text, ...(error && { error }) },
-      })
-    }
-    if ((state.plan?.version ?? 0) > version) return undefined
-    if (run.signal.aborted) return { reason: 'cancelled' }
-    const last = conversation.messages.at(-1)
-    if (last?.role === 'assistant' && last.stopReason !== 'paused') {
-      if (reminders++ >= mostReminders) return { reason: 'plan_failed', message: 'the planner made no plan' }
-      recorder.record({
-        type: 'message.added',
-        data: { thread, mode: 'steer', text: 'Call make_plan with the steps.' },
-      })
-    }
-    const end = await askModel(run, {
-      thread,
-      which: 'planner',
-      tools: [planTool],
-      toolChoice: { name: planTool.name },
-    })
-    if (end) return end
-  }
+      else return { text: fault ?? 'The plan is taken.', isTaken: false }
+      return { text: 'The plan is taken.', isTaken: true }
+    },
+  })
+  return end === 'never' ? { reason: 'plan_failed', message: 'the planner made no plan' } : end
 }
 
 function instructions({ tools }: Running): string {
-  const list = [...tools.values()].map(({ name, description }) => `- ${name}: ${description}`).join('\n')
+  const told = [...tools.values()].filter(({ deferred }) => !deferred)
+  const list = told.map(({ name, description }) => `- ${name}: ${description}`).join('\n')
   return `You plan how a task is done; others do the steps. They have these tools:\n${list || '- none'}\nPlan as few steps as possible. Mark a step with approval where a human should agree first.`
 }
 

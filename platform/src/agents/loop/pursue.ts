@@ -1,11 +1,20 @@
+import type { AgentSpec } from '../agent.ts'
+import type { RunEnd } from '../journal/entry.ts'
 import { Superseded } from '../journal/recorder.ts'
 import { matchInTime, mostMatchMs } from '../safety/match-in-time.ts'
+import { judgeAnswer } from './judge-answer.ts'
 import { planAndExecute } from './plan-and-execute.ts'
 import { react } from './react.ts'
 import type { Running, Turn } from './running.ts'
 import { takeMessages } from './take-messages.ts'
+import { walkGraph } from './walk-graph.ts'
 
 const defaultAttempts = 3
+
+function step(run: Running, policy: 'react' | 'plan' | 'graph'): Promise<Turn> {
+  if (policy === 'graph') return walkGraph(run)
+  return policy === 'plan' ? planAndExecute(run) : react(run, 'main')
+}
 
 /**
  * Carries a run on from wherever its journal ends, until it ends or has to wait. What it answers is not recorded yet. Rejects only
@@ -37,31 +46,42 @@ async function turns(run: Running): Promise<Exclude<Turn, { type: 'answer' }>> {
     const isEmpty = conversation && !recorder.state.threads.get('main')?.messages.some(({ role }) => role === 'user')
     if (isEmpty && !input && !(await takeMessages(run, ['steer', 'follow_up', 'interrupt'])))
       return { type: 'wait', for: 'message' }
-    const turn = policy === 'plan' ? await planAndExecute(run) : await react(run, 'main')
+    const turn = await step(run, policy)
     if (turn.type !== 'answer') return turn
     if (await takeMessages(run, ['steer', 'follow_up', 'interrupt'])) continue
 
-    const [matches] = (completion && matchInTime([{ pattern: completion.matches, text: turn.text }])) ?? []
-    if (completion && matches === undefined) {
-      const message = `whether the answer matches ${completion.matches} could not be told in ${mostMatchMs} ms`
-      return { type: 'end', end: { reason: 'not_accepted', output: turn.text, message } }
-    }
-    if (completion && !matches) {
-      const { attempts = defaultAttempts } = completion
-      if (recorder.state.turn.rejected >= attempts)
-        return {
-          type: 'end',
-          end: {
-            reason: 'not_accepted',
-            output: turn.text,
-            message: `no answer in ${attempts + 1} matches ${completion.matches}`,
-          },
-        }
-      const text = `Your answer is not accepted: it must match the regular expression ${completion.matches}. Answer again.`
-      recorder.record({ type: 'message.added', data: { text, mode: 'steer', thread: 'main' } })
-      continue
-    }
+    const end = completion && (await judge(run, completion, turn.text))
+    if (end === 'again') continue
+    if (end) return { type: 'end', end }
     if (conversation) return { type: 'wait', for: 'message' }
     return { type: 'end', end: { reason: 'completed', output: turn.text } }
   }
+}
+
+/** Whether an answer is accepted: by its pattern, then by a model. Answers `again` where the agent was told why not, and the end of the run where it was told often enough. */
+async function judge(
+  run: Running,
+  { matches, judge: criteria, attempts = defaultAttempts }: NonNullable<AgentSpec['completion']>,
+  answer: string,
+): Promise<RunEnd | 'again' | undefined> {
+  const { recorder } = run
+  const rejected = (message: string): RunEnd => ({ reason: 'not_accepted', output: answer, message })
+  let why: string | undefined
+  if (matches !== undefined) {
+    const [does] = matchInTime([{ pattern: matches, text: answer }]) ?? []
+    if (does === undefined)
+      return rejected(`whether the answer matches ${matches} could not be told in ${mostMatchMs} ms`)
+    if (!does) why = `it must match the regular expression ${matches}`
+  }
+  if (why === undefined && criteria !== undefined) {
+    const verdict = await judgeAnswer(run, { answer, criteria })
+    if ('end' in verdict) return verdict.end
+    if (!verdict.accepted) why = verdict.reason
+  }
+  if (why === undefined) return undefined
+  const { rejected: times } = recorder.state.turn
+  if (times >= attempts) return rejected(`none of ${attempts + 1} answers is accepted: ${why}`)
+  const text = `Your answer is not accepted: ${why}. Answer again.`
+  recorder.record({ type: 'message.added', data: { text, mode: 'steer', thread: 'main' } })
+  return 'again'
 }

@@ -2,6 +2,7 @@ import { type AssistantMessage, textOf, toolCallsOf } from '../../models/message
 import type { RunEnd } from '../journal/entry.ts'
 import { executeCalls } from '../tools/execute-calls.ts'
 import { type Asking, askModel } from './ask-model.ts'
+import { makeRoom } from './make-room.ts'
 import type { Running, Turn } from './running.ts'
 import { takeMessages } from './take-messages.ts'
 
@@ -25,7 +26,7 @@ export async function react(run: Running, thread: string, asking: Omit<Asking, '
       if (refused) return { type: 'end', end: refused }
       return { type: 'answer', text: textOf(last) }
     }
-    const end = await askModel(run, { thread, ...asking })
+    const end = (await makeRoom(run, thread)) ?? (await askModel(run, { thread, ...asking }))
     if (end) return { type: 'end', end }
   }
 }

@@ -12,6 +12,9 @@ export interface PricedModel {
   prices: Prices | undefined
 }
 
+/** The model of an agent, the one that plans, or the one of a node of its graph. */
+export type WhichModel = 'main' | 'planner' | { model: string }
+
 export interface Incoming {
   id: string
   mode: MessageMode
@@ -27,7 +30,7 @@ export interface Running {
   readonly tools: ReadonlyMap<string, Tool>
   /** Changes with anything that a model is told of the tools. */
   readonly toolsDigest: string
-  models(which: 'main' | 'planner'): PricedModel
+  models(which: WhichModel): PricedModel
   /** Messages that have come and were not read yet. */
   incoming(): Promise<Incoming[]>
   /** They are in the journal by now. */

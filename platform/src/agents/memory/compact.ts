@@ -17,28 +17,26 @@ const accountPart = 0.15
 /** What is not shorter by this is not worth another beginning of the cache. */
 const worthIt = 0.9
 const shortResultChars = 400
-const accountBegins = 'What was said and done before, in short; the oldest first:'
+/** What came since the last account must take so much before a model is asked about it: it is asked again only for as much again. */
+const worthAsking = 0.2
+/** What a conversation's own account of itself begins with. */
+export const accountBegins = 'What was said and done before, in short; the oldest first:'
 
 /**
  * How a conversation is made shorter; undefined while it need not be, or cannot. First long results of its older part lose their
- * middle; if that does not do, the older part becomes one account of itself, with a line for each call; last, the results of the
- * newest part are cut to what there is room for. What it begins with stays to the byte, and a call stays with its results. What it
- * answers is always shorter, by a tenth at least.
+ * middle; if that does not do, the older part becomes one account of itself, `summary` or else a line for each call; last, the
+ * results of the newest part are cut to what there is room for. What it begins with stays to the byte, and a call stays with its
+ * results. What it answers is always shorter, by a tenth at least.
  */
-export function compact(messages: readonly Message[], limitTokens: number): Compaction | undefined {
-  const before = tokensOf(messages)
-  if (before <= fullAt * limitTokens) return undefined
-  const from = headOf(messages)
-  const newest = newestFrom(messages, from, newestPart * limitTokens)
-  const size = (changed: readonly Message[]) => tokensOf([...messages.slice(0, from), ...changed])
-  const aim = Math.min(aimedAt * limitTokens, worthIt * before)
+export function compact(messages: readonly Message[], limitTokens: number, summary?: string): Compaction | undefined {
+  const parts = partsOf(messages, limitTokens)
+  if (!parts) return undefined
+  const { before, from, newest, older, tail, shortened, size, aim } = parts
+  if (parts.doShortened) return { from, to: newest, messages: shortened }
 
-  const older = messages.slice(from, newest)
-  const tail = messages.slice(newest)
-  const shortened = older.map((message) => (message.role === 'tool' ? shorter(message, shortResultChars) : message))
-  if (size([...shortened, ...tail]) <= aim) return { from, to: newest, messages: shortened }
-
-  const account = older.length > 0 ? [accountOf(older, accountPart * limitTokens * charsPerToken)] : []
+  const most = accountRoom(limitTokens)
+  const account =
+    older.length === 0 ? [] : [summary === undefined ? accountOf(older, most) : accountBy(summary.trim(), most)]
   if (size([...account, ...tail]) <= aim) return { from, to: newest, messages: account }
 
   const results = tail.filter(({ role }) => role === 'tool').length
@@ -47,6 +45,37 @@ export function compact(messages: readonly Message[], limitTokens: number): Comp
   const cut = tail.map((message) => (message.role === 'tool' ? shorter(message, each) : message))
   const whole = [...account, ...cut]
   return size(whole) <= worthIt * before ? { from, to: messages.length, messages: whole } : undefined
+}
+
+/** The older part of a conversation, where it is worth asking a model for an account of it; undefined where nothing of it need go, or less. */
+export function toSummarise(messages: readonly Message[], limitTokens: number): Message[] | undefined {
+  const parts = partsOf(messages, limitTokens)
+  if (!parts || parts.doShortened) return undefined
+  const fresh = parts.shortened.filter((message) => !isAccount(message))
+  return tokensOf(fresh) >= worthAsking * limitTokens ? parts.older : undefined
+}
+
+/** So many characters an account may have. */
+export function accountRoom(limitTokens: number): number {
+  return accountPart * limitTokens * charsPerToken
+}
+
+/** What is looked at when a conversation is made shorter; undefined while it takes little enough. */
+function partsOf(messages: readonly Message[], limitTokens: number) {
+  const before = tokensOf(messages)
+  if (before <= fullAt * limitTokens) return undefined
+  const from = headOf(messages)
+  const newest = newestFrom(messages, from, newestPart * limitTokens)
+  const size = (changed: readonly Message[]) => tokensOf([...messages.slice(0, from), ...changed])
+  const aim = Math.min(aimedAt * limitTokens, worthIt * before)
+  const older = messages.slice(from, newest)
+  const tail = messages.slice(newest)
+  const shortened = older.map((message) => (message.role === 'tool' ? shorter(message, shortResultChars) : message))
+  return { before, from, newest, older, tail, shortened, size, aim, doShortened: size([...shortened, ...tail]) <= aim }
+}
+
+function isAccount(message: Message): boolean {
+  return message.role === 'user' && textOf(message).startsWith(accountBegins)
 }
 
 /** The instructions and the task. */
@@ -106,6 +135,15 @@ function accountOf(messages: readonly Message[], most: number): Message {
     role: 'user',
     content: [{ type: 'text', text: [accountBegins, ...leftOut, ...lines.slice(first)].join('\n') }],
   }
+}
+
+/** One that somebody else has written, cut where there is no room for more of it. */
+function accountBy(summary: string, most: number): Message {
+  const room = most - accountBegins.length - 2
+  let [end, taken] = [0, 0]
+  while (end < summary.length && taken < room) taken += summary.charCodeAt(end++) >= 0x2e80 ? 3 : 1
+  const text = end < summary.length ? `${whole(summary.slice(0, end - 1))}…` : summary
+  return { role: 'user', content: [{ type: 'text', text: `${accountBegins}\n${text}` }] }
 }
 
 function weight(text: string): number {

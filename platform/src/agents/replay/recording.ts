@@ -20,8 +20,9 @@ export class Recording {
   readonly started: Entry & { type: 'run.started' }
   /** The tools that servers had then. */
   readonly listings = new Map<string, McpListing>()
-  readonly #asked = new Map<number, Of<'model.asked'> & { at: number }>()
-  readonly #answers = new Map<number, ModelEvent>()
+  /** A question that has failed and one of another conversation may have the same step. */
+  readonly #asked = new Map<number, (Of<'model.asked'> & { at: number })[]>()
+  readonly #answers = new Map<string, ModelEvent>()
   readonly #results = new Map<string, ToolEnded>()
   readonly #changed: Map<number, string>
   readonly #messages: (Incoming & { steps: number })[] = []
@@ -37,12 +38,12 @@ export class Recording {
     let steps = 0
     for (const entry of entries) {
       if (entry.type === 'mcp.listed') this.listings.set(entry.data.server, entry.data)
-      else if (entry.type === 'model.asked') this.#asked.set(entry.data.step, { ...entry.data, at: entry.at })
+      else if (entry.type === 'model.asked') this.#ask(entry.data, entry.at)
       else if (entry.type === 'model.answered') {
         steps++
-        this.#answers.set(entry.data.step, { type: 'done', message: entry.data.message })
+        this.#answers.set(placeOf(entry.data), { type: 'done', message: entry.data.message })
       } else if (entry.type === 'model.failed' && entry.data.failure.code !== 'cancelled')
-        this.#answers.set(entry.data.step, { type: 'failed', failure: entry.data.failure })
+        this.#answers.set(placeOf(entry.data), { type: 'failed', failure: entry.data.failure })
       else if (entry.type === 'tool.ended') this.#results.set(keyOf(entry.data, entry.data.call), entry.data)
       else if (entry.type === 'message.added' && entry.data.id)
         this.#messages.push({ id: entry.data.id, mode: entry.data.mode, text: entry.data.text, steps })
@@ -56,15 +57,15 @@ export class Recording {
 
   /** When the step after `steps` was begun. */
   timeOf(steps: number): number {
-    return this.#asked.get(steps + 1)?.at ?? this.#lastAt
+    return this.#asked.get(steps + 1)?.at(-1)?.at ?? this.#lastAt
   }
 
   modelAt(step: number): string | undefined {
-    return this.#asked.get(step)?.model
+    return this.#asked.get(step)?.at(-1)?.model
   }
 
-  answerTo(step: number): ModelEvent | undefined {
-    return this.#answers.get(step)
+  answerTo(place: CallPlace): ModelEvent | undefined {
+    return this.#answers.get(placeOf(place))
   }
 
   resultOf(place: CallPlace, call: ToolCallPart): (ToolEnded & { isChanged?: boolean }) | undefined {
@@ -87,7 +88,8 @@ export class Recording {
   compare(entry: Entry): Difference | undefined {
     if (entry.type === 'model.asked') {
       const { step, digest, thread } = entry.data
-      const then = this.#asked.get(step)
+      const all = this.#asked.get(step)
+      const then = all?.find((one) => one.thread === thread) ?? all?.at(-1)
       if (!then && this.#end && !unrepeatable.has(this.#end.reason))
         return {
           at: step,
@@ -110,6 +112,11 @@ export class Recording {
     }
   }
 
+  #ask(data: Of<'model.asked'>, at: number): void {
+    const others = (this.#asked.get(data.step) ?? []).filter(({ thread }) => thread !== data.thread)
+    this.#asked.set(data.step, [...others, { ...data, at }])
+  }
+
   compareEnd(end: RunEnd, steps: number): Difference | undefined {
     const then = this.#end
     if (!then || unrepeatable.has(then.reason)) return undefined
@@ -126,6 +133,10 @@ export class Recording {
 /** Ends that come from outside: from a human, the clock, or what others have used. */
 const unrepeatable = new Set(['cancelled', 'deadline', 'token_budget', 'money_budget', 'tools_unavailable'])
 
-function keyOf({ thread, step }: CallPlace, call: string): string {
-  return `${thread} ${step} ${call}`
+function keyOf(place: CallPlace, call: string): string {
+  return `${placeOf(place)} ${call}`
+}
+
+function placeOf({ thread, step }: CallPlace): string {
+  return `${thread} ${step}`
 }

@@ -10,7 +10,7 @@ import type { Running, Turn } from '../loop/running.ts'
 import { mcpTools } from '../mcp/servers.ts'
 import { signAnswer } from '../safety/approval.ts'
 import type { Redactor } from '../safety/redactor.ts'
-import { digestOf, toolbox } from '../tools/toolbox.ts'
+import { digestOf, spawnsByGraph, toolbox } from '../tools/toolbox.ts'
 import { type Difference, Recording } from './recording.ts'
 
 export interface ReplayOptions {
@@ -46,6 +46,8 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
   const secret = randomBytes(16)
   let difference: Difference | undefined
   let isOpen = false
+  /** The conversation that a model was asked in last. */
+  let thread = ''
   const diverge = (found: Difference | undefined) => {
     if (!found || difference || isOpen) return
     difference = found
@@ -57,7 +59,10 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
       redactor: options.redactor,
       now: () => recording.timeOf(steps()),
       durability: 'effects',
-      onEntry: (entry) => diverge(recording.compare(entry)),
+      onEntry: (entry) => {
+        if (entry.type === 'model.asked') thread = entry.data.thread
+        diverge(recording.compare(entry))
+      },
     },
     [{ ...started, data: { ...started.data, spec: options.spec ?? started.data.spec } }],
   )
@@ -69,8 +74,10 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
     facts: [{}, {}] as never,
     spawn: {} as never,
     skills: recorder.state.started.spec.skills ?? [],
+    spawns: spawnsByGraph(recorder.state.started.spec),
     results: journal,
     more: mcpTools(recorder.state.started.spec.mcp ?? [], recording.listings, () => undefined as never),
+    toolSearch: recorder.state.started.spec.toolSearch,
   })
   const { limits = {} } = started.data.spec
   const pot = new Pot(started.data.parent ? {} : { maxTokens: limits.maxTokens, maxUsd: limits.maxUsd })
@@ -100,7 +107,7 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
   }
 
   async function* answers(): AsyncGenerator<ModelEvent, void, void> {
-    const event = recording.answerTo(steps() + 1)
+    const event = recording.answerTo({ thread, step: steps() + 1 })
     if (event) return yield event
     isOpen = true
     stop.abort()

@@ -1,5 +1,6 @@
 import type { ApprovalRequest } from '../journal/entry.ts'
-import { cacheKey, type OpenCall } from '../journal/run-state.ts'
+import { cacheKey, type OpenCall, type RunState } from '../journal/run-state.ts'
+import { interruptionOf } from '../loop/interruption.ts'
 import type { Running } from '../loop/running.ts'
 import { type CallPlace, prepareCall, requestFor } from './prepare-call.ts'
 import { ResourceLocks } from './resource-locks.ts'
@@ -31,7 +32,7 @@ const mostQuestionChars = 2000
 export async function executeCalls(run: Running, place: CallPlace): Promise<boolean> {
   const { recorder, signal } = run
   const { open } = recorder.state.threads.get(place.thread)!
-  const interruption = run.interruption()
+  const interruption = interruptionOf(run, place.thread)
   const stop = AbortSignal.any([signal, interruption])
   const locks = new ResourceLocks()
   const places = new Semaphore(mostAtOnce)
@@ -74,8 +75,17 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
   if (asked.length === 0) return false
   // Nobody waits for the answers any more.
   if (stop.aborted) for (const { one, unknown } of asked) endUnrun(run, place, one, unknown ?? notBegun(signal.aborted))
-  else for (const { request } of asked) recorder.record({ type: 'approval.requested', data: request })
+  else
+    for (const { request } of asked)
+      if (!isAsked(recorder.state, request)) recorder.record({ type: 'approval.requested', data: request })
   return !stop.aborted
+}
+
+/** Of several that were asked about at once one was answered, and the others are open still. */
+function isAsked({ approvals }: RunState, { kind, thread, step, call }: ApprovalRequest): boolean {
+  return [...approvals.values()].some(
+    (one) => !one.answer && one.kind === kind && one.thread === thread && one.step === step && one.call === call,
+  )
 }
 
 /** A call that waits for a human, and what it comes to if none is asked. */

@@ -6,6 +6,7 @@ import { isGenuineAnswer, signRequest } from '../safety/approval.ts'
 import { decide } from '../safety/decide.ts'
 import { askHuman } from './ask-human.ts'
 import type { Tool } from './tool.ts'
+import { toolsOf } from './tools-of.ts'
 import { callFault } from './validate-call.ts'
 
 export interface CallPlace {
@@ -29,7 +30,7 @@ export function prepareCall(run: Running, place: CallPlace, { call, started }: O
       error: 'cut_off',
       text: 'Not called: your answer was cut off by the limit of tokens. Write less at once.',
     }
-  const fault = callFault(run.tools, call)
+  const fault = callFault(toolsOf(run, state.threads.get(place.thread)!), call)
   if (fault) return { next: 'end', status: 'failed', ...fault }
   const tool = run.tools.get(call.name)!
   const ask = (kind: ApprovalRequest['kind'], text: string): Prepared => ({

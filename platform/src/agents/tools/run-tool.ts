@@ -15,7 +15,7 @@ const graceMs = 2000
 
 type Ran = Pick<
   ToolEnded,
-  'status' | 'text' | 'ms' | 'attempts' | 'error' | 'stored' | 'storedChars' | 'changedDisk' | 'usage'
+  'status' | 'text' | 'ms' | 'attempts' | 'error' | 'stored' | 'storedChars' | 'changedDisk' | 'usage' | 'offers'
 >
 
 interface Attempted {
@@ -48,6 +48,7 @@ interface Outcome {
   text: string
   failure?: ToolError
   usage?: ToolResult['usage']
+  offers?: ToolResult['offers']
 }
 
 async function attemptCall(run: Running, { tool, call, key, stop }: Attempted): Promise<Outcome> {
@@ -67,9 +68,9 @@ async function attemptCall(run: Running, { tool, call, key, stop }: Attempted): 
       if (signal.aborted) give()
     })
     const result = await Promise.race([work, left])
-    const { text, isError, usage } =
-      typeof result === 'string' ? { text: result, isError: false, usage: undefined } : result
-    return { status: isError ? 'failed' : 'done', text: String(text), ...(usage && { usage }) }
+    const { text, isError, usage, offers }: ToolResult = typeof result === 'string' ? { text: result } : result
+    const more = { ...(usage && { usage }), ...(offers && { offers }) }
+    return { status: isError ? 'failed' : 'done', text: String(text), ...more }
   } catch (error) {
     return failureOf(error, {
       tool,
@@ -133,13 +134,14 @@ function mayRepeat({ effect }: Tool, { transient, happened, code }: ToolError): 
 async function written(
   run: Running,
   tool: Tool,
-  { status, text, failure, usage }: Outcome,
+  { status, text, failure, usage, offers }: Outcome,
 ): Promise<Omit<Ran, 'ms' | 'attempts'>> {
   const clean = run.redactor.result(text.length > mostKeptChars ? text.slice(0, mostKeptChars) : text)
   const base = {
     status,
     ...(failure && { error: failure.code }),
     ...(usage && { usage }),
+    ...(offers && { offers }),
     ...(tool.changesDisk && { changedDisk: true }),
   }
   if (clean.length <= mostShownChars) return { ...base, text: clean }

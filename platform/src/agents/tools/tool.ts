@@ -25,6 +25,10 @@ export interface Tool {
   cacheable?: boolean
   /** It may change the disk of the sandbox. */
   changesDisk?: boolean
+  /** A model is told of it only once it was found; it can be called before. */
+  deferred?: boolean
+  /** Only for conversations that name it. */
+  hidden?: boolean
   handler: (context: ToolContext, args: never) => Promise<ToolResult | string>
 }
 
@@ -33,6 +37,8 @@ export interface ToolResult {
   /** The call was understood and done, and what it answers is a failure: for the model to see. */
   isError?: boolean
   usage?: Cost
+  /** Tools that the conversation has from now on, among those that are deferred. */
+  offers?: string[]
 }
 
 /** What a handler is given beside its arguments. */

@@ -14,7 +14,7 @@ export function callFault(
 ): { error: 'unknown_tool' | 'invalid_arguments'; text: string } | undefined {
   const tool = tools.get(name)
   if (!tool) {
-    const known = [...tools.keys()].join(', ') || 'none'
+    const known = [...tools.values()].flatMap((one) => (one.deferred ? [] : one.name)).join(', ') || 'none'
     return { error: 'unknown_tool', text: `There is no tool "${name.slice(0, 100)}". There are: ${known}.` }
   }
   const expected = () =>
