@@ -16,6 +16,7 @@ import { addList as addBucketList } from './commands/bucket/list.ts'
 import { addChat } from './commands/chat.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addEval } from './commands/eval.ts'
 import { addEvents } from './commands/events.ts'
 import { addAlias as addFunctionAlias } from './commands/fn/alias.ts'
 import { addDelete as addFunctionDelete } from './commands/fn/delete.ts'
@@ -31,6 +32,7 @@ import { addTrigger as addFunctionTrigger } from './commands/fn/trigger.ts'
 import { addVersions as addFunctionVersions } from './commands/fn/versions.ts'
 import { addKeys } from './commands/key/keys.ts'
 import { addMcp } from './commands/mcp.ts'
+import { addMemory } from './commands/memory/manage.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addDelete as addObjectDelete } from './commands/object/delete.ts'
 import { addGet as addObjectGet } from './commands/object/get.ts'
@@ -177,6 +179,11 @@ export function program(): Command {
   const runs = root.command('runs').description(text.runs).enablePositionalOptions()
   runs.helpCommand('help [command]', text.helpCommand)
   for (const add of [addLook, addAct]) add(runs)
+
+  addEval(root)
+  const memory = root.command('memory').description(text.memory).enablePositionalOptions()
+  memory.helpCommand('help [command]', text.helpCommand)
+  addMemory(memory)
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

@@ -44,7 +44,7 @@ const ofSnapshot = { id: theirs.snapshot }
 const ofFunction = { name: theirs.functionName, id: theirs.schedule }
 const ofTrigger = { name: theirs.functionName, id: theirs.trigger }
 const ofBucket = { key: theirs.object }
-const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none' }
+const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none', fact: '00000000' }
 
 const owned: [RegExp, Record<string, string>][] = [
   [/^\/v1\/functions\/.*\/storage-triggers/, ofTrigger],

@@ -1,4 +1,5 @@
 import { accountsChinese } from './accounts-chinese.ts'
+import { agentsChinese } from './agents-chinese.ts'
 import { bucketsInChinese } from './buckets-chinese.ts'
 import type { english } from './english.ts'
 import { functionsInChinese } from './functions-chinese.ts'
@@ -7,6 +8,7 @@ import { operatorChinese } from './operator-chinese.ts'
 /** Every sentence of the command line in Chinese. */
 export const chinese: typeof english = {
   ...accountsChinese,
+  ...agentsChinese,
   ...operatorChinese,
   warren: '在您自己的机器上，用隔离的沙箱运行代码。',
   environment: `环境变量：

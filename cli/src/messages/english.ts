@@ -1,4 +1,5 @@
 import { accountsEnglish } from './accounts-english.ts'
+import { agentsEnglish } from './agents-english.ts'
 
 import { bucketsInEnglish } from './buckets-english.ts'
 import { functionsInEnglish } from './functions-english.ts'
@@ -7,6 +8,7 @@ import { operatorEnglish } from './operator-english.ts'
 /** Every sentence of the command line in English. */
 export const english = {
   ...accountsEnglish,
+  ...agentsEnglish,
   ...operatorEnglish,
   warren: 'Run code in isolated sandboxes, on your own machine.',
   environment: `Environment:

@@ -10,13 +10,14 @@ import type { Pot } from './loop/pot.ts'
 import type { Incoming, PricedModel, Running, WhichModel } from './loop/running.ts'
 import type { McpDeps } from './mcp/connection.ts'
 import { McpServers } from './mcp/servers.ts'
+import type { FactDeps } from './memory/facts.ts'
 import type { ModelSource } from './models.ts'
 import type { Run } from './run.ts'
 import type { RunStore } from './run-store.ts'
 import { Redactor } from './safety/redactor.ts'
 import { RunSandbox, type SandboxHands } from './tools/run-sandbox.ts'
 import type { Tool } from './tools/tool.ts'
-import { digestOf, type FactDeps, spawnsByGraph, type ToolboxOptions, toolbox } from './tools/toolbox.ts'
+import { digestOf, spawnsByGraph, type ToolboxOptions, toolbox } from './tools/toolbox.ts'
 
 export type Delta = Parameters<Running['tell']>[0]
 

@@ -14,6 +14,7 @@ import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
 import type { McpDeps } from './mcp/connection.ts'
 import { Experiences } from './memory/experiences.ts'
+import { type Fact, findFacts, forgetFact, hasFacts } from './memory/facts.ts'
 import { type ModelConfig, modelSource } from './models.ts'
 import { forkRun, rollbackRun } from './replay/branch.ts'
 import { type Replay, replay } from './replay/replay.ts'
@@ -105,6 +106,16 @@ export function createAgentRuns({
     experiences,
     start: (account: Account, input: StartRun): Promise<Run> => start(account, input, false),
     startSession: (account: Account, input: { agent: StartRun['agent'] }): Promise<Run> => start(account, input, true),
+    /** What an agent has been told to remember. Throws `not_found` where there is neither such an agent nor a fact of one. */
+    facts: async (account: Account, agent: string, filter: { like?: string; limit: number }): Promise<Fact[]> => {
+      const whose = { accountId: account.id, agent }
+      if (!(await hasFacts({ db, now }, whose))) await agents.get(account, agent)
+      return await findFacts({ db, now }, whose, filter)
+    },
+    forgetFact: async (account: Account, agent: string, id: string): Promise<void> => {
+      if (await forgetFact({ db, now }, { accountId: account.id, agent }, id)) return
+      throw new WarrenError('not_found', `agent ${agent} has no fact ${id}`)
+    },
     get: ({ account, id }: RunSubject): Promise<Run> => store.find(account.id, id),
     list: (
       account: Account,

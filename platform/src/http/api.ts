@@ -11,6 +11,7 @@ import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { eventRoutes, eventSchemas } from './api/events.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { experienceRoutes, experienceSchemas } from './api/experiences.ts'
+import { factRoutes, factSchemas } from './api/facts.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
 import { functionRoutes, functionSchemas } from './api/functions.ts'
 import { invocationRoutes, invocationSchemas } from './api/invocations.ts'
@@ -88,6 +89,7 @@ const nouns: readonly Noun[] = [
   [storageTriggerSchemas, (v1, { functions }) => storageTriggerRoutes(v1, functions)],
   [queueSchemas, (v1, { functions }) => queueRoutes(v1, functions)],
   [agentSchemas, (v1, { agentRuns }) => agentRoutes(v1, agentRuns)],
+  [factSchemas, (v1, { agentRuns }) => factRoutes(v1, agentRuns)],
   [experienceSchemas, (v1, { agentRuns }) => experienceRoutes(v1, agentRuns)],
   [runSchemas, (v1, { agentRuns }) => runRoutes(v1, agentRuns)],
 ]

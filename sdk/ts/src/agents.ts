@@ -128,6 +128,15 @@ export interface Experience {
   score?: number
 }
 
+/** What an agent has been told to remember. */
+export interface AgentFact {
+  id: string
+  text: string
+  runId: string
+  at: string
+  expiresAt?: string
+}
+
 /** The agents of an account. */
 export class Agents {
   readonly #transport: Transport
@@ -151,7 +160,9 @@ export class Agents {
   }
 
   /** What runs of the organisation have come to: the newest, or those whose task is like a given one. */
-  async experiences(options: { like?: string; agent?: string; limit?: number } = {}): Promise<Experience[]> {
+  async experiences(
+    options: { like?: string | undefined; agent?: string | undefined; limit?: number | undefined } = {},
+  ): Promise<Experience[]> {
     const query = new URLSearchParams()
     for (const [name, value] of Object.entries(options)) if (value !== undefined) query.set(name, String(value))
     return (await this.#transport.json<{ experiences: Experience[] }>('GET', `/v1/experiences?${query}`)).experiences
@@ -160,6 +171,20 @@ export class Agents {
   /** Later runs are not told of it any more. */
   forgetExperience(runId: string): Promise<void> {
     return this.#transport.done('DELETE', `/v1/experiences/${encodeURIComponent(runId)}`)
+  }
+
+  /** What an agent remembers and what holds: the newest, or what has words of `like`. */
+  async facts(
+    name: string,
+    options: { like?: string | undefined; limit?: number | undefined } = {},
+  ): Promise<AgentFact[]> {
+    const path = `${pathOf(name)}/facts`
+    return (await this.#transport.json<{ facts: AgentFact[] }>('GET', path, { query: options })).facts
+  }
+
+  /** Throws `not_found` when there is none. */
+  forgetFact(name: string, fact: string): Promise<void> {
+    return this.#transport.done('DELETE', `${pathOf(name)}/facts/${encodeURIComponent(fact)}`)
   }
 
   /** Its runs stay. */

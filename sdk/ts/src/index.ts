@@ -1,4 +1,4 @@
-export type { AgentInfo, AgentSpec, Agents, Experience, McpServer, Skill } from './agents.ts'
+export type { AgentFact, AgentInfo, AgentSpec, Agents, Experience, GraphNode, McpServer, Skill } from './agents.ts'
 export type { Audit, AuditEntry, AuditQuery, AuditVerdict } from './audit.ts'
 export type { Auth, Me, Role, SessionInfo, SignedIn } from './auth.ts'
 export type {

@@ -12,22 +12,85 @@ const mostToldChars = 6000
 const idChars = 8
 const dayMs = 86_400_000
 
+export interface FactDeps {
+  db: Database
+  now: () => Date
+}
+
+interface Whose {
+  accountId: string
+  agent: string
+}
+
+/** A fact as people see it. */
+export interface Fact {
+  id: string
+  text: string
+  runId: string
+  at: Date
+  expiresAt: Date | undefined
+}
+
+/** Facts of an agent that hold: the newest, or those with words of `like`, best first. */
+export async function findFacts(
+  deps: FactDeps,
+  whose: Whose,
+  { like, limit }: { like?: string | undefined; limit: number },
+): Promise<Fact[]> {
+  const query = holding(deps, whose).select(['hash', 'text', 'run_id', 'at', 'expires_at'])
+  const rows = await query
+    .orderBy('at', 'desc')
+    .orderBy('hash')
+    .limit(like === undefined ? limit : mostRead)
+    .execute()
+  const facts = rows.map(
+    ({ hash: key, text, run_id, at, expires_at }): Fact => ({
+      id: key.slice(0, idChars),
+      text,
+      runId: run_id,
+      at,
+      expiresAt: expires_at ?? undefined,
+    }),
+  )
+  if (like === undefined) return facts
+  const index = new LexicalIndex()
+  for (const { text } of facts) index.add(text)
+  return index.search(like, limit).map(({ row }) => facts[row]!)
+}
+
+/** Whether there is any, also of those that hold no more: an agent that was given with its run has no other trace. */
+export async function hasFacts({ db }: FactDeps, { accountId, agent }: Whose): Promise<boolean> {
+  const query = db.kysely.selectFrom('agent_facts').select('hash').where('account_id', '=', accountId)
+  return (await query.where('agent', '=', agent).limit(1).executeTakeFirst()) !== undefined
+}
+
+/** Deletes it, whether it holds or another has taken its place. False when there is none. */
+export async function forgetFact({ db }: FactDeps, { accountId, agent }: Whose, id: string): Promise<boolean> {
+  const query = db.kysely
+    .deleteFrom('agent_facts')
+    .where('account_id', '=', accountId)
+    .where('agent', '=', agent)
+    .where('hash', 'like', `${id}%`)
+  const { numDeletedRows } = await step('agent.forget_fact', id, () => query.executeTakeFirstOrThrow())
+  return numDeletedRows > 0n
+}
+
+function holding({ db, now }: FactDeps, { accountId, agent }: Whose) {
+  return db.kysely
+    .selectFrom('agent_facts')
+    .where('account_id', '=', accountId)
+    .where('agent', '=', agent)
+    .where('superseded_by', 'is', null)
+    .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now())]))
+}
+
 /**
  * What an agent keeps from run to run, and how it is found again: by the words of a question. A fact says which run it is from; it
  * may hold for some days only, and another may take its place. The one writer of the table.
  */
-export function factTools(
-  { db, now }: { db: Database; now: () => Date },
-  whose: { accountId: string; agent: string; runId: string },
-): Tool[] {
+export function factTools(deps: FactDeps, whose: Whose & { runId: string }): Tool[] {
+  const { db, now } = deps
   const { accountId, agent, runId } = whose
-  const mine = () =>
-    db.kysely
-      .selectFrom('agent_facts')
-      .where('account_id', '=', accountId)
-      .where('agent', '=', agent)
-      .where('superseded_by', 'is', null)
-      .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now())]))
   return [
     {
       name: 'remember',
@@ -83,16 +146,14 @@ export function factTools(
       inputSchema: object({ words: { type: 'string', minLength: 1, maxLength: 500 } }, ['words']),
       effect: 'read',
       handler: async (_context, { words }: { words: string }) => {
-        const query = mine().select(['hash', 'text', 'run_id', 'at', 'expires_at'])
-        const rows = await query.orderBy('at', 'desc').limit(mostRead).execute()
-        const index = new LexicalIndex()
-        for (const { text } of rows) index.add(text)
         const lines: string[] = []
         let room = mostToldChars
-        for (const { row } of index.search(words, mostFound)) {
-          const { hash: key, text, run_id, at, expires_at } = rows[row]!
-          const until = expires_at ? `, until ${dayOf(expires_at)}` : ''
-          const line = `- ${text} [${key.slice(0, idChars)}, ${dayOf(at)}, run ${run_id}${until}]`
+        for (const { id, text, runId: from, at, expiresAt } of await findFacts(deps, whose, {
+          like: words,
+          limit: mostFound,
+        })) {
+          const until = expiresAt ? `, until ${dayOf(expiresAt)}` : ''
+          const line = `- ${text} [${id}, ${dayOf(at)}, run ${from}${until}]`
           if (line.length > room) break
           room -= line.length
           lines.push(line)

@@ -34,8 +34,6 @@ export const builtInTools = [
   'spawn_agent',
 ] as const
 
-export type FactDeps = Parameters<typeof factTools>[0]
-
 export interface ToolboxOptions {
   inside: InSandbox
   code: InCode
