@@ -158,6 +158,13 @@ test('a node that fails is tried again alone, then goes where failures go, or en
   const failed = await run({ nodes: [{ id: 'try', attempts: 1 }] }, [fails[0]!])
   assert.deepEqual([failed.state, failed.reason], ['failed', 'graph_failed'])
   assert.match(failed.message, /node try failed: FAILED: no ink/)
+  // As a process would find it that is started after the end of the node was written, and the end of the run was not.
+  const fork = await platform.json('POST', `/v1/runs/${failed.runId}/fork`, { at: 1 })
+  const forked = await settledRun(platform, fork.runId)
+  assert.deepEqual([forked.state, forked.message], ['failed', failed.message])
+  await put('gives-up', { script: [{ text: 'FAILED: no pen' }] })
+  const other = await run({ nodes: [{ id: 'x', agent: 'gives-up', attempts: 1 }] }, [])
+  assert.match(other.message, /node x failed: FAILED: no pen/)
   const missing = await run({ nodes: [{ id: 'x', agent: 'nobody', attempts: 1 }] }, [])
   assert.match(missing.message, /there is no agent nobody/)
 })

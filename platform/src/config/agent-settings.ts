@@ -14,7 +14,8 @@ export const agentSettings = {
     name: 'models.smallModel',
     env: 'WARREN_MODEL_SMALL',
     default: undefined,
-    meaning: 'Name of a smaller model of the same vendor, which plans. Default: that of WARREN_MODEL.',
+    meaning:
+      'Name of a smaller model of the same vendor, which plans, summarises and judges. Default: that of WARREN_MODEL.',
     parse: (text) => text,
   }),
   modelApi: setting<'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini'>({

@@ -41,6 +41,6 @@ export function beginNode(state: RunState, { data, at }: Began): { thread: strin
 export function endNode({ graph }: RunState, { data }: Ended): void {
   const { node, visit, status, result, sent } = data
   const own = graph.visits.find((one) => one.node === node && one.visit === visit)
-  if (own) Object.assign(own, { status, result, isLast: sent.length === 0 && status === 'done' })
+  if (own) Object.assign(own, { status, result, isLast: sent.length === 0 })
   for (const to of sent) graph.pending.push({ id: graph.sent++, from: node, to, text: result })
 }

@@ -174,7 +174,7 @@ function firstOfEach(pending: readonly Sent[], { id }: GraphNode): Sent[] {
 /** What came out in the end: the results that were sent to nobody, of each node the last. */
 export function outputOf({ visits }: GraphState): string {
   const last = new Map<string, string>()
-  for (const { node, isLast, result = '' } of visits) if (isLast) last.set(node, result)
+  for (const { node, status, isLast, result = '' } of visits) if (isLast && status === 'done') last.set(node, result)
   if (last.size === 1) return [...last.values()][0]!
   return [...last].map(([node, result]) => `${node}:\n${result}`).join('\n\n')
 }

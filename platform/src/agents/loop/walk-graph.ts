@@ -13,6 +13,8 @@ const defaultVisits = 10
 const defaultAttempts = 2
 /** Of all that is sent to a node, characters. */
 const mostSentChars = 200_000
+/** As a node is told to say that it cannot do its part. */
+const isFailure = /^\s*FAILED:/
 /** What ends a node, and not the run. */
 const ofNode = new Set(['no_progress', 'invalid_calls', 'output_limit', 'refused'])
 
@@ -32,6 +34,11 @@ export async function walkGraph(run: Running): Promise<Turn> {
       if (turn) return turn
       continue
     }
+    const dead = state.graph.visits.find(
+      (visit) => visit.status === 'failed' && visit.isLast && !mayRetry(graph, visit),
+    )
+    if (dead)
+      return { type: 'end', end: { reason: 'graph_failed', message: `node ${dead.node} failed: ${dead.result}` } }
     const failed = state.graph.visits.filter((visit) => visit.status === 'failed' && mayRetry(graph, visit))
     for (const visit of failed) retry(run, graph, visit)
     if (failed.length > 0) continue
@@ -59,7 +66,8 @@ async function work(run: Running, graph: Graph, running: readonly Visit[]): Prom
     const result = messages.at(-1)
     if (open.size > 0 || result?.role !== 'tool') waits = { type: 'wait', for: 'approval' }
     else {
-      const end = finish(run, graph, visit, { isDone: !result.isError, result: textOf(result) })
+      const text = textOf(result)
+      const end = finish(run, graph, visit, { isDone: !result.isError && !isFailure.test(text), result: text })
       if (end) return { type: 'end', end }
     }
   }
@@ -72,7 +80,7 @@ async function work(run: Running, graph: Graph, running: readonly Visit[]): Prom
       continue
     }
     if (turn.type === 'end' && !ofNode.has(turn.end.reason)) return turn
-    const isDone = turn.type === 'answer' && !/^\s*FAILED:/.test(turn.text)
+    const isDone = turn.type === 'answer' && !isFailure.test(turn.text)
     const result = turn.type === 'answer' ? turn.text : `${turn.end.reason}: ${turn.end.message ?? ''}`
     const end = finish(run, graph, visit, { isDone, result })
     if (end) return { type: 'end', end }
@@ -82,7 +90,7 @@ async function work(run: Running, graph: Graph, running: readonly Visit[]): Prom
   return run.signal.aborted ? undefined : waits
 }
 
-/** Records what a node came to and whom it is sent to. Answers with the end of the run where it has failed for good, or nobody can tell. */
+/** Records what a node came to and whom it is sent to. Answers with the end of the run where nobody can tell. */
 function finish(
   run: Running,
   graph: Graph,
@@ -105,8 +113,7 @@ function finish(
     type: 'graph.node_ended',
     data: { node, visit: visit.visit, attempt, status, result, ms, usage, sent },
   })
-  if (isDone || !last || sent.length > 0) return undefined
-  return { reason: 'graph_failed', message: `node ${node} failed: ${result}` }
+  return undefined
 }
 
 /** Whom a result is sent to; undefined where that cannot be told in time. */
