@@ -86,8 +86,9 @@ ${interpreterCalls.map((call) => row(call, 'en')).join('\n')}
 What contexts and results are: [code interpreters](interpreter.md). Port 49999 of every sandbox is answered by the platform; a program of your own that
 listens there is not reached. To run code needs the token of the sandbox, which the clients send by themselves.
 
-Of what the wire offers beyond the clients: procedures in JSON and in binary protobuf over HTTP/1.1 and HTTP/2; no gRPC. Watchers that are asked for
-their events (\`CreateWatcher\`) end when Warren restarts; commands, tokens and tags do not.
+Of what the wire offers beyond the clients: procedures in JSON and in binary protobuf over HTTP/1.1 and HTTP/2, and gRPC over
+HTTP/2, with TLS or without: \`spec/e2b/process.proto\` and \`filesystem.proto\` describe them. Watchers that are asked for their events
+(\`CreateWatcher\`) end when Warren restarts; commands, tokens and tags do not.
 
 ## Addresses that answer 501
 
@@ -165,7 +166,8 @@ ${interpreterCalls.map((call) => row(call, 'zh')).join('\n')}
 上下文与结果的说明见[代码解释器](interpreter.zh-CN.md)。每个沙箱的端口 49999 由平台应答；在该端口监听的自有程序无法访问。运行代码需要沙箱的令牌，
 客户端会自动发送。
 
-客户端之外的线上协议：过程调用支持 JSON 与二进制 protobuf（HTTP/1.1 与 HTTP/2），不支持 gRPC。轮询式监视器（\`CreateWatcher\`）在 Warren 重启后失效；
+客户端之外的线上协议：过程调用支持 JSON 与二进制 protobuf（HTTP/1.1 与 HTTP/2），以及 HTTP/2 上的 gRPC（有无 TLS 均可），
+描述见 \`spec/e2b/process.proto\` 与 \`filesystem.proto\`。轮询式监视器（\`CreateWatcher\`）在 Warren 重启后失效；
 命令、令牌和标签不受影响。
 
 ## 返回 501 的地址

@@ -102,6 +102,7 @@ export class Envd {
       caller: async () => caller,
       admit: () => knownUser(caller, (user) => new RpcError('unauthenticated', `invalid username: '${user}'`)),
       isGone: () => isGone(this.#deps.sandboxes, live),
+      grpc: true,
     })
   }
 
