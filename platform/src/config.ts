@@ -97,6 +97,8 @@ export interface Config {
   kernel: string | undefined
   /** When the platform builds its own templates: by itself, or once somebody asks for one. */
   templates: 'background' | 'on-demand'
+  /** Whether what templates start is kept with the memory it had at the build. */
+  templateStarts: 'saved' | 'anew'
   /** How functions are run. */
   functions: { pool: number; instances: number; idleSeconds: number; driver: string | undefined }
   poolSize: number
@@ -212,6 +214,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       },
     },
     templates: read(settings.templates),
+    templateStarts: read(settings.templateStarts),
     kernel: read(settings.kernel),
     functions: {
       pool: read(settings.functionPool),

@@ -77,3 +77,39 @@ test('a saved start that cannot be used is told, and the program is started anew
   assert.notEqual(started, before.started)
   assert.match(platform.log(), /the saved start of a template cannot be used/)
 })
+
+/** As it is on the disk: what has been saved of all templates. */
+const saved = () => readdir(join(platform.home, 'images/starts')).catch(() => [] as string[])
+
+test('a template that asks for it has its program started anew in each sandbox, and nothing is saved', {
+  skip: lacks.root,
+}, async () => {
+  const before = await saved()
+  const body = { name: 'own-keys', startCommand, readyCommand: 'test -s /tmp/started', startAnew: true }
+  const made = await build(body)
+  assert.equal(made.state, 'ready', JSON.stringify(made))
+  const said = made.log.map(({ message }: Answer) => message).join('\n')
+  assert.match(said, /Each sandbox starts it anew: the template asks for it/)
+  const [one, other] = [await look({ template: 'own-keys' }), await look({ template: 'own-keys' })]
+  assert.deepEqual([one.running, other.running], ['1', '1'])
+  assert.notEqual(one.started, other.started)
+  assert.deepEqual(await saved(), before)
+})
+
+test('an operator who wants it so has what was saved given up and nothing saved any more', {
+  skip: lacks.root,
+}, async () => {
+  await build({ name: 'server', startCommand, readyCommand: 'test -s /tmp/started', force: true })
+  assert.equal((await saved()).length > 0, savesMemory)
+  const before = await look()
+  await platform.kill('SIGTERM')
+  await platform.start({ WARREN_TEMPLATE_STARTS: 'anew' })
+  assert.deepEqual(await saved(), [])
+  const after = await look()
+  assert.notEqual(after.started, before.started)
+  assert.equal(after.running, '1')
+  const again = await build({ name: 'later', startCommand, readyCommand: 'test -s /tmp/started' })
+  const said = again.log.map(({ message }: Answer) => message).join('\n')
+  assert.match(said, /Each sandbox starts it anew: the operator wants it so/)
+  assert.deepEqual(await saved(), [])
+})

@@ -100,6 +100,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   optionBuildArg: 'ARG 的值；可以重复',
   optionStart: '在它的每个沙箱里运行的程序；默认为 Dockerfile 的 CMD 和 ENTRYPOINT',
   optionReady: '沙箱可用时即成功的命令',
+  optionStartAnew: '不连同内存保存所启动的程序：每个沙箱的内存中有各自的密钥和随机种子',
   optionNoCache: '全部重新构建',
   optionRegistryUser: '拉取镜像的用户；密码在 WARREN_REGISTRY_PASSWORD 中',
   uploading: '正在上传',

@@ -101,6 +101,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   optionBuildArg: 'a value for ARG; can be given several times',
   optionStart: 'a program that runs in every sandbox of it; default: CMD and ENTRYPOINT of the Dockerfile',
   optionReady: 'a command that succeeds once a sandbox can be used',
+  optionStartAnew: 'never save what it starts with its memory: each sandbox has keys and seeds of its own in it',
   optionNoCache: 'build everything anew',
   optionRegistryUser: 'who pulls the images; the password is in WARREN_REGISTRY_PASSWORD',
   uploading: 'uploading',

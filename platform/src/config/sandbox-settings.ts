@@ -67,6 +67,14 @@ export const sandboxSettings = {
       'When the templates debian and code-interpreter are built: background (after the start, by and by) or on-demand (when somebody asks for one).',
     parse: oneOf('background', 'on-demand'),
   }),
+  templateStarts: setting<'saved' | 'anew'>({
+    name: 'templateStarts',
+    env: 'WARREN_TEMPLATE_STARTS',
+    default: 'saved',
+    meaning:
+      'How sandboxes get what their template starts: saved (with the memory it had at the build, where the runtime saves memory) or anew (started in each, so that no two have the same keys in their memory).',
+    parse: oneOf('saved', 'anew'),
+  }),
   cpuCores: setting({
     name: 'defaultLimits.cpuCores',
     env: 'WARREN_DEFAULT_CPU',

@@ -1,3 +1,4 @@
+import type { Config } from '../config.ts'
 import type { Limits } from '../engine/driver.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
@@ -17,6 +18,8 @@ interface BuilderDeps extends Pick<BaseDeps, 'pull'> {
   /** For the account of a build, as `BaseDeps`. */
   imageOf: (accountId: string, ...rest: Parameters<BaseDeps['imageOf']>) => ReturnType<BaseDeps['imageOf']>
   limits: Limits
+  /** Whether what templates start is kept with its memory. */
+  starts: Config['templateStarts']
   now: () => Date
   logger: Logger
 }
@@ -92,7 +95,7 @@ export class Builder {
       credentials,
     }: { giveUp: AbortController; log: BuildLog; credentials: RegistryCredentials | undefined },
   ): Promise<void> {
-    const { engine, records, uploads, pull, now, logger, limits } = this.#deps
+    const { engine, records, uploads, pull, now, logger, limits, starts } = this.#deps
     const { signal } = giveUp
     try {
       await records.clearLogs(build.id)
@@ -100,6 +103,7 @@ export class Builder {
       const ways = {
         pull,
         startLimits: { ...limits, ...build.limits },
+        ...(starts === 'anew' ? { keepsNoStart: 'the operator wants it so (WARREN_TEMPLATE_STARTS)' } : {}),
         imageOf: (template: string, signal: AbortSignal) => this.#deps.imageOf(build.accountId, template, signal),
         openUpload: (hash: string) => uploads.read(build.accountId, hash),
       }

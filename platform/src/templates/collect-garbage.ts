@@ -1,3 +1,4 @@
+import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { TemplateRecords } from './template-records.ts'
 import type { Uploads } from './uploads.ts'
@@ -7,7 +8,12 @@ const graceMs = 600_000
 
 /** Removes builds, layers and uploads that nothing needs any more. Not while anything is being built. */
 export async function collectGarbage(
-  { records, engine, uploads }: { records: TemplateRecords; engine: Engine; uploads: Uploads },
+  {
+    records,
+    engine,
+    uploads,
+    starts,
+  }: { records: TemplateRecords; engine: Engine; uploads: Uploads; starts: Config['templateStarts'] },
   now: Date,
 ): Promise<void> {
   const inUse = await engine.templatesInUse()
@@ -16,6 +22,6 @@ export async function collectGarbage(
   for (const build of inUse) builds.add(build)
   await engine.images.keepOnly({ builds, layers: await engine.images.steps.collect(now.getTime()) })
   // A large file each, and without it a sandbox only starts anew: what a later build has replaced needs none.
-  await engine.saved.keepStarts(await records.taggedBuildIds())
+  await engine.saved.keepStarts(starts === 'anew' ? new Set() : await records.taggedBuildIds())
   await uploads.collect(now.getTime())
 }

@@ -83,6 +83,8 @@ export interface BuildPlan {
   dockerfile?: DockerfilePlan
   startCommand?: string
   readyCommand?: string
+  /** What it starts is never kept with its memory: copies of one memory have the same keys in it. */
+  startAnew?: boolean
   /** Nothing that is known is used. */
   force?: boolean
 }

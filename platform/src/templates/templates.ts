@@ -62,7 +62,7 @@ interface TemplatesOptions {
   db: Database
   engine: Engine
   home: string
-  config: Pick<Config, 'defaultLimits' | 'templates'>
+  config: Pick<Config, 'defaultLimits' | 'templates' | 'templateStarts'>
   pull?: PullImage | undefined
   now: () => Date
   logger: Logger
@@ -79,7 +79,7 @@ export class Templates {
   readonly #builder: Builder
   readonly #now: () => Date
   readonly #logger: Logger
-  readonly #inBackground: boolean
+  readonly #config: TemplatesOptions['config']
   readonly #closing = new AbortController()
   #sweeping: NodeJS.Timeout | undefined
 
@@ -90,7 +90,7 @@ export class Templates {
     this.#uploads = uploads
     this.#now = now
     this.#logger = logger
-    this.#inBackground = config.templates === 'background'
+    this.#config = config
     this.#builder = new Builder({
       engine,
       records: this.#records,
@@ -98,6 +98,7 @@ export class Templates {
       pull,
       imageOf: (accountId, template, signal) => this.#imageOf(accountId, template, signal),
       limits: config.defaultLimits,
+      starts: config.templateStarts,
       now,
       logger,
     })
@@ -113,7 +114,7 @@ export class Templates {
     for (const { name, description } of platformTemplates)
       await this.#records.keep({ id: newId('t'), accountId: '', name, description, at: this.#now() })
     for (const build of await this.#records.unfinished()) this.#builder.begin(build)
-    if (this.#inBackground) void this.#buildOwn()
+    if (this.#config.templates === 'background') void this.#buildOwn()
     this.#sweeping = setInterval(() => void this.#collect(), 3_600_000).unref()
   }
 
@@ -380,7 +381,8 @@ export class Templates {
 
   async #collect(): Promise<void> {
     if (!this.#builder.isIdle) return
-    const parts = { records: this.#records, engine: this.#engine, uploads: this.#uploads }
+    const { templateStarts: starts } = this.#config
+    const parts = { records: this.#records, engine: this.#engine, uploads: this.#uploads, starts }
     await collectGarbage(parts, this.#now()).catch((err) => this.#logger.warn({ err }, 'old layers were not removed'))
   }
 }

@@ -59,6 +59,8 @@ export interface BuildTemplateOptions {
   startCommand?: string
   /** Succeeds once a sandbox can be used. */
   readyCommand?: string
+  /** What is started is never saved with its memory: each sandbox starts it anew, and has keys and seeds of its own in it. */
+  startAnew?: boolean
   /** Nothing that has been done before is used. */
   force?: boolean
   cpuCores?: number

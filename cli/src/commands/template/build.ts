@@ -22,6 +22,7 @@ interface Flags {
   buildArg?: Record<string, string>
   start?: string
   ready?: string
+  startAnew?: boolean
   cpu?: number
   memory?: number
   cache: boolean
@@ -41,6 +42,7 @@ export function addBuild(parent: Command): void {
     .option('--build-arg <name=value>', text.optionBuildArg, pair)
     .option('--start <command>', text.optionStart)
     .option('--ready <command>', text.optionReady)
+    .option('--start-anew', text.optionStartAnew)
     .option('--cpu <cores>', text.optionCpu, positive)
     .option('--memory <mb>', text.optionMemory, wholePositive)
     .option('--no-cache', text.optionNoCache)
@@ -70,6 +72,7 @@ async function build(given: string, flags: Flags): Promise<void> {
       dockerfile: { text: dockerfile, buildArgs, uploads, ...(target === undefined ? {} : { target }) },
       ...(flags.start ? { startCommand: flags.start } : {}),
       ...(flags.ready ? { readyCommand: flags.ready } : {}),
+      ...(flags.startAnew ? { startAnew: true } : {}),
       ...(flags.cpu ? { cpuCores: flags.cpu } : {}),
       ...(flags.memory ? { memoryMb: flags.memory } : {}),
       ...(flags.cache ? {} : { force: true }),

@@ -50,6 +50,12 @@ const BuildTemplate = Type.Object(
     dockerfile: Type.Optional(named(DockerfilePlan)),
     startCommand: command('Runs in every sandbox of it from the beginning.'),
     readyCommand: command('Succeeds once a sandbox can be used.'),
+    startAnew: Type.Optional(
+      Type.Boolean({
+        description:
+          'What is started is never saved with its memory at the build: each sandbox starts it anew, and has keys and seeds of its own in it.',
+      }),
+    ),
     force: Type.Optional(Type.Boolean({ description: 'Nothing that has been done before is used.' })),
     cpuCores: Type.Optional(Type.Number({ minimum: 0.05, maximum: 1024 })),
     memoryMb: Type.Optional(Type.Integer({ minimum: 16, maximum: 4_194_304 })),
@@ -252,6 +258,7 @@ function planOf({
   dockerfile,
   startCommand,
   readyCommand,
+  startAnew,
   force,
 }: Static<typeof BuildTemplate>): BuildPlan {
   const { template, image } = from
@@ -265,6 +272,7 @@ function planOf({
     ...(dockerfile ? { dockerfile } : {}),
     ...(startCommand ? { startCommand } : {}),
     ...(readyCommand ? { readyCommand } : {}),
+    ...(startAnew ? { startAnew } : {}),
     ...(force ? { force } : {}),
   }
 }

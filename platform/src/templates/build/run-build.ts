@@ -15,6 +15,8 @@ export interface BuildDeps extends BuildPlace, BaseDeps {
   openUpload: (hash: string) => Promise<AsyncIterable<Buffer>>
   /** What a sandbox of the template has, where nothing else is asked for. */
   startLimits: Limits
+  /** Why nothing that runs is kept, where the operator wants it so. */
+  keepsNoStart?: string | undefined
 }
 
 /** How long a template's program may take until it is ready while it is built, milliseconds. */
@@ -36,7 +38,9 @@ export async function runBuild(
     : { image: await runSteps(deps, plan, signal), startCommand: undefined }
   const startCommand = plan.startCommand ?? built.startCommand
   const { readyCommand } = plan
-  if (startCommand || readyCommand) await tryStart(deps, built.image, { startCommand, readyCommand }, signal)
+  const keepsNoStart = plan.startAnew ? 'the template asks for it' : deps.keepsNoStart
+  if (startCommand || readyCommand)
+    await tryStart({ ...deps, keepsNoStart }, built.image, { startCommand, readyCommand }, signal)
   deps.log.say('Build finished', { step: 'finalize' })
   return startCommand ? { ...built.image, startCommand } : built.image
 }
@@ -100,8 +104,13 @@ async function tryStart(
 }
 
 /** What cannot be saved is started in each sandbox: the log says so. */
-async function keepStarted({ engine, buildId, log }: BuildDeps, { id }: Instance, signal: AbortSignal): Promise<void> {
+async function keepStarted(
+  { engine, buildId, log, keepsNoStart }: BuildDeps,
+  { id }: Instance,
+  signal: AbortSignal,
+): Promise<void> {
   const step = 'finalize'
+  if (keepsNoStart) return log.say(`[finalize] Each sandbox starts it anew: ${keepsNoStart}`, { step })
   try {
     await engine.saved.saveStart(id, buildId, signal)
     log.say('[finalize] Saved with its memory: sandboxes begin with it running', { step })
