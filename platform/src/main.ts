@@ -26,6 +26,7 @@ import { RedisLimiter } from './http/gateway/redis-limiter.ts'
 import { places } from './http/places.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
+import { IdentityTokens } from './identity/identity-tokens.ts'
 import { claimFolder } from './lib/claim-folder.ts'
 import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
@@ -143,6 +144,7 @@ async function start(): Promise<void> {
     recordUsage,
   })
   opened.defer(() => billing.close())
+  const identities = new IdentityTokens({ seed, issuer: () => `${publicUrl(config, address)}/v1/identity`, now })
   const sandboxes = createSandboxes({
     db,
     engine,
@@ -151,6 +153,7 @@ async function start(): Promise<void> {
     volumes: volumes.mounts,
     seal,
     revealSecrets: secrets.reveal,
+    mintIdentity: (bearer, audience) => identities.mint(bearer, audience),
     config,
     now,
     logger,
@@ -257,6 +260,7 @@ async function start(): Promise<void> {
     billing,
     agentRuns,
     tokenSeed: seed,
+    identities,
     isDatabaseUp: () => isUp(db),
     logger,
   })

@@ -15,6 +15,7 @@ const layers = [
       'quotas',
       'abuse',
       'secrets',
+      'identity',
       'metering',
       'webhooks',
       'buckets',

@@ -14,6 +14,7 @@ import { experienceRoutes, experienceSchemas } from './api/experiences.ts'
 import { factRoutes, factSchemas } from './api/facts.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
 import { functionRoutes, functionSchemas } from './api/functions.ts'
+import { identityRoutes, identitySchemas } from './api/identity.ts'
 import { invocationRoutes, invocationSchemas } from './api/invocations.ts'
 import { invoiceRoutes, invoiceSchemas } from './api/invoices.ts'
 import { keyRoutes, keySchemas } from './api/keys.ts'
@@ -63,6 +64,7 @@ const nouns: readonly Noun[] = [
   [bucketSchemas, (v1, { buckets }) => bucketRoutes(v1, buckets)],
   [objectSchemas, (v1, { buckets }) => objectRoutes(v1, buckets)],
   [[], (v1, { buckets }) => signedRoutes(v1, buckets)],
+  [identitySchemas, (v1, { identities }) => identityRoutes(v1, identities)],
   [secretSchemas, (v1, { secrets }) => secretRoutes(v1, secrets)],
   [[...billingViews, ...billingSchemas], (v1, { billing }) => billingRoutes(v1, billing)],
   [billingOperatorSchemas, (v1, { billing }) => billingOperatorRoutes(v1, billing)],

@@ -20,6 +20,7 @@ import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
 import type { EventFeed } from '../events/feed.ts'
 import type { Functions } from '../functions/functions.ts'
+import type { IdentityTokens } from '../identity/identity-tokens.ts'
 import { newId } from '../lib/id.ts'
 import type { UsageReader } from '../metering/usage.ts'
 import type { Quotas } from '../quotas/quotas.ts'
@@ -83,6 +84,7 @@ export interface ServerDeps {
   volumes: Volumes
   buckets: Buckets
   secrets: Secrets
+  identities: IdentityTokens
   usage: UsageReader
   accounts: Accounts
   db: Database

@@ -38,6 +38,7 @@ async function document(): Promise<object> {
     volumes: {} as never,
     buckets: {} as never,
     secrets: {} as never,
+    identities: {} as never,
     accounts: {} as never,
     db: {} as never,
     audit: {} as never,

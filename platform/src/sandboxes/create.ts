@@ -104,8 +104,8 @@ async function start(
   const { engine } = deps
   // Not seen by anybody until the engine looks, which it may never come to.
   reserved.catch(() => {})
-  const { id: owner, accountId, limits, volumes } = starting
-  const network = await armedPolicy(deps, accountId, starting.network)
+  const { id: owner, limits, volumes } = starting
+  const network = await armedPolicy(deps, starting)
   if (snapshot) {
     await reserved
     return { ...(await engine.saved.restore(snapshot.id, { owner, env: input.env, network }, signal)), warm: false }

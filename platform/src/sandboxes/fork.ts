@@ -68,8 +68,12 @@ async function fork(
       )
     const reserved = all.filter(({ isReserved }) => isReserved)
     if (reserved.length === 0) return outcomes(all, [])
-    const network = await armedPolicy(deps, account.id, source.network)
-    const requests = reserved.map(({ starting }) => ({ owner: starting.id, env: input.env, network }))
+    const requests = await Promise.all(
+      reserved.map(async ({ starting: { id, accountId } }) => {
+        const network = await armedPolicy(deps, { id, accountId, network: source.network })
+        return { owner: id, env: input.env, network }
+      }),
+    )
     const starts = await engine.saved.fork(instance.id, requests, signal)
     for (const [at, copy] of reserved.entries()) copy.started = starts[at]!
     signal.throwIfAborted()

@@ -27,6 +27,7 @@ const policySchemas = {
 
 /** How it is written, for the document. */
 const placeholder = '`$' + '{warren.secrets.NAME}`'
+const identityPlaceholder = '`$' + '{warren.identity.NAME}`'
 const HeaderNames = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 20 })
 
 /** What is done to what goes out, as it is asked for. Values are not shown again. */
@@ -58,6 +59,13 @@ const outgoingSchemas = {
     maxItems: 32,
     description: `Secrets that programs inside may send to the hosts of the secret: where a header has ${placeholder}, the value takes its place on the way out.`,
   }),
+  identity: Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    maxProperties: 5,
+    propertyNames: { pattern: '^[A-Za-z0-9_-]{1,64}$' },
+    additionalProperties: { type: 'string', minLength: 1, maxLength: 1024, format: 'plain-text' },
+    description: `Tokens that say to others which sandbox a request comes from, by name, and whom each is for. In the value of a rule ${identityPlaceholder} stands for one.`,
+  }),
   proxy: Type.Object(
     {
       address: Type.String({ minLength: 3, maxLength: 261, description: 'HOST:PORT of a SOCKS 5 proxy.' }),
@@ -86,6 +94,7 @@ export const NetworkView = Type.Object(
       }),
     ),
     secrets: Type.Optional(outgoingSchemas.secrets),
+    identity: Type.Optional(outgoingSchemas.identity),
     proxy: Type.Optional(Type.Object({ address: Type.String(), username: Type.Optional(Type.String()) })),
   },
   { $id: 'NetworkPolicy' },
@@ -142,10 +151,16 @@ export function policyOf(
   const { allow = [], deny = [], bandwidthMbps } = input ?? {}
   // Who lists what may be reached does not mean everything else as well.
   const internet = input?.internet ?? (allow.length === 0 && egress.default === 'allow')
-  const policy = { internet, allow, deny, ...(bandwidthMbps === undefined ? {} : { bandwidthMbps }) }
+  const identity = input?.identity ?? {}
+  const policy = {
+    ...{ internet, allow, deny },
+    ...(bandwidthMbps === undefined ? {} : { bandwidthMbps }),
+    ...(Object.keys(identity).length > 0 ? { identity } : {}),
+  }
   const opened = egress.open.map(parseOpened)
   readPolicy(policy, opened)
-  const rules = readHeaderRules((input?.rules ?? []).map(({ host, set = {}, remove = [] }) => ({ host, set, remove })))
+  const asked = (input?.rules ?? []).map(({ host, set = {}, remove = [] }) => ({ host, set, remove }))
+  const rules = readHeaderRules(asked, Object.keys(identity))
   const secrets = [...new Set((input?.secrets ?? []).map((name) => name.toLowerCase()))]
   const proxy = input?.proxy && readProxy(input.proxy as OutgoingProxy, opened)
   if (rules.length === 0 && secrets.length === 0 && !proxy) return { policy }

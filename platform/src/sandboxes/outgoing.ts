@@ -1,4 +1,4 @@
-import { coversHost, type Outgoing, placeholdersIn } from '../engine/network/outgoing.ts'
+import { coversHost, type Outgoing, secretsIn } from '../engine/network/outgoing.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { WarrenError } from '../errors.ts'
 import type { Seal } from '../lib/seal.ts'
@@ -10,6 +10,8 @@ export interface OutgoingDeps {
   seal: Seal
   /** Those of these secrets of an account that there are. */
   revealSecrets: (accountId: string, names: readonly string[]) => Promise<RevealedSecret[]>
+  /** A token that says to `audience` which sandbox it comes from. */
+  mintIdentity: (bearer: { sandboxId: string; accountId: string }, audience: string) => string
 }
 
 /** What a policy has values for: as it is recorded, sealed. */
@@ -32,17 +34,20 @@ export async function recordedPolicy(
   return { ...policy, sealed: deps.seal.close(JSON.stringify(values), subjectOf(accountId)) }
 }
 
-/** A recorded policy with the values that it needs, for the engine alone. */
+/** The recorded policy of a sandbox with the values that it needs, for the engine alone. */
 export async function armedPolicy(
   deps: OutgoingDeps,
-  accountId: string,
-  { sealed, ...policy }: NetworkPolicy,
+  { id, accountId, network: { sealed, ...policy } }: { id: string; accountId: string; network: NetworkPolicy },
 ): Promise<NetworkPolicy> {
   if (sealed === undefined) return policy
   const values = openSealed(deps, accountId, sealed)
   const inside = policy.secrets ?? []
   const secrets = await deps.revealSecrets(accountId, namesIn({ ...values, inside }))
-  return { ...policy, outgoing: { ...values, inside, secrets } }
+  const identities = Object.entries(policy.identity ?? {}).map(([name, audience]) => [
+    name,
+    deps.mintIdentity({ sandboxId: id, accountId }, audience),
+  ])
+  return { ...policy, outgoing: { ...values, inside, secrets, identities: Object.fromEntries(identities) } }
 }
 
 /** Whether a secret is used by a recorded policy. */
@@ -75,7 +80,7 @@ async function checkSecrets(
     })
   }
   for (const { host, set } of rules) {
-    for (const name of Object.values(set).flatMap(placeholdersIn)) {
+    for (const name of Object.values(set).flatMap(secretsIn)) {
       const hosts = hostsOf(name)
       if (hosts.length > 0 && !coversHost(hosts, host))
         throw new WarrenError('forbidden', `network.rules: the secret "${name}" may not be sent to ${host}`, {
@@ -86,7 +91,7 @@ async function checkSecrets(
 }
 
 function namesIn({ rules, inside }: Pick<Outgoing, 'rules' | 'inside'>): string[] {
-  const placed = rules.flatMap(({ set }) => Object.values(set).flatMap(placeholdersIn))
+  const placed = rules.flatMap(({ set }) => Object.values(set).flatMap(secretsIn))
   return [...new Set([...placed, ...inside])]
 }
 

@@ -19,7 +19,7 @@ export async function recoverSandboxes(deps: SandboxDeps): Promise<void> {
     if (!instance) continue
     policies.push(
       // What was in force before goes on, or nothing is allowed: never more than is recorded.
-      armedPolicy(deps, sandbox.accountId, sandbox.network)
+      armedPolicy(deps, sandbox)
         .then((policy) => engine.network.set(instance, policy))
         .catch((error) => logger.error({ err: error, sandbox: sandbox.id }, 'network policy not applied')),
     )

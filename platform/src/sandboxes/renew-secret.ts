@@ -1,4 +1,5 @@
 import type { Instance } from '../engine/engine.ts'
+import type { LiveSandbox } from './live.ts'
 import { armedPolicy, usesSecret } from './outgoing.ts'
 import type { Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
@@ -22,6 +23,11 @@ export async function catchUp(deps: SandboxDeps, { id, accountId, network }: San
   )
 }
 
+/** What goes into its requests anew: with the values of secrets as they are now, and new tokens. */
+export function renewOutgoing(deps: SandboxDeps, live: LiveSandbox): Promise<void> {
+  return renew(deps, live, undefined)
+}
+
 function renew(
   deps: SandboxDeps,
   { id, accountId, instance }: { id: string; accountId: string; instance: Instance },
@@ -32,6 +38,6 @@ function renew(
     const sandbox = await store.find(accountId, id)
     if (!sandbox || live.get(id)?.instance !== instance) return
     if (secret !== undefined && !usesSecret(deps, accountId, sandbox.network, secret)) return
-    await engine.network.set(instance, await armedPolicy(deps, accountId, sandbox.network))
+    await engine.network.set(instance, await armedPolicy(deps, sandbox))
   })
 }

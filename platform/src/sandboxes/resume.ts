@@ -38,7 +38,7 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
     if (before.state === 'running') return before
     if (!(await store.markResuming(account.id, id, quotasOf(deps, account)))) throw await notRunning(deps, account, id)
     const instance = await getSandbox(deps, account, id)
-      .then(({ network }) => armedPolicy(deps, account.id, network))
+      .then((paused) => armedPolicy(deps, paused))
       .then((policy) => engine.saved.resume(before.instanceId!, policy, AbortSignal.timeout(deadlineMs)))
       .catch(async (error) => {
         await store.markNotResumed(id)

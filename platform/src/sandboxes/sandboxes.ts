@@ -44,6 +44,7 @@ import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
 import { removeSandbox } from './remove.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
+import { keepIdentitiesFresh } from './renew-identities.ts'
 import { renewSecret } from './renew-secret.ts'
 import { resumeSandbox } from './resume.ts'
 import type { CreateSandbox, ForkSandbox, PauseSandbox, ResumeSandbox, Sandbox } from './sandbox.ts'
@@ -119,6 +120,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       sweep: (everything) => sweepSandboxes(deps, everything),
     }),
   }
+  let endIdentities: (() => void) | undefined
   return {
     create: (account: Account, input: CreateSandbox, signal: AbortSignal) =>
       createSandbox(deps, account, input, signal),
@@ -202,11 +204,13 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       await recoverSandboxes(deps)
       await deps.expiry.start()
       history.start()
+      endIdentities = keepIdentitiesFresh(deps)
     },
     /** Deletes records of sandboxes that ended long ago. */
     forgetEnded: (before: Date, most: number): Promise<number> => deps.store.forgetEnded(before, most),
     /** Stops the timers. The sandboxes live on. */
     close: async (): Promise<void> => {
+      endIdentities?.()
       await history.close()
       await deps.expiry.close()
     },

@@ -38,7 +38,7 @@ async function apply(
 ): Promise<SandboxNetwork> {
   if (!(await deps.store.setNetwork(account.id, id, policy))) throw await notRunning(deps, account, id)
   if (!instance) return networkOf(policy, undefined)
-  const armed = await armedPolicy(deps, account.id, policy)
+  const armed = await armedPolicy(deps, { id, accountId: account.id, network: policy })
   await deps.engine.network.set(instance, armed)
   if (deps.live.get(id)?.instance === instance) await deps.engine.network.trust(instance, armed)
   return networkOf(policy, await deps.engine.network.status(instance))

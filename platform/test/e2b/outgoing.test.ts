@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import * as current from 'e2b'
 import * as earlier from 'e2b-2-45'
+import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { mintAuthority, mintCertificate } from '../../src/lib/certificate.ts'
 import { addresses, fakeInternetLacks, openFakeInternet } from '../network/fake-internet.ts'
 import { startNetworked } from '../network/networked.ts'
@@ -68,3 +69,85 @@ for (const [name, { Sandbox }] of Object.entries(clients)) {
     }
   })
 }
+
+test('identity tokens say to others which sandbox a request comes from, and are not seen inside', {
+  skip,
+}, async () => {
+  const { url } = platform
+  const { Sandbox, Secret } = current
+  const options = { apiUrl: url, sandboxUrl: url, apiKey: platform.key }
+  const aws = Secret.iamToken({ audience: 'sts.amazonaws.com', tokenType: 'JWT-SVID' })
+  const rules = (header: string) => ({
+    'allowed.example': [{ transform: ({ iam }: Answer) => ({ headers: { [header]: `Bearer ${iam.tokens.aws}` } }) }],
+  })
+  const network = (header: string) => ({
+    ...{ allowOut: ['allowed.example'], denyOut: ['0.0.0.0/0'] },
+    rules: rules(header),
+  })
+  const sandbox = await Sandbox.create({ ...options, iam: { tokens: { aws } }, network: network('Authorization') })
+  const sent = async (of: Answer, more = '') => JSON.parse((await of.commands.run(`${curl} ${more}`)).stdout).headers
+  const check = async (header: string) => {
+    const found = await fetch(`${url}/v1/identity/.well-known/openid-configuration`)
+    const { issuer, jwks_uri } = (await found.json()) as Answer
+    assert.equal(issuer, `${url}/v1/identity`)
+    const token = header.replace(/^Bearer /, '')
+    const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(jwks_uri)), {
+      ...{ issuer, audience: 'sts.amazonaws.com' },
+    })
+    return payload.sub!
+  }
+  try {
+    const first = await check((await sent(sandbox)).authorization)
+    assert.match(first, new RegExp(`^spiffe://127\\.0\\.0\\.1/organisation/[^/]+/sandbox/${sandbox.sandboxId}$`))
+    // A change of the network leaves the tokens that there are.
+    const changed = {
+      'allowed.example': [
+        { transform: { headers: { 'x-token': ['Bearer $', '{e2b.identity.tokens.aws}'].join('') } } },
+      ],
+    }
+    await sandbox.updateNetwork({ ...network('x'), rules: changed })
+    assert.equal(await check((await sent(sandbox))['x-token']), first)
+    const inside = ['$', '{e2b.identity.tokens.aws}'].join('')
+    const refused = await sandbox.commands.run(`${curl} -H 'x-mine: ${inside}'`)
+    assert.match(refused.stdout, /refused: the identity token "aws" is sent by rules alone/)
+    const unknown = { 'allowed.example': [{ transform: { headers: { a: inside.replace('aws', 'gcp') } } }] }
+    await assert.rejects(sandbox.updateNetwork({ ...network('x'), rules: unknown }), /no identity token "gcp"/)
+    // Whoever takes over the platform's restart gives the gateway new ones.
+    await platform.kill('SIGTERM')
+    await platform.start()
+    const resumed = await Sandbox.connect(sandbox.sandboxId, {
+      ...options,
+      apiUrl: platform.url,
+      sandboxUrl: platform.url,
+    })
+    assert.match((await sent(resumed))['x-token'], /^Bearer \S+\.\S+\.\S+$/)
+  } finally {
+    await platform.call('DELETE', `/sandboxes/${sandbox.sandboxId}`)
+  }
+})
+
+test('a fork says that it is another sandbox', { skip }, async (t) => {
+  const network = {
+    ...{ allow: ['allowed.example'], identity: { me: 'them' } },
+    rules: [{ host: 'allowed.example', set: { 'x-token': ['$', '{warren.identity.me}'].join('') } }],
+  }
+  for (const identity of [
+    { 'no name': 'x' },
+    { a: '' },
+    { a: 1 },
+    Object.fromEntries([...'abcdef'].map((name) => [name, 'x'])),
+  ])
+    assert.equal((await platform.call('POST', '/v1/sandboxes', { network: { identity } })).status, 400)
+  const path = await platform.sandbox({ network })
+  assert.deepEqual((await platform.json('GET', `${path}/network`)).policy.identity, { me: 'them' })
+  const forked = await platform.call('POST', `${path}/fork`, {})
+  if (forked.status === 503 || forked.status === 400) return t.skip((await forked.json()).message)
+  const [copy] = (await forked.json()).sandboxes
+  const subject = async (at: string) => {
+    const { stdout } = await platform.json('POST', `${at}/execute`, { command: curl, timeout: 30 })
+    const [, claims] = JSON.parse(stdout).headers['x-token'].split('.')
+    return JSON.parse(Buffer.from(claims, 'base64url').toString()).sub as string
+  }
+  assert.ok((await subject(path)).endsWith(path.split('/').at(-1)!))
+  assert.ok((await subject(`/v1/sandboxes/${copy.id}`)).endsWith(`/sandbox/${copy.id}`))
+})

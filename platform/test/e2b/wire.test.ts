@@ -83,7 +83,7 @@ test('what cannot be honoured is refused by its name', async () => {
     secure: false,
     autoPauseMemory: false,
     mcp: { x: {} },
-    iam: { tokens: {} },
+    iam: { tokens: { aws: { audience: 'sts.amazonaws.com', tokenType: 'x' } } },
     network: { nothing: 1 },
     unheardOf: 1,
   })) {

@@ -14,6 +14,8 @@ export interface NetworkPolicy {
   rules?: HeaderRule[] | undefined
   /** Names of secrets whose placeholders in headers from inside are filled, for the hosts of the secret. */
   secrets?: string[] | undefined
+  /** Tokens that say which sandbox a request comes from, and whom each is for: `${warren.identity.NAME}` in the value of a rule. */
+  identity?: Record<string, string> | undefined
   /** A SOCKS 5 proxy by which connections go. */
   proxy?: { address: string; username?: string | undefined; password?: string | undefined } | undefined
 }
@@ -48,6 +50,7 @@ export interface NetworkReport {
     /** The names of the headers alone. */
     rules?: { host: string; set: string[]; remove: string[] }[]
     secrets?: string[]
+    identity?: Record<string, string>
     proxy?: { address: string; username?: string }
   }
   /** Whether the sandbox has an interface at all. */

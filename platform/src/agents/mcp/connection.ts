@@ -1,7 +1,7 @@
 import type { Client, Transport } from '@modelcontextprotocol/client'
 import type { Account } from '../../accounts/account.ts'
 import type { AddressRange } from '../../engine/network/addresses.ts'
-import { coversHost, fillPlaceholders, placeholdersIn } from '../../engine/network/outgoing.ts'
+import { coversHost, fillPlaceholders, type Placeholder, secretsIn } from '../../engine/network/outgoing.ts'
 import { inTime } from '../../lib/in-time.ts'
 import type { RevealedSecret } from '../../secrets/secret.ts'
 import type { Redactor } from '../safety/redactor.ts'
@@ -222,11 +222,13 @@ export class McpConnection {
   async #headers(host: string): Promise<Record<string, string>> {
     const { server, account, revealSecrets, redactor } = this.#given
     const { headers = {} } = server
-    const names = [...new Set(Object.values(headers).flatMap(placeholdersIn))]
+    const names = [...new Set(Object.values(headers).flatMap(secretsIn))]
     if (names.length === 0) return headers
     const found = await revealSecrets(account.id, names)
     redactor.know(found.map(({ value }) => value))
-    const filledBy = (name: string) => {
+    const filledBy = ({ of, name }: Placeholder) => {
+      if (of === 'identity')
+        throw new ToolError('forbidden', 'identity tokens are of sandboxes alone', { happened: false })
       const secret = found.find((one) => one.name === name)
       if (!secret) throw new ToolError('no_secret', `there is no secret "${name}"`, { happened: false })
       if (secret.hosts.length > 0 && !coversHost(secret.hosts, host))

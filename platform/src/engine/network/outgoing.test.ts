@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { changeHeaders } from './gateway/change-headers.ts'
-import { coversHost, fillPlaceholders, isLookedInto, type Outgoing, placeholdersIn, ruleFor } from './outgoing.ts'
+import {
+  coversHost,
+  fillPlaceholders,
+  isLookedInto,
+  type Outgoing,
+  readHeaderRules,
+  ruleFor,
+  secretsIn,
+} from './outgoing.ts'
 
 const written = (name: string, by = 'warren') => ['$', `{${by}.secrets.${name}}`].join('')
 const outgoing: Outgoing = {
@@ -44,7 +52,7 @@ test('a pattern is covered only where every name of it is', () => {
 
 test('placeholders are found in both spellings and filled with the value as it is', () => {
   const text = `${written('One')}${written('two', 'e2b')}${written('', 'warren')}$warren.secrets.one`
-  assert.deepEqual(placeholdersIn(text), ['one', 'two'])
+  assert.deepEqual(secretsIn(text), ['one', 'two'])
   assert.equal(
     fillPlaceholders(written('two'), () => '$& $1'),
     '$& $1',
@@ -76,4 +84,17 @@ test('headers are changed for their host, and a request with a placeholder that 
     assert.throws(() => change({ authorization: basic }), reason)
   }
   assert.throws(() => change({ a: written('two') }, 'x.example.com'), /is not for/)
+})
+
+test('identity tokens go out by rules that name one there is, and never from inside', () => {
+  const token = (name: string) => ['$', `{e2b.identity.tokens.${name}}`].join('')
+  const ours = ['$', '{warren.identity.aws}'].join('')
+  const rule = { host: 'api.example.com', set: { authorization: `Bearer ${token('aws')}`, 'x-ours': ours }, remove: [] }
+  assert.deepEqual(readHeaderRules([rule], ['aws']), [rule])
+  assert.throws(() => readHeaderRules([rule], ['AWS']), /there is no identity token "aws"/)
+  const given: Outgoing = { rules: [rule], secrets: [], inside: [], identities: { aws: 'a.b.c' } }
+  const sent = changeHeaders({ host: 'api.example.com' }, given, 'api.example.com')
+  assert.deepEqual([sent.authorization, sent['x-ours']], ['Bearer a.b.c', 'a.b.c'])
+  assert.throws(() => changeHeaders({ a: ours }, given, 'api.example.com'), /sent by rules alone/)
+  assert.throws(() => changeHeaders({}, { ...given, identities: {} }, 'api.example.com'), /any more/)
 })

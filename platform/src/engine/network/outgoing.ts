@@ -35,18 +35,36 @@ export interface Outgoing {
   /** Names of those whose placeholders are filled in requests from inside, for their own hosts. */
   inside: string[]
   proxy?: OutgoingProxy
+  /** Tokens that say which sandbox a request comes from, by name. Only rules send them. */
+  identities?: Record<string, string>
 }
 
-/** Stands for a secret, in the spelling of Warren and in that of E2B. */
-const placeholder = /\$\{(?:warren|e2b)\.secrets\.([^{}]+)\}/g
+/** What stands in a header for something else. */
+export interface Placeholder {
+  of: 'secret' | 'identity'
+  /** Of a secret in lower case. */
+  name: string
+}
+
+/** In the spelling of Warren and in that of E2B. */
+const placeholder =
+  /\$\{(?:(?:warren|e2b)\.secrets\.(?<secret>[^{}]+)|(?:warren\.identity|e2b\.identity\.tokens)\.(?<identity>[^{}]+))\}/g
+
+export function placeholdersIn(text: string): Placeholder[] {
+  return [...text.matchAll(placeholder)].map(({ groups }) => read(groups!))
+}
 
 /** Names of the secrets that `text` has placeholders of, in lower case. */
-export function placeholdersIn(text: string): string[] {
-  return [...text.matchAll(placeholder)].map(([, name]) => name!.toLowerCase())
+export function secretsIn(text: string): string[] {
+  return placeholdersIn(text).flatMap(({ of, name }) => (of === 'secret' ? name : []))
 }
 
-export function fillPlaceholders(text: string, fill: (name: string) => string): string {
-  return text.replaceAll(placeholder, (_, name: string) => fill(name.toLowerCase()))
+export function fillPlaceholders(text: string, fill: (found: Placeholder) => string): string {
+  return text.replaceAll(placeholder, (...found) => fill(read(found.at(-1) as unknown as Record<string, string>)))
+}
+
+function read({ secret, identity }: Record<string, string | undefined>): Placeholder {
+  return secret === undefined ? { of: 'identity', name: identity! } : { of: 'secret', name: secret.toLowerCase() }
 }
 
 export function isForHost(pattern: string, name: string): boolean {
@@ -83,8 +101,11 @@ const ownHeaders = new Set([
   ...['proxy-connection', 'proxy-authorization', 'proxy-authenticate', 'http2-settings'],
 ])
 
-/** The rules in plain spelling. Throws `invalid_request` for what cannot be done, without showing values. */
-export function readHeaderRules(rules: readonly HeaderRule[]): HeaderRule[] {
+/**
+ * The rules in plain spelling; `identities` are the names of the tokens that they may send. Throws `invalid_request` for
+ * what cannot be done, without showing values.
+ */
+export function readHeaderRules(rules: readonly HeaderRule[], identities: readonly string[] = []): HeaderRule[] {
   const read = rules.map(({ host: text, set, remove }) => {
     const host = hostPattern(text)
     if (!host) throw invalid(`"${text}" is neither a name nor *. and a name`)
@@ -93,8 +114,10 @@ export function readHeaderRules(rules: readonly HeaderRule[]): HeaderRule[] {
     const values = Object.values(set)
     const wrong = names[values.findIndex((value) => !isHeaderValue(value))]
     if (wrong) throw invalid(`${host}: the value for the header "${wrong}" has characters that no header may have`)
-    if (values.some((value) => /\$\{e2b\.identity\./.test(value)))
-      throw invalid(`${host}: no identity tokens are issued here, so there are none to put into a header`)
+    const unnamed = values
+      .flatMap(placeholdersIn)
+      .find(({ of, name }) => of === 'identity' && !identities.includes(name))
+    if (unnamed) throw invalid(`${host}: there is no identity token "${unnamed.name}"`)
     return {
       host,
       set: Object.fromEntries(names.map((name, at) => [name, values[at]!])),

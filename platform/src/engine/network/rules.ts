@@ -17,6 +17,8 @@ export interface NetworkPolicy {
   rules?: { host: string; set: string[]; remove: string[] }[]
   /** Names of secrets whose placeholders are filled in requests from inside. */
   secrets?: string[]
+  /** Whom the tokens are for that say which sandbox a request comes from, by name. */
+  identity?: Record<string, string>
   /** By whom connections go. */
   proxy?: { address: string; username?: string }
   /** The values that belong to `rules` and `proxy`, sealed for the account. */

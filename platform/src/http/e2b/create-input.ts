@@ -29,6 +29,20 @@ const Network = Type.Object(
 
 type Network = Static<typeof Network>
 
+/** Tokens that say to others which sandbox it is, by name. */
+const Iam = Type.Object(
+  {
+    tokens: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
+        Type.Object({ audience: Type.String({ minLength: 1, maxLength: 1024 }), tokenType: Text }, strict),
+        { maxProperties: 5, additionalProperties: false },
+      ),
+    ),
+  },
+  strict,
+)
+
 export const NewSandbox = Type.Object(
   {
     templateID: Type.String({ minLength: 1, maxLength: 256 }),
@@ -42,7 +56,7 @@ export const NewSandbox = Type.Object(
     autoResume: Type.Optional(OrNull(Type.Object({ enabled: Type.Optional(Type.Boolean()) }, strict))),
     network: Type.Optional(OrNull(Network)),
     mcp: Type.Optional(OrNull(Type.Object({}))),
-    iam: Type.Optional(OrNull(Type.Object({}))),
+    iam: Type.Optional(OrNull(Iam)),
     volumeMounts: Type.Optional(OrNull(Type.Array(Type.Object({ name: Text, path: Text }, strict)))),
   },
   strict,
@@ -68,7 +82,7 @@ export function createInput(
     metadata: { ...metadata, ...portLabels(network) },
     // Clients send none as an empty object: what a snapshot was taken with stays.
     ...(hasKeys(envVars) ? { env: envVars } : {}),
-    ...networkInput(network, body.allow_internet_access),
+    ...networkInput(network, body.allow_internet_access, identityInput(body)),
     ...(body.volumeMounts ? { volumes: body.volumeMounts as CreateSandbox['volumes'] & {} } : {}),
   }
 }
@@ -126,7 +140,6 @@ function notOffered(body: NewSandbox): Record<string, { asked: boolean; missing:
   return {
     secure: { asked: body.secure === false, missing: 'every sandbox is protected by its access token' },
     mcp: { asked: hasKeys(body.mcp), missing: 'there is no template with an MCP gateway' },
-    iam: { asked: hasKeys(body.iam), missing: 'no identity tokens are issued' },
   }
 }
 
@@ -144,14 +157,31 @@ export const UpdateNetwork = Type.Object(
   strict,
 )
 
-/** The policy that a change asks for; nothing in it is the operator's default, as at a create. */
-export function updateInput(body: Static<typeof UpdateNetwork>): SetNetwork {
+/** The policy that a change asks for; nothing in it is the operator's default, as at a create. Identity tokens stay. */
+export function updateInput(body: Static<typeof UpdateNetwork>, identity: SetNetwork['identity']): SetNetwork {
   const { allow_internet_access, ...network } = body
-  return networkInput(network as Network, allow_internet_access).network ?? {}
+  return networkInput(network as Network, allow_internet_access, identity).network ?? {}
 }
 
-function networkInput(network: Network, internetAccess: boolean | undefined): { network?: SetNetwork } {
-  const asked = { ...reachInput(network, internetAccess), ...outgoingInput(network) }
+function identityInput({ iam }: NewSandbox): SetNetwork['identity'] {
+  const { tokens = {} } = (iam ?? {}) as Static<typeof Iam>
+  const read = Object.entries(tokens).map(([name, { audience, tokenType }]) => {
+    if (tokenType === 'JWT-SVID') return [name, audience]
+    throw new Refusal(400, `"iam.tokens.${name}.tokenType" must be "JWT-SVID", not "${tokenType.slice(0, 40)}"`)
+  })
+  return read.length > 0 ? Object.fromEntries(read) : undefined
+}
+
+function networkInput(
+  network: Network,
+  internetAccess: boolean | undefined,
+  identity: SetNetwork['identity'],
+): { network?: SetNetwork } {
+  const asked = {
+    ...reachInput(network, internetAccess),
+    ...outgoingInput(network),
+    ...(identity ? { identity } : {}),
+  }
   return Object.keys(asked).length > 0 ? { network: asked } : {}
 }
 

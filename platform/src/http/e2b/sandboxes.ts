@@ -115,7 +115,8 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
       preValidation: emptyBodyIsFine,
     },
     async (request, reply) => {
-      await known(request, sandboxes.setNetwork(subjectOf(request), updateInput(request.body)))
+      const { network } = await known(request, sandboxes.get(subjectOf(request)))
+      await known(request, sandboxes.setNetwork(subjectOf(request), updateInput(request.body, network.identity)))
       return reply.code(204).send()
     },
   )

@@ -25,6 +25,7 @@ export const SetNetwork = message({
   rules: repeated(5, HeaderRule),
   secrets: repeated(6, 'string'),
   proxy: optional(7, OutgoingProxy),
+  identity: map(8),
 })
 
 export const MountVolume = message({ name: plain(1, 'string'), path: plain(2, 'string') })
@@ -85,6 +86,7 @@ export const NetworkPolicy = message({
   rules: repeated(5, ChangedHeaders),
   secrets: repeated(6, 'string'),
   proxy: optional(7, ProxyPlace),
+  identity: map(8),
 })
 
 export const Ports = message({ urlTemplate: plain(1, 'string'), pathTemplate: plain(2, 'string') })

@@ -4,6 +4,7 @@ import {
   isHeaderValue,
   type Outgoing,
   type OutgoingSecret,
+  type Placeholder,
   placeholdersIn,
   ruleFor,
 } from '../outgoing.ts'
@@ -24,16 +25,16 @@ export function changeHeaders(headers: Headers, outgoing: Outgoing, host: string
   const changed: Headers = {}
   for (const [name, value] of Object.entries(headers)) {
     if (rule && (Object.hasOwn(rule.set, name) || rule.remove.includes(name))) continue
-    const filled = (text: string) => fillFromInside(name, text, (secret) => insideValue(outgoing, secret, host))
+    const filled = (text: string) => fillFromInside(name, text, (found) => insideValue(outgoing, found, host))
     changed[name] = Array.isArray(value) ? value.map(filled) : filled(value)
   }
   for (const [name, value] of Object.entries(rule?.set ?? {}))
-    changed[name] = fillPlaceholders(value, (secret) => valueFor(outgoing, secret, host))
+    changed[name] = fillPlaceholders(value, (found) => valueFor(outgoing, found, host))
   return changed
 }
 
 /** Programs write a user and a password in base64: what is in there counts too. */
-function fillFromInside(name: string, text: string, fill: (secret: string) => string): string {
+function fillFromInside(name: string, text: string, fill: (found: Placeholder) => string): string {
   const [, scheme, encoded] = (name === 'authorization' && /^(basic) +([A-Za-z0-9+/]+=*)$/i.exec(text)) || []
   if (scheme && encoded) {
     const decoded = Buffer.from(encoded, 'base64').toString('latin1')
@@ -43,14 +44,20 @@ function fillFromInside(name: string, text: string, fill: (secret: string) => st
   return fillPlaceholders(text, fill)
 }
 
-function insideValue(outgoing: Outgoing, name: string, host: string): string {
+function insideValue(outgoing: Outgoing, { of, name }: Placeholder, host: string): string {
+  if (of === 'identity') throw new NotSent(`the identity token "${name}" is sent by rules alone`)
   if (!outgoing.inside.includes(name)) throw new NotSent(`the secret "${name}" was not given to this sandbox`)
   const secret = found(outgoing, name)
   if (!secret.hosts.some((pattern) => isForHost(pattern, host))) throw notFor(name, host)
   return usable(secret)
 }
 
-function valueFor(outgoing: Outgoing, name: string, host: string): string {
+function valueFor(outgoing: Outgoing, { of, name }: Placeholder, host: string): string {
+  if (of === 'identity') {
+    const token = outgoing.identities?.[name]
+    if (token !== undefined) return token
+    throw new NotSent(`there is no identity token "${name}" any more`)
+  }
   const secret = found(outgoing, name)
   if (secret.hosts.length > 0 && !secret.hosts.some((pattern) => isForHost(pattern, host))) throw notFor(name, host)
   return usable(secret)
