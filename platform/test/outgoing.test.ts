@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,6 +25,7 @@ const internet = skip
   : await openFakeInternet({
       'allowed.example': certificate('allowed.example'),
       'www.wild.example': certificate('www.wild.example'),
+      'h2.wild.example': certificate('h2.wild.example'),
       'evil.example': certificate('evil.example'),
       // For somebody else, and by nobody that is known.
       'other.wild.example': certificate('www.wild.example'),
@@ -303,4 +305,99 @@ test('values are in no log and no file of the home', { skip }, async () => {
   for (const text of texts) assert.ok(!platform.log().includes(text) && !log.includes(text), text)
   assert.deepEqual(filesWith(platform.home, texts), [])
   await platform.call('DELETE', path)
+})
+
+/** Speaks HTTP/2 inside: makes the requests it is told at once, on one connection, and prints what became of each. */
+const http2Client = `const http2 = require('http2')
+const [origin, asked] = process.argv.slice(1)
+const session = http2.connect(origin)
+session.on('error', (error) => { console.log(JSON.stringify([{ failed: String(error) }])); process.exit() })
+Promise.all(JSON.parse(asked).map(({ headers = {}, body, size, trailers }) => new Promise((resolve) => {
+  const stream = session.request({ ':method': body === undefined && !size ? 'GET' : 'POST', ...headers }, { waitForTrailers: !!trailers })
+  const got = { text: '' }
+  stream.setEncoding('utf8')
+  stream.on('response', (head, flags) => { got.status = head[':status']; got.head = head; got.ended = (flags & 1) === 1 })
+  stream.on('trailers', (found) => { got.trailers = { ...found } })
+  stream.on('data', (chunk) => { got.text += chunk })
+  stream.on('error', () => {})
+  stream.on('close', () => resolve({ ...got, reset: stream.rstCode }))
+  if (trailers) stream.on('wantTrailers', () => stream.sendTrailers(trailers))
+  if (size) stream.end(Buffer.alloc(size, 'x'))
+  else stream.end(body)
+}))).then((all) => { console.log(JSON.stringify(all)); session.close() })`
+
+async function http2(path: string, asked: object[], origin = 'https://h2.wild.example'): Promise<Answer[]> {
+  const argv = ['/usr/bin/node', '-e', http2Client, origin, JSON.stringify(asked)]
+  const { stdout, stderr } = await platform.json('POST', `${path}/execute`, { command: argv, timeout: 30 })
+  return JSON.parse(stdout || JSON.stringify([{ failed: stderr }]))
+}
+
+test('HTTP/2 is spoken with a server that has it: rules, bodies, trailers and resets, many at once', {
+  skip: skip || (!existsSync('/usr/bin/node') && 'the host has no /usr/bin/node, which speaks HTTP/2 inside'),
+}, async () => {
+  const rules = [
+    { host: 'h2.wild.example', set: { authorization: `Bearer ${placeholder('api2')}` }, remove: ['x-gone'] },
+  ]
+  await platform.json('POST', '/v1/secrets', { name: 'api2', value, hosts: ['h2.wild.example'] })
+  const path = await platform.sandbox({ network: { allow, rules } })
+  await internet.forget()
+  const plain = { headers: { ':path': '/a?b=c', authorization: 'mine', 'x-gone': '1', te: 'trailers' } }
+  const [got, sent, only, reset, other, traced] = await http2(path, [
+    plain,
+    { headers: { ':path': '/up' }, size: 3_000_000, trailers: { 'x-own': 'last' } },
+    { headers: { ':path': '/only' } },
+    { headers: { ':path': '/reset' } },
+    { headers: { ':path': '/', ':authority': 'evil.example' } },
+    { headers: { ':path': '/', 'x-other': placeholder('nothing') } },
+  ])
+  assert.equal(got.status, 200, JSON.stringify(got))
+  const { headers } = JSON.parse(got.text)
+  assert.deepEqual([headers.authorization, headers['x-gone'], headers.te], [`Bearer ${value}`, undefined, 'trailers'])
+  assert.deepEqual([got.head['x-served'], got.trailers], ['yes', { 'grpc-status': '0', 'x-length': '0' }])
+  assert.deepEqual(sent.trailers, { 'grpc-status': '0', 'x-length': '3000000' })
+  assert.deepEqual(JSON.parse(sent.text).trailers, { 'x-own': 'last' })
+  assert.deepEqual([only.ended, only.head['grpc-status']], [true, '12'], 'a head that is all of the answer stays so')
+  assert.deepEqual([reset.status, reset.reset], [undefined, 7])
+  assert.deepEqual([other.status, traced.status], [403, 403])
+  assert.match(traced.text, /refused: the secret "nothing" was not given/)
+  const reasons = (await refusals(path)).join()
+  assert.match(reasons, /it is for evil\.example, and its TLS for h2\.wild\.example/)
+  assert.deepEqual([...new Set(requests().map(({ name }) => name?.replace(':443', '')))], ['h2.wild.example'])
+
+  const many = await http2(
+    path,
+    Array.from({ length: 250 }, (_, at) => ({ headers: { ':path': `/${at}` } })),
+  )
+  assert.deepEqual(
+    many.map(({ status, text }) => [status, JSON.parse(text).url]),
+    many.map((_, at) => [200, `/${at}`]),
+  )
+  const curl = await execute(path, 'curl -sS -m 20 --http2 -w " %{http_version}" https://h2.wild.example/')
+  assert.match(curl, / 2$/)
+  const earlier = await execute(path, 'curl -sS -m 20 --http1.1 -w " %{http_version}" https://h2.wild.example/')
+  assert.match(earlier, / 1\.1$/)
+})
+
+test('a change of the policy cuts HTTP/2 too, and a new value holds for the next request of a connection', {
+  skip: skip || (!existsSync('/usr/bin/node') && 'the host has no /usr/bin/node, which speaks HTTP/2 inside'),
+}, async () => {
+  const rule = (text: string) => [{ host: 'h2.wild.example', set: { 'x-rule': text } }]
+  const path = await platform.sandbox({ network: { allow, rules: rule('one') } })
+  const slow = `const session = require('http2').connect('https://h2.wild.example')
+session.on('error', () => {}); session.on('close', () => { console.log('closed'); process.exit() })
+const ask = () => { const stream = session.request({ ':path': '/' }); let text = ''
+  stream.on('error', () => {}); stream.on('data', (chunk) => { text += chunk })
+  stream.on('close', () => { if (text) console.log(JSON.parse(text).headers['x-rule']); setTimeout(ask, 50) }) }
+ask()`
+  await platform.json('POST', `${path}/processes`, {
+    command: ['/bin/sh', '-c', 'exec /usr/bin/node -e "$0" >/tmp/heard', slow],
+  })
+  const output = () => execute(path, 'cat /tmp/heard 2>/dev/null || :')
+  const heard = (text: string) => until(`it prints ${text}`, async () => (await output()).includes(text))
+  await heard('one')
+  await platform.json('PUT', `${path}/network`, { allow, rules: rule('two') })
+  await heard('two')
+  assert.ok(!(await output()).includes('closed'), 'on the same connection')
+  await platform.json('PUT', `${path}/network`, { allow: ['allowed.example'], rules: rule('three') })
+  await heard('closed')
 })

@@ -25,8 +25,8 @@ export const calls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules`, `egressProxy` and `iam` are honoured. Refused by name: `secure: false` and `mcp`. Identity tokens are [signed by this installation](network.md#what-is-changed-on-the-way-out). Requests that [rules](network.md#what-is-changed-on-the-way-out) change go out as HTTP/1.1. Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
-      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules`、`egressProxy` 和 `iam`。按名称拒绝：`secure: false` 与 `mcp`。身份令牌由[本安装签发](network.zh-CN.md#出口处的改写)。被[规则](network.zh-CN.md#出口处的改写)改写的请求以 HTTP/1.1 发出。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
+      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules`, `egressProxy` and `iam` are honoured. Refused by name: `secure: false` and `mcp`. Identity tokens are [signed by this installation](network.md#what-is-changed-on-the-way-out). Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
+      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules`、`egressProxy` 和 `iam`。按名称拒绝：`secure: false` 与 `mcp`。身份令牌由[本安装签发](network.zh-CN.md#出口处的改写)。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
     },
   },
   { name: 'Sandbox.connect', status: 'works' },

@@ -15,6 +15,7 @@ export const zone: Record<string, string[]> = {
   'allowed.example': ['93.184.216.34'],
   'www.wild.example': ['93.184.216.34'],
   'other.wild.example': ['93.184.216.36'],
+  'h2.wild.example': ['93.184.216.34'],
   'evil.example': ['66.66.66.66'],
   'shared.example': ['93.184.216.34'],
   'meta.wild.example': ['169.254.169.254'],

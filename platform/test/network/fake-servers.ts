@@ -1,7 +1,8 @@
 import { createSocket } from 'node:dgram'
 import { createServer as createHttpServer } from 'node:http'
+import { performServerHandshake } from 'node:http2'
 import { connect, createServer, type Socket } from 'node:net'
-import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { createSecureContext, createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls'
 import { type Answer, decode, encode, type Packet } from 'dns-packet'
 
 /**
@@ -81,12 +82,45 @@ function serveTls(): void {
       createSecureContext({ cert: certificate, key }),
     ]),
   )
-  const server = createTlsServer({ SNICallback: (name, done) => done(null, contexts.get(name)) }, (socket) => {
+  const options = {
+    SNICallback: (name: string, done: (error: null, context?: SecureContext) => void) => done(null, contexts.get(name)),
+    // One server of all speaks HTTP/2.
+    ALPNCallback: ({ servername, protocols }: { servername: string; protocols: string[] }) =>
+      ['h2', 'http/1.1'].find((one) => protocols.includes(one) && (one !== 'h2' || servername.startsWith('h2.'))),
+  }
+  const server = createTlsServer(options, (socket) => {
     socket.on('error', () => {})
-    inside.emit('connection', socket)
+    if (socket.alpnProtocol === 'h2') serveHttp2(socket)
+    else inside.emit('connection', socket)
   })
   server.on('tlsClientError', () => {})
   server.listen(443, '0.0.0.0')
+}
+
+/** As `serveTls`, with trailers; `/only` has nothing but a head, `/reset` is broken off. */
+function serveHttp2(socket: TLSSocket): void {
+  const session = performServerHandshake(socket)
+  session.on('error', () => {})
+  session.on('stream', (stream, headers) => {
+    stream.on('error', () => {})
+    const { ':method': method, ':path': url, ':authority': name } = headers
+    let text = ''
+    let trailers = {}
+    stream.on('data', (chunk) => {
+      text += chunk
+    })
+    stream.on('trailers', (sent) => {
+      trailers = { ...sent }
+    })
+    stream.on('end', () => {
+      tell({ kind: 'https', name, method, url, headers, text, version: 2 })
+      if (url === '/only') return void stream.respond({ ':status': 200, 'grpc-status': '12' }, { endStream: true })
+      if (url === '/reset') return void stream.close(7)
+      stream.respond({ ':status': 200, 'x-served': 'yes' }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', 'x-length': String(text.length) }))
+      stream.end(JSON.stringify({ name, method, url, headers, text: text.slice(0, 100), trailers }))
+    })
+  })
 }
 
 /** A proxy for SOCKS 5 whose user is `tenant` with the password `opensesame`. */

@@ -2,7 +2,7 @@
 export type ClientHello =
   | { complete: false }
   /** `name` is the server's, where one is named. `encrypted`: the true one is hidden in an encrypted hello. */
-  | { complete: true; valid: true; name: string | undefined; encrypted: boolean }
+  | { complete: true; valid: true; name: string | undefined; encrypted: boolean; offersHttp2: boolean }
   | { complete: true; valid: false }
 
 /** More than any program says first. */
@@ -37,6 +37,7 @@ function incomplete(bytes: Buffer): ClientHello {
 }
 
 const serverName = 0
+const protocolNames = 16
 const encryptedHello = 0xfe0d
 
 function readMessage(body: Buffer): ClientHello {
@@ -48,6 +49,7 @@ function readMessage(body: Buffer): ClientHello {
     reader.take(reader.number(1)) // compressions
     let name: string | undefined
     let encrypted = false
+    let offersHttp2 = false
     if (reader.left > 0) {
       const extensions = new Reader(reader.take(reader.number(2)))
       const seen = new Set<number>()
@@ -59,9 +61,10 @@ function readMessage(body: Buffer): ClientHello {
         seen.add(kind)
         if (kind === serverName) name = readServerName(value)
         if (kind === encryptedHello) encrypted = true
+        if (kind === protocolNames) offersHttp2 = readProtocolNames(value).includes('h2')
       }
     }
-    return { complete: true, valid: true, name, encrypted }
+    return { complete: true, valid: true, name, encrypted, offersHttp2 }
   } catch {
     return invalid
   }
@@ -75,6 +78,14 @@ function readServerName(value: Buffer): string {
   const name = list.take(list.number(2)).toString('latin1')
   if (list.left > 0) throw new RangeError('several names')
   return name
+}
+
+function readProtocolNames(value: Buffer): string[] {
+  const reader = new Reader(value)
+  const list = new Reader(reader.take(reader.number(2)))
+  const names: string[] = []
+  while (list.left > 0) names.push(list.take(list.number(1)).toString('latin1'))
+  return names
 }
 
 class Reader {

@@ -88,7 +88,9 @@ export class Gateway {
     relay(traffic, socket, {
       outside: this.#outside,
       serveHttp: (connection) => this.#http.serve(traffic, connection),
-      serveSecured: (connection, name) => this.#http.serveSecured(traffic, connection, name),
+      serveSecured: (connection, secured) => {
+        this.#http.serveSecured(traffic, connection, secured).catch(() => connection.inside.destroy())
+      },
     }).catch(() => socket.resetAndDestroy())
   }
 

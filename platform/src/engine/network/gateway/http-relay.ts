@@ -9,10 +9,11 @@ import {
 import type { Socket } from 'node:net'
 import { type Duplex, pipeline } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { plainName } from '../rules.ts'
 import { Throttle } from './bucket.ts'
-import { changeHeaders, NotSent } from './change-headers.ts'
+import { NotSent } from './change-headers.ts'
+import { relayHttp2 } from './http2-relay.ts'
 import { mayBeFor, splice } from './relay.ts'
+import { changedFor, type Headers, hopByHop, nameOf, tellRefused } from './request-head.ts'
 import type { Connection, Traffic } from './traffic.ts'
 import { type Outside, openUpstream, secure, Unreached } from './upstream.ts'
 
@@ -24,14 +25,18 @@ interface Carried {
   agent: Agent
   /** Whom its TLS is for: every request must be, and has its headers changed. */
   secured: string | undefined
+  /** What was opened to the server before anything was asked. */
+  first?: Promise<Socket> | undefined
 }
 
-type Headers = Record<string, string | string[]>
+/** As for the head of a request. */
+const handshakeMs = 15_000
 
-/** Meant for one hop: of no concern to the server, or said anew. */
-const hopByHop = new Set([
-  ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'te', 'upgrade', 'expect'],
-])
+/** Whom the TLS of a program is for, and whether it would speak HTTP/2. */
+export interface Secured {
+  name: string
+  offersHttp2: boolean
+}
 
 /**
  * Serves HTTP connections whose every request must be for an allowed name that stands for the address it goes to: plain
@@ -61,24 +66,52 @@ export class HttpRelay {
     connection.inside.resume() // paused until it was known who serves it
   }
 
-  /** The same inside TLS, which the sandbox speaks with this gateway, and the gateway with the server. */
-  serveSecured(traffic: Traffic, connection: Connection, name: string): void {
+  /**
+   * The same inside TLS, which the sandbox speaks with this gateway, and the gateway with the server. A program that offers
+   * HTTP/2 gets it where the server has it too, so that nothing has to be said in other words.
+   */
+  async serveSecured(traffic: Traffic, connection: Connection, { name, offersHttp2 }: Secured): Promise<void> {
+    const first = offersHttp2 ? this.#open({ traffic, connection, secured: name }, ['h2', 'http/1.1']) : undefined
+    const outer = await first?.catch(() => undefined)
+    outer?.on('error', () => {}) // nobody may have taken it up yet
+    if (connection.inside.destroyed) return void outer?.destroy()
+    const speaksHttp2 = outer?.alpnProtocol === 'h2'
     const socket = new TLSSocket(connection.inside, {
       isServer: true,
       secureContext: this.#outside.certificates.contextFor(name),
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: speaksHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     })
     socket.on('error', () => connection.inside.destroy())
-    this.#carry({ traffic, connection, socket, secured: name })
+    if (!speaksHttp2) return this.#carry({ traffic, connection, socket, secured: name, first })
+    const late = setTimeout(() => connection.inside.destroy(), handshakeMs)
+    connection.inside.once('close', () => clearTimeout(late))
+    socket.once('secure', () => {
+      clearTimeout(late)
+      if (socket.alpnProtocol === 'h2') return relayHttp2({ traffic, connection, inner: socket, outer, name })
+      outer.destroy()
+      this.#carry({ traffic, connection, socket, secured: name })
+    })
+  }
+
+  async #open(
+    { traffic, connection, secured }: { traffic: Traffic; connection: Connection; secured: string },
+    protocols: string[],
+  ): Promise<TLSSocket> {
+    const outer = await openUpstream(traffic, connection, this.#outside)
+    return secure(outer, { name: secured, protocols }, this.#outside.certificates)
   }
 
   #carry(given: Omit<Carried, 'agent'>): void {
     const { traffic, connection, socket, secured } = given
+    let { first } = given
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     agent.createConnection = (_options, done) => {
-      const opening = openUpstream(traffic, connection, this.#outside).then((outer) =>
-        secured === undefined ? outer : secure(outer, secured, this.#outside.certificates),
-      )
+      const opening =
+        first ??
+        (secured === undefined
+          ? openUpstream(traffic, connection, this.#outside)
+          : this.#open({ traffic, connection, secured }, ['http/1.1']))
+      first = undefined
       opening.then(
         (outer) => done?.(null, outer),
         (error) => done?.(error, undefined as never),
@@ -96,7 +129,7 @@ export class HttpRelay {
     const refused = await this.#reasonAgainst(request, carried)
     if (refused) return this.#answerRefused(request, response, refused)
     const { traffic, connection } = carried
-    const headers = headersFor(request, carried)
+    const headers = changedFor(passedOn(request), carried.traffic, carried.secured)
     if (headers instanceof NotSent) return this.#answerRefused(request, response, headers.message)
     const outer = requestOutside({
       agent: carried.agent,
@@ -135,7 +168,7 @@ export class HttpRelay {
     if (refused) return this.#refuse(request, socket, refused)
     if (socket.destroyed) return
     const { traffic } = carried
-    const headers = headersFor(request, carried)
+    const headers = changedFor(passedOn(request), carried.traffic, carried.secured)
     if (headers instanceof NotSent) return this.#refuse(request, socket, headers.message)
     const outer = requestOutside({
       agent: carried.agent,
@@ -197,30 +230,6 @@ export class HttpRelay {
     if (carried) tellRefused(carried, reason)
     socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', () => socket.destroy())
   }
-}
-
-/** As they go out; why they may not, if so. */
-function headersFor(request: IncomingMessage, { traffic, secured }: Carried): Headers | NotSent {
-  const headers = passedOn(request)
-  if (secured === undefined || !traffic.outgoing) return headers
-  try {
-    return changeHeaders(headers, traffic.outgoing, secured)
-  } catch (error) {
-    if (error instanceof NotSent) return error
-    throw error
-  }
-}
-
-function tellRefused({ traffic, connection }: Carried, reason: string): void {
-  const { entry, name } = connection
-  const { at: _, bytesSent: __, bytesReceived: ___, ...rest } = entry
-  traffic.refused({ ...rest, at: new Date().toISOString(), reason, ...(name ? { name } : {}) })
-}
-
-/** The name of `host` or `host:port`, if the port is that of the connection. */
-function nameOf(host: string, port: number): string | undefined {
-  const [, name = '', named] = /^([^:]*)(?::(\d+))?$/.exec(host) ?? []
-  return named === undefined || Number(named) === port ? plainName(name) : undefined
 }
 
 function pathOf(request: IncomingMessage): string {

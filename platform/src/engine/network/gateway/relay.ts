@@ -7,6 +7,7 @@ import { plainName } from '../rules.ts'
 import { Throttle } from './bucket.ts'
 import { readClientHello } from './client-hello.ts'
 import { isDemo, serveDemo } from './demo.ts'
+import type { Secured } from './http-relay.ts'
 import type { Names } from './names.ts'
 import type { Connection, Traffic } from './traffic.ts'
 import { type Outside, openUpstream } from './upstream.ts'
@@ -16,7 +17,7 @@ interface Servers {
   /** Serves plain HTTP. */
   serveHttp: (connection: Connection) => void
   /** Serves HTTP inside TLS for `name`, which the sandbox has begun. */
-  serveSecured: (connection: Connection, name: string) => void
+  serveSecured: (connection: Connection, secured: Secured) => void
 }
 
 /** Connections that one sandbox may have at once. */
@@ -60,7 +61,7 @@ export async function relay(
   if (!hello || inside.destroyed) return
   if (!hello.lookInto) return join(traffic, connection, { said: hello.said, outside })
   inside.unshift(hello.said)
-  serveSecured(connection, hello.lookInto)
+  serveSecured(connection, { name: hello.lookInto, offersHttp2: hello.offersHttp2 === true })
 }
 
 /** Whether the connection may be for `name`: it must be allowed on that port and stand for that address. */
@@ -92,6 +93,7 @@ interface Hello {
   said: Buffer
   /** The server's name, where what is said to it is looked into. */
   lookInto?: string
+  offersHttp2?: boolean
 }
 
 /**
@@ -126,7 +128,7 @@ async function readHello(
     if (!mustSay && !lookInto) return { said }
     const reason = await (mustSay ? mayBeFor : standsFor)(traffic, connection, { name, names })
     if (reason) return void traffic.refuse(connection, reason)
-    return lookInto ? { said, lookInto: name } : { said }
+    return lookInto ? { said, lookInto: name, offersHttp2: hello.offersHttp2 } : { said }
   }
 }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { type AddressRange, formatAddress } from '../addresses.ts'
 import { closedBecause } from '../floor.ts'
 import { type OutgoingProxy, proxyPlace } from '../outgoing.ts'
@@ -50,11 +50,15 @@ export async function openUpstream(traffic: Traffic, connection: Connection, out
 }
 
 /** Speaks TLS with the server over `socket`, once it has shown that it is `name`. Rejects with `Unreached`. */
-export async function secure(socket: Socket, name: string, { trusted }: Certificates): Promise<Socket> {
+export async function secure(
+  socket: Socket,
+  { name, protocols }: { name: string; protocols: string[] },
+  { trusted }: Certificates,
+): Promise<TLSSocket> {
   const secured = connectTls({
     socket,
     servername: name,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: protocols,
     ca: [...trusted],
     minVersion: 'TLSv1.2',
   })
