@@ -95,22 +95,25 @@ test('what it may not do is refused, and what fails is told with its reason', as
   assert.deepEqual(await invoke('settled', {}), settled)
 })
 
-test('a task splits itself although it may have one instance only: who waits holds none', async () => {
-  await deploy(
-    'split',
-    `exports.handler = async ({ from, to }, context) => {
-      if (to - from === 1) return from
-      const middle = (from + to) >> 1
-      const halves = [{ from, to: middle }, { from: middle, to }].map((payload) => ({ function: 'split', payload }))
-      const [left, right] = await context.all(halves)
-      return left + right
-    }`,
-    { maxInstances: 1 },
-  )
-  const found = await ended('split', await enqueue('split', { from: 0, to: 8 }))
-  assert.deepEqual([found.result, found.attempt], [28, 1])
-  assert.equal((await callsOf('split')).length, 15)
-})
+const places = (concurrency: number) => (concurrency > 1 ? `, with ${concurrency} calls in it` : '')
+for (const concurrency of [1, 3])
+  test(`a task splits itself although it may have one instance only${places(concurrency)}: who waits holds none`, async () => {
+    const name = `split${concurrency}`
+    await deploy(
+      name,
+      `exports.handler = async ({ from, to }, context) => {
+        if (to - from === 1) return from
+        const middle = (from + to) >> 1
+        const halves = [{ from, to: middle }, { from: middle, to }].map((payload) => ({ function: '${name}', payload }))
+        const [left, right] = await context.all(halves)
+        return left + right
+      }`,
+      { maxInstances: 1, concurrency },
+    )
+    const found = await ended(name, await enqueue(name, { from: 0, to: 8 }))
+    assert.deepEqual([found.result, found.attempt], [28, 1])
+    assert.equal((await callsOf(name)).length, 15)
+  })
 
 test('the example adds up by halves', async () => {
   const source = readFileSync(new URL('../../examples/functions/split.ts', import.meta.url))
@@ -188,21 +191,23 @@ test('killed with -9 while calls wait for calls, the platform makes each of them
 })
 
 test('in Python it is the same', async () => {
-  await deploy(
-    'pysplit',
-    `def handler(event, context):
+  for (const concurrency of [1, 3]) {
+    await deploy(
+      `pysplit${concurrency}`,
+      `def handler(event, context):
     start, end = event["from"], event["to"]
     if end - start == 1:
         return start
     middle = (start + end) // 2
     halves = [{"from": start, "to": middle}, {"from": middle, "to": end}]
-    return sum(context.all([{"function": "pysplit", "payload": half} for half in halves]))
+    return sum(context.all([{"function": context.function_name, "payload": half} for half in halves]))
 `,
-    { maxInstances: 1 },
-    'python3',
-  )
-  const found = await ended('pysplit', await enqueue('pysplit', { from: 0, to: 4 }))
-  assert.deepEqual([found.result, found.attempt], [6, 1])
+      { maxInstances: 1, concurrency },
+      'python3',
+    )
+    const found = await ended(`pysplit${concurrency}`, await enqueue(`pysplit${concurrency}`, { from: 0, to: 4 }))
+    assert.deepEqual([found.result, found.attempt], [6, 1])
+  }
   await deploy(
     'pyasks',
     `def handler(event, context):

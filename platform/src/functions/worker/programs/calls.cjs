@@ -6,8 +6,8 @@ const inStep = new AsyncLocalStorage()
 /** Those that wait to hear what their call came to, by its number. */
 const callers = new Map()
 let lastCall = 0
-/** What keeps the process going once the code is loaded: the same of every call that shares its instance. */
-let loadedResources
+/** What kept the process going when it last had no call. */
+let quietResources
 
 /** A call of another function that failed for good. */
 class CallFailed extends Error {
@@ -27,11 +27,10 @@ function activeResources() {
 
 /** What a call needs to make others. `alone`: it is the only one of its instance. */
 function callingOf({ id, head }, alone) {
-  const suspends = head.suspendAfterMs !== undefined
+  if (head.suspendAfterMs !== undefined && alone) quietResources = activeResources()
   return {
     id,
     afterMs: head.suspendAfterMs,
-    idle: suspends ? (alone ? activeResources() : loadedResources) : undefined,
     waits: new Set(),
     counts: new Map(),
     steps: 0,
@@ -100,21 +99,24 @@ function readResult(body) {
 
 /** A call that only waits for others leaves its instance: the platform makes it again when they have ended. */
 function suspendLater(calling) {
-  if (calling.idle === undefined) return
+  if (calling.afterMs === undefined) return
   clearTimeout(calling.timer)
   calling.timer = setTimeout(() => {
     if (calling.waits.size === 0) return
-    if (calling.steps > 0 || !isIdle(calling)) return suspendLater(calling)
+    if (!isIdle()) return suspendLater(calling)
     for (const number of calling.waits) callers.delete(number)
     calls.delete(calling.id)
     send(kind.suspend, calling.id)
   }, calling.afterMs).unref()
 }
 
-/** Whether nothing was begun beside the calls: it would go on, and be begun again. */
-function isIdle({ idle }) {
-  if (loaded.concurrency > 1 && calls.size > 1) return false
-  return Object.entries(activeResources()).every(([type, count]) => count <= (idle[type] ?? 0))
+/**
+ * Whether every call of this instance only waits, and nothing was begun beside them: it would go on, and be begun again. What is
+ * under way cannot be told apart by calls, so one that works keeps those that wait here too.
+ */
+function isIdle() {
+  for (const { calling } of calls.values()) if (calling.waits.size === 0 || calling.steps > 0) return false
+  return Object.entries(activeResources()).every(([type, count]) => count <= (quietResources[type] ?? 0))
 }
 
-module.exports = { invokeOther, invokeAll, settleAll, heard, callingOf, loadedResources }
+module.exports = { invokeOther, invokeAll, settleAll, heard, callingOf, quietResources }

@@ -2,8 +2,8 @@
 import json, select, threading, time
 
 reading = threading.Lock()
-#: Calls of this instance that run.
-live = [0]
+#: Calls of this instance that run, and those of them that wait for others.
+live, resting = [0], [0]
 
 
 class CallFailed(Exception):
@@ -60,10 +60,15 @@ def hear(waiting, until=None):
     return True
 
 
-def is_alone():
-    """Whether nothing was begun beside this call: it would go on, and be begun again."""
-    threads = 1 if loaded['concurrency'] == 1 else 2
-    return live[0] == 1 and threading.active_count() == threads
+def counted(counter, by):
+    with numbering:
+        counter[0] += by
+
+
+def all_rest():
+    """Whether every call of this instance only waits, and nothing was begun beside them: it would go on, and be begun again."""
+    threads = 1 if loaded['concurrency'] == 1 else 1 + live[0]
+    return resting[0] == live[0] and threading.active_count() == threads
 
 
 def call_others(call, asked):
@@ -82,13 +87,17 @@ def call_others(call, asked):
             'payload': json.dumps(one.get('payload')),
         }))
     after = call['head'].get('suspendAfterMs')
-    while not hear(waiting, None if after is None else time.monotonic() + after / 1000):
-        if is_alone():
-            call['over'] = True
-            for one in waiting:
-                steps.pop(one['number'], None)
-            send(SUSPEND, call['id'])
-            raise Suspended()
+    counted(resting, 1)
+    try:
+        while not hear(waiting, None if after is None else time.monotonic() + after / 1000):
+            if all_rest():
+                call['over'] = True
+                for one in waiting:
+                    steps.pop(one['number'], None)
+                send(SUSPEND, call['id'])
+                raise Suspended()
+    finally:
+        counted(resting, -1)
     return [outcome_of(one, answered['answer']) for one, answered in zip(asked, waiting)]
 
 

@@ -83,7 +83,7 @@ function load(payload) {
       )
     }
     loaded = { ...head, ...chosen }
-    loadedResources = activeResources()
+    quietResources = activeResources()
     // After it has run, so that what it needed at its start is in it.
     const cache = head.wantsCache ? script.createCachedData() : Buffer.alloc(0)
     send(kind.loaded, 0, cache)

@@ -241,7 +241,7 @@ def answer_pieces(call, pieces):
 def invoke(number, payload):
     head, body = headed(payload)
     call = local.call = {'id': number, 'logged': 0, 'head': head, 'until': time.monotonic() + head['timeoutMs'] / 1000, 'counts': {}, 'step': False}
-    live[0] += 1
+    counted(live, 1)
     try:
         if head.get('http'):
             event = url_event(call, body)
@@ -264,7 +264,7 @@ def invoke(number, payload):
     except BaseException as error:
         send(FAILED, number, json.dumps(dict(told(error), reason='error')))
     finally:
-        live[0] -= 1
+        counted(live, -1)
         local.call = None
 
 
