@@ -7,7 +7,7 @@ export function workersOf(home: string): ProcessEntry[] {
   const keepers = all.filter(({ command }) => command.includes(home)).map(({ pid }) => pid)
   const theirs = new Set(withDescendants(keepers, all))
   return all.filter(
-    ({ pid, command }) => theirs.has(pid) && command.endsWith('function.sock') && !command.includes(' keep '),
+    ({ pid, command }) => theirs.has(pid) && command.includes(' warren-function') && !command.includes(' keep '),
   )
 }
 

@@ -25,6 +25,7 @@ pub mod kind {
     pub const SYMLINK: u8 = 0x1b;
     pub const DIAL: u8 = 0x20;
     pub const PORTS: u8 = 0x21;
+    pub const LINK: u8 = 0x22;
     pub const METRICS: u8 = 0x30;
     pub const CONFIGURE: u8 = 0x31;
     pub const SUSPEND: u8 = 0x32;

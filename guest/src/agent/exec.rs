@@ -29,6 +29,7 @@ struct Request {
     timeout: Option<Duration>,
     stdin: bool,
     tag: Option<Vec<u8>>,
+    link: Option<OwnedFd>,
     buffer: usize,
 }
 
@@ -73,6 +74,7 @@ impl Request {
             timeout: fields.number(8)?.filter(|ms| *ms > 0).map(Duration::from_millis),
             stdin: fields.flag(9),
             tag: fields.get(10).map(<[u8]>::to_vec),
+            link: fields.get(13).map(|name| agent.links.take(name)).transpose()?,
             buffer: fields.number(11)?.unwrap_or(DEFAULT_BUFFER).clamp(1, LARGEST_BUFFER) as usize,
         })
     }
@@ -89,6 +91,7 @@ fn start(agent: &'static Agent, request: Request) -> Outcome<Pump> {
         cwd: &request.cwd,
         cwd_is_optional: request.cwd_is_optional,
         stdio: [ends.child[0].as_raw_fd(), ends.child[1].as_raw_fd(), ends.child[2].as_raw_fd()],
+        link: request.link.as_ref().map(AsRawFd::as_raw_fd),
         controlling_terminal: request.pty.is_some(),
     };
     let Request { ref argv, ref user, ref cwd, ref tag, .. } = request;

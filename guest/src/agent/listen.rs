@@ -107,6 +107,7 @@ fn run(Served { source, listens_at, limits, keeper }: Served) -> i32 {
     };
 
     let agent: &'static Agent = Box::leak(Box::new(Agent {
+        links: Default::default(),
         processes: Default::default(),
         logs: Default::default(),
         default_env: Mutex::new(Vec::new()),

@@ -8,6 +8,7 @@ mod dial;
 mod exec;
 mod files;
 mod host_socket;
+mod link;
 mod listen;
 mod log_ring;
 mod logs;
@@ -43,6 +44,7 @@ pub struct Agent {
     limits: Option<LimitGroup>,
     started: Instant,
     workers: workers::Workers,
+    links: link::Links,
     /// Where it made its own socket; `None` with an inherited one.
     listens_at: Option<String>,
 }

@@ -62,6 +62,7 @@ fn dispatch(agent: &'static Agent, connection: Connection, frame: Frame) -> Resu
         kind::READ..=kind::XATTR | kind::SYMLINK => files::serve(connection, frame.kind, &fields),
         kind::WATCH => watch::watch(connection, &fields),
         kind::DIAL => dial::dial(connection, &fields),
+        kind::LINK => agent.links.keep(connection, &fields),
         kind::PORTS => ports::ports(&connection),
         kind::METRICS => connection.ok(&metrics::metrics(agent)),
         kind::ENVIRONMENT => connection.ok(&environment(agent)),

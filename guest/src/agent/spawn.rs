@@ -22,6 +22,8 @@ pub struct Command<'a> {
     pub cwd_is_optional: bool,
     /// For 0, 1 and 2. All are above 2 themselves.
     pub stdio: [RawFd; 3],
+    /// For 3. It is above 3 itself.
+    pub link: Option<RawFd>,
     pub controlling_terminal: bool,
 }
 
@@ -53,6 +55,7 @@ pub fn spawn(command: &Command) -> Outcome<i32> {
         identity: (own_uid() == 0).then(|| command.user),
         sets_groups: may_set_groups(),
         stdio: command.stdio,
+        link: command.link,
         controlling_terminal: command.controlling_terminal,
         failed: None,
     };
@@ -86,6 +89,7 @@ struct Child<'a> {
     identity: Option<&'a User>,
     sets_groups: bool,
     stdio: [RawFd; 3],
+    link: Option<RawFd>,
     controlling_terminal: bool,
     failed: Option<(Stage, Errno)>,
 }
@@ -151,7 +155,11 @@ unsafe fn become_command(child: &mut Child) -> (Stage, Errno) {
     if child.controlling_terminal && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
         return (Stage::Stdio, errno());
     }
-    close_from(3);
+    match child.link {
+        Some(link) if libc::dup2(link, 3) < 0 => return (Stage::Stdio, errno()),
+        Some(_) => close_from(4),
+        None => close_from(3),
+    }
     if let Some(user) = child.identity {
         if let Err(errno) = set_identity(user, child.sets_groups) {
             return (Stage::User, errno);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { WarrenError } from '../../errors.ts'
 import { type AgentAddress, answerMs, GuestConnection } from './connection.ts'
@@ -17,6 +18,8 @@ export interface ExecOptions {
   timeoutMs?: number
   /** A label of the caller's, given back by `processes()`. */
   tag?: string
+  /** The name of a {@link GuestClient.link}, which is its descriptor 3. */
+  link?: string
 }
 
 export interface GuestProcessInfo {
@@ -104,6 +107,7 @@ export class GuestClient {
       [8, options.timeoutMs],
       [9, options.stdin ? 1 : undefined],
       [10, options.tag],
+      [13, options.link],
     )
     return this.#start(kind.exec, fields, signal)
   }
@@ -210,6 +214,19 @@ export class GuestClient {
     try {
       await connection.expect(kind.ok)
       return connection.takeRaw()
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+
+  /** A byte pipe that becomes descriptor 3 of the process which is executed with its name: nobody between carries the bytes. */
+  async link(signal?: AbortSignal): Promise<{ name: string; pipe: Duplex }> {
+    const name = randomUUID()
+    const connection = await GuestConnection.open(this.#agent, kind.link, [[1, name]], signal)
+    try {
+      await connection.expect(kind.ok)
+      return { name, pipe: connection.takeRaw() }
     } catch (error) {
       connection.close()
       throw error

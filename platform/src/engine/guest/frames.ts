@@ -29,6 +29,7 @@ export const kind = {
   symlink: 0x1b,
   dial: 0x20,
   ports: 0x21,
+  link: 0x22,
   metrics: 0x30,
   configure: 0x31,
   suspend: 0x32,

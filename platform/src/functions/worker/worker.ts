@@ -16,7 +16,6 @@ const startMs = 30_000
 const memoryWatchMs = 500
 /** So long the reason of an end is waited for, milliseconds. */
 const reasonMs = 1000
-const socketPath = '/dev/shm/function.sock'
 /** More answers than that wait until the worker has read them. */
 const mostUnreadBytes = 4 * 1024 * 1024
 /** What a worker may ask before it has heard of anything. */
@@ -120,8 +119,26 @@ export class Worker {
     { runtime, preload, limits }: WorkerStart,
     signal: AbortSignal,
   ): Promise<Worker> {
-    const argv = await workerProgram(runtime, socketPath, preload)
-    const process = await instance.guest.exec({ argv, tag: 'warren.function' }, signal)
+    const argv = await workerProgram(runtime, preload)
+    const { name, pipe } = await instance.guest.link(signal)
+    try {
+      const process = await instance.guest.exec({ argv, tag: 'warren.function', link: name }, signal)
+      return await Worker.#ready(instance, { runtime, process, pipe, limits })
+    } catch (error) {
+      pipe.destroy()
+      throw error
+    }
+  }
+
+  static async #ready(
+    instance: Instance,
+    {
+      runtime,
+      process,
+      pipe,
+      limits,
+    }: Pick<WorkerStart, 'runtime' | 'limits'> & { process: GuestProcess; pipe: Duplex },
+  ): Promise<Worker> {
     const output = process.output()
     let said = ''
     for (;;) {
@@ -133,8 +150,7 @@ export class Worker {
       said += next.value.data.toString()
       if (/^ready$/m.test(said)) break
     }
-    const socket = await instance.guest.dial(socketPath, signal)
-    const worker = new Worker(instance, { process, socket, limits })
+    const worker = new Worker(instance, { process, socket: pipe, limits })
     void worker.#readOutput(output)
     return worker
   }

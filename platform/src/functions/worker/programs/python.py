@@ -1,12 +1,11 @@
-# Runs inside a sandbox after calls.py: waits for the code of one function, then answers its calls. Started with the path of its
-# socket. Frames are `u32 length, u8 kind, u32 id, payload`; see worker/frames.ts, which is the other side.
+# Runs inside a sandbox after calls.py: waits for the code of one function, then answers its calls. Descriptor 3 is
+# the platform. Frames are `u32 length, u8 kind, u32 id, payload`; see worker/frames.ts, which is the other side.
 import asyncio, base64, datetime, gc, importlib, inspect, io, json, os, re, socket, struct, sys, time, traceback, urllib.parse
 
 LOAD, INVOKE, CANCEL, STEPPED, CALLED = 1, 2, 3, 4, 5
 LOADED, REFUSED, RESULT, FAILED, HEAD, CHUNK, END, LOG, STEP, CALL, SUSPEND = 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
 MOST_LOG = 256 * 1024
 ROOT = '/home/user/function'
-socket_path = sys.argv[1]
 
 connection = None
 sending = threading.Lock()
@@ -297,14 +296,10 @@ def preload(names):
 def serve():
     global connection
     preload(sys.argv[2:])
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(socket_path)
-    listener.listen(1)
+    # The platform.
+    connection = socket.socket(fileno=3)
+    os.set_inheritable(3, False)
     os.write(1, b'ready\n')
-    connection, _ = listener.accept()
-    # Whoever comes later is not the platform.
-    listener.close()
-    os.unlink(socket_path)
     sys.stdout = sys.stderr = Output()
     while True:
         take(*receive())

@@ -4,7 +4,8 @@
 const fs = require('node:fs')
 const net = require('node:net')
 
-const socketPath = process.argv[1]
+/** The platform. */
+const linkDescriptor = 3
 
 let socket
 let out = []
@@ -50,17 +51,13 @@ function headed(payload) {
   return { head: JSON.parse(payload.toString('utf8', 4, 4 + length)), body: payload.subarray(4 + length) }
 }
 
-/** Waits for the platform. Whoever connects later is not it. */
+/** Listens to the platform. */
 function serve(take) {
-  const server = net.createServer({ highWaterMark: 65536 }, (connection) => {
-    server.close()
-    fs.rmSync(socketPath, { force: true })
-    socket = connection
-    socket.on('data', (data) => receive(data, take))
-    socket.on('error', () => process.exit(1))
-    socket.on('close', () => process.exit(0))
-  })
-  server.listen(socketPath, () => fs.writeSync(1, 'ready\n'))
+  socket = new net.Socket({ fd: linkDescriptor, readable: true, writable: true })
+  socket.on('data', (data) => receive(data, take))
+  socket.on('error', () => process.exit(1))
+  socket.on('close', () => process.exit(0))
+  fs.writeSync(1, 'ready\n')
 }
 
 module.exports = { kind, send, flush, drained, headed, serve }
