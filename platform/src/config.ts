@@ -100,7 +100,7 @@ export interface Config {
   /** Whether what templates start is kept with the memory it had at the build. */
   templateStarts: 'saved' | 'anew'
   /** How functions are run. */
-  functions: { pool: number; instances: number; idleSeconds: number; driver: string | undefined }
+  functions: { pool: number; instances: number; idleSeconds: number; driver: string | undefined; forecasts: boolean }
   poolSize: number
   diskWriteMbps: number
   parallelCreates: number
@@ -221,6 +221,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       instances: read(settings.functionInstances),
       idleSeconds: read(settings.functionIdleSeconds),
       driver: read(settings.functionDriver),
+      forecasts: read(settings.functionForecasts),
     },
     poolSize: read(settings.poolSize),
     parallelCreates: read(settings.parallelCreates),

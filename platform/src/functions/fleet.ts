@@ -1,7 +1,7 @@
 import type { Logger } from '../telemetry/logger.ts'
 import type { Code, CodeStore } from './code/code-store.ts'
 import type { FunctionRecord, FunctionVersion } from './function.ts'
-import { Instances } from './instances.ts'
+import { Instances, type Member } from './instances.ts'
 import type { ResolveSecrets } from './secrets.ts'
 import type { LoadHead, Worker } from './worker/worker.ts'
 import type { WorkerPool } from './worker/worker-pool.ts'
@@ -14,11 +14,25 @@ interface FleetDeps {
   mostInstances: number
   /** How long an instance that nobody calls is kept, milliseconds. */
   idleMs: number
+  /** Told what was measured of a function: how long a start took, and what an idle instance holds. */
+  onMeasured: (functionId: string, what: { startMs?: number; memoryMb?: number }) => void
   logger: Logger
+}
+
+/** How many instances of a version are kept while nobody calls. */
+export interface Kept {
+  record: FunctionRecord
+  version: FunctionVersion
+  /** As its settings say. */
+  least: number
+  /** As it pays, by forecasts; undefined where they do not decide. */
+  foreseen: number | undefined
 }
 
 /** What is idle for longer stands still, milliseconds. */
 const freezeAfterMs = 200
+/** Unless its code is still loading, for which it has so long, milliseconds. */
+const mostLoadMs = 30_000
 const lookMs = 100
 
 /** The instances of all functions, by version. */
@@ -33,7 +47,7 @@ export class Fleet {
 
   /** Those of one version. */
   of(record: FunctionRecord, version: FunctionVersion): Instances {
-    const key = `${record.id}/${version.version}`
+    const key = keyOf(record, version)
     const known = this.#groups.get(key)
     if (known) return known
     const { logger } = this.#deps
@@ -42,6 +56,7 @@ export class Fleet {
         start: (signal) => this.start(record, version, { signal, wantsCache: false }),
         end: (worker) => this.#deps.pool.end(worker),
         makeRoom: () => this.#makeRoom(),
+        onStarted: (startMs) => this.#deps.onMeasured(record.id, { startMs }),
         logger,
       },
       version.settings,
@@ -88,15 +103,28 @@ export class Fleet {
   }
 
   /** Keeps so many of these versions, and of no others. Half of all there may be are left to whoever calls. */
-  keep(kept: readonly { record: FunctionRecord; version: FunctionVersion }[]): void {
+  keep(kept: readonly Kept[]): void {
     let room = Math.floor(this.#deps.mostInstances / 2)
-    const wanted = new Map<Instances, number>()
-    for (const { record, version } of kept) {
-      const count = Math.min(version.settings.minInstances, room)
-      room -= count
-      wanted.set(this.of(record, version), count)
+    const wanted = new Set<Instances>()
+    for (const { record, version, least, foreseen } of kept) {
+      const [promised, expected] = [Math.min(least, room), Math.min(foreseen ?? 0, room)]
+      room -= Math.max(promised, expected)
+      // None is made to have nothing.
+      const known = this.#groups.get(keyOf(record, version))
+      const group = promised + expected > 0 ? this.of(record, version) : known
+      group?.keep({ least: promised, foreseen: foreseen === undefined ? undefined : expected })
+      if (group) wanted.add(group)
     }
-    for (const group of this.#groups.values()) group.keep(wanted.get(group) ?? 0)
+    for (const group of this.#groups.values()) {
+      if (wanted.has(group)) continue
+      if (group.least > 0) group.retire()
+      else group.keep({ least: 0, foreseen: undefined })
+    }
+  }
+
+  /** Removes the idle instances that forecasts do not pay for. */
+  trim(): void {
+    for (const group of this.#groups.values()) group.trim()
   }
 
   /** Ends those of a function. */
@@ -157,15 +185,28 @@ export class Fleet {
     const now = performance.now()
     for (const [key, group] of this.#groups) {
       group.look()
-      for (const { calls, idleSince, thermostat } of group.members) {
-        if (calls > 0 || thermostat.isCold || now - idleSince < freezeAfterMs) continue
-        thermostat.freeze().catch((error) => this.#deps.logger.warn({ err: error }, 'an instance could not be frozen'))
-      }
-      while (group.dropIdle(this.#deps.idleMs));
+      for (const member of group.members) this.#freeze(key, member, now)
+      while (!group.isForeseen && group.dropIdle(this.#deps.idleMs));
       if (group.size === 0 && group.waiting === 0) this.#groups.delete(key)
     }
     if (this.#groups.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
+
+  /** What stands still long enough is frozen, and measured the first time. */
+  #freeze(key: string, { calls, idleSince, isLoaded, thermostat, worker, taken }: Member, now: number): void {
+    if (calls > 0 || thermostat.isCold || now - idleSince < (isLoaded ? freezeAfterMs : mostLoadMs)) return
+    const { logger, onMeasured } = this.#deps
+    thermostat.freeze().catch((error) => logger.warn({ err: error }, 'an instance could not be frozen'))
+    if (taken > 1) return
+    void worker.instance.usage().then(
+      (usage) => usage && onMeasured(key.split('/')[0]!, { memoryMb: usage.memoryBytes / 2 ** 20 }),
+      () => {},
+    )
+  }
+}
+
+function keyOf({ id }: Pick<FunctionRecord, 'id'>, { version }: Pick<FunctionVersion, 'version'>): string {
+  return `${id}/${version}`
 }

@@ -10,6 +10,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { checkTargets } from './choose-version.ts'
 import { CodeStore } from './code/code-store.ts'
 import { Counters } from './counters.ts'
+import { Demand } from './demand/demand.ts'
 import { deployFunction } from './deploy.ts'
 import { Fleet } from './fleet.ts'
 import { checkName, type DeployFunction, type FunctionVersion, type Target } from './function.ts'
@@ -44,6 +45,7 @@ export interface FunctionDeps {
   code: CodeStore
   pool: WorkerPool
   fleet: Fleet
+  demand: Demand
   recorder: Recorder
   dispatcher: Dispatcher
   batch: EnqueueBatch
@@ -74,7 +76,13 @@ export interface FunctionsOptions {
   config: {
     isolation: Isolation
     egress: { default: 'deny' | 'allow' }
-    functions: { pool: number; instances: number; idleSeconds: number; driver: string | undefined }
+    functions: {
+      pool: number
+      instances: number
+      idleSeconds: number
+      driver: string | undefined
+      forecasts: boolean
+    }
   }
   now: () => Date
   logger: Logger
@@ -97,12 +105,16 @@ export function createFunctions({
   now,
   logger,
 }: FunctionsOptions) {
-  const { pool: size, instances, idleSeconds, driver } = config.functions
+  const { pool: size, instances, idleSeconds, driver, forecasts: foresees } = config.functions
   const internet = config.egress.default === 'allow'
   const store = new FunctionStore({ db, now })
   const code = new CodeStore({ db, home, now })
   const pool = new WorkerPool({ engine, logger, size, driver, isolation: config.isolation, internet })
-  const fleet = new Fleet({ pool, code, resolveSecrets, mostInstances: instances, idleMs: idleSeconds * 1000, logger })
+  const demand = new Demand({ now, leastMinutes: idleSeconds / 60 })
+  const fleet = new Fleet({
+    ...{ pool, code, resolveSecrets, mostInstances: instances, idleMs: idleSeconds * 1000, logger },
+    onMeasured: (functionId, what) => demand.measured(functionId, what),
+  })
   const times = new ProcessorTimes()
   const recorder = new Recorder({
     ...{ db, home, recordUsage, logger },
@@ -111,7 +123,7 @@ export function createFunctions({
     onRecorded: (calls) => deps.dispatcher.recorded(calls),
   })
   const deps: FunctionDeps = {
-    ...{ db, store, code, pool, fleet, recorder, times, calls, resolveSecrets, now, logger },
+    ...{ db, store, code, pool, fleet, demand, recorder, times, calls, resolveSecrets, now, logger },
     batch: new EnqueueBatch(db),
     counters: new Counters(),
     subCalls: new Map(),
@@ -123,7 +135,7 @@ export function createFunctions({
   const storageTriggers = new StorageTriggers({ ...deps, bus, bucketOf })
   const queues = new Queues(deps)
   const consumer = new QueueConsumer(deps, queues)
-  const provisions = new Provisions(deps)
+  const provisions = new Provisions({ ...deps, foresees })
   store.onChanged = () => provisions.wake()
   const get = (account: Account, name: string): Promise<KnownFunction> => store.get(account.id, name)
 

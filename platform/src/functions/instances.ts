@@ -10,6 +10,8 @@ export interface InstancesDeps {
   end: (worker: Worker) => void
   /** Whether the platform has room for one more; it may have made some. */
   makeRoom: () => boolean
+  /** Told how long a start took until the code was loaded, milliseconds. */
+  onStarted: (ms: number) => void
   logger: Logger
 }
 
@@ -28,12 +30,23 @@ export class Member {
   calls = 0
   /** When its last call ended. */
   idleSince = 0
-  /** Calls it has taken. The first one is a cold start. */
+  /** Whether its code is loaded; until then it is not frozen. */
+  isLoaded = false
+  /** Whether a call waited for it to start: its first one, which is a cold start. */
+  readonly isCold: boolean
   taken = 0
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, isCold: boolean) {
     this.worker = worker
+    this.isCold = isCold
     this.thermostat = new Thermostat(worker.instance)
+    worker.loaded.then(
+      () => {
+        this.isLoaded = true
+        this.idleSince = Math.max(this.idleSince, performance.now())
+      },
+      () => {},
+    )
   }
 }
 
@@ -46,6 +59,7 @@ export class Instances {
   readonly #closing = new AbortController()
   #starting = 0
   #least = 0
+  #foreseen: number | undefined
   #retired = false
 
   constructor(
@@ -95,10 +109,21 @@ export class Instances {
     this.#serve()
   }
 
-  /** Has at least so many from now on, as far as there is room. */
-  keep(count: number): void {
-    if (count === 0 && this.#least > 0) return void this.retire()
-    this.#least = count
+  /** Whether forecasts say how many there are while nobody calls, and not the time since the last call. */
+  get isForeseen(): boolean {
+    return this.#foreseen !== undefined
+  }
+
+  /** So many are kept whatever happens. */
+  get least(): number {
+    return this.#least
+  }
+
+  /** Has at least so many from now on, as far as there is room: `least` in any case, `foreseen` until others need the room. */
+  keep({ least, foreseen }: { least: number; foreseen: number | undefined }): void {
+    this.#least = least
+    this.#foreseen = foreseen
+    const count = Math.min(Math.max(least, foreseen ?? 0), this.#settings.maxInstances)
     if (count > 0) this.#retired = false
     while (this.size < count && !this.#closing.signal.aborted && this.#deps.makeRoom()) {
       this.#starting++
@@ -106,9 +131,15 @@ export class Instances {
     }
   }
 
+  /** Removes those that have no call and are more than is foreseen. */
+  trim(): void {
+    if (this.#foreseen !== undefined) while (this.members.length > this.#foreseen && this.dropIdle());
+  }
+
   /** Ends those that are there, and that are just starting, once they have no call; until there is one again. */
   retire(): void {
     this.#least = 0
+    this.#foreseen = undefined
     this.#retired = true
     while (this.dropIdle());
   }
@@ -177,11 +208,16 @@ export class Instances {
   }
 
   async #start(): Promise<void> {
+    const began = performance.now()
     try {
       const { worker } = await this.#deps.start(this.#closing.signal)
       this.#starting--
       if (this.#closing.signal.aborted) return this.#deps.end(worker)
-      const member = new Member(worker)
+      worker.loaded.then(
+        () => this.#deps.onStarted(performance.now() - began),
+        () => {},
+      )
+      const member = new Member(worker, this.#waiting.length > 0)
       member.idleSince = performance.now()
       this.members.push(member)
       if (this.#retired) this.#remove(member)

@@ -28,6 +28,7 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
   const { record, version, id, call, signal } = given
   const { settings } = version
   const leave = await deps.calls.take(record.accountId, { waits: given.waits ?? false })
+  deps.demand.called(record.id)
   const group = deps.fleet.of(record, version)
   const member = await group.acquire().catch((error) => {
     leave()
@@ -35,7 +36,7 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
   })
   const startedAt = Date.now()
   const began = performance.now()
-  const cold = member.taken === 1
+  const cold = member.isCold && member.taken === 1
   const subCalls = new SubCalls(deps, given)
   const onAbort = () => member.worker.cancel(id)
   signal?.addEventListener('abort', onAbort, { once: true })
@@ -45,6 +46,7 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
     const ask: Call['ask'] = (asked, answer) => subCalls.ask(asked, answer)
     const finished = await member.worker.invoke({ ...call, requestId: id, timeoutMs, attempt, ask })
     const ms = performance.now() - began
+    deps.demand.measured(record.id, { callMs: ms })
     if (!finished.suspended) deps.counters.count(record, { finished, cold, ms })
     const { outcome, log, bytesOut } = finished
     const ended: EndedCall = {

@@ -1,6 +1,8 @@
 import type { Isolation, Limits } from '../../engine/driver.ts'
 import type { Engine, Instance } from '../../engine/engine.ts'
 import { functionsTemplate } from '../../engine/images/images.ts'
+import { Fleet } from '../../kernel/forecasts/arrivals.ts'
+import { PoolForecast } from '../../kernel/forecasts/pool-forecast.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { type CompleteSettings, completeSettings, type FunctionRuntime, most } from '../function.ts'
 import { Worker } from './worker.ts'
@@ -8,7 +10,7 @@ import { Worker } from './worker.ts'
 export interface WorkerPoolDeps {
   engine: Engine
   logger: Logger
-  /** How many generic workers of each runtime that is used are kept ready. */
+  /** How many generic workers of each runtime that is used are kept ready; more while more are foreseen to be claimed. */
   size: number
   /** The driver functions run by; without it the strongest that is healthy. */
   driver: string | undefined
@@ -17,6 +19,8 @@ export interface WorkerPoolDeps {
   internet: boolean
 }
 
+/** So many times as many as the operator's number are kept ready at most. */
+const mostTimes = 4
 const maxProcesses = 256
 const maxOpenFiles = 4096
 /** Refilling waits so long after a claim: the call it was for goes first. */
@@ -36,6 +40,8 @@ interface Shelf {
   kind: WorkerKind
   workers: Worker[]
   filling: boolean
+  /** How many to keep ready. */
+  claims: PoolForecast
   /** Starts that failed since the last one that did not. */
   failures: number
 }
@@ -48,6 +54,8 @@ export class WorkerPool {
   readonly #starting = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
   readonly #generic = completeSettings({})
+  /** What the claims of all kinds have taught. */
+  readonly #claims = new Fleet()
 
   constructor(deps: WorkerPoolDeps) {
     this.#deps = deps
@@ -66,6 +74,7 @@ export class WorkerPool {
   ): Promise<{ worker: Worker; ready: boolean }> {
     const kind = { runtime, preload: settings.preload }
     const shelf = this.#ready.get(keyOf(kind))
+    shelf?.claims.claimed()
     const worker = shelf && this.#take(shelf, settings)
     const claimed = worker ?? (await this.#start(kind, limitsOf(settings), signal))
     // Not before one of that kind could be started: modules that are not there would be tried for ever.
@@ -79,6 +88,20 @@ export class WorkerPool {
       this.end(claimed)
       throw error
     }
+  }
+
+  /** A minute has ended: how many are kept ready is foreseen anew. */
+  foresee(): void {
+    for (const shelf of this.#ready.values()) {
+      shelf.claims.advance()
+      while (shelf.workers.length > shelf.claims.size) this.end(shelf.workers.shift()!)
+      this.#fill(shelf)
+    }
+  }
+
+  /** How many wait, of all kinds. */
+  get ready(): number {
+    return [...this.#ready.values()].reduce((sum, { workers }) => sum + workers.length, 0)
   }
 
   /** Removes a worker and its sandbox, in the background; what fails the engine tries again. */
@@ -101,7 +124,9 @@ export class WorkerPool {
   #shelf(kind: WorkerKind): Shelf {
     const key = keyOf(kind)
     const known = this.#ready.get(key)
-    const shelf = known ?? { kind, workers: [], filling: false, failures: 0 }
+    const { size } = this.#deps
+    const claims = known?.claims ?? new PoolForecast(this.#claims, { least: size, most: size * mostTimes })
+    const shelf = known ?? { kind, workers: [], filling: false, claims, failures: 0 }
     this.#ready.delete(key)
     this.#ready.set(key, shelf)
     if (known) return shelf
@@ -144,7 +169,7 @@ export class WorkerPool {
       this.end(worker)
     }
     // One at a time: they are there for calls, which go first.
-    if (workers.length >= this.#deps.size || shelf.filling) return
+    if (workers.length >= shelf.claims.size || shelf.filling) return
     shelf.filling = true
     const starting: Promise<unknown> = this.#start(kind, limitsOf(this.#generic), this.#closing.signal)
       .then(

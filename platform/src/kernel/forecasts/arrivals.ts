@@ -13,12 +13,20 @@ export class Fleet {
   readonly weights = new Float32Array(weightRows * inputs).fill(0.3)
   /** What came true of what was said, by what was said. */
   readonly outcomes = new Float32Array(2 * outcomeSteps)
+  /** Minutes in which something came, of all series. */
+  arrivals = 0
 
   constructor() {
     for (let at = 0; at < this.cells.length; at += 2) this.cells[at] = 0.1
   }
+
+  /** Whether it has seen enough for what it says of a series that it hardly knows. */
+  get isExperienced(): boolean {
+    return this.arrivals >= enoughArrivals
+  }
 }
 
+const enoughArrivals = 1000
 const fleetSlots = 65_536
 const ownSlots = 1024
 const unit = 2048
@@ -77,6 +85,7 @@ export class Arrivals {
     this.#recent.copyWithin(1, 0)
     this.#recent[0] = arrived ? 1 : 0
     if (arrived) {
+      this.#fleet.arrivals++
       if (this.#last >= 0) this.#gaps.unshift(this.#minute - this.#last)
       if (this.#gaps.length > rememberedGaps) this.#gaps.pop()
       this.#last = this.#minute

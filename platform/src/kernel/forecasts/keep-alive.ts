@@ -1,5 +1,28 @@
+import type { Fleet } from './arrivals.ts'
+import type { Forecast } from './forecaster.ts'
+
 /** What a call that finds no instance costs, in minutes that an instance stays ready in vain. */
 export const missCost = 90
+/** Up to a start so long and an instance so large a miss costs `missCost`. */
+const usual = { startMs: 100, memoryMb: 64 }
+/** What was measured of a function changes the cost by so much at most. */
+const mostTimes = 4
+
+/**
+ * What a miss costs of a function whose starts take so long and whose idle instances hold so much memory, as far as either was
+ * measured: more where its callers wait for long, less where much memory would wait for them.
+ */
+export function missCostOf({
+  startMs,
+  memoryMb,
+}: {
+  startMs?: number | undefined
+  memoryMb?: number | undefined
+}): number {
+  const slower = Math.max(1, (startMs ?? 0) / usual.startMs)
+  const larger = Math.max(1, (memoryMb ?? 0) / usual.memoryMb)
+  return missCost * Math.min(mostTimes, Math.max(1 / mostTimes, slower / larger))
+}
 
 /**
  * Whether an instance is kept ready, or made ready, for the next minute: when what a miss would cost, times how probable
@@ -7,6 +30,22 @@ export const missCost = 90
  */
 export function paysToBeReady(probability: number, cost: number = missCost): boolean {
   return probability * cost > 1 - probability
+}
+
+/**
+ * The same, and while the fleet has seen too little to judge by: also for so many minutes after a call. `idleMinutes`: how
+ * many minutes without a call have passed.
+ */
+export function staysReady(
+  { probability }: Pick<Forecast, 'probability'>,
+  {
+    fleet,
+    idleMinutes,
+    leastMinutes,
+    cost,
+  }: { fleet: Fleet; idleMinutes: number; leastMinutes: number; cost?: number },
+): boolean {
+  return paysToBeReady(probability, cost) || (!fleet.isExperienced && idleMinutes < leastMinutes)
 }
 
 /**
