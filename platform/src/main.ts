@@ -207,6 +207,7 @@ async function start(): Promise<void> {
     busiest: sandboxes.busiest,
     poolReady: () => engine.poolReady,
     spansDropped: () => traces?.dropped ?? 0,
+    functions: functions.figures,
   })
   await metrics.start()
   const forgetTold = (before: Date, most: number) => forgetEvents(db, before, most)

@@ -52,6 +52,23 @@ test('sandboxes, their starts and ends, and requests by their route are counted'
   assert.ok(!ended.includes(id), 'what has ended has no series')
 })
 
+test('calls of functions are counted, with those that were cold and those that failed', async () => {
+  const source = "exports.handler = ({ fails }) => { if (fails) throw new Error('no') }"
+  const files = { 'index.js': Buffer.from(source).toString('base64') }
+  await platform.json('PUT', '/v1/functions/counted', { runtime: 'node24', files })
+  for (const fails of [false, true, false]) await platform.call('POST', '/v1/functions/counted/invoke', { fails })
+  const text = await figures()
+  for (const [name, count] of Object.entries({ invocations: 3, errors: 1, cold_starts: 1, throttles: 0 }))
+    assert.match(text, new RegExp(`^function_${name}_total ${count}$`, 'm'))
+  assert.match(text, /^function_duration_seconds_total 0\.\d+$/m)
+  assert.match(text, /^function_calls\{state="running"\} 0$/m)
+  const states = [...text.matchAll(/^function_instances\{state="\w+"\} (\d)$/gm)]
+  assert.equal(
+    states.reduce((sum, [, count]) => sum + Number(count), 0),
+    1,
+  )
+})
+
 test('with loopback it is open to this machine, but not through a proxy; with off to nobody', async () => {
   await platform.kill('SIGTERM')
   await platform.start({ WARREN_METRICS: 'loopback' })

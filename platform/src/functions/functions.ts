@@ -183,7 +183,8 @@ export function createFunctions({
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),
     instances: (functionId: string): number => fleet.sizeOf(functionId),
-    fleetCounts: () => fleet.counts,
+    /** Of all functions, since the start and now. */
+    figures: () => ({ ...deps.counters.all, ...fleet.counts, workersReady: pool.ready }),
     /** Whoever has it: for its URL, which may be public. */
     byId: (id: string): Promise<KnownFunction | undefined> => store.byId(id),
 

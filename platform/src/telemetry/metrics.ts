@@ -8,6 +8,21 @@ export interface Present {
   busiest(most: number): { id: string; cpuPercent: number; memoryBytes: number }[]
   poolReady(): number
   spansDropped(): number
+  functions(): FunctionFigures
+}
+
+/** Of the calls of functions since the start, and of their instances now. */
+export interface FunctionFigures {
+  invocations: number
+  errors: number
+  coldStarts: number
+  throttles: number
+  totalMs: number
+  instances: number
+  frozen: number
+  calls: number
+  waiting: number
+  workersReady: number
 }
 
 /** As many sandboxes and templates have a series of their own: a tenant must not fill the memory of whoever collects. */
@@ -76,6 +91,7 @@ export class Metrics {
     this.#gauge('sandbox_pool_ready', 'Sandboxes that wait in the warm pool.', [], (gauge) =>
       gauge.set(this.#present.poolReady()),
     )
+    this.#countFunctions()
     this.#gauge('webhook_deliveries', 'Deliveries of events by state.', ['state'], async (gauge) => {
       const { rows } = await db.pool.query<{ state: string; count: number }>({
         name: 'metrics-webhooks',
@@ -142,6 +158,42 @@ export class Metrics {
       if (this.#templates.size < mostTemplates) this.#templates.add(template)
       this.#durations.observe({ template: this.#templates.has(template) ? template : 'other' }, Number(seconds))
     }
+  }
+
+  #countFunctions(): void {
+    const { functions } = this.#present
+    for (const [name, help, count] of [
+      ['function_invocations_total', 'Calls of functions that ended.', () => functions().invocations],
+      ['function_errors_total', 'Calls of functions that failed.', () => functions().errors],
+      ['function_cold_starts_total', 'Calls that waited for an instance to start.', () => functions().coldStarts],
+      ['function_throttles_total', 'Calls that were refused for want of room.', () => functions().throttles],
+      ['function_duration_seconds_total', 'How long calls took, together.', () => functions().totalMs / 1000],
+    ] as const)
+      new Counter({
+        ...{ name, help, registers: [this.#registry] },
+        collect() {
+          this.reset()
+          this.inc(count())
+        },
+      })
+    this.#gauge(
+      'function_instances',
+      'Instances of functions, and those of them that are frozen.',
+      ['state'],
+      (gauge) => {
+        const { instances, frozen } = functions()
+        gauge.set({ state: 'frozen' }, frozen)
+        gauge.set({ state: 'thawed' }, instances - frozen)
+      },
+    )
+    this.#gauge('function_calls', 'Calls of functions that run, and that wait for an instance.', ['state'], (gauge) => {
+      const { calls, waiting } = functions()
+      gauge.set({ state: 'running' }, calls)
+      gauge.set({ state: 'waiting' }, waiting)
+    })
+    this.#gauge('function_workers_ready', 'Workers without code that wait for functions.', [], (gauge) =>
+      gauge.set(functions().workersReady),
+    )
   }
 
   #gauge(name: string, help: string, labelNames: string[], set: (gauge: Gauge) => void | Promise<void>): void {

@@ -68,7 +68,7 @@ export async function invoke(
     signal,
   }
   const { finished, ended } = await runCall(deps, given).catch((error) => {
-    if (error instanceof WarrenError && error.code === 'limit_exceeded') deps.counters.of(known.record.id).throttles++
+    if (error instanceof WarrenError && error.code === 'limit_exceeded') deps.counters.throttled(known.record)
     throw error
   })
   await deps.recorder.add(ended)
