@@ -67,6 +67,30 @@ export function testDriver(name: string, isolation: Isolation, lacks: Lacks = {}
       assert.equal(verdict.healthy, true, verdict.reason)
     })
 
+    cases('hands a connection to a program, whose descriptor it is, and to no other', undefined, async () => {
+      const { name, pipe } = await guest.link()
+      const program = `import socket, sys
+platform = socket.socket(fileno=3)
+while data := platform.recv(1 << 16): platform.sendall(data.upper())
+sys.exit(5)`
+      const process = await guest.exec({ argv: ['python3', '-c', program], link: name })
+      const text = 'what goes in comes back '.repeat(20_000)
+      const parts: Buffer[] = []
+      let length = 0
+      pipe.write(text)
+      for await (const part of pipe) {
+        parts.push(part)
+        length += part.length
+        if (length === text.length) pipe.end()
+      }
+      assert.equal(Buffer.concat(parts).toString(), text.toUpperCase())
+      for await (const { data } of process.output()) assert.fail(data.toString())
+      assert.equal((await process.exit).exitCode, 5)
+      const again = { argv: ['true'], link: name }
+      await assert.rejects(guest.exec(again), { code: 'not_found', message: /there is no such link/ })
+      assert.equal((await run('ls /proc/self/fd')).stdout.trim(), '0\n1\n2\n3')
+    })
+
     cases('runs a program and keeps its two outputs apart', undefined, async () => {
       const { stdout, stderr, exit } = await run('echo out; echo err >&2; exit 3')
       assert.deepEqual(
