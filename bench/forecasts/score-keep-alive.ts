@@ -1,6 +1,6 @@
 import { Fleet } from '../../platform/src/kernel/forecasts/arrivals.ts'
 import { Forecaster } from '../../platform/src/kernel/forecasts/forecaster.ts'
-import { staysReady } from '../../platform/src/kernel/forecasts/keep-alive.ts'
+import { lingers, paysToBeReady } from '../../platform/src/kernel/forecasts/keep-alive.ts'
 import type { Trace } from './traces.ts'
 
 export interface Keeping {
@@ -70,7 +70,8 @@ function forecasting(fleet: Fleet): Policy {
   const forecaster = new Forecaster(fleet)
   let idleMinutes = Number.POSITIVE_INFINITY
   return {
-    isReady: () => staysReady(forecaster.forecast(), { fleet, idleMinutes, leastMinutes: 10 }),
+    isReady: () =>
+      paysToBeReady(forecaster.forecast().probability) || lingers(fleet, { idleMinutes, leastMinutes: 10 }),
     observe(count) {
       idleMinutes = count > 0 ? 0 : idleMinutes + 1
       forecaster.observe(count)

@@ -34,12 +34,16 @@ const freezeAfterMs = 200
 /** Unless its code is still loading, for which it has so long, milliseconds. */
 const mostLoadMs = 30_000
 const lookMs = 100
+/** Versions whose instances are made beforehand at the same time. */
+const preparedAtOnce = 4
 
 /** The instances of all functions, by version. */
 export class Fleet {
   readonly #deps: FleetDeps
   readonly #groups = new Map<string, Instances>()
   #timer: NodeJS.Timeout | undefined
+  /** Counts decisions on what to keep: the last one holds. */
+  #round = 0
 
   constructor(deps: FleetDeps) {
     this.#deps = deps
@@ -105,21 +109,30 @@ export class Fleet {
   /** Keeps so many of these versions, and of no others. Half of all there may be are left to whoever calls. */
   keep(kept: readonly Kept[]): void {
     let room = Math.floor(this.#deps.mostInstances / 2)
-    const wanted = new Set<Instances>()
+    const wanted = new Map<Instances, { least: number; foreseen: number | undefined }>()
     for (const { record, version, least, foreseen } of kept) {
       const [promised, expected] = [Math.min(least, room), Math.min(foreseen ?? 0, room)]
       room -= Math.max(promised, expected)
       // None is made to have nothing.
       const known = this.#groups.get(keyOf(record, version))
       const group = promised + expected > 0 ? this.of(record, version) : known
-      group?.keep({ least: promised, foreseen: foreseen === undefined ? undefined : expected })
-      if (group) wanted.add(group)
+      if (group) wanted.set(group, { least: promised, foreseen: foreseen === undefined ? undefined : expected })
     }
     for (const group of this.#groups.values()) {
       if (wanted.has(group)) continue
       if (group.least > 0) group.retire()
-      else group.keep({ least: 0, foreseen: undefined })
+      else void group.keep({ least: 0, foreseen: undefined })
     }
+    void this.#prepare([...wanted])
+  }
+
+  /** A few at a time, the first ones first: calls that wait for an instance are not to wait for all of these. */
+  async #prepare(wanted: [Instances, Parameters<Instances['keep']>[0]][]): Promise<void> {
+    const round = ++this.#round
+    const lane = async () => {
+      for (let next = wanted.shift(); next && round === this.#round; next = wanted.shift()) await next[0].keep(next[1])
+    }
+    await Promise.all(Array.from({ length: preparedAtOnce }, lane))
   }
 
   /** Removes the idle instances that forecasts do not pay for. */
@@ -145,7 +158,9 @@ export class Fleet {
     }
   }
 
-  sizeOf(functionId: string): number {
+  /** Of all its versions, or of this one. */
+  sizeOf(functionId: string, version?: number): number {
+    if (version !== undefined) return this.#groups.get(keyOf({ id: functionId }, { version }))?.size ?? 0
     let size = 0
     for (const [key, group] of this.#groups) if (key.startsWith(`${functionId}/`)) size += group.size
     return size
@@ -169,6 +184,7 @@ export class Fleet {
   }
 
   close(): void {
+    this.#round++
     clearInterval(this.#timer)
     for (const group of this.#groups.values()) group.close()
     this.#groups.clear()

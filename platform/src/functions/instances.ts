@@ -119,16 +119,21 @@ export class Instances {
     return this.#least
   }
 
-  /** Has at least so many from now on, as far as there is room: `least` in any case, `foreseen` until others need the room. */
-  keep({ least, foreseen }: { least: number; foreseen: number | undefined }): void {
+  /**
+   * Has at least so many from now on, as far as there is room: `least` in any case, `foreseen` until others need the room.
+   * Resolves when those that were missing have started or failed to.
+   */
+  async keep({ least, foreseen }: { least: number; foreseen: number | undefined }): Promise<void> {
     this.#least = least
     this.#foreseen = foreseen
     const count = Math.min(Math.max(least, foreseen ?? 0), this.#settings.maxInstances)
     if (count > 0) this.#retired = false
+    const starts: Promise<void>[] = []
     while (this.size < count && !this.#closing.signal.aborted && this.#deps.makeRoom()) {
       this.#starting++
-      void this.#start()
+      starts.push(this.#start())
     }
+    await Promise.all(starts)
   }
 
   /** Removes those that have no call and are more than is foreseen. */

@@ -132,9 +132,14 @@ export class Provisions {
     )
   }
 
-  #instances(functionId: string, { settings }: Live['version'], share: number): number | undefined {
-    if (!this.#deps.foresees) return undefined
-    return this.#deps.demand.instances(functionId, { share, concurrency: settings.concurrency })
+  #instances(functionId: string, version: Live['version'], share: number): number | undefined {
+    const { demand, fleet, foresees } = this.#deps
+    if (!foresees) return undefined
+    const { concurrency } = version.settings
+    const instances = demand.instances(functionId, { share, concurrency })
+    return instances === 0 && demand.lingers(functionId)
+      ? Math.min(1, fleet.sizeOf(functionId, version.version))
+      : instances
   }
 }
 

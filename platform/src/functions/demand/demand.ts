@@ -1,6 +1,6 @@
 import { Fleet } from '../../kernel/forecasts/arrivals.ts'
 import { type Forecast, Forecaster } from '../../kernel/forecasts/forecaster.ts'
-import { instancesToHave, missCostOf, staysReady } from '../../kernel/forecasts/keep-alive.ts'
+import { instancesToHave, lingers, missCostOf } from '../../kernel/forecasts/keep-alive.ts'
 
 /** The minutes of forecasts, in Unix milliseconds. */
 const minuteMs = 60_000
@@ -91,10 +91,14 @@ export class Demand {
     const cost = missCostOf(series)
     const forecast = { count: share * series.forecast.count, probability: share * series.forecast.probability }
     const callsPerInstance = Math.max(1, (concurrency * minuteMs) / Math.max(series.callMs ?? 1, 1))
-    const instances = instancesToHave(forecast, { spread: share * series.spread, callsPerInstance, cost })
-    if (instances > 0) return instances
-    const { idleMinutes } = series
-    return staysReady(forecast, { fleet: this.#fleet, idleMinutes, leastMinutes: this.#leastMinutes, cost }) ? 1 : 0
+    return instancesToHave(forecast, { spread: share * series.spread, callsPerInstance, cost })
+  }
+
+  /** Whether an instance that is there stays although no call is expected: too little is known of any, and it had one lately. */
+  lingers(functionId: string): boolean {
+    const series = this.#series.get(functionId)
+    const leastMinutes = this.#leastMinutes
+    return series !== undefined && lingers(this.#fleet, { idleMinutes: series.idleMinutes, leastMinutes })
   }
 
   /** Whether a minute has ended since it was asked last. What came in it is learned, and the next one foreseen. */

@@ -1,5 +1,4 @@
 import type { Fleet } from './arrivals.ts'
-import type { Forecast } from './forecaster.ts'
 
 /** What a call that finds no instance costs, in minutes that an instance stays ready in vain. */
 export const missCost = 90
@@ -32,20 +31,12 @@ export function paysToBeReady(probability: number, cost: number = missCost): boo
   return probability * cost > 1 - probability
 }
 
-/**
- * The same, and while the fleet has seen too little to judge by: also for so many minutes after a call. `idleMinutes`: how
- * many minutes without a call have passed.
- */
-export function staysReady(
-  { probability }: Pick<Forecast, 'probability'>,
-  {
-    fleet,
-    idleMinutes,
-    leastMinutes,
-    cost,
-  }: { fleet: Fleet; idleMinutes: number; leastMinutes: number; cost?: number },
+/** Whether an instance that is there stays for some minutes after a call, whatever is foreseen: the fleet knows too little to judge by. */
+export function lingers(
+  fleet: Fleet,
+  { idleMinutes, leastMinutes }: { idleMinutes: number; leastMinutes: number },
 ): boolean {
-  return paysToBeReady(probability, cost) || (!fleet.isExperienced && idleMinutes < leastMinutes)
+  return !fleet.isExperienced && idleMinutes < leastMinutes
 }
 
 /**
