@@ -34,6 +34,8 @@ import { addKeys } from './commands/key/keys.ts'
 import { addMcp } from './commands/mcp.ts'
 import { addMemory } from './commands/memory/manage.ts'
 import { addModelsCheck } from './commands/models/check.ts'
+import { addList as addNodeList } from './commands/node/list.ts'
+import { addRemove as addNodeRemove } from './commands/node/remove.ts'
 import { addDelete as addObjectDelete } from './commands/object/delete.ts'
 import { addGet as addObjectGet } from './commands/object/get.ts'
 import { addList as addObjectList } from './commands/object/list.ts'
@@ -166,6 +168,9 @@ export function program(): Command {
   ])
     add(fn)
 
+  const node = root.command('node').description(text.node).enablePositionalOptions()
+  node.helpCommand('help [command]', text.helpCommand)
+  for (const add of [addNodeList, addNodeRemove]) add(node)
   const quota = root.command('quota').description(text.quota).enablePositionalOptions()
   quota.helpCommand('help [command]', text.helpCommand)
   for (const add of [addQuotaList, addQuotaSet]) add(quota)

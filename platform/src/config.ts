@@ -23,6 +23,8 @@ export interface Config {
   domain: { name: string; port: number | undefined } | undefined
   /** Files of the certificate to show and of its key. */
   tls: { certificate: string; key: string } | undefined
+  /** Whether it is the platform, or a worker that runs sandboxes for it; and where the platform reaches that. */
+  node: { role: 'platform' | 'worker'; address: string | undefined }
   drainSeconds: number
   /** Ranges of the proxies in front that are believed. */
   trustedProxies: string[]
@@ -147,6 +149,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     port: read(settings.port),
     domain: read(settings.domain),
     tls: tlsFiles(read(settings.tlsCertificate), read(settings.tlsKey)),
+    node: { role: read(settings.node), address: read(settings.nodeAddress) },
     drainSeconds: read(settings.drainSeconds),
     trustedProxies: read(settings.trustedProxies),
     abuse: {

@@ -21,6 +21,7 @@ import { eventFeed } from './events/feed.ts'
 import { openEvents } from './events/open-events.ts'
 import { forgetEvents } from './events/outbox.ts'
 import { createFunctions } from './functions/functions.ts'
+import { cannotListen } from './http/cannot-listen.ts'
 import { MemoryLimiter } from './http/gateway/memory-limiter.ts'
 import { RedisLimiter } from './http/gateway/redis-limiter.ts'
 import { places } from './http/places.ts'
@@ -28,11 +29,16 @@ import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { IdentityTokens } from './identity/identity-tokens.ts'
 import { claimFolder } from './lib/claim-folder.ts'
+import { newId } from './lib/id.ts'
+import { keptSecret } from './lib/kept-secret.ts'
 import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
 import { Meter } from './metering/meter.ts'
 import { readUsage } from './metering/read-usage.ts'
 import { recordUsage } from './metering/record-usage.ts'
+import { followSecrets } from './nodes/follow-secrets.ts'
+import { checkPlatform, joinPlatform } from './nodes/join.ts'
+import { Nodes } from './nodes/nodes.ts'
 import { createQuotas } from './quotas/quotas.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
@@ -86,10 +92,17 @@ async function start(): Promise<void> {
   const release = await step('home.claim', config.home, async () => claimFolder(config.home))
   opened.defer(() => step('home.release', config.home, async () => release()))
 
-  const reached = openDatabase({ home: config.home, databaseUrl: config.databaseUrl, logger }).then(async (db) => {
+  // A worker runs sandboxes and nothing else; the platform does what is done once, and runs sandboxes too.
+  const isWorker = config.node.role === 'worker'
+  if (isWorker && !config.databaseUrl)
+    throw new WarrenError('invalid_request', 'WARREN_NODE=worker needs DATABASE_URL, that of the platform')
+  const node = isWorker ? await keptSecret(join(config.home, 'node.id'), () => newId('n')) : undefined
+  const reached = openDatabase({ ...config, node, logger }).then(async (db) => {
     opened.defer(() => db.close())
     // Our own PostgreSQL is in the folder that is ours.
     if (!config.databaseUrl) return db
+    if (isWorker) await checkPlatform(db, config.home)
+    if (isWorker) return db
     const letGo = await holdDatabase({ db, home: config.home, logger, signal: ending.signal, onLost: giveUp })
     opened.defer(letGo)
     return db
@@ -106,7 +119,7 @@ async function start(): Promise<void> {
   const db = database.value
   const engine = opening.value
 
-  const { bus, close: closeEvents } = await openEvents({ db, config, logger })
+  const { bus, close: closeEvents } = await openEvents({ db, config, logger, publishes: !isWorker })
   opened.defer(closeEvents)
   const now = () => new Date()
   const pull = imagePuller(config.registry, guestBinary)
@@ -142,6 +155,7 @@ async function start(): Promise<void> {
     ],
     bankSecret: seed,
     recordUsage,
+    worksAlone: !isWorker,
   })
   opened.defer(() => billing.close())
   const identities = new IdentityTokens({ seed, issuer: () => `${publicUrl(config, address)}/v1/identity`, now })
@@ -157,6 +171,7 @@ async function start(): Promise<void> {
     config,
     now,
     logger,
+    node,
     accountOf: (id) => accounts.organisations.get(id),
     mayStart: billing.mayStart,
   })
@@ -178,9 +193,12 @@ async function start(): Promise<void> {
     now,
     logger,
   })
+  if (isWorker) opened.defer(await followSecrets({ db, bus, logger, renew: sandboxes.renewSecret }))
   await sandboxes.recover()
-  await functions.start()
-  opened.defer(() => functions.close())
+  if (!isWorker) {
+    await functions.start()
+    opened.defer(() => functions.close())
+  }
   opened.defer(
     watchAbuse({
       db,
@@ -193,16 +211,20 @@ async function start(): Promise<void> {
       logger,
     }),
   )
-  await buckets.recover()
-  opened.defer(() => buckets.close())
-  await templates.recover()
-  await volumes.recover()
-  await secrets.recover()
-  opened.defer(() => volumes.close())
-  meter.start()
+  if (!isWorker) {
+    await buckets.recover()
+    opened.defer(() => buckets.close())
+    await templates.recover()
+    await volumes.recover()
+    await secrets.recover()
+    opened.defer(() => volumes.close())
+  }
+  meter.start({ makesFacts: !isWorker })
   const webhooks = createWebhooks({ db, bus, seed, open: config.webhooks.open, now, logger })
-  opened.defer(() => webhooks.close())
-  webhooks.start()
+  if (!isWorker) {
+    opened.defer(() => webhooks.close())
+    webhooks.start()
+  }
   const metrics = new Metrics(db, {
     busiest: sandboxes.busiest,
     poolReady: () => engine.poolReady,
@@ -224,8 +246,10 @@ async function start(): Promise<void> {
     logger,
     secret: seed,
   })
-  opened.defer(() => agentRuns.close())
-  await agentRuns.recover()
+  if (!isWorker) {
+    opened.defer(() => agentRuns.close())
+    await agentRuns.recover()
+  }
   const forget = [
     sandboxes.forgetEnded,
     accounts.forget,
@@ -235,7 +259,12 @@ async function start(): Promise<void> {
     webhooks.forget,
     agentRuns.forgetEnded,
   ]
-  opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
+  if (!isWorker) opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
+  const nodes = new Nodes({ db, giveUp: sandboxes.giveUpNode, logger })
+  if (config.databaseUrl && !isWorker) {
+    await nodes.start()
+    opened.defer(() => nodes.close())
+  }
   const limiter = config.redisUrl ? await RedisLimiter.open({ url: config.redisUrl, logger }) : new MemoryLimiter()
   opened.defer(() => limiter.close())
   const tls = await tlsCredentials(config)
@@ -260,6 +289,7 @@ async function start(): Promise<void> {
     limiter,
     billing,
     agentRuns,
+    nodes,
     tokenSeed: seed,
     identities,
     isDatabaseUp: () => isUp(db),
@@ -272,6 +302,8 @@ async function start(): Promise<void> {
   address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
     throw cannotListen(error, config)
   })
+  if (node !== undefined)
+    opened.defer(await joinPlatform({ db, id: node, address: config.node.address ?? address, onRemoved: takenOut }))
 
   await greet({
     engine,
@@ -337,6 +369,12 @@ function giveUp(): void {
   process.exit(1)
 }
 
+/** Its sandboxes are given up: what still runs of them ends when it is started again. */
+function takenOut(): void {
+  process.stderr.write('warren: the platform has taken this worker out, or another process of this home works\n')
+  process.exit(1)
+}
+
 /** False when something could not be closed; the reason is told. */
 async function close(): Promise<boolean> {
   try {
@@ -352,18 +390,4 @@ function tell(error: unknown): void {
   const known = error instanceof WarrenError
   process.stderr.write(`warren: ${known ? error.message : ((error as Error).stack ?? error)}\n`)
   if (known && error.hint) process.stderr.write(`        ${error.hint}\n`)
-}
-
-function cannotListen(error: NodeJS.ErrnoException, { host, port }: Config): unknown {
-  const reasons: Record<string, string> = {
-    EADDRINUSE: 'is in use by another program',
-    EACCES: 'may not be used by this user',
-    EADDRNOTAVAIL: 'is not an address of this machine',
-  }
-  const reason = reasons[error.code ?? '']
-  if (!reason) return error
-  return new WarrenError('conflict', `${host}:${port} ${reason}`, {
-    hint: 'Choose another port, for example: WARREN_PORT=7071 npm start',
-    cause: error,
-  })
 }

@@ -21,6 +21,7 @@ const layers = [
       'buckets',
       'functions',
       'agents',
+      'nodes',
       'billing',
     ],
   },

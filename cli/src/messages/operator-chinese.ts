@@ -2,6 +2,15 @@ import type { operatorEnglish } from './operator-english.ts'
 
 /** 运维命令的中文文案。 */
 export const operatorChinese: typeof operatorEnglish = {
+  node: '为平台运行沙箱的工作节点：list、remove',
+  nodeList: '显示工作节点及其拥有的内容',
+  nodeRemove: '放弃永久失去的工作节点；其沙箱随之失败',
+  argumentNode: '工作节点的 id',
+  nodeRemoved: (lost: number) => `已移除。随之丢失的沙箱：${lost}`,
+  columnHost: '主机',
+  columnSandboxes: '沙箱',
+  columnMemoryMb: '内存 (MB)',
+  columnPromisedMb: '已承诺 (MB)',
   backup: '备份与恢复本安装：WARREN_HOME 与数据库',
   backupCreate: '把不可丢失的内容写入一个文件；平台可以正在运行',
   backupVerify: '检查备份是否完整且未被改动',

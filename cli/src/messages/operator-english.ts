@@ -1,5 +1,14 @@
 /** What the commands of an operator say, which work on the platform's folder and database themselves. */
 export const operatorEnglish = {
+  node: 'workers that run sandboxes for the platform: list, remove',
+  nodeList: 'show the workers and what they have',
+  nodeRemove: 'give up a worker that is gone for good; its sandboxes have failed then',
+  argumentNode: 'id of the worker',
+  nodeRemoved: (lost: number) => `It is forgotten. Sandboxes that are lost with it: ${lost}`,
+  columnHost: 'HOST',
+  columnSandboxes: 'SANDBOXES',
+  columnMemoryMb: 'MEMORY (MB)',
+  columnPromisedMb: 'PROMISED (MB)',
   backup: 'back up and restore this installation: WARREN_HOME and the database',
   backupCreate: 'write what must not be lost into one file; the platform may be at work',
   backupVerify: 'check that a backup is whole and unchanged',

@@ -44,6 +44,8 @@ interface BillingOptions {
   /** Signs what the sandbox bank tells. */
   bankSecret: string
   recordUsage: RecordUsage
+  /** Whether periods are closed, payments asked after and limits told of here: one process does it for all. */
+  worksAlone: boolean
 }
 
 type Page = { limit: number; after: number }
@@ -57,8 +59,8 @@ export async function openBilling(options: BillingOptions) {
   const bank: BankDeps = { db, now, secret: options.bankSecret }
   const deps = { db, now, logger, providers: new Map(providers.map((provider) => [provider.name as string, provider])) }
   const { kysely } = db
-  const guard = new SpendGuard(deps)
-  await seedPlans(db, now())
+  const guard = new SpendGuard({ ...deps, tells: options.worksAlone })
+  if (options.worksAlone) await seedPlans(db, now())
   const played = () => {
     if (deps.providers.has('bank')) return bank
     throw new WarrenError('not_found', 'nothing is paid at the sandbox bank here', {
@@ -78,7 +80,7 @@ export async function openBilling(options: BillingOptions) {
     for (const { name, work } of providers) await work?.((notice) => takeNotice(deps, name, notice))
     await guard.count()
   }
-  const stop = repeat(work, everyMs, logger)
+  const stop = repeat(options.worksAlone ? work : () => guard.count(), everyMs, logger)
 
   return {
     providers: ['wallet', ...deps.providers.keys()],

@@ -18,11 +18,13 @@ type Limited = Awaited<ReturnType<typeof limitedAccounts>>[number]
 export class SpendGuard {
   readonly #db: Database
   readonly #now: () => Date
+  readonly #tells: boolean
   #stopped = new Map<string, string>()
 
-  constructor({ db, now }: { db: Database; now: () => Date }) {
+  constructor({ db, now, tells }: { db: Database; now: () => Date; tells: boolean }) {
     this.#db = db
     this.#now = now
+    this.#tells = tells
   }
 
   /** Throws `limit_exceeded` where the account has spent as much as it wants to at most. */
@@ -62,6 +64,7 @@ export class SpendGuard {
     { accountId, currency }: Limited,
     { limit, spent, at, month }: { limit: 'soft' | 'hard'; spent: bigint; at: bigint; month: Date },
   ): Promise<void> {
+    if (!this.#tells) return
     const column = sql.raw(limit === 'soft' ? 'warned_for' : 'stopped_for')
     await step('billing.tell_limit', accountId, () =>
       this.#db.transaction(async (tx) => {

@@ -64,6 +64,22 @@ export const serverSettings = {
       'PostgreSQL 15 or later to use, as postgres://user:password@host/database. Default: one of our own, in WARREN_HOME.',
     parse: (text) => text,
   }),
+  node: setting<'platform' | 'worker'>({
+    name: 'node.role',
+    env: 'WARREN_NODE',
+    default: 'platform',
+    meaning:
+      'worker: runs sandboxes for the platform that has the same DATABASE_URL and the same keys, and nothing else. platform: everything.',
+    parse: oneOf('platform', 'worker'),
+  }),
+  nodeAddress: setting<string | undefined>({
+    name: 'node.address',
+    env: 'WARREN_NODE_ADDRESS',
+    default: undefined,
+    meaning:
+      'Where the platform reaches this worker, such as http://10.0.0.2:7070. Default: where it listens, which another machine reaches only with WARREN_HOST set.',
+    parse: nodeAddress,
+  }),
   historyHours: setting({
     name: 'historyHours',
     env: 'WARREN_HISTORY_HOURS',
@@ -78,4 +94,11 @@ export const serverSettings = {
     meaning: 'Least weight of what is logged: trace, debug, info, warn, error, fatal, silent.',
     parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   }),
+}
+
+function nodeAddress(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !/^https?:$/.test(url.protocol) || url.origin !== text.replace(/\/$/, ''))
+    throw new RangeError('the beginning of an address, such as http://10.0.0.2:7070')
+  return url.origin
 }

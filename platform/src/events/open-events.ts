@@ -11,19 +11,22 @@ interface EventsOptions {
   db: Database
   config: { natsUrl: string | undefined; databaseUrl: string | undefined; historyHours: number }
   logger: Logger
+  /** Whether this process publishes to NATS: one does it for all. */
+  publishes: boolean
 }
 
 /** The bus as it is configured: over NATS, else over the database that nodes share; a database of our own nobody shares. */
 export async function openEvents(options: EventsOptions): Promise<{ bus: EventBus; close: () => Promise<void> }> {
-  const { db, config, logger } = options
+  const { db, config, logger, publishes } = options
   if (!config.natsUrl) {
-    await forgetNats(db)
+    if (publishes) await forgetNats(db)
     const bus = await openBus({ db, openWire: config.databaseUrl ? postgresWire({ db, logger }) : noWire })
     return { bus, close: () => bus.close() }
   }
   const link = await NatsLink.open({ url: config.natsUrl, logger })
   const bus = await openBus({ db, openWire: natsWire(link) })
-  const endPublishing = publishToNats({ db, bus, link, keepMs: config.historyHours * 3_600_000 })
+  const keepMs = config.historyHours * 3_600_000
+  const endPublishing = publishes ? publishToNats({ db, bus, link, keepMs }) : async () => {}
   return {
     bus,
     close: async () => {

@@ -11,12 +11,16 @@ declare module 'fastify' {
     account: Account
     /** Who calls. Set where `account` is. */
     principal: Principal
+    /** The worker that answers it; set where we do not. */
+    servedBy: string | undefined
   }
   interface FastifyContextConfig {
     /** What a caller must be permitted, of several all; `self`: nothing but to be known; `anyone`: not even that. */
     permission?: Permission | readonly Permission[] | 'self' | 'anyone'
     /** The verb under which a call of this route stands in the audit log; without one it is not in there. */
     audit?: string
+    /** It starts a sandbox, which may be on another node. */
+    places?: boolean
   }
 }
 

@@ -20,6 +20,7 @@ import { invoiceRoutes, invoiceSchemas } from './api/invoices.ts'
 import { keyRoutes, keySchemas } from './api/keys.ts'
 import { logRoutes, logSchemas } from './api/logs.ts'
 import { memberRoutes, memberSchemas } from './api/members.ts'
+import { nodeRoutes, nodeSchemas } from './api/nodes.ts'
 import { objectRoutes, objectSchemas } from './api/objects.ts'
 import { orgRoutes, orgSchemas } from './api/orgs.ts'
 import { noticeRoutes, noticeSchemas, paymentRoutes, paymentSchemas } from './api/payments.ts'
@@ -73,6 +74,7 @@ const nouns: readonly Noun[] = [
   [bankSchemas, (v1, { billing }) => bankRoutes(v1, billing)],
   [noticeSchemas, (v1, { billing }) => v1.register(async (notices) => noticeRoutes(notices, billing))],
   [platformSchemas, (v1, { engine }) => platformRoutes(v1, engine)],
+  [nodeSchemas, (v1, { nodes }) => nodeRoutes(v1, nodes)],
   [quotaSchemas, (v1, { quotas }) => quotaRoutes(v1, quotas)],
   [templateSchemas, (v1, { templates }) => templateRoutes(v1, templates)],
   [usageSchemas, (v1, { usage, sandboxes }) => usageRoutes(v1, usage, sandboxes)],

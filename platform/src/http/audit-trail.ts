@@ -37,7 +37,7 @@ export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
   })
   app.addHook('onResponse', async (request, reply) => {
     const { audit: action } = request.routeOptions.config
-    if (!action || !request.account) return
+    if (!action || !request.account || request.servedBy) return
     const subject = subjectOf(request) || made.get(request) || ''
     const entry = entryOf(request, action, subject)
     const address = addresses.get(request) ?? entry.address

@@ -10,6 +10,7 @@ import { cutOff } from './cut-off.ts'
 import { type PortRight, portRight } from './e2b/port-right.ts'
 import { portNotOpen, Refusal, refusalText, sendRefusal } from './e2b/refusal.ts'
 import type { SandboxTokens } from './e2b/tokens.ts'
+import { forwardedFor, pairsOf, withoutHopByHop } from './forwarded-headers.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { sendProblem } from './problem.ts'
 import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
@@ -196,20 +197,6 @@ function broken(target: PreviewTarget, cause: unknown): WarrenError {
   )
 }
 
-/** They are about one connection, not about the message (RFC 9110, 7.6.1). */
-const hopByHop = new Set([
-  'connection',
-  'expect', // answered here already
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
-
 /** Headers as they came, in their order, without what is about this connection and without our key. */
 function forwardedHeaders(request: IncomingMessage, { by, host }: Pick<Dialled, 'by' | 'host'>): string[] {
   const kept = withHost(pairsOf(withoutOurs(request, by, withoutHopByHop(request.rawHeaders))), host)
@@ -241,31 +228,3 @@ function withoutOurs({ headers }: IncomingMessage, by: PortRight['by'], rawHeade
 }
 
 const ourTokens = new Set(['x-access-token', 'e2b-traffic-access-token'])
-
-function forwardedFor({ headers, socket }: IncomingMessage): string[] {
-  const { encrypted } = socket as { encrypted?: boolean }
-  const added = {
-    'x-forwarded-host': headers.host ?? '',
-    'x-forwarded-proto': encrypted ? 'https' : 'http',
-    'x-forwarded-for': socket.remoteAddress ?? '',
-  }
-  return Object.entries(added)
-    .filter(([name]) => headers[name] === undefined)
-    .flat()
-}
-
-function withoutHopByHop(rawHeaders: string[]): string[] {
-  const pairs = pairsOf(rawHeaders)
-  // `Connection` may name further headers that are only for the next hop.
-  const listed = pairs
-    .filter(([name]) => name.toLowerCase() === 'connection')
-    .flatMap(([, value]) => value.toLowerCase().split(','))
-  const dropped = new Set(listed.map((name) => name.trim()))
-  return pairs.filter(([name]) => !hopByHop.has(name.toLowerCase()) && !dropped.has(name.toLowerCase())).flat()
-}
-
-function pairsOf(rawHeaders: readonly string[]): [string, string][] {
-  const pairs: [string, string][] = []
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) pairs.push([rawHeaders[at]!, rawHeaders[at + 1]!])
-  return pairs
-}

@@ -23,6 +23,7 @@ import type { Functions } from '../functions/functions.ts'
 import type { IdentityTokens } from '../identity/identity-tokens.ts'
 import { newId } from '../lib/id.ts'
 import type { UsageReader } from '../metering/usage.ts'
+import type { Nodes } from '../nodes/nodes.ts'
 import type { Quotas } from '../quotas/quotas.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Secrets } from '../secrets/secrets.ts'
@@ -54,6 +55,9 @@ import { withoutKeys } from './keys-in-addresses.ts'
 import { knownMethods } from './known-methods.ts'
 import { mcpDoor } from './mcp/door.ts'
 import { metricsRoutes } from './metrics.ts'
+import { NodePass } from './nodes/node-pass.ts'
+import { NodeRouter } from './nodes/node-router.ts'
+import { WorkerGate } from './nodes/worker-gate.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
 import { problemOf, retryAfterOf } from './problem.ts'
@@ -76,7 +80,7 @@ declare module 'fastify' {
 export interface ServerDeps {
   config: Pick<
     Config,
-    'host' | 'port' | 'corsOrigins' | 'defaultLimits' | 'domain' | 'rates' | 'trustedProxies' | 'metrics'
+    'host' | 'port' | 'node' | 'corsOrigins' | 'defaultLimits' | 'domain' | 'rates' | 'trustedProxies' | 'metrics'
   >
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
@@ -97,6 +101,7 @@ export interface ServerDeps {
   metrics: Metrics
   billing: Billing
   agentRuns: AgentRuns
+  nodes: Nodes
   /** What the tokens of sandboxes are made from. */
   tokenSeed: string
   isDatabaseUp: () => Promise<boolean>
@@ -125,6 +130,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const calls = new FunctionDoor({ ...deps, gateway, patienceMs })
   const at = places(() => portOf(app, config), config.domain)
   const procedures = new GrpcDoor({ ...deps, config, gateway, places: at, stopping: drain.stopping, patienceMs })
+  const pass = new NodePass(deps.tokenSeed)
+  const isWorker = config.node.role === 'worker'
+  const gate = isWorker ? new WorkerGate(pass) : undefined
+  const router = isWorker ? undefined : nodeRouter({ ...deps, gateway, pass })
   const upgraded = new Set<Duplex>()
   const certified = await deps.tls?.current()
   let entrance: Entrance | undefined
@@ -139,7 +148,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     serverFactory: (handle) => {
-      const server = createServer({ edge, calls, procedures, terminals, upgraded, drain }, handle)
+      const server = createServer({ gate, router, edge, calls, procedures, terminals, upgraded, drain }, handle)
       const { tls: credentials, logger } = deps
       const secured = credentials && certified && { credentials, first: certified, logger }
       entrance = new Entrance(server, { patienceMs }, secured)
@@ -167,6 +176,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   })
   app.decorateRequest('account', null as never)
   app.decorateRequest('principal', null as never)
+  app.decorateRequest('servedBy', undefined)
   for (const schema of apiSchemas) app.addSchema(schema)
   await app.register(swagger, openApi)
 
@@ -209,6 +219,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(
     async (v1) => {
       accessControl(v1, gateway)
+      router?.placeSandboxes(v1)
       auditTrail(v1, deps.audit)
       await apiRoutes(v1, { ...deps, at })
     },
@@ -222,6 +233,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       view: { tokens, domain: at.domain, outgoing: sandboxes.outgoing },
       defaultLimits: config.defaultLimits,
       onRefused: closeIfUnread,
+      placeSandboxes: (app) => router?.placeSandboxes(app),
     }),
   )
   await app.register(async (mcp) => mcpDoor(mcp, { ...deps, gateway, places: at }))
@@ -230,9 +242,28 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   return app
 }
 
+function nodeRouter({
+  config,
+  templates,
+  ...deps
+}: Pick<ServerDeps, 'config' | 'templates' | 'nodes' | 'sandboxes'> & {
+  gateway: Gateway
+  pass: NodePass
+}): NodeRouter {
+  const { domain, defaultLimits } = config
+  return new NodeRouter({
+    ...deps,
+    isBase: (account, template) => templates.isBase(account, template),
+    defaultMemoryMb: defaultLimits.memoryMb,
+    domain: domain?.name,
+  })
+}
+
 /** Requests for a sandbox never reach the router: they are passed on as they are. */
 function createServer(
   {
+    gate,
+    router,
     edge,
     calls,
     procedures,
@@ -240,6 +271,8 @@ function createServer(
     upgraded,
     drain,
   }: {
+    gate: WorkerGate | undefined
+    router: NodeRouter | undefined
     edge: Edge
     calls: FunctionDoor
     procedures: GrpcDoor
@@ -260,16 +293,23 @@ function createServer(
     },
     (request, response) => {
       drain.track(request, response)
-      traced(request, response, () => {
+      if (gate && !gate.lets(request, response)) return
+      const local = () => {
         const served = [edge, calls, procedures].some((door) => door.serve(request, response))
         if (!served) handle(request, response)
-      })
+      }
+      traced(request, response, () => (router ? router.serve(request, response, local) : local()))
     },
   )
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     upgraded.add(socket)
     socket.once('close', () => upgraded.delete(socket))
-    if (!edge.upgrade(request, socket, head)) void terminals.upgrade({ request, socket, head, requestId: newId('r') })
+    if (gate && !gate.letsUpgrade(request, socket)) return
+    const local = () => {
+      if (!edge.upgrade(request, socket, head)) void terminals.upgrade({ request, socket, head, requestId: newId('r') })
+    }
+    if (router) router.upgrade({ request, socket, head }, local)
+    else local()
   })
   return server
 }

@@ -19,6 +19,7 @@ async function document(): Promise<object> {
   const app = await buildServer({
     config: {
       host: '127.0.0.1',
+      node: { role: 'platform', address: undefined },
       port: 7070,
       corsOrigins: [],
       domain: undefined,
@@ -46,6 +47,7 @@ async function document(): Promise<object> {
     limiter: {} as never,
     billing: {} as never,
     agentRuns: {} as never,
+    nodes: {} as never,
     tokenSeed: '',
     isDatabaseUp: uncalled,
     logger: pino({ level: 'silent' }),

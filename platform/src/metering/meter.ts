@@ -74,9 +74,12 @@ export class Meter {
     this.#seen.set(id, { instance, usage, atMs: performance.now() })
   }
 
-  /** After what an earlier process left was settled: what it found is in the outbox by then. */
-  start(): void {
-    this.#running = this.#run()
+  /**
+   * After what an earlier process left was settled: what it found is in the outbox by then. A worker only records what it
+   * sees; the platform makes facts of it.
+   */
+  start({ makesFacts = true } = {}): void {
+    this.#running = this.#run(makesFacts)
   }
 
   async close(): Promise<void> {
@@ -95,7 +98,7 @@ export class Meter {
     await this.#turn(true)
   }
 
-  async #run(): Promise<void> {
+  async #run(makesFacts: boolean): Promise<void> {
     const { signal } = this.#ending
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const since = this.#bus.end
@@ -106,8 +109,8 @@ export class Meter {
           this.#recordedAtMs = performance.now()
           await this.#record()
         }
-        if (isDue) await this.round()
-        await this.catchUp()
+        if (isDue && makesFacts) await this.round()
+        if (makesFacts) await this.catchUp()
         waitMs = Math.max(0, this.#recordedAtMs + recordEveryMs - performance.now())
       } catch (error) {
         if (!signal.aborted) this.#logger.warn({ err: error }, 'use was not made into facts; it is tried again')

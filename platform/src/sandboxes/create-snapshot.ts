@@ -1,4 +1,5 @@
 import type { SnapshotManifest } from '../engine/snapshot-manifest.ts'
+import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { runningInstance } from './running.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -12,6 +13,10 @@ export async function createSnapshot(
   signal: AbortSignal,
 ): Promise<Snapshot> {
   const instance = await runningInstance(deps, account, sandboxId)
+  if (deps.node !== undefined)
+    throw new WarrenError('unavailable', `sandbox ${sandboxId} is on a worker, and workers keep no snapshots`, {
+      hint: 'It can be forked and paused. One that shall be saved is made with a template of your own, which the platform itself runs.',
+    })
   const reserved = { id: newId('n'), accountId: account.id, name, sandboxId, createdAt: deps.now() }
   return recordSnapshot(deps, reserved, () => deps.engine.saved.snapshot(instance.id, reserved.id, signal))
 }

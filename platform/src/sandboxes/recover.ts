@@ -28,7 +28,8 @@ export async function recoverSandboxes(deps: SandboxDeps): Promise<void> {
   }
   await Promise.all(policies)
   for (const sandbox of recorded) await settle(deps, sandbox)
-  await recoverSnapshots(deps)
+  // A worker has none.
+  if (deps.node === undefined) await recoverSnapshots(deps)
   if (recorded.length > 0) logger.info({ recorded: recorded.length, alive: live.size }, 'sandboxes recovered')
 }
 

@@ -1,6 +1,7 @@
 import type { Account } from '../accounts/account.ts'
 import type { Instance } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
+import { checkHere } from './check-here.ts'
 import { getSandbox } from './get.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
@@ -11,6 +12,7 @@ import type { SandboxDeps } from './sandboxes.ts'
 export async function runningInstance(deps: SandboxDeps, account: Account, id: string): Promise<Instance> {
   const live = deps.live.get(id)
   if (live?.accountId === account.id) return live.instance
+  await checkHere(deps, { account, id })
   throw await notRunning(deps, account, id)
 }
 

@@ -28,5 +28,6 @@ export function sandboxOf(row: SandboxRow): Sandbox {
     endReason: row.end_reason ?? undefined,
     lifecycle: recordedLifecycle(row.lifecycle),
     pausedAt: row.paused_at ?? undefined,
+    node: row.node ?? undefined,
   }
 }

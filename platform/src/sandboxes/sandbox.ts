@@ -263,6 +263,8 @@ export interface Sandbox {
   lifecycle: Lifecycle
   /** Set while it is paused: since when. */
   pausedAt: Date | undefined
+  /** Id of the worker that has it; undefined: the platform itself. */
+  node?: string | undefined
 }
 
 /** The record of a sandbox that is about to be started. */

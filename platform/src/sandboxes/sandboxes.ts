@@ -7,6 +7,7 @@ import type { GuestProcess } from '../engine/guest/process.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
+import { checkHere } from './check-here.ts'
 import { type Concurrency, readConcurrency } from './concurrency.ts'
 import { openConsole } from './console.ts'
 import type { Context, CreateContext, ExecuteInContext } from './contexts/context.ts'
@@ -27,6 +28,7 @@ import { forkEach, forkSandbox } from './fork.ts'
 import { getSandbox } from './get.ts'
 import { getNetwork } from './get-network.ts'
 import { getSnapshot } from './get-snapshot.ts'
+import { giveUpNode } from './give-up-node.ts'
 import { importSnapshot } from './import-snapshot.ts'
 import { type ListSandboxes, listSandboxes } from './list.ts'
 import { type ListSnapshots, listSnapshots } from './list-snapshots.ts'
@@ -72,6 +74,8 @@ export interface SandboxDeps extends OutgoingDeps {
   volumes: (account: Account, asked: readonly MountVolume[]) => Promise<MountedVolume[]>
   now: () => Date
   logger: Logger
+  /** Id of the worker that this is; undefined: the platform itself. */
+  node?: string | undefined
   /** Whose a sandbox is, for what is done to it without a request of its owner. */
   accountOf: (id: string) => Promise<Account>
   /** Throws `limit_exceeded` where the account wants to spend no more. */
@@ -99,7 +103,7 @@ interface SandboxesOptions
   extends OutgoingDeps,
     Pick<
       SandboxDeps,
-      'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'accountOf' | 'meter' | 'mayStart'
+      'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'node' | 'accountOf' | 'meter' | 'mayStart'
     > {
   db: Database
 }
@@ -121,21 +125,29 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     }),
   }
   let endIdentities: (() => void) | undefined
+  /** Whatever is done to a sandbox is done by the node that has it. */
+  const here = <T>(subject: Subject, act: () => Promise<T>): Promise<T> => checkHere(deps, subject).then(act)
   return {
     create: (account: Account, input: CreateSandbox, signal: AbortSignal) =>
       createSandbox(deps, account, input, signal),
     get: (subject: Subject): Promise<Sandbox> => getSandbox(deps, subject.account, subject.id),
     list: (account: Account, input: ListSandboxes) => listSandboxes(deps, account, input),
-    remove: (subject: Subject): Promise<void> => removeSandbox(deps, subject.account, subject.id),
-    setTimeout: (subject: Subject, seconds: number): Promise<Sandbox> => setSandboxTimeout(deps, subject, seconds),
-    network: (subject: Subject): Promise<SandboxNetwork> => getNetwork(deps, subject),
-    setNetwork: (subject: Subject, input: SetNetwork): Promise<SandboxNetwork> => setNetwork(deps, subject, input),
-    expire: (subject: Subject): Promise<void> => expireSandbox(deps, subject),
-    extend: (subject: Subject, seconds: number): Promise<Sandbox> => extendSandbox(deps, subject, seconds),
+    remove: (subject: Subject) => here(subject, () => removeSandbox(deps, subject.account, subject.id)),
+    setTimeout: (subject: Subject, seconds: number): Promise<Sandbox> =>
+      here(subject, () => setSandboxTimeout(deps, subject, seconds)),
+    network: (subject: Subject): Promise<SandboxNetwork> => here(subject, () => getNetwork(deps, subject)),
+    setNetwork: (subject: Subject, input: SetNetwork): Promise<SandboxNetwork> =>
+      here(subject, () => setNetwork(deps, subject, input)),
+    expire: (subject: Subject): Promise<void> => here(subject, () => expireSandbox(deps, subject)),
+    extend: (subject: Subject, seconds: number): Promise<Sandbox> =>
+      here(subject, () => extendSandbox(deps, subject, seconds)),
     count: (account: Account, filter: SandboxFilter): Promise<number> => countSandboxes(deps, account, filter),
-    pause: (subject: Subject, input: PauseSandbox): Promise<Sandbox> => pauseSandbox(deps, subject, input),
-    resume: (subject: Subject, input: ResumeSandbox): Promise<Sandbox> => resumeSandbox(deps, subject, input),
-    connect: (subject: Subject, input: ResumeSandbox & { timeout: number }) => connectSandbox(deps, subject, input),
+    pause: (subject: Subject, input: PauseSandbox): Promise<Sandbox> =>
+      here(subject, () => pauseSandbox(deps, subject, input)),
+    resume: (subject: Subject, input: ResumeSandbox): Promise<Sandbox> =>
+      here(subject, () => resumeSandbox(deps, subject, input)),
+    connect: (subject: Subject, input: ResumeSandbox & { timeout: number }) =>
+      here(subject, () => connectSandbox(deps, subject, input)),
     fork: (subject: Subject, input: ForkSandbox, signal: AbortSignal): Promise<Sandbox[]> =>
       forkSandbox(deps, subject, input, signal),
     forkEach: (subject: Subject, input: ForkSandbox, signal: AbortSignal) => forkEach(deps, subject, input, signal),
@@ -199,6 +211,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     /** Ids of the sandboxes that have a volume, whoever owns them. */
     withVolume: (volumeId: string): Promise<string[]> => deps.store.withVolume(volumeId),
 
+    /** Makes everything that a lost worker had `failed`. Answers how many. */
+    giveUpNode: (node: string): Promise<number> => giveUpNode(db, node),
     /** At start, before anything else is asked for. */
     recover: async (): Promise<void> => {
       await recoverSandboxes(deps)

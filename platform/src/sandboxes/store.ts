@@ -8,6 +8,7 @@ import { quotaExceeded } from '../lib/quota-exceeded.ts'
 import { step } from '../lib/step.ts'
 import type { QuotaDefaults, QuotaExceeded } from '../quotas/quota.ts'
 import type { Database } from '../storage/database.ts'
+import { ofThisNode } from '../storage/of-this-node.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { EndReason, Runtime, Sandbox, State } from './sandbox.ts'
 import { type SandboxRow, sandboxOf } from './sandbox-row.ts'
@@ -300,18 +301,16 @@ export class SandboxStore {
     return rows.map((row) => row.id)
   }
 
-  /** Everything that has not ended, of all accounts. */
+  /** Everything of this node that has not ended, of all accounts. */
   async unsettled(): Promise<Sandbox[]> {
-    const rows = await this.#db.kysely.selectFrom('sandboxes').selectAll().where('ended_at', 'is', null).execute()
+    const rows = await this.#open().selectAll().execute()
     return rows.map(sandboxOf)
   }
 
   /** Those whose time is over, and those that are between two states. */
   async due(now: Date): Promise<Sandbox[]> {
-    const rows = await this.#db.kysely
-      .selectFrom('sandboxes')
+    const rows = await this.#open()
       .selectAll()
-      .where('ended_at', 'is', null)
       .where((is) =>
         is.or([is('expires_at', '<=', now), is('state', 'in', ['starting', 'pausing', 'resuming', 'stopping'])]),
       )
@@ -332,13 +331,15 @@ export class SandboxStore {
 
   /** When the next sandbox expires that has not expired by `now`. */
   async nextExpiry(now: Date): Promise<Date | undefined> {
-    const row = await this.#db.kysely
-      .selectFrom('sandboxes')
+    const row = await this.#open()
       .select((is) => is.fn.min('expires_at').as('next'))
-      .where('ended_at', 'is', null)
       .where('expires_at', '>', now)
       .executeTakeFirst()
     return row?.next ?? undefined
+  }
+
+  #open() {
+    return this.#db.kysely.selectFrom('sandboxes').where('ended_at', 'is', null).where(ofThisNode)
   }
 
   async #read(ids: string[]): Promise<Map<string, Sandbox>> {

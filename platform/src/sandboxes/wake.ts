@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Account } from '../accounts/account.ts'
 import type { Instance } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
+import { checkHere } from './check-here.ts'
 import { extendSandbox } from './extend.ts'
 import { getSandbox } from './get.ts'
 import { wokenSeconds } from './lifecycle.ts'
@@ -54,6 +55,7 @@ export function isWokenByTraffic({ state, memory, lifecycle }: Sandbox): boolean
 export async function wokenInstance(deps: SandboxDeps, account: Account, id: string): Promise<Instance> {
   const live = deps.live.get(id)
   if (live?.accountId === account.id) return live.instance
+  await checkHere(deps, { account, id })
   const sandbox = await getSandbox(deps, account, id)
   if (isWokenByTraffic(sandbox)) return (await wakeSandbox(deps, sandbox)).instance
   throw await notRunning(deps, account, id)

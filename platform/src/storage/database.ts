@@ -5,6 +5,7 @@ import { WarrenError } from '../errors.ts'
 import { step } from '../lib/step.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { migrate } from './migrate.ts'
+import { belongTo } from './of-this-node.ts'
 import { startPostgres } from './postgres.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import type { Tables } from './tables.ts'
@@ -33,6 +34,8 @@ interface DatabaseOptions {
   /** Undefined: one of our own, in `home`. */
   databaseUrl: string | undefined
   logger: Logger
+  /** Id of the worker that writes; undefined for the platform itself. */
+  node?: string | undefined
   /** Only that PostgreSQL for one of our own, for tests. Default: the first that works. */
   origin?: PostgresBinaries['origin']
 }
@@ -47,7 +50,7 @@ export function tellAfter(tx: Transaction<Tables>): void {
 }
 
 /** Opens the database and brings it up to date. Throws `unavailable` with the reason where there is none to be had. */
-export async function openDatabase({ home, databaseUrl, logger, origin }: DatabaseOptions): Promise<Database> {
+export async function openDatabase({ home, databaseUrl, logger, node, origin }: DatabaseOptions): Promise<Database> {
   const own = databaseUrl ? undefined : await startPostgres({ home, logger, ...(origin ? { origin } : {}) })
   const pool = new pg.Pool({
     ...(own ? own.connection : { connectionString: databaseUrl && withoutName(databaseUrl) }),
@@ -57,6 +60,7 @@ export async function openDatabase({ home, databaseUrl, logger, origin }: Databa
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: 10_000,
     types: { getTypeParser },
+    ...(node === undefined ? {} : { verify: belongTo(node) }),
   })
   tellOfLostConnections(pool)
   let closing = false

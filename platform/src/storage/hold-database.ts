@@ -32,7 +32,7 @@ interface HoldOptions {
  */
 export async function holdDatabase(options: HoldOptions): Promise<() => Promise<void>> {
   const { db, home, logger, signal } = options
-  const keys = await fingerprint(home)
+  const keys = await fingerprintOfKeys(home)
   const node = await keptSecret(join(home, 'node.id'), () => newId('n'))
   const hold = new Hold(db, { node, keys })
   for (let waits = false; ; waits = true) {
@@ -162,7 +162,7 @@ class Hold {
 }
 
 /** Of what a platform must share with one that takes its place. */
-async function fingerprint(home: string): Promise<string> {
+export async function fingerprintOfKeys(home: string): Promise<string> {
   const hash = createHash('sha256')
   for (const name of ['admin.key', 'token.seed', 'accounts.seed', 'secrets.key'])
     hash.update(await readFile(join(home, name)))

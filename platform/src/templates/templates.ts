@@ -17,7 +17,7 @@ import type { PullImage } from './build/pull-image.ts'
 import { Builder } from './builder.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { isPlatformTemplate, platformAliases, platformTemplates } from './platform-templates.ts'
-import { standsIn } from './stand-in.ts'
+import { startsFromBase } from './stand-in.ts'
 import {
   type Build,
   type BuildLogEntry,
@@ -173,11 +173,13 @@ export class Templates {
     return this.#view(row, await this.#records.builds([row.id]))
   }
 
+  /** Whether a sandbox of it starts from nothing but what every machine has. */
+  isBase = ({ id }: Account, reference: string): Promise<boolean> => startsFromBase(this.#records, id, reference)
+
   /** What a sandbox starts from; waits for a build that is being made, unless `base` stands in for it. Throws `not_found`. */
   async find(account: Account, reference: string, signal: AbortSignal): Promise<StartingPoint> {
-    const from = (await standsIn(this.#records, account.id, reference)) ? base.name : reference
-    if (from === base.name) return { name: base.name, template: base.name, limits: {} }
-    const { name, build } = await this.#usableBuild(account.id, from, signal)
+    if (await this.isBase(account, reference)) return { name: base.name, template: base.name, limits: {} }
+    const { name, build } = await this.#usableBuild(account.id, reference, signal)
     if (!build) return { name, template: base.name, limits: {} }
     const { startCommand, readyCommand: ready } = build.plan ?? {}
     const command = startCommand ?? (await this.#engine.images.read(build.id)).startCommand

@@ -56,6 +56,7 @@ export type {
 export type { CreateKeyOptions, KeyInfo, Keys, ServiceAccountInfo } from './keys.ts'
 export type { LogEntry } from './logs.ts'
 export type { HeaderRule, Network, NetworkEntry, NetworkPolicy, NetworkReport } from './network.ts'
+export type { Node, Nodes } from './nodes.ts'
 export type {
   GetObjectOptions,
   ListObjectsOptions,

@@ -7,6 +7,7 @@ import { WarrenError } from './error.ts'
 import { Events } from './events.ts'
 import { Functions } from './functions.ts'
 import { Keys } from './keys.ts'
+import { Nodes } from './nodes.ts'
 import { Objects } from './objects.ts'
 import { Orgs } from './orgs.ts'
 import { Queues } from './queues.ts'
@@ -46,6 +47,8 @@ export interface RuntimeReport {
 
 /** One Warren server. Makes no connection by itself. */
 export class Warren {
+  /** Workers of the platform, for its operator. */
+  readonly nodes: Nodes
   readonly quotas: Quotas
   readonly agents: Agents
   readonly runs: Runs
@@ -71,6 +74,7 @@ export class Warren {
     const baseUrl = options.baseUrl ?? environment('WARREN_URL') ?? 'http://127.0.0.1:7070'
     assertAddress(options.baseUrl === undefined ? 'WARREN_URL' : 'baseUrl', baseUrl)
     this.#transport = new Transport(baseUrl, options.apiKey ?? environment('WARREN_API_KEY'), options.organisation)
+    this.nodes = new Nodes(this.#transport)
     this.quotas = new Quotas(this.#transport)
     this.agents = new Agents(this.#transport)
     this.runs = new Runs(this.#transport)

@@ -65,7 +65,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
   app.post<{ Body: CreateSandbox }>(
     '/sandboxes',
     {
-      config: { permission: 'sandboxes:write', audit: 'sandbox.create' },
+      config: { permission: 'sandboxes:write', audit: 'sandbox.create', places: true },
       schema: {
         operationId: 'createSandbox',
         summary: 'Start a sandbox',

@@ -39,6 +39,8 @@ interface DoorDeps {
   view: ViewDeps
   /** Of sandboxes whose template says nothing. */
   defaultLimits: Config['defaultLimits']
+  /** Lets routes that start sandboxes start them on other nodes. */
+  placeSandboxes: (app: FastifyInstance) => void
   /** What is done with the rest of a body that nobody reads. */
   onRefused: (request: FastifyRequest, response: ServerResponse) => void
 }
@@ -51,6 +53,7 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
     route.schema = { ...route.schema, hide: true }
   })
   accessControl(app, gateway)
+  deps.placeSandboxes(app)
   auditTrail(app, deps.audit)
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const { status, body } = refusalOf(error, request.id)

@@ -43,7 +43,7 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
     app.post<{ Body: Static<typeof NewSandbox> }>(
       prefix,
       {
-        config: { permission: ['sandboxes:write', 'sandboxes:exec'], audit: 'sandbox.create' },
+        config: { permission: ['sandboxes:write', 'sandboxes:exec'], audit: 'sandbox.create', places: true },
         schema: { body: NewSandbox },
       },
       async (request, reply) => {

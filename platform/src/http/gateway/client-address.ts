@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 
+/** Requests that another node of ours passed on, and who sent them to it. */
+const passedOn = new WeakMap<object, string>()
+
+export function passOnFor(request: IncomingMessage, address: string): void {
+  passedOn.set(request, address)
+}
+
 /** The ranges whose machines are believed when they say for whom they ask. */
 export function trustedProxies(ranges: readonly string[]): BlockList {
   const list = new BlockList()
@@ -17,7 +24,10 @@ export function trustedProxies(ranges: readonly string[]): BlockList {
  * Who sent a request: the other end of the connection, or where that is a trusted proxy, the last one in `X-Forwarded-For` that
  * is none. What stands before that was written by the client and says nothing.
  */
-export function clientAddress({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>, trusted: BlockList) {
+export function clientAddress(request: Pick<IncomingMessage, 'headers' | 'socket'>, trusted: BlockList): string {
+  const { headers, socket } = request
+  const given = passedOn.get(request)
+  if (given !== undefined) return given
   let address = plain(socket.remoteAddress ?? '')
   const forwarded = headers['x-forwarded-for']
   if (forwarded === undefined) return address

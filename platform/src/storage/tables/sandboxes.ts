@@ -23,6 +23,7 @@ export interface SandboxesTable {
   remaining_ms: string | null
   lifecycle: ColumnType<unknown, string | undefined, string>
   paused_at: Date | null
+  node: Generated<string | null>
 }
 
 export interface SnapshotsTable {

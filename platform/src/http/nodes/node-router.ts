@@ -1,0 +1,197 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Account } from '../../accounts/account.ts'
+import { WarrenError } from '../../errors.ts'
+import { newId } from '../../lib/id.ts'
+import type { Node } from '../../nodes/node.ts'
+import type { Nodes } from '../../nodes/nodes.ts'
+import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { forwardedFor, pairsOf, withoutHopByHop } from '../forwarded-headers.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { sendProblem } from '../problem.ts'
+import { refuseUpgrade } from '../refuse-upgrade.ts'
+import { forward, forwardUpgrade, type Outcome } from './forward.ts'
+import type { NodePass } from './node-pass.ts'
+import { sandboxNamed } from './sandbox-named.ts'
+
+interface RouterDeps {
+  nodes: Nodes
+  pass: NodePass
+  sandboxes: Pick<Sandboxes, 'live'>
+  gateway: Pick<Gateway, 'addressOf'>
+  /** Whether a sandbox of this template starts from what every machine has. */
+  isBase: (account: Account, template: string) => Promise<boolean>
+  defaultMemoryMb: number
+  domain: string | undefined
+}
+
+/** Passes on what is for sandboxes of workers, and starts new ones where there is most room. */
+export class NodeRouter {
+  readonly #deps: RouterDeps
+
+  constructor(deps: RouterDeps) {
+    this.#deps = deps
+  }
+
+  /** Calls `local` for what this node answers itself. */
+  serve(request: IncomingMessage, response: ServerResponse, local: () => void): void {
+    const id = this.#elsewhere(request)
+    if (id === undefined) return void local()
+    void this.#nodeOf(id).then((node) => {
+      if (node) void this.#forward(node, request, response)
+      else local()
+    })
+  }
+
+  /** As `serve`, for a client that wants another protocol. */
+  upgrade({ request, socket, head }: Upgrade, local: () => void): void {
+    const id = this.#elsewhere(request)
+    if (id === undefined) return void local()
+    void this.#nodeOf(id).then((node) => {
+      if (node) void this.#forwardUpgrade(node, { request, socket, head })
+      else local()
+    })
+  }
+
+  /** Lets routes of `app` that say so in `places` start their sandboxes on other nodes. */
+  placeSandboxes(app: FastifyInstance): void {
+    app.addHook('preHandler', async (request, reply) => {
+      const { nodes } = this.#deps
+      if (!request.routeOptions.config.places || !nodes.areThere) return
+      const wanted = await this.#placeable(request)
+      const tried = new Set<string>()
+      for (
+        let node = wanted && nodes.place(wanted.memoryMb, tried);
+        node;
+        node = nodes.place(wanted!.memoryMb, tried)
+      ) {
+        tried.add(node.id)
+        const body = Buffer.from(JSON.stringify(request.body))
+        const headers = [...this.#headersOf(request.raw, { withBody: false }), 'content-length', String(body.length)]
+        const served = node.id
+        const onAnswer = () => {
+          request.servedBy = served
+          reply.hijack()
+        }
+        const outcome = await forward(node, { request: request.raw, response: reply.raw, headers, body, onAnswer })
+        this.#tell(node, outcome)
+        if (outcome === 'gone') return void reply.hijack()
+        if (outcome === 'answered') return
+        // One that has not seen it has started nothing: another one, or this one, can.
+        if (!outcome.unreached) throw broken(node, outcome.failed)
+      }
+    })
+  }
+
+  /** Undefined for what needs something that only this machine has. */
+  async #placeable({ account, body }: FastifyRequest): Promise<{ memoryMb: number } | undefined> {
+    const { template, templateID, snapshot, volumes, volumeMounts, limits } = body as Wish
+    if (snapshot !== undefined || isFilled(volumes) || isFilled(volumeMounts)) return undefined
+    if (!(await this.#deps.isBase(account, templateID ?? template ?? 'base'))) return undefined
+    return { memoryMb: limits?.memoryMb ?? this.#deps.defaultMemoryMb }
+  }
+
+  /** The id of a sandbox that may be on another node. */
+  #elsewhere(request: IncomingMessage): string | undefined {
+    const { nodes, sandboxes, domain } = this.#deps
+    if (!nodes.areThere) return undefined
+    const id = sandboxNamed(request, domain)
+    return id === undefined || sandboxes.live(id) ? undefined : id
+  }
+
+  /** What cannot be looked up is answered here, where the same is found out. */
+  #nodeOf(id: string): Promise<Node | undefined> {
+    return this.#deps.nodes.of(id).catch(() => undefined)
+  }
+
+  async #forward(node: Node, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      this.#checkReachable(node)
+      const headers = this.#headersOf(request, { withBody: true })
+      const outcome = await forward(node, { request, response, headers })
+      this.#tell(node, outcome)
+      if (typeof outcome === 'object') throw outcome.unreached ? unreachable(node, 1) : broken(node, outcome.failed)
+    } catch (error) {
+      request.resume()
+      if (!response.headersSent && !response.destroyed) sendProblem(response, error, newId('r'))
+    }
+  }
+
+  async #forwardUpgrade(node: Node, exchange: Upgrade): Promise<void> {
+    const { request, socket } = exchange
+    socket.on('error', () => socket.destroy())
+    try {
+      this.#checkReachable(node)
+      const headers = this.#passed(request, [...request.rawHeaders, ...forwardedFor(request)])
+      await forwardUpgrade(node, { ...exchange, headers }).catch((cause) => {
+        this.#tell(node, { failed: cause, unreached: true })
+        throw unreachable(node, 1, cause)
+      })
+      this.#tell(node, 'answered')
+    } catch (error) {
+      refuseUpgrade(socket, error, newId('r'))
+    }
+  }
+
+  #headersOf(request: IncomingMessage, { withBody }: { withBody: boolean }): string[] {
+    const kept = pairsOf(withoutHopByHop(request.rawHeaders)).filter(
+      ([name]) => withBody || name.toLowerCase() !== 'content-length',
+    )
+    const chunked =
+      withBody && request.headers['transfer-encoding'] !== undefined ? ['transfer-encoding', 'chunked'] : []
+    return this.#passed(request, [...kept.flat(), ...forwardedFor(request), ...chunked])
+  }
+
+  #passed(request: IncomingMessage, headers: readonly string[]): string[] {
+    const { pass, gateway } = this.#deps
+    return pass.on(headers, gateway.addressOf(request))
+  }
+
+  #checkReachable(node: Node): void {
+    const circuit = this.#deps.nodes.circuit(node)
+    if (!node.isHeard || !circuit.allows()) throw unreachable(node, circuit.retryAfterSeconds)
+  }
+
+  #tell(node: Node, outcome: Outcome): void {
+    const circuit = this.#deps.nodes.circuit(node)
+    if (outcome === 'answered') circuit.succeeded()
+    else if (outcome !== 'gone') circuit.failed()
+  }
+}
+
+interface Upgrade {
+  request: IncomingMessage
+  socket: Duplex
+  head: Buffer
+}
+
+/** What matters here of the bodies that start a sandbox, at either door. They were checked before. */
+interface Wish {
+  template?: string
+  templateID?: string
+  snapshot?: string
+  volumes?: unknown[] | null
+  volumeMounts?: unknown[] | null
+  limits?: { memoryMb?: number }
+}
+
+function isFilled(list: unknown[] | null | undefined): boolean {
+  return list !== undefined && list !== null && list.length > 0
+}
+
+function unreachable({ id, host }: Node, retryAfterSeconds: number, cause?: unknown): WarrenError {
+  return new WarrenError('unavailable', `the sandbox is on the worker ${id} (${host}), which cannot be reached now`, {
+    hint: 'It lives on while its machine does. Ask again in a moment.',
+    details: { node: id, retryAfterSeconds },
+    cause,
+  })
+}
+
+function broken({ id, host }: Node, cause: Error): WarrenError {
+  return new WarrenError('unavailable', `the worker ${id} (${host}) broke off before it answered`, {
+    hint: 'Whether it did what was asked is not known: look before you ask again.',
+    details: { node: id },
+    cause,
+  })
+}
