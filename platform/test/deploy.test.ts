@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { settings } from '../src/config.ts'
+import { readConfig, settings } from '../src/config.ts'
 
 const deploy = join(import.meta.dirname, '../../deploy')
 const yaml = (path: string) => parse(readFileSync(join(deploy, path), 'utf8'))
@@ -27,6 +27,14 @@ test('every variable that the platform is given is a setting of it', () => {
   const given = [...Object.keys(compose.services.warren.environment), ...image]
   assert.ok(given.length >= 5)
   for (const name of given) assert.ok((known as string[]).includes(name), name)
+})
+
+test('the platform takes its environment as it stands, and what it names is a service', () => {
+  const given = Object.entries<string>(compose.services.warren.environment)
+  const filled = given.map(([name, value]) => [name, String(value).replace(/\$\{\w+:\?[^}]*\}/g, 'secret')])
+  const config = readConfig(Object.fromEntries(filled))
+  const urls = [config.databaseUrl, config.redisUrl, config.natsUrl, config.buckets.s3?.url]
+  for (const url of urls) assert.ok(new URL(url!).hostname in compose.services, url)
 })
 
 test('services name only services that there are', () => {
