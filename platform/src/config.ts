@@ -50,6 +50,8 @@ export interface Config {
   natsUrl: string | undefined
   /** Where traces are sent, and what goes along. */
   otlp: { endpoint: string | undefined; headers: Record<string, string> }
+  /** Where lines of the log are sent, and what goes along. */
+  loki: { url: string | undefined; headers: Record<string, string> }
   /** Requests a minute; 0 is no limit. */
   rates: {
     keyPerMinute: number
@@ -169,6 +171,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     redisUrl: read(settings.redisUrl),
     natsUrl: read(settings.natsUrl),
     otlp: { endpoint: read(settings.otlpEndpoint), headers: read(settings.otlpHeaders) ?? {} },
+    loki: { url: read(settings.lokiUrl), headers: read(settings.lokiHeaders) ?? {} },
     rates: {
       keyPerMinute: read(settings.keyPerMinute),
       organisationPerMinute: read(settings.organisationPerMinute),

@@ -47,6 +47,7 @@ import { type Database, openDatabase } from './storage/database.ts'
 import { holdDatabase } from './storage/hold-database.ts'
 import { startRetention } from './storage/retention.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
+import { LokiPush } from './telemetry/loki-push.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import type { OtlpExporter } from './telemetry/otlp-exporter.ts'
 import { takeSpans } from './telemetry/spans.ts'
@@ -80,7 +81,10 @@ try {
 /** Wires the platform, starts it and tells the operator. Returns when it serves; a signal ends it. */
 async function start(): Promise<void> {
   const config = readConfig()
-  const logger = createLogger(config.logLevel)
+  const loki = config.loki.url === undefined ? undefined : new LokiPush({ ...config.loki, url: config.loki.url })
+  const logger = createLogger(config.logLevel, undefined, undefined, (line) => loki?.add(line))
+  loki?.warnBy(logger)
+  opened.defer(async () => loki?.close())
   const traces = await exportTraces(config, logger)
   await step('home.make', config.home, () => mkdir(config.home, { recursive: true, mode: 0o700 }))
   await refuseUnfinishedRestore(config.home)
@@ -230,6 +234,7 @@ async function start(): Promise<void> {
     poolReady: () => engine.poolReady,
     spansDropped: () => traces?.dropped ?? 0,
     functions: functions.figures,
+    logLinesDropped: () => loki?.dropped ?? 0,
   })
   await metrics.start()
   const forgetTold = (before: Date, most: number) => forgetEvents(db, before, most)

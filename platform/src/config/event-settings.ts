@@ -25,6 +25,21 @@ export const eventSettings = {
     meaning: 'What is sent along to it, as name=value with commas between.',
     parse: headers,
   }),
+  lokiUrl: setting<string | undefined>({
+    name: 'loki.url',
+    env: 'WARREN_LOKI_URL',
+    default: undefined,
+    meaning:
+      'Address of Loki 3, such as http://127.0.0.1:3100, to which lines of the log are sent beside standard error. Default: none.',
+    parse: collector,
+  }),
+  lokiHeaders: setting<Record<string, string> | undefined>({
+    name: 'loki.headers',
+    env: 'WARREN_LOKI_HEADERS',
+    default: undefined,
+    meaning: 'What is sent along to it, as name=value with commas between, such as X-Scope-OrgID=team.',
+    parse: headers,
+  }),
   webhookOpen: setting<string[]>({
     name: 'webhooks.open',
     env: 'WARREN_WEBHOOK_OPEN',

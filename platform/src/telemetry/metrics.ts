@@ -8,6 +8,7 @@ export interface Present {
   busiest(most: number): { id: string; cpuPercent: number; memoryBytes: number }[]
   poolReady(): number
   spansDropped(): number
+  logLinesDropped(): number
   functions(): FunctionFigures
 }
 
@@ -87,6 +88,9 @@ export class Metrics {
     })
     this.#gauge('trace_spans_dropped', 'Spans that were not exported since the start.', [], (gauge) =>
       gauge.set(this.#present.spansDropped()),
+    )
+    this.#gauge('log_lines_dropped', 'Lines of the log that were not sent to Loki since the start.', [], (gauge) =>
+      gauge.set(this.#present.logLinesDropped()),
     )
     this.#gauge('sandbox_pool_ready', 'Sandboxes that wait in the warm pool.', [], (gauge) =>
       gauge.set(this.#present.poolReady()),
