@@ -154,3 +154,10 @@ export function checkTag(tag: string): void {
 export function isBuildId(text: string): boolean {
   return uuid.test(text)
 }
+
+/** Which entries of a build's log are asked for. */
+export interface LogPage {
+  offset: number
+  limit: number
+  level?: BuildLogEntry['level'] | undefined
+}

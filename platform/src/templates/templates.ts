@@ -27,6 +27,7 @@ import {
   checkTag,
   defaultTag,
   isBuildId,
+  type LogPage,
   logLevels,
   parseReference,
   type RegistryCredentials,
@@ -50,12 +51,6 @@ export interface RequestedBuild {
   name: string
   tags: string[]
   limits: TemplateLimits
-}
-
-export interface LogPage {
-  offset: number
-  limit: number
-  level?: BuildLogEntry['level'] | undefined
 }
 
 interface TemplatesOptions {
