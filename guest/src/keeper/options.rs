@@ -42,6 +42,8 @@ pub struct Options {
     /// When all is made, wait for the word `run` before the runtime is started, or let through the gate.
     pub hold: bool,
     pub pid_file: Option<String>,
+    /// A detached runtime only prepares the sandbox, and this command line lets it begin, after the wait if there is one.
+    pub begin: Vec<String>,
     pub runtime: Vec<String>,
 }
 
@@ -112,6 +114,7 @@ impl Options {
             "--hide" => self.hidden.push(text()),
             "--netns" => self.network = Some(text()),
             "--pid-file" => self.pid_file = Some(text()),
+            "--begin" => self.begin.push(text()),
             _ => return Err(format!("unknown option: {}", name)),
         }
         Ok(())
@@ -127,6 +130,7 @@ impl Options {
             _ if self.dir.is_empty() => "--dir is missing",
             _ if self.runtime.is_empty() => "the runtime's command line is missing (after --)",
             _ if self.detached && self.pid_file.is_none() => "--detached needs --pid-file",
+            _ if !self.begin.is_empty() && !self.detached => "--begin needs --detached",
             _ if self.disk == Disk::Tmpfs && self.disk_mb == 0 => "--disk tmpfs needs --disk-mb",
             _ if self.disk == Disk::Loop && self.image.is_none() => "--disk loop needs --image",
             _ => return Ok(self),
@@ -185,7 +189,7 @@ mod tests {
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --shift-from 70000 --cgroup /a --cgroup /b \
                     --mount-at /mnt --bind /a:b/c --volume /v:home/user/v --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
-                    --write-limit /c/io.max:9 --netns /n --sysfs --hide /h --gate 7 --hold --detached --pid-file pid -- runc run --detach x";
+                    --write-limit /c/io.max:9 --netns /n --sysfs --hide /h --gate 7 --hold --detached --pid-file pid --begin runc --begin start -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
         assert_eq!(options.shift_from, Some(70_000));
@@ -202,6 +206,7 @@ mod tests {
         assert_eq!(options.write_limit, Some(WriteLimit { file: "/c/io.max".to_string(), bytes_per_second: 9 }));
         assert_eq!(options.hidden, ["/h"]);
         assert_eq!((options.network.as_deref(), options.sysfs), (Some("/n"), true));
+        assert_eq!(options.begin, ["runc", "start"]);
         assert_eq!(options.runtime, ["runc", "run", "--detach", "x"]);
     }
 
@@ -214,6 +219,7 @@ mod tests {
             ("--dir /d --disk tmpfs -- true", "--disk-mb"),
             ("--dir /d --disk loop -- true", "--image"),
             ("--dir /d --detached -- true", "--pid-file"),
+            ("--dir /d --begin runc -- true", "--begin"),
             ("--dir /d --rlimit stack=1 -- true", "stack"),
             ("--dir /d --colour red -- true", "--colour"),
         ] {

@@ -11,10 +11,15 @@ use std::process::{Command, Stdio};
 /// Where the runtime finds the agent's listening socket.
 pub const AGENT_SOCKET_FD: i32 = 3;
 
-/// Starts the runtime with its output going to `console`, and with `gate` where the options want it. Its pid; it is running
-/// its program when this returns.
-pub fn start_runtime(options: &Options, console: OwnedFd, gate: Option<OwnedFd>) -> Result<i32, String> {
-    let (program, arguments) = options.runtime.split_first().ok_or("the runtime's command line is empty")?;
+/// Starts a command line of the runtime with its output going to `console`, and with `gate` where the options want it. Its
+/// pid; it is running its program when this returns.
+pub fn start_runtime(
+    command_line: &[String],
+    options: &Options,
+    console: OwnedFd,
+    gate: Option<OwnedFd>,
+) -> Result<i32, String> {
+    let (program, arguments) = command_line.split_first().ok_or("the runtime's command line is empty")?;
     let console = File::from(console);
     let same_console = console.try_clone().map_err(|error| error.to_string())?;
     let mut child = Child::prepare(options, gate)

@@ -40,10 +40,16 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     let mut disk = mount_disk(options)?;
 
     let allowed = match options.gate {
-        None if options.hold => hold(options.id(), None, &signals, &mut watchers),
+        None if options.hold && options.begin.is_empty() => hold(options.id(), None, &signals, &mut watchers),
         _ => Ok(()),
     };
     let started = allowed.and_then(|()| run(options, &signals, agent_socket)).and_then(|mut running| {
+        if let Some(prepared) = running.prepared.take() {
+            if options.hold {
+                hold(options.id(), Some(&mut running), &signals, &mut watchers)?;
+            }
+            running = prepared.begin(options, running.console, &signals)?;
+        }
         if let Some(gate) = running.gate.take() {
             if options.hold {
                 hold(options.id(), Some(&mut running), &signals, &mut watchers)?;
@@ -106,6 +112,7 @@ struct Running {
     console: Console,
     /// Where it waits for a byte.
     gate: Option<OwnedFd>,
+    prepared: Option<Prepared>,
 }
 
 impl Running {
@@ -114,6 +121,26 @@ impl Running {
         reap(self.init)?;
         self.console.drain();
         Some(StartFailure { error: "the runtime ended while it was prepared".to_string(), stderr: self.console.tail() })
+    }
+}
+
+/// A sandbox that is made and does not run yet, with what the command needs that lets it begin.
+struct Prepared {
+    console_of_runtime: OwnedFd,
+    agent_socket: AgentSocket,
+}
+
+impl Prepared {
+    fn begin(self, options: &Options, mut console: Console, signals: &Signals) -> Result<Running, StartFailure> {
+        let begun = start_runtime(&options.begin, options, self.console_of_runtime, None);
+        drop(self.agent_socket);
+        match begun {
+            Ok(runtime) => wait_detached(options, runtime, console, signals),
+            Err(error) => {
+                console.drain();
+                Err(StartFailure { error, stderr: console.tail() })
+            }
+        }
     }
 }
 
@@ -127,18 +154,28 @@ fn run(options: &Options, signals: &Signals, agent_socket: AgentSocket) -> Resul
             (Some(ends.0), Some(ends.1))
         }
     };
-    let runtime = start_runtime(options, console_of_runtime, gate_of_runtime).map_err(|error| {
+    let (agent_socket, prepared) = match options.begin.is_empty() {
+        true => (Some(agent_socket), None),
+        false => {
+            let console_of_runtime = console_of_runtime.try_clone().map_err(|error| error.to_string())?;
+            (None, Some(Prepared { console_of_runtime, agent_socket }))
+        }
+    };
+    let runtime = start_runtime(&options.runtime, options, console_of_runtime, gate_of_runtime).map_err(|error| {
         console.drain();
         StartFailure { error, stderr: console.tail() }
     })?;
     drop(agent_socket);
-    match &options.pid_file {
-        Some(pid_file) if options.detached => {
-            let starting = Starting { runtime, pid_file, console, ended: Vec::new() };
-            starting.wait(signals)
-        }
-        _ => Ok(Running { init: runtime, early_end: None, console, gate }),
-    }
+    let running = match options.detached {
+        true => wait_detached(options, runtime, console, signals)?,
+        false => Running { init: runtime, early_end: None, console, gate, prepared: None },
+    };
+    Ok(Running { prepared, ..running })
+}
+
+fn wait_detached(options: &Options, runtime: i32, console: Console, signals: &Signals) -> Result<Running, StartFailure> {
+    let pid_file = options.pid_file.as_deref().unwrap_or_default();
+    Starting { runtime, pid_file, console, ended: Vec::new() }.wait(signals)
 }
 
 /// A runtime that ends when the sandbox's first process runs.
@@ -187,7 +224,7 @@ impl Starting<'_> {
         if early_end.is_none() && !is_ours {
             return Err(self.failure(format!("process {} is not a child of the keeper", init)));
         }
-        Ok(Running { init, early_end, console: self.console, gate: None })
+        Ok(Running { init, early_end, console: self.console, gate: None, prepared: None })
     }
 
     fn failure(&mut self, error: String) -> StartFailure {

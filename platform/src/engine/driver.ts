@@ -86,11 +86,11 @@ export interface InstanceDir {
   socketDir: string
 }
 
-/** A start that waits before its last step, when all is made that takes time and the runtime itself is not started. */
+/** A start that waits before its last step, when all is made that takes time and nothing runs in it yet. */
 export interface Hold {
   /** Called when everything is made. */
   prepared: () => void
-  /** Resolves when the start is to go on. */
+  /** Resolves when the start is to go on, and rejects when it is given up. */
   released: Promise<void>
 }
 
@@ -140,6 +140,15 @@ export interface SnapshotSource {
   kept?: readonly string[]
 }
 
+export interface SnapshotOptions {
+  hold: boolean
+  /**
+   * Called when the disk is copied, where its memory follows: from then on copies can be prepared, up to the moment in
+   * which they begin. Only by drivers whose `restore` knows `hold`.
+   */
+  diskIsCopied?: ((token: CheckpointToken) => void) | undefined
+}
+
 /** What was written, whole. */
 export interface SavedParts {
   token?: CheckpointToken
@@ -179,7 +188,7 @@ export interface DriverInstance {
    * `hold` it goes on standing still, and its disk is not copied: for an end that keeps disk and memory. On rejection it
    * runs as before.
    */
-  snapshot?(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<SavedParts>
+  snapshot?(into: string, options: SnapshotOptions, signal: AbortSignal): Promise<SavedParts>
   /**
    * Ends the instance; resolves when no process, mount, cgroup or namespace of it is left, and of its files only the
    * record and `kept`. Idempotent.
@@ -236,9 +245,16 @@ export interface Driver {
   create(spec: InstanceSpec, dir: InstanceDir, signal: AbortSignal, hold?: Hold): Promise<DriverInstance>
   /**
    * Starts an instance as it was when the snapshot was taken. A disk that is in `dir` already is its own and is used as it
-   * is; else the snapshot's is copied. On rejection nothing is left but the record and what `source` keeps.
+   * is; else the snapshot's is copied. On rejection nothing is left but the record and what `source` keeps. With `hold`, which
+   * only those are given whose instances tell `diskIsCopied`, the memory need not be there before it is released.
    */
-  restore?(spec: InstanceSpec, dir: InstanceDir, source: SnapshotSource, signal: AbortSignal): Promise<DriverInstance>
+  restore?(
+    spec: InstanceSpec,
+    dir: InstanceDir,
+    source: SnapshotSource,
+    signal: AbortSignal,
+    hold?: Hold,
+  ): Promise<DriverInstance>
   /**
    * Takes up what an earlier process started. Undefined when it is gone; then nothing of it is left either but `kept`. One
    * that stood still goes on.

@@ -1,13 +1,16 @@
 import { newId } from '../lib/id.ts'
+import type { Hold } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { orDiskFull } from './host/room.ts'
 import { cannot, type Instance } from './instance.ts'
 import { type RestoreRequest, restoreInstance } from './restore.ts'
 import { saveDraft } from './snapshot.ts'
+import type { SnapshotManifest } from './snapshot-manifest.ts'
 
 /**
  * Live copies of an instance, one for each request, that all go on from the same moment while it goes on itself. Answers
- * what became of each; of one that failed nothing is left. Steps: save, bring back each, take away what was saved.
+ * what became of each; of one that failed nothing is left. Steps: save, bring back each, take away what was saved. Where the
+ * disk is there before the memory, the copies are made meanwhile, up to the moment in which they begin.
  */
 export async function forkInstance(
   parts: EngineParts,
@@ -20,10 +23,22 @@ export async function forkInstance(
   if (!('keeps' in snapshot) || snapshot.keeps !== 'memory') throw cannot(source.driver, 'snapshot')
   const id = newId('f')
   try {
-    const { manifest, goesOn } = await saveDraft(parts, source, id, signal)
-    const saved = { manifest, path: snapshots.draftPath(id) }
-    const starting = requests.map((request) => restoreInstance(parts, saved, request, signal))
-    const [goneOn, starts] = await Promise.all([Promise.allSettled([goesOn]), Promise.allSettled(starting)])
+    let starting: Promise<PromiseSettledResult<Instance>[]> | undefined
+    const begin = (manifest: SnapshotManifest, hold?: Hold) => {
+      const saved = { manifest, path: snapshots.draftPath(id) }
+      starting = Promise.allSettled(requests.map((request) => restoreInstance(parts, saved, request, signal, hold)))
+    }
+    const memory = Promise.withResolvers<void>()
+    memory.promise.catch(() => {})
+    const diskIsCopied = (manifest: SnapshotManifest) => begin(manifest, { prepared() {}, released: memory.promise })
+    const { manifest, goesOn } = await saveDraft(parts, source, { id, diskIsCopied }, signal).catch(async (error) => {
+      memory.reject(error)
+      await starting
+      throw error
+    })
+    memory.resolve()
+    if (!starting) begin(manifest)
+    const [goneOn, starts] = await Promise.all([Promise.allSettled([goesOn]), starting!])
     if (goneOn[0].status === 'fulfilled') return starts
     await Promise.all(starts.map((start) => start.status === 'fulfilled' && parts.clear(start.value)))
     throw goneOn[0].reason

@@ -10,6 +10,7 @@ import type {
   InstanceSpec,
   Limits,
   SavedParts,
+  SnapshotOptions,
   SoftLimit,
   Usage,
 } from './driver.ts'
@@ -133,7 +134,7 @@ export class Instance {
   }
 
   /** As the driver's: writes the parts of a snapshot into `into`. Throws `invalid_request` where it has no way. */
-  async snapshot(into: string, options: { hold: boolean }, signal: AbortSignal): Promise<SavedParts> {
+  async snapshot(into: string, options: SnapshotOptions, signal: AbortSignal): Promise<SavedParts> {
     if (!this.#inner.snapshot) throw cannot(this.driver, 'snapshot')
     return this.#inner.snapshot(into, options, signal)
   }

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { isAccessible } from '../lib/is-accessible.ts'
-import type { Driver, InstanceSpec, Rootfs, SnapshotSource } from './driver.ts'
+import type { Driver, Hold, InstanceSpec, Rootfs, SnapshotSource } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { giveIdentity } from './give-identity.ts'
 import { checkRoom } from './host/room.ts'
@@ -23,13 +23,15 @@ export interface RestoreRequest {
 
 /**
  * Starts an instance from a saved state: with what ran, where memory was kept, else with its files. On rejection nothing
- * is left. Throws `invalid_request` with the reason for a state that this host cannot take up.
+ * is left. Throws `invalid_request` with the reason for a state that this host cannot take up. With `hold` it is prepared
+ * before its memory is there.
  */
 export async function restoreInstance(
   parts: EngineParts,
   saved: { manifest: SnapshotManifest; path: string },
   request: RestoreRequest,
   signal: AbortSignal,
+  hold?: Hold,
 ): Promise<Instance> {
   const { store, home, network } = parts
   const { manifest, path } = saved
@@ -43,7 +45,7 @@ export async function restoreInstance(
     const place = await network.take(driver)
     const spec: InstanceSpec = { id: newId('i'), template, rootfs, limits, slot: store.takeSlot(), ...place }
     const record = { spec, driver: driver.name, createdAt: Date.now() }
-    const instance = await start(parts, { record, driver, source, owner: request.owner }, signal)
+    const instance = await start(parts, { record, driver, source, owner: request.owner, hold }, signal)
     parts.watch(instance)
     try {
       const { env } = request
@@ -57,10 +59,18 @@ export async function restoreInstance(
   })
 }
 
+interface Prepared {
+  record: InstanceRecord
+  driver: Driver
+  source: SnapshotSource
+  owner: string
+  hold: Hold | undefined
+}
+
 /** The record is on disk before the driver makes anything. */
 async function start(
   parts: EngineParts,
-  { record, driver, source, owner }: { record: InstanceRecord; driver: Driver; source: SnapshotSource; owner: string },
+  { record, driver, source, owner, hold }: Prepared,
   signal: AbortSignal,
 ): Promise<Instance> {
   const { store } = parts
@@ -68,7 +78,7 @@ async function start(
   try {
     const dir = await store.write(record)
     await store.markClaimed(spec.id, { owner, limits: spec.limits })
-    return new Instance(spec, driver, await driver.restore!(spec, dir, source, signal))
+    return new Instance(spec, driver, await driver.restore!(spec, dir, source, signal, hold))
   } catch (error) {
     await parts.clearRecorded(record, driver)
     throw error

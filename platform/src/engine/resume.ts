@@ -45,8 +45,10 @@ async function bringBack(
   let spec: InstanceSpec = record.spec.network ? record.spec : { ...record.spec, ...(await network.take(driver)) }
   let instance: Instance | undefined
   try {
-    await store.moveNetwork(id, spec.network)
-    await store.markPaused(id, { ...settled, resuming: true })
+    const records = [store.moveNetwork(id, spec.network), store.markPaused(id, { ...settled, resuming: true })]
+    // What is written after a failure comes after both.
+    await Promise.allSettled(records)
+    await Promise.all(records)
     const source = { path: store.savedPath(id), slot, kept: keptOfPaused, ...(token === undefined ? {} : { token }) }
     const inner = await parts.inTurn(signal, () => driver.restore!(spec, store.dir(id), source, signal))
     instance = new Instance(spec, driver, inner)

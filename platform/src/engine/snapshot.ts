@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { WarrenError } from '../errors.ts'
-import type { Driver } from './driver.ts'
+import type { CheckpointToken, Driver } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { checkRoomForMemory, orDiskFull } from './host/room.ts'
 import { cannot, type Instance } from './instance.ts'
@@ -15,7 +15,7 @@ export async function snapshotInstance(
 ): Promise<SnapshotManifest> {
   const { snapshots } = parts
   try {
-    const { manifest, goesOn } = await saveDraft(parts, instance, id, signal)
+    const { manifest, goesOn } = await saveDraft(parts, instance, { id }, signal)
     const [measured] = await Promise.all([snapshots.measure(snapshots.draftPath(id)), goesOn])
     const whole = { ...manifest, parts: measured }
     await snapshots.commit(whole)
@@ -31,11 +31,14 @@ export function memoryFormat(driver: Driver, hasNetwork: boolean): string {
   return `${driver.memoryFormat?.() ?? ''}${hasNetwork ? ', with a network' : ''}`
 }
 
-/** Fills the draft of snapshot `id`, whose parts are not listed yet. Everything inside stands still for as long as that takes. */
+/**
+ * Fills the draft of snapshot `id`, whose parts are not listed yet. Everything inside stands still for as long as that
+ * takes. `diskIsCopied` is told all of it but the memory, where the driver has that first.
+ */
 export async function saveDraft(
   { snapshots, home }: EngineParts,
   instance: Instance,
-  id: string,
+  { id, diskIsCopied }: { id: string; diskIsCopied?: (manifest: SnapshotManifest) => void },
   signal: AbortSignal,
 ): Promise<{ manifest: SnapshotManifest; goesOn: Promise<void> }> {
   const { spec, driver, limits } = instance
@@ -45,8 +48,7 @@ export async function saveDraft(
     throw new WarrenError('invalid_request', 'a sandbox with volumes cannot be saved or forked: they are not its own')
   await checkRoomForMemory(home, await instance.usage())
   const path = await snapshots.draft(id)
-  const { token, goesOn } = await instance.snapshot(path, { hold: false }, signal)
-  const manifest: SnapshotManifest = {
+  const manifestWith = (token?: CheckpointToken): SnapshotManifest => ({
     format: snapshotFormat,
     id,
     driver: driver.name,
@@ -61,6 +63,8 @@ export async function saveDraft(
     limits,
     parts: [],
     createdAt: new Date().toISOString(),
-  }
-  return { manifest, goesOn }
+  })
+  const copied = diskIsCopied && ((token: CheckpointToken) => diskIsCopied(manifestWith(token)))
+  const { token, goesOn } = await instance.snapshot(path, { hold: false, diskIsCopied: copied }, signal)
+  return { manifest: manifestWith(token), goesOn }
 }

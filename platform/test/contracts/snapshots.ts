@@ -13,17 +13,23 @@ const start = () => AbortSignal.timeout(20_000)
 
 /**
  * Counts in memory, has a socket pair inside open, a listener, a second thread and a file that no name leads to: what a
- * memory snapshot must bring along. Answers on port 7000 with all of it and the next random bytes of the kernel's.
+ * memory snapshot must bring along. Each count goes to a file that is written and one that is mapped, so that one is missing
+ * there if the files are not of the moment of the memory. Answers on port 7000 with all of it and the next random bytes of the kernel's.
  */
 const program = `
-import os, random, socket, threading, time
+import mmap, os, random, socket, struct, threading, time
 count = 0
+ticks = os.open('/tmp/ticks', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+with open('/tmp/shared', 'wb') as made: made.truncate(1 << 20)
+shared = mmap.mmap(os.open('/tmp/shared', os.O_RDWR), 1 << 20)
 kept = open('/tmp/kept', 'w+'); kept.write('open file'); kept.flush()
 left, right = socket.socketpair(); left.sendall(b'in flight')
 def tick():
     global count
     while True:
         count += 1
+        struct.pack_into('I', shared, 4 * count, count)
+        os.write(ticks, b'%d\\n' % count)
         time.sleep(0.002)
 threading.Thread(target=tick, daemon=True).start()
 server = socket.socket(); server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,6 +39,14 @@ while True:
     kept.seek(0)
     client.sendall(repr((count, os.getpid(), kept.read(), right.recv(64, socket.MSG_PEEK).decode(), os.urandom(8).hex(), time.time())).encode())
     client.close()
+`
+
+/** Prints how many counts are in the file that is written, and whether none is missing before them in either. */
+const compare = `
+import struct
+ticks = open('/tmp/ticks').read().split()
+shared = struct.unpack(f'{len(ticks)}I', open('/tmp/shared', 'rb').read(4 * (len(ticks) + 1))[4:])
+print(len(ticks), all(int(ticks[i]) == i + 1 == shared[i] for i in range(len(ticks))))
 `
 
 interface Answer {
@@ -207,6 +221,11 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
         await sleep(1100)
         const copies = await Promise.all([bringBack(source), bringBack(source)])
         const answers = await Promise.all(copies.map(async ({ guest: copy }) => eventually(() => ask(copy))))
+        for (const { guest: copy } of copies) {
+          const { stdout } = await runIn(copy, `python3 -c "${compare}"`)
+          assert.match(stdout, /^\d+ True$/m)
+          assert.ok(Number.parseInt(stdout, 10) >= at.count)
+        }
         for (const { pid, count, file, inFlight, clockMs } of answers) {
           assert.deepEqual({ pid, file, inFlight }, { pid: at.pid, file: 'open file', inFlight: 'in flight' })
           assert.ok(count >= at.count)
@@ -226,6 +245,42 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
         for (const { restored } of copies) assert.ok(((await restored.usage())?.memoryBytes ?? 1) > 0)
         await Promise.all(copies.map(({ restored }) => restored.destroy()))
         for (const { own } of copies) assert.deepEqual(await readdir(bench.store.dir(own.id).path), ['spec.json'])
+      })
+
+      cases('copies are made while memory is saved, and begin when it is there or not at all', noMemory, async (t) => {
+        if (!source) return t.skip('nothing was saved')
+        for (const isSaved of [true, false]) {
+          const path = join(bench.home, `early-${isSaved}`)
+          await mkdir(path)
+          const own = await bench.newSpec(driver)
+          const memory = Promise.withResolvers<void>()
+          memory.promise.catch(() => {})
+          const prepared = Promise.withResolvers<void>()
+          let copy: Promise<DriverInstance> | undefined
+          const diskIsCopied = (token: string) => {
+            const hold = { prepared: prepared.resolve, released: memory.promise }
+            const early = { path, slot: spec.slot, token, kept: [] }
+            copy = driver.restore!(own, bench.store.dir(own.id), early, start(), hold)
+            copy.catch(() => {})
+          }
+          const { goesOn } = await instance.snapshot!(path, { hold: false, diskIsCopied }, start())
+          await goesOn
+          if (!copy) return t.skip(`${driver.name} tells nothing before all is saved`)
+          await Promise.race([prepared.promise, copy])
+          if (isSaved) {
+            memory.resolve()
+            const restored = await copy
+            assert.equal((await eventually(() => ask(clientOf(restored)))).pid, at.pid)
+            assert.match((await runIn(clientOf(restored), `python3 -c "${compare}"`)).stdout, /^\d+ True$/m)
+            await restored.destroy()
+          } else {
+            memory.reject(new Error('the memory could not be saved'))
+            await assert.rejects(copy, /could not be saved/)
+          }
+          assert.deepEqual(await readdir(bench.store.dir(own.id).path), ['spec.json'])
+          assert.deepEqual(await bench.processesOf(own.id), [])
+          assert.equal((await bench.cgroups?.list())?.includes(own.id) ?? false, false)
+        }
       })
 
       cases('ends and comes back in its own place, its memory on disk meanwhile', noMemory, async (t) => {

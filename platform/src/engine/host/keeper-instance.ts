@@ -44,8 +44,16 @@ export type Attach = (keeperPid: number, signal: AbortSignal) => Promise<{ agent
 
 /** How the runtime of one instance is stopped and saved. */
 export interface Checkpoint {
-  /** The agent lets go of the host, everything stands still, memory is written to `into`. On rejection all is undone. */
-  save(agentSocket: string, into: string, signal: AbortSignal): Promise<CheckpointToken>
+  /**
+   * The agent lets go of the host, everything stands still, memory is written to `into`. On rejection all is undone.
+   * `besides` is called when it stands still and all that was written to files is in them, and waited for too.
+   */
+  save(
+    agentSocket: string,
+    into: string,
+    signal: AbortSignal,
+    besides?: (token: CheckpointToken) => Promise<void>,
+  ): Promise<CheckpointToken>
   /** Goes on, and lets the agent listen again. Does nothing to one that never stopped. */
   goOn(token?: CheckpointToken): Promise<void>
   /** The agent listens again: what told it to is not needed any more. */
@@ -240,12 +248,15 @@ function standingStill(
       reachable()
     }
   }
-  const stop = async (into: string, signal: AbortSignal) => {
-    if (!checkpoint) return cgroups.setFrozen(spec.id, true)
+  const stop = async (into: string, signal: AbortSignal, besides?: (token?: CheckpointToken) => Promise<void>) => {
+    if (!checkpoint) {
+      await cgroups.setFrozen(spec.id, true)
+      return besides?.()
+    }
     reachable = agent.standStill()
     await step('snapshot.draft', spec.id, () => mkdir(`${into}/${snapshotParts.memory}`, { recursive: true }))
     token = await checkpoint
-      .save(agent.agentSocket(), `${into}/${snapshotParts.memory}`, signal)
+      .save(agent.agentSocket(), `${into}/${snapshotParts.memory}`, signal, besides)
       .catch(async (error) => {
         await agent.reattach()
         throw error
@@ -255,15 +266,18 @@ function standingStill(
     pause: () => cgroups.setFrozen(spec.id, true),
     resume: goOn,
     ...(disk === 'loop' && {
-      async snapshot(into, { hold }, signal) {
-        try {
-          await stop(into, signal)
-          const saved = token === undefined ? {} : { token }
-          if (hold) return { ...saved, goesOn: Promise.resolve() }
+      async snapshot(into, { hold, diskIsCopied }, signal) {
+        const copyDisk = async (known?: CheckpointToken) => {
           await step('snapshot.copy_disk', spec.id, async () => {
             await keeper.copyDisk()
             await rename(`${dir.path}/disk.copy`, `${into}/${snapshotParts.disk}`)
           })
+          if (known !== undefined) diskIsCopied?.(known)
+        }
+        try {
+          await stop(into, signal, hold ? undefined : copyDisk)
+          const saved = token === undefined ? {} : { token }
+          if (hold) return { ...saved, goesOn: Promise.resolve() }
           const goesOn = goOn().catch(goOn)
           // Told to whoever waits for it.
           goesOn.catch(() => {})

@@ -69,9 +69,9 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
       return launch(known(spec, dir), await plan(spec, dir, { hold }), signal, hold)
     },
 
-    async restore(spec, dir, source, signal): Promise<DriverInstance> {
+    async restore(spec, dir, source, signal, hold): Promise<DriverInstance> {
       const kept = { ...known(spec, dir), remaining: source.kept ?? [snapshotParts.disk] }
-      return launch(kept, await plan(spec, dir, { from: source }), signal)
+      return launch(kept, await plan(spec, dir, { from: source, hold }), signal, hold)
     },
 
     recover: (spec, dir, remaining) => recoverKept({ ...known(spec, dir), remaining }),
@@ -115,7 +115,8 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     const { token } = from ?? {}
     if (token !== undefined) await step('snapshot.go_on', spec.id, () => allowListening(dir, token))
     const memory = from === undefined || token === undefined ? undefined : `${from.path}/${snapshotParts.memory}`
-    const { options, argv } = runtime.plan(spec, dir, host, memory)
+    const saved = memory === undefined ? undefined : { memory, inTwo: hold !== undefined }
+    const { options, argv } = runtime.plan(spec, dir, host, saved)
     return {
       launcher: host.launcher,
       options: [

@@ -31,7 +31,7 @@ export function runscCheckpoint(id: string, dir: InstanceDir, command: [string, 
     })
   }
   return {
-    async save(agentSocket, into, signal) {
+    async save(agentSocket, into, signal, besides) {
       const token = newId('c')
       await step('snapshot.stand_still', id, () => writeFile(`${dir.path}/${marker}`, token, { mode: 0o600 }))
       try {
@@ -44,7 +44,11 @@ export function runscCheckpoint(id: string, dir: InstanceDir, command: [string, 
         // It would go on right after the checkpoint, before its disk is copied.
         await run('pause', id)
         signal.throwIfAborted()
-        await run('checkpoint', ...options, '-image-path', into, id)
+        // Programs write by descriptors of the host, so their files are what they wrote as soon as they stand still.
+        const work = [run('checkpoint', ...options, '-image-path', into, id), besides?.(token)]
+        // What fails is undone when nothing is at work any more.
+        await Promise.allSettled(work)
+        await Promise.all(work)
         return token
       } catch (error) {
         await goOn(token)

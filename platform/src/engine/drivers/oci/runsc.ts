@@ -17,6 +17,9 @@ const listenDeadlineMs = 10_000
 /** What gVisor takes for itself, on top of what its programs may, MiB. */
 const kernelMemoryMb = 64
 
+/** In the instance's folder: where it writes the number of its kernel's process. */
+const pidFile = 'init.pid'
+
 /** What we tell a guest agent that has no socket; in the sandbox's folder it is `host`. */
 const hostFolder = '/.warren/host'
 
@@ -43,19 +46,22 @@ export const runsc: OciRuntime = {
     memoryMb: limits.memoryMb + kernelMemoryMb,
     maxProcesses: 4 * limits.maxProcesses + 256,
   }),
-  plan: ({ id, network }, { path }, host, memory) => ({
-    options: [
+  plan({ id, network }, { path }, host, saved) {
+    const command = runscCommand(host, path, network)
+    const restore = saved && ['restore', '--image-path', saved.memory]
+    const begin = saved?.inTwo ? [...command, ...restore!, '--detach', '--bundle', path, id] : undefined
+    const options = [
       ...(host.cgroups?.joinFiles(id) ?? []).flatMap((file) => ['--cgroup', file]),
       // It takes a namespace that has these settings for the host's own, and refuses; from Linux 6.15 on all have them.
       ...(network ? ['--hide', '/proc/sys/net/core'] : []),
       ...['--bind', `${path}/host:${hostFolder.slice(1)}`],
-    ],
-    argv: [
-      ...runscCommand(host, path, network),
-      ...(memory === undefined ? ['run'] : ['restore', '--image-path', memory]),
-      ...['--bundle', path, id],
-    ],
-  }),
+    ]
+    if (!begin) return { options, argv: [...command, ...(restore ?? ['run']), '--bundle', path, id] }
+    return {
+      options: [...options, '--detached', '--pid-file', pidFile, ...begin.flatMap((word) => ['--begin', word])],
+      argv: [...command, 'create', '--pid-file', `${path}/${pidFile}`, '--bundle', path, id],
+    }
+  },
   checkpoint: (spec, dir, host) => runscCheckpoint(spec.id, dir, runscCommand(host, dir.path, spec.network)),
   attach: (host) => (keeperPid, signal) => openAgentSocket(keeperPid, host, signal),
 }

@@ -32,9 +32,14 @@ export interface OciRuntime {
   groupLimits?: (limits: Limits) => Limits
   /**
    * Options of the keeper beside those of the root, and the command line that runs the bundle in `dir`, or brings back
-   * what was saved in the folder `memory`.
+   * what was saved in the folder `memory`; `inTwo` steps if that is still to be written.
    */
-  plan(spec: InstanceSpec, dir: InstanceDir, host: Host, memory?: string): { options: string[]; argv: string[] }
+  plan(
+    spec: InstanceSpec,
+    dir: InstanceDir,
+    host: Host,
+    saved?: { memory: string; inTwo: boolean },
+  ): { options: string[]; argv: string[] }
   /** Why what runs is not saved, where the runtime cannot. */
   whyNoMemory?(host: Host): Promise<string>
   /** How what runs is saved, where the runtime can. */
