@@ -44,6 +44,8 @@ pub struct Options {
     pub pid_file: Option<String>,
     /// A detached runtime only prepares the sandbox, and this command line lets it begin, after the wait if there is one.
     pub begin: Vec<String>,
+    /// What that command line locks first: locked by us it is started before the wait, and held up there.
+    pub begin_lock: Option<String>,
     pub runtime: Vec<String>,
 }
 
@@ -115,6 +117,7 @@ impl Options {
             "--netns" => self.network = Some(text()),
             "--pid-file" => self.pid_file = Some(text()),
             "--begin" => self.begin.push(text()),
+            "--begin-lock" => self.begin_lock = Some(text()),
             _ => return Err(format!("unknown option: {}", name)),
         }
         Ok(())
@@ -189,7 +192,7 @@ mod tests {
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --shift-from 70000 --cgroup /a --cgroup /b \
                     --mount-at /mnt --bind /a:b/c --volume /v:home/user/v --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
-                    --write-limit /c/io.max:9 --netns /n --sysfs --hide /h --gate 7 --hold --detached --pid-file pid --begin runc --begin start -- runc run --detach x";
+                    --write-limit /c/io.max:9 --netns /n --sysfs --hide /h --gate 7 --hold --detached --pid-file pid --begin runc --begin start --begin-lock /l -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
         assert_eq!(options.shift_from, Some(70_000));
@@ -206,7 +209,7 @@ mod tests {
         assert_eq!(options.write_limit, Some(WriteLimit { file: "/c/io.max".to_string(), bytes_per_second: 9 }));
         assert_eq!(options.hidden, ["/h"]);
         assert_eq!((options.network.as_deref(), options.sysfs), (Some("/n"), true));
-        assert_eq!(options.begin, ["runc", "start"]);
+        assert_eq!((options.begin, options.begin_lock.as_deref()), (vec!["runc".into(), "start".into()], Some("/l")));
         assert_eq!(options.runtime, ["runc", "run", "--detach", "x"]);
     }
 

@@ -8,6 +8,7 @@ use crate::descendants::{kill_descendants, stat_field};
 use crate::libc::{self, POLLIN};
 use crate::signals::Signals;
 use crate::syscalls::{check, describe, enter_network, pipe, poll, poll_entry, reap, write, Ending};
+use std::fs::File;
 use std::os::unix::io::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
@@ -45,10 +46,21 @@ pub fn start(options: &Options) -> Result<Keeper, StartFailure> {
     };
     let started = allowed.and_then(|()| run(options, &signals, agent_socket)).and_then(|mut running| {
         if let Some(prepared) = running.prepared.take() {
+            let lock = options.begin_lock.as_deref().filter(|_| options.hold).and_then(locked);
+            let mut begun = None;
+            if lock.is_some() {
+                begun = Some(running.begin(options, &prepared)?);
+            }
             if options.hold {
                 hold(options.id(), Some(&mut running), &signals, &mut watchers)?;
             }
-            running = prepared.begin(options, running.console, &signals)?;
+            drop(lock);
+            let begun = match begun {
+                Some(begun) => begun,
+                None => running.begin(options, &prepared)?,
+            };
+            drop(prepared);
+            running = wait_detached(options, begun, running.console, &signals)?;
         }
         if let Some(gate) = running.gate.take() {
             if options.hold {
@@ -122,26 +134,28 @@ impl Running {
         self.console.drain();
         Some(StartFailure { error: "the runtime ended while it was prepared".to_string(), stderr: self.console.tail() })
     }
+
+    /// Starts the command that lets it begin; answers its pid.
+    fn begin(&mut self, options: &Options, prepared: &Prepared) -> Result<i32, StartFailure> {
+        let console = prepared.console_of_runtime.try_clone().map_err(|error| error.to_string())?;
+        start_runtime(&options.begin, options, console, None).map_err(|error| {
+            self.console.drain();
+            StartFailure { error, stderr: self.console.tail() }
+        })
+    }
 }
 
 /// A sandbox that is made and does not run yet, with what the command needs that lets it begin.
 struct Prepared {
     console_of_runtime: OwnedFd,
-    agent_socket: AgentSocket,
+    _agent_socket: AgentSocket,
 }
 
-impl Prepared {
-    fn begin(self, options: &Options, mut console: Console, signals: &Signals) -> Result<Running, StartFailure> {
-        let begun = start_runtime(&options.begin, options, self.console_of_runtime, None);
-        drop(self.agent_socket);
-        match begun {
-            Ok(runtime) => wait_detached(options, runtime, console, signals),
-            Err(error) => {
-                console.drain();
-                Err(StartFailure { error, stderr: console.tail() })
-            }
-        }
-    }
+/// Locks a file of the runtime's; none where it cannot be.
+fn locked(path: &str) -> Option<File> {
+    let file = File::open(path).ok()?;
+    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }).ok()?;
+    Some(file)
 }
 
 fn run(options: &Options, signals: &Signals, agent_socket: AgentSocket) -> Result<Running, StartFailure> {
@@ -158,7 +172,7 @@ fn run(options: &Options, signals: &Signals, agent_socket: AgentSocket) -> Resul
         true => (Some(agent_socket), None),
         false => {
             let console_of_runtime = console_of_runtime.try_clone().map_err(|error| error.to_string())?;
-            (None, Some(Prepared { console_of_runtime, agent_socket }))
+            (None, Some(Prepared { console_of_runtime, _agent_socket: agent_socket }))
         }
     };
     let runtime = start_runtime(&options.runtime, options, console_of_runtime, gate_of_runtime).map_err(|error| {

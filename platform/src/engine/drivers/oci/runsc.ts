@@ -57,8 +57,11 @@ export const runsc: OciRuntime = {
       ...['--bind', `${path}/host:${hostFolder.slice(1)}`],
     ]
     if (!begin) return { options, argv: [...command, ...(restore ?? ['run']), '--bundle', path, id] }
+    // Each of its commands locks this first. Started early and held up there, the second one has its own start behind it.
+    const lock = `${path}/runsc/${id}_sandbox:${id}.lock`
+    const inTwo = ['--detached', '--pid-file', pidFile, '--begin-lock', lock]
     return {
-      options: [...options, '--detached', '--pid-file', pidFile, ...begin.flatMap((word) => ['--begin', word])],
+      options: [...options, ...inTwo, ...begin.flatMap((word) => ['--begin', word])],
       argv: [...command, 'create', '--pid-file', `${path}/${pidFile}`, '--bundle', path, id],
     }
   },
