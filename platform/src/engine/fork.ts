@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { newId } from '../lib/id.ts'
 import type { Hold } from './driver.ts'
 import type { EngineParts } from './engine-parts.ts'
@@ -7,10 +8,13 @@ import { type RestoreRequest, restoreInstance } from './restore.ts'
 import { saveDraft } from './snapshot.ts'
 import type { SnapshotManifest } from './snapshot-manifest.ts'
 
+/** Beside the one that is saved. More would only hold that up, and each takes a little more work in all. */
+const madeAhead = Math.max(1, availableParallelism() - 1)
+
 /**
  * Live copies of an instance, one for each request, that all go on from the same moment while it goes on itself. Answers
  * what became of each; of one that failed nothing is left. Steps: save, bring back each, take away what was saved. Where the
- * disk is there before the memory, the copies are made meanwhile, up to the moment in which they begin.
+ * disk is there before the memory, some copies are made meanwhile, up to the moment in which they begin.
  */
 export async function forkInstance(
   parts: EngineParts,
@@ -23,22 +27,24 @@ export async function forkInstance(
   if (!('keeps' in snapshot) || snapshot.keeps !== 'memory') throw cannot(source.driver, 'snapshot')
   const id = newId('f')
   try {
-    let starting: Promise<PromiseSettledResult<Instance>[]> | undefined
-    const begin = (manifest: SnapshotManifest, hold?: Hold) => {
+    const starting: Promise<PromiseSettledResult<Instance>>[] = []
+    const begin = (manifest: SnapshotManifest, upTo: number, hold?: Hold) => {
       const saved = { manifest, path: snapshots.draftPath(id) }
-      starting = Promise.allSettled(requests.map((request) => restoreInstance(parts, saved, request, signal, hold)))
+      for (const request of requests.slice(starting.length, upTo))
+        starting.push(settled(restoreInstance(parts, saved, request, signal, hold)))
     }
     const memory = Promise.withResolvers<void>()
     memory.promise.catch(() => {})
-    const diskIsCopied = (manifest: SnapshotManifest) => begin(manifest, { prepared() {}, released: memory.promise })
+    const hold = { prepared() {}, released: memory.promise }
+    const diskIsCopied = (manifest: SnapshotManifest) => begin(manifest, madeAhead, hold)
     const { manifest, goesOn } = await saveDraft(parts, source, { id, diskIsCopied }, signal).catch(async (error) => {
       memory.reject(error)
-      await starting
+      await Promise.all(starting)
       throw error
     })
     memory.resolve()
-    if (!starting) begin(manifest)
-    const [goneOn, starts] = await Promise.all([Promise.allSettled([goesOn]), starting!])
+    begin(manifest, requests.length)
+    const [goneOn, starts] = await Promise.all([Promise.allSettled([goesOn]), Promise.all(starting)])
     if (goneOn[0].status === 'fulfilled') return starts
     await Promise.all(starts.map((start) => start.status === 'fulfilled' && parts.clear(start.value)))
     throw goneOn[0].reason
@@ -47,4 +53,9 @@ export async function forkInstance(
   } finally {
     snapshots.discardSoon(id)
   }
+}
+
+async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([work])
+  return result
 }
