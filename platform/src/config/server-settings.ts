@@ -69,7 +69,7 @@ export const serverSettings = {
     env: 'WARREN_NODE',
     default: 'platform',
     meaning:
-      'worker: runs sandboxes for the platform that has the same DATABASE_URL and the same keys, and nothing else. platform: everything.',
+      'As "worker" it runs sandboxes for the platform that has the same DATABASE_URL and the same keys, and nothing else; as "platform" it does everything.',
     parse: oneOf('platform', 'worker'),
   }),
   nodeAddress: setting<string | undefined>({
