@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Account } from '../accounts/account.ts'
 import type { Instance } from '../engine/engine.ts'
 import { runStartCommand } from '../engine/start-command.ts'
@@ -43,7 +44,7 @@ export async function createSandbox(
     instanceId = instance.id
     signal.throwIfAborted()
     checkLifecycle(instance, starting)
-    const running = await store.markRunning(starting, {
+    const started = {
       instanceId: instance.id,
       runtime,
       warm,
@@ -52,11 +53,13 @@ export async function createSandbox(
       volumes,
       gpu: instance.spec.gpu === true,
       ...(snapshot ? { from: { snapshot: snapshot.id } } : {}),
-    })
+    }
+    // While the database works: what was used until here is nobody's.
+    const begun = nextTurn().then(() => deps.meter.begins(starting.id, instance))
+    const [running] = await Promise.all([store.markRunning(starting, started), begun])
     if (!running) throw new WarrenError('conflict', `sandbox ${starting.id} was deleted while it started`)
 
     deps.live.set(running.id, { accountId: account.id, instance })
-    deps.meter.begins(running.id, instance)
     watchExit(deps, running.id, instance)
     deps.expiry.consider(running.expiresAt)
     await catchUp(deps, running)
