@@ -231,3 +231,116 @@ test('what cannot work is refused: no graph, a wrong one, a session', async () =
   assert.match(await refuse({ graph: { nodes: [{ id: 'a' }] }, completion: { matches: 'x' } }), /completion/)
   assert.match(await refuse({ graph: { nodes: [{ id: 'a' }] } }, '/v1/sessions'), /a session needs the policy react/)
 })
+
+test('agents of a graph work eight at a time, and a graph that only spawns them ends', async () => {
+  await put('asks', {
+    tools: ['ask_human'],
+    script: [{ calls: [{ name: 'ask_human', arguments: { question: 'May I?' } }] }, { text: 'Asked.' }],
+  })
+  const nodes = Array.from({ length: 10 }, (_, n) => ({ id: `n${n}`, agent: 'asks' }))
+  const runId = await start({ nodes }, [])
+  const answered = new Set<string>()
+  await until('all have asked', async () => {
+    const { runs } = await platform.json('GET', '/v1/runs?state=waiting')
+    for (const child of runs.filter(({ parent }: Answer) => parent === runId)) {
+      const { approvals } = await platform.json('GET', `/v1/runs/${child.runId}`)
+      if (!approvals?.[0] || answered.has(approvals[0].id)) continue
+      // Until as many as may have begun, nobody goes on.
+      if (answered.size === 0 && runs.filter(({ parent }: Answer) => parent === runId).length < 8) return undefined
+      await platform.json('POST', `/v1/runs/${child.runId}/approvals/${approvals[0].id}`, { decision: 'approve' })
+      answered.add(approvals[0].id)
+    }
+    return answered.size === 10 || undefined
+  })
+  assert.equal((await settledRun(platform, runId)).state, 'done')
+  const { entries } = await platform.json('GET', `/v1/runs/${runId}/trace?limit=10000`)
+  let [now, most] = [0, 0]
+  for (const { type } of entries) {
+    if (type === 'tool.started') most = Math.max(most, ++now)
+    if (type === 'tool.ended') now--
+  }
+  assert.equal(most, 8)
+
+  await put('gives-up', { script: [{ text: 'FAILED: no pen' }] })
+  const circle = {
+    nodes: [{ id: 'x', agent: 'gives-up' }],
+    start: ['x'],
+    edges: [{ from: 'x', to: 'x', failed: true }],
+    maxVisits: 1000,
+  }
+  const stopped = await run(circle, [], { limits: { maxSteps: 5 } })
+  assert.deepEqual([stopped.state, stopped.reason], ['stopped', 'max_steps'], JSON.stringify(stopped))
+  assert.equal((await entriesOf(stopped.runId, 'graph.node_started')).length, 5)
+  const wide = await run({ nodes: nodes.map(({ id }) => ({ id, agent: 'gives-up' })) }, [], { limits: { maxSteps: 3 } })
+  assert.equal(wide.reason, 'max_steps')
+  assert.equal((await entriesOf(wide.runId, 'graph.node_started')).length, 3)
+})
+
+test('what a human has answered to one node is taken though another has gone on', async () => {
+  const graph = { nodes: [{ id: 'asks' }, { id: 'works' }] }
+  const script = [
+    { calls: [{ name: 'ask_human', arguments: { question: 'Which colour?' } }] },
+    { text: 'Worked.' },
+    { text: 'It is {{result 1}}.' },
+  ]
+  const waiting = await run(graph, script, { tools: ['ask_human'] })
+  assert.deepEqual(
+    [waiting.state, waiting.steps, waiting.approvals?.length],
+    ['waiting', 2, 1],
+    JSON.stringify(waiting),
+  )
+  const answer = { decision: 'approve', text: 'brown' }
+  await platform.json('POST', `/v1/runs/${waiting.runId}/approvals/${waiting.approvals[0].id}`, answer)
+  const found = await settledRun(platform, waiting.runId)
+  assert.equal(found.state, 'done', JSON.stringify(found))
+  assert.match(found.output, /It is brown\./)
+  await assertReplays(found.runId)
+})
+
+test('the result of an agent is whole however long it is, and one that is sent more than a task may hold has its beginning', async () => {
+  const text = `${'x'.repeat(120_000)} the end`
+  await put('long', { script: [{ text }] })
+  await put('left', { script: [{ text: 'Left.' }] })
+  const whole = await run({ nodes: [{ id: 'x', agent: 'long' }] }, [])
+  assert.deepEqual([whole.state, whole.output === text], ['done', true])
+  await assertReplays(whole.runId)
+  const graph = {
+    nodes: [
+      { id: 'x', agent: 'long' },
+      { id: 'y', agent: 'left', task: 'Shorten it.' },
+    ],
+    edges: [{ from: 'x', to: 'y' }],
+  }
+  const found = await run(graph, [])
+  assert.deepEqual([found.state, found.output], ['done', 'Left.'], JSON.stringify(found).slice(0, 500))
+  const sent = (await entriesOf(found.runId, 'graph.node_started')).at(-1)!
+  assert.match(sent.text, /^The whole task: Write about hares\.\n\nFrom x:\nx{80000}x*\n\nYour part: Shorten it\./)
+})
+
+test('a fork asks anew what was open, and after a rollback an agent does its part anew', async () => {
+  const asked = await run({ nodes: [{ id: 'asked', approval: true }] }, [{ text: 'Done.' }])
+  const fork = await platform.json('POST', `/v1/runs/${asked.runId}/fork`, { at: 0 })
+  const waiting = await settledRun(platform, fork.runId)
+  assert.deepEqual([waiting.state, waiting.approvals?.length], ['waiting', 1], JSON.stringify(waiting))
+  await platform.json('POST', `/v1/runs/${fork.runId}/approvals/${waiting.approvals[0].id}`, { decision: 'approve' })
+  const done = await settledRun(platform, fork.runId)
+  assert.deepEqual([done.state, done.output], ['done', 'Done.'], JSON.stringify(done))
+
+  await put('left', { script: [{ text: 'Left.' }] })
+  const graph = { nodes: [{ id: 'a' }, { id: 'b', agent: 'left' }], edges: [{ from: 'a', to: 'b' }] }
+  const first = await run(graph, [{ text: 'A.' }])
+  await platform.json('POST', `/v1/runs/${first.runId}/rollback`, { at: 0 })
+  assert.equal((await settledRun(platform, first.runId)).output, 'Left.')
+  const { runs } = await platform.json('GET', '/v1/runs?agent=left&limit=100')
+  assert.equal(runs.filter(({ parent }: Answer) => parent === first.runId).length, 2)
+})
+
+test('another attempt has all that the first one was told, whatever is in it', async () => {
+  const task = 'Mend this: An earlier attempt failed: no ink.'
+  const graph = { nodes: [{ id: 'a' }, { id: 'b', task }], edges: [{ from: 'a', to: 'b' }] }
+  const said = 'It says:\n\nAn earlier attempt failed: no ink.'
+  const found = await run(graph, [{ text: said }, { text: 'FAILED: no paper' }, { text: 'Mended.' }])
+  assert.equal(found.output, 'Mended.', JSON.stringify(found))
+  const [, one, two] = await entriesOf(found.runId, 'graph.node_started')
+  assert.equal(two.text, `${one.text}\n\nAn earlier attempt failed: FAILED: no paper`)
+})

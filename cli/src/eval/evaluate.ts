@@ -72,7 +72,16 @@ async function evaluateCase(
   { ask, signal }: { ask: Judge; signal: AbortSignal },
 ): Promise<CaseResult> {
   const began = Date.now()
-  const run = await ended(warren, await warren.runs.start(one.agent, one.input), signal)
+  let started: RunInfo
+  try {
+    started = await warren.runs.start(one.agent, one.input)
+  } catch (error) {
+    // An agent that is not there, or too long an input: the other cases have their results all the same.
+    const nothing = { runId: '', state: 'failed', output: '', steps: 0, tokens: 0, usd: 0, ms: Date.now() - began }
+    const why = text.evalEnded('failed', error instanceof Error ? error.message : String(error))
+    return { name: one.name, ...nothing, passed: false, scores: {}, why }
+  }
+  const run = await ended(warren, started, signal)
   const ms = Date.now() - began
   const { runId, state, output = '', steps, usage } = run
   const common = { name: one.name, runId, state, output, steps, tokens: tokensOf(run), usd: usage.usd, ms }

@@ -41,7 +41,12 @@ export type Rule = Static<typeof Rule>
 export const Limits = Type.Object(
   {
     maxSteps: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 100_000, default: 50, description: 'Answers of the model.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        default: 50,
+        description: 'Answers of the model, and starts of nodes that are other agents.',
+      }),
     ),
     deadlineSeconds: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 2_592_000, default: 3600 })),
     maxTokens: Type.Optional(

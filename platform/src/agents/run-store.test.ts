@@ -49,3 +49,23 @@ test('as many runs at once as there are connections are made, settled and change
     )
   }
 })
+
+test('so many runs share a budget and no more, though many are added at once; one that is there is found', async (t) => {
+  const db = await openTestDatabase(t)
+  const store = new RunStore({ db, now: () => new Date(), holder: 'h', recordUsage })
+  const started = { spec: { name: 'tested' }, input: 'Go.', conversation: false, root: 'u0', depth: 1 }
+  const accountId = 'org0'
+  await store.create({ id: 'u0', accountId, started: { ...started, depth: 0 } })
+  const child = (n: number) =>
+    store.create({ id: `u${n}`, accountId, started: { ...started, parent: 'u0' }, onceKey: `k${n}`, mostInTree: 4 })
+  const made = await Promise.allSettled([1, 2, 3, 4, 5, 6, 7, 8].map(child))
+  const refused = made.filter((one) => one.status === 'rejected')
+  assert.deepEqual(
+    refused.map(({ reason }) => reason.code),
+    Array(5).fill('limit_exceeded'),
+  )
+  const tree = await store.tree('u0')
+  assert.equal(tree.length, 4)
+  const there = Number(tree.at(-1)!.id.slice(1))
+  assert.equal((await child(there)).id, `u${there}`)
+})

@@ -18,6 +18,8 @@ interface NewRun {
   accountId: string
   started: RunStarted
   onceKey?: string
+  /** Of those that share a budget no more than so many; it is refused beyond, `limit_exceeded`. */
+  mostInTree?: number
   /** Entries of another run that it goes on from. */
   history?: readonly Entry[]
 }
@@ -57,12 +59,13 @@ export class RunStore {
   }
 
   /** Its row and the beginning of its journal, or neither. With a key that was used before it is that run. */
-  async create({ id, accountId, started, onceKey, history = [] }: NewRun): Promise<Run> {
+  async create({ id, accountId, started, onceKey, mostInTree, history = [] }: NewRun): Promise<Run> {
     const now = this.#now()
     const metered = stateOf(history)?.metered
     const first = { seq: 1, at: now.getTime(), type: 'run.started', data: started } as Entry
     return await step('agent.create', id, () =>
       this.#db.transaction(async (tx) => {
+        if (mostInTree !== undefined) await this.#lockTree(tx, started.root)
         const row = await tx
           .insertInto('agent_runs')
           .values({
@@ -85,10 +88,22 @@ export class RunStore {
           const there = tx.selectFrom('agent_runs').selectAll().where('account_id', '=', accountId)
           return toRun(await there.where('once_key', '=', onceKey!).executeTakeFirstOrThrow())
         }
+        if (mostInTree !== undefined && (await this.#sizeOf(tx, started.root)) > mostInTree)
+          throw new WarrenError('limit_exceeded', `${mostInTree} runs share a budget, and no more may`)
         await this.#insert(tx, id, 0, history.length > 0 ? history : [first])
         return toRun(row)
       }),
     )
+  }
+
+  /** Who adds to a tree sees what the one before has added. */
+  async #lockTree(tx: Queries, rootId: string): Promise<void> {
+    await tx.selectFrom('agent_runs').select('id').where('id', '=', rootId).forNoKeyUpdate().execute()
+  }
+
+  async #sizeOf(tx: Queries, rootId: string): Promise<number> {
+    const query = tx.selectFrom('agent_runs').select(({ fn }) => fn.countAll<string>().as('runs'))
+    return Number((await query.where('root_id', '=', rootId).executeTakeFirstOrThrow()).runs)
   }
 
   async find(accountId: string, id: string): Promise<Run> {

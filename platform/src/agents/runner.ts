@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Account } from '../accounts/account.ts'
+import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Agents } from './agents.ts'
@@ -23,6 +24,8 @@ const roundMs = 5000
 /** So many runs are carried on at once; those that others have spawned come on top, or nobody would end. */
 const mostAtOnce = 100
 const deepest = 4
+/** Runs that one has brought about, itself and those of its children too. */
+const mostInTree = 500
 const mostLearnedAtOnce = 50
 /** How often a run that waits for another looks at it, where nothing is heard of it. */
 const lookMs = 1000
@@ -242,7 +245,11 @@ export class Runner {
       throw new ToolError('too_deep', `agents may spawn each other ${deepest} deep`, { happened: false })
     const { spec } = await agents.get(await this.#options.accountOf(parent.accountId), agent)
     const started = { spec, input, conversation: false, root: parent.rootId, parent: parent.id, depth: above.depth + 1 }
-    const { id } = await store.create({ id: newId('u'), accountId: parent.accountId, started, onceKey: `spawn ${key}` })
+    const created = { id: newId('u'), accountId: parent.accountId, started, onceKey: `spawn ${key}`, mostInTree }
+    const { id } = await store.create(created).catch((error) => {
+      if (!(error instanceof WarrenError) || error.code !== 'limit_exceeded') throw error
+      throw new ToolError('too_many_runs', error.message, { happened: false, cause: error })
+    })
     const cancel = () => {
       this.#live.get(id)?.cancel()
       void store.requestCancel(parent.accountId, id).catch(() => {})

@@ -76,9 +76,10 @@ export class WarmPool {
     })
   }
 
-  /** Takes back a member that was given out and is as it was. */
+  /** Takes back a member that was given out and is as it was, where its place is free still. */
   giveBack(instance: Instance): void {
-    if (instance.alive && !this.#closing.signal.aborted) this.#ready.push(instance)
+    const hasRoom = this.#ready.length + this.#starting.size < this.#deps.size()
+    if (hasRoom && instance.alive && !this.#closing.signal.aborted) this.#ready.push(instance)
     else void this.#deps.discard(instance).catch(this.#deps.onFailure)
   }
 

@@ -18,10 +18,15 @@ import {
 } from './entry.ts'
 import { beforeGraph, beginNode, endNode } from './graph-state.ts'
 import { rolledBack } from './rolled-back.ts'
+import { emptyThread } from './thread.ts'
 
 /** A call of the model that has no result yet. */
 export interface OpenCall {
   call: ToolCallPart
+  /** Of the entry that made it: after a rollback the same step may make a call of the same id, which is another one. */
+  seq: number
+  /** Its result is that of a node, which nobody could read the rest of: it is not shortened. */
+  isNode?: boolean
   /** Set once it was started: by this process or by one that is gone. */
   started?: { attempt: number; effect: string }
   ended?: ToolEnded
@@ -33,6 +38,8 @@ export interface Thread {
   /** Over all messages, each hashed once: two threads with the same digest say the same. */
   digest: string
   steps: number
+  /** Of the run at its last answer: where its open calls belong, however far other conversations have come since. */
+  step: number
   /** Of its answers, and of the runs that it has spawned. */
   cost: Cost
   /** The only tools it has; those of a server by the beginning of their names too. */
@@ -43,6 +50,10 @@ export interface Thread {
   compactions: number
   /** Calls of the last answer, until all of them have a result. */
   open: Map<string, OpenCall>
+  /** What its last steps called and got, as hashes. */
+  recent: string[]
+  /** Calls in a row that could not be understood. */
+  invalidCalls: number
 }
 
 export interface RunState {
@@ -68,9 +79,8 @@ export interface RunState {
   snapshots: { step: number; id: string }[]
   plan: Plan | undefined
   graph: GraphState
-  /** What the last steps called and got, as hashes. */
-  recent: string[]
-  invalidCalls: number
+  /** What people have said since it began. */
+  said: string[]
   /** Results of calls that read, until something changes. */
   cache: Map<string, string>
   /** Ids of the messages that were taken in. */
@@ -117,8 +127,7 @@ export function begin(started: RunStarted, { seq, at }: { seq: number; at: numbe
     snapshots: [],
     plan: undefined,
     graph: beforeGraph(),
-    recent: [],
-    invalidCalls: 0,
+    said: [],
     cache: new Map(),
     received: new Set(),
     waitsFor: undefined,
@@ -132,15 +141,7 @@ export function apply(state: RunState, entry: Entry): void {
   switch (entry.type) {
     case 'thread.opened': {
       const { thread, system, text } = entry.data
-      const opened: Thread = {
-        messages: [],
-        digest: '',
-        steps: 0,
-        cost: noCost,
-        offered: [],
-        compactions: 0,
-        open: new Map(),
-      }
+      const opened = emptyThread()
       state.threads.set(thread, opened)
       if (system) say(opened, { role: 'system', content: [{ type: 'text', text: system }] })
       if (text) say(opened, { role: 'user', content: [{ type: 'text', text }] })
@@ -154,17 +155,18 @@ export function apply(state: RunState, entry: Entry): void {
       thread.digest = hash('sha256', `${thread.digest}${from} ${to} ${JSON.stringify(messages)}`, 'base64')
       thread.compactions++
       // What was said about it is in the journal.
-      state.threads.delete(`summary:${name}:${thread.compactions}`)
+      forgetThreads(state, summaryPrefix(name))
       return
     }
     case 'message.added': {
       const thread = state.threads.get(entry.data.thread ?? 'main')
       if (entry.data.id) state.received.add(entry.data.id)
       if (thread) say(thread, { role: 'user', content: [{ type: 'text', text: entry.data.text }] })
-      else if (entry.data.thread === undefined) state.graph.said.push(entry.data.text)
+      if (entry.data.thread === undefined) state.said.push(entry.data.text)
       if (entry.data.thread === undefined) state.turn = { at: entry.at, steps: 0, rejected: 0 }
       else if (entry.data.thread === 'main') state.turn.rejected++
-      state.recent = []
+      for (const heard of entry.data.thread === undefined ? state.threads.values() : thread ? [thread] : [])
+        heard.recent = []
       state.waitsFor = undefined
       return
     }
@@ -184,8 +186,9 @@ export function apply(state: RunState, entry: Entry): void {
       thread.cost = addCost(thread.cost, entry.data.usage)
       state.steps++
       state.turn.steps++
+      thread.step = state.steps
       pay(state, entry.data)
-      for (const call of toolCallsOf(message)) thread.open.set(call.id, { call })
+      for (const call of toolCallsOf(message)) thread.open.set(call.id, { call, seq: entry.seq })
       return
     }
     case 'model.failed':
@@ -222,8 +225,6 @@ export function apply(state: RunState, entry: Entry): void {
       const step = state.plan?.steps.find(({ id }) => id === entry.data.id)
       const since = { at: entry.at, usage: state.usage }
       if (step) Object.assign(step, { status: 'running', attempts: entry.data.attempt, since })
-      state.recent = []
-      state.invalidCalls = 0
       return
     }
     case 'plan.step_ended': {
@@ -234,18 +235,25 @@ export function apply(state: RunState, entry: Entry): void {
     }
     case 'graph.node_started': {
       const { thread, opened } = beginNode(state, entry)
+      // It asks no model here that would be counted.
+      if (entry.data.agent !== undefined) state.turn.steps++
       state.threads.set(thread, opened)
       if (entry.data.system) say(opened, { role: 'system', content: [{ type: 'text', text: entry.data.system }] })
       if (!entry.data.agent) say(opened, { role: 'user', content: [{ type: 'text', text: entry.data.text }] })
       return
     }
-    case 'graph.node_ended':
-      endNode(state, entry)
+    case 'graph.node_ended': {
+      const thread = endNode(state, entry)
+      state.threads.delete(thread)
+      forgetThreads(state, summaryPrefix(thread))
       return
+    }
     case 'run.waits':
       state.waitsFor = entry.data.for
       return
     case 'run.forked':
+      // They were signed for the other run: an answer to them is none to this one, which asks anew.
+      state.approvals.clear()
       state.sandbox = undefined
       state.sandboxFrom = entry.data.disk.startsWith('snapshot ') ? entry.data.disk.slice(9) : undefined
       state.waitsFor = undefined
@@ -264,6 +272,15 @@ export function apply(state: RunState, entry: Entry): void {
       state.end = entry.data
       return
   }
+}
+
+/** What the names of the conversations begin with in which a model summarises this one. */
+export function summaryPrefix(thread: string): string {
+  return `summary:${thread}:`
+}
+
+function forgetThreads({ threads }: RunState, prefix: string): void {
+  for (const name of threads.keys()) if (name.startsWith(prefix)) threads.delete(name)
 }
 
 function pay(state: RunState, { model, usage }: { model: string; usage: Cost }): void {
@@ -287,7 +304,7 @@ function endCall(state: RunState, ended: ToolEnded): void {
   for (const name of ended.offers ?? []) if (!thread.offered.includes(name)) thread.offered.push(name)
   payChild(state, ended)
   const invalid = ended.error === 'invalid_arguments' || ended.error === 'unknown_tool'
-  state.invalidCalls = invalid ? state.invalidCalls + 1 : 0
+  thread.invalidCalls = invalid ? thread.invalidCalls + 1 : 0
   if (ended.effect !== 'read') state.cache.clear()
   else if (ended.status === 'done' && !ended.stored) state.cache.set(cacheKey(open.call), ended.text)
 
@@ -304,8 +321,8 @@ function endCall(state: RunState, ended: ToolEnded): void {
     })
     did += `${cacheKey(call)}\n${result!.text}\n`
   }
-  state.recent.push(hash('sha256', did, 'base64'))
-  if (state.recent.length > 100) state.recent.shift()
+  thread.recent.push(hash('sha256', did, 'base64'))
+  if (thread.recent.length > 100) thread.recent.shift()
   thread.open.clear()
 }
 

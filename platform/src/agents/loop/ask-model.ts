@@ -30,6 +30,7 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   const { model, prices } = run.models(asking.which ?? 'main')
   const facts = {
     state,
+    thread,
     limits,
     now: run.now(),
     spent: pot.spent,

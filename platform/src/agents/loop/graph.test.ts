@@ -10,9 +10,10 @@ const visit = (node: string, more: Partial<Visit> = {}): Visit => ({
   step: 0,
   since: 0,
   text: '',
+  given: '',
   ...more,
 })
-const state = (more: Partial<GraphState>): GraphState => ({ visits: [], pending: [], sent: 0, said: [], ...more })
+const state = (more: Partial<GraphState>): GraphState => ({ visits: [], pending: [], sent: 0, ...more })
 const sent = (id: number, from: string, to: string) => ({ id, from, to, text: `${from} ${id}` })
 const ready = (graph: Graph, of: GraphState) =>
   readyNodes(graph, of).map(({ node, takes }) => [node.id, ...takes.map(({ id }) => id)])
@@ -75,4 +76,25 @@ test('what is no graph is said in a sentence', () => {
   assert.equal(fault(circle, { start: ['a'] }), undefined)
   assert.match(fault(circle, { start: ['x'] })!, /starts with "x"/)
   assert.match(graphFault({ nodes: [{ id: 'a', agent: 'other', tools: [] }] })!, /its own instructions/)
+})
+
+test('of joins that wait for each other the one begins that no other leads to, and in a circle the first', () => {
+  const nodes: Graph['nodes'] = [
+    { id: 's' },
+    { id: 'late', join: 'all' },
+    { id: 'early', join: 'all' },
+    { id: 'never' },
+  ]
+  const edges = [
+    { from: 's', to: 'early' },
+    { from: 's', to: 'late' },
+    { from: 'never', to: 'early' },
+    { from: 'early', to: 'late' },
+  ]
+  const pending = [sent(0, 's', 'early'), sent(1, 's', 'late')]
+  const visits = [visit('s')]
+  const graph: Graph = { nodes, edges, start: ['s'] }
+  assert.deepEqual(ready(graph, state({ visits, pending })), [['early', 0]])
+  const circle = [...edges, { from: 'late', to: 'early' }]
+  assert.deepEqual(ready({ ...graph, edges: circle }, state({ visits, pending })), [['late', 1]])
 })

@@ -101,6 +101,8 @@ export interface Visit {
   step: number
   since: number
   text: string
+  /** The text of its first attempt. */
+  given: string
   result?: string
   /** Its result was sent to nobody. */
   isLast?: boolean
@@ -111,8 +113,6 @@ export interface GraphState {
   visits: Visit[]
   pending: Sent[]
   sent: number
-  /** What people have said while it went on. */
-  said: string[]
 }
 
 /** Why this is no graph that could be walked; undefined where it is. */
@@ -162,7 +162,23 @@ export function readyNodes(graph: Graph, { visits, pending }: GraphState): Ready
     const sources = new Set((graph.edges ?? []).flatMap(({ from, to }) => (to === node.id ? from : [])))
     return mine.length === sources.size ? [{ node, takes: mine }] : []
   })
-  return ready.length > 0 ? ready : idle.map((node) => ({ node, takes: firstOfEach(pending, node) }))
+  if (ready.length > 0) return ready
+  // What one of them sends may be what another still waits for; where each waits for another, one has to be the first.
+  const free = idle.filter(({ id }) => !idle.some((other) => other.id !== id && reached(graph, other.id).has(id)))
+  return (free.length > 0 ? free : idle.slice(0, 1)).map((node) => ({ node, takes: firstOfEach(pending, node) }))
+}
+
+/** The nodes that something which begins at `from` may come to. */
+function reached({ edges = [] }: Graph, from: string): Set<string> {
+  const found = new Set<string>()
+  const open = [from]
+  for (let at = open.pop(); at !== undefined; at = open.pop())
+    for (const { from: source, to } of edges)
+      if (source === at && !found.has(to)) {
+        found.add(to)
+        open.push(to)
+      }
+  return found
 }
 
 /** Of the messages to a node the oldest of each sender. */

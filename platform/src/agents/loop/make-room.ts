@@ -2,6 +2,7 @@ import { type Message, textOf } from '../../models/message.ts'
 import { scriptedName } from '../../models/scripted.ts'
 import { defaultContextTokens } from '../agent.ts'
 import type { RunEnd } from '../journal/entry.ts'
+import { summaryPrefix } from '../journal/run-state.ts'
 import { accountRoom, compact, toSummarise } from '../memory/compact.ts'
 import { tokensOf } from '../memory/count-tokens.ts'
 import { recordOf, summaryInstructions } from '../memory/summary.ts'
@@ -22,11 +23,11 @@ export async function makeRoom(run: Running, thread: string): Promise<RunEnd | u
   const { recorder } = run
   const { messages } = recorder.state.threads.get(thread)!
   const { contextTokens = defaultContextTokens } = recorder.state.started.spec.memory ?? {}
-  const older = asksModel(run) ? toSummarise(messages, contextTokens) : undefined
-  const summarised = older ? await summarise(run, { thread, older, contextTokens }) : {}
+  const part = asksModel(run) ? toSummarise(messages, contextTokens) : undefined
+  const summarised = part ? await summarise(run, { thread, part, contextTokens }) : {}
   if ('end' in summarised) return summarised.end
   // Nobody has answered, and it goes on with something else first.
-  if (older && (run.signal.aborted || interruptionOf(run, thread).aborted)) return undefined
+  if (part && (run.signal.aborted || interruptionOf(run, thread).aborted)) return undefined
   const { summary } = summarised
   const found = compact(messages, contextTokens, summary)
   if (!found) return undefined
@@ -45,18 +46,19 @@ function asksModel(run: Running): boolean {
 
 interface Summarised {
   thread: string
-  older: readonly Message[]
+  part: { from: number; older: readonly Message[] }
   contextTokens: number
 }
 
-/** What matters of `older`, by the small model; nothing where it has failed, declined or said nothing. */
+/** What matters of `part`, by the small model; nothing where it has failed, declined or said nothing. */
 async function summarise(
   run: Running,
-  { thread, older, contextTokens }: Summarised,
+  { thread, part: { from, older }, contextTokens }: Summarised,
 ): Promise<{ summary?: string } | { end: RunEnd }> {
   const { recorder } = run
   const { threads } = recorder.state
-  const own = `summary:${thread}:${threads.get(thread)!.compactions + 1}`
+  // What was added since an earlier attempt is not in its summary, which is for those messages alone.
+  const own = `${summaryPrefix(thread)}${threads.get(thread)!.compactions + 1}:${from}-${from + older.length}`
   if (!threads.has(own)) {
     const system = summaryInstructions(Math.floor(accountRoom(contextTokens)))
     const text = recordOf(older, Math.min(mostRecordTokens, Math.floor(recordPart * contextTokens)))

@@ -15,7 +15,7 @@ export async function react(run: Running, thread: string, asking: Omit<Asking, '
   const conversation = recorder.state.threads.get(thread)!
   for (;;) {
     if (conversation.open.size > 0) {
-      if (await executeCalls(run, { thread, step: recorder.state.steps })) return { type: 'wait', for: 'approval' }
+      if (await executeCalls(run, { thread, step: conversation.step })) return { type: 'wait', for: 'approval' }
     }
     if (run.signal.aborted) return { type: 'end', end: { reason: 'cancelled' } }
     if (thread === 'main') await takeMessages(run, ['steer', 'interrupt'])

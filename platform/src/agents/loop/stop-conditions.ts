@@ -1,9 +1,11 @@
 import { defaultLimits, type Limits } from '../agent.ts'
 import type { Cost, RunEnd } from '../journal/entry.ts'
-import type { RunState } from '../journal/run-state.ts'
+import type { RunState, Thread } from '../journal/run-state.ts'
 
 export interface StopFacts {
   state: RunState
+  /** The conversation that is to go on; none where others begin. */
+  thread?: Thread
   limits: Limits
   now: number
   /** What the whole tree of runs has used, and may use. */
@@ -38,13 +40,14 @@ const moneyBudget: StopCondition = ({ spent, budget: { maxUsd } }) =>
     ? { reason: 'money_budget', message: `${spent.usd.toFixed(6)} US dollars of ${maxUsd} are used` }
     : undefined
 
-const invalidCalls: StopCondition = ({ state, limits: { maxInvalidCalls = defaultLimits.maxInvalidCalls } }) =>
-  state.invalidCalls >= maxInvalidCalls
-    ? { reason: 'invalid_calls', message: `${state.invalidCalls} calls in a row could not be understood` }
+const invalidCalls: StopCondition = ({ thread, limits: { maxInvalidCalls = defaultLimits.maxInvalidCalls } }) =>
+  thread && thread.invalidCalls >= maxInvalidCalls
+    ? { reason: 'invalid_calls', message: `${thread.invalidCalls} calls in a row could not be understood` }
     : undefined
 
 /** The same calls with the same results, again and again: one step, or two or three in turn. */
-const noProgress: StopCondition = ({ state: { recent }, limits: { maxRepeats = defaultLimits.maxRepeats } }) => {
+const noProgress: StopCondition = ({ thread, limits: { maxRepeats = defaultLimits.maxRepeats } }) => {
+  const { recent } = thread ?? { recent: [] }
   for (let period = 1; period <= 3; period++) {
     const wanted = maxRepeats * period
     if (recent.length < wanted) continue

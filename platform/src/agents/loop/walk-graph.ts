@@ -3,6 +3,8 @@ import type { RunEnd } from '../journal/entry.ts'
 import { isGenuineAnswer, signRequest } from '../safety/approval.ts'
 import { matchInTime, mostMatchMs } from '../safety/match-in-time.ts'
 import { executeCalls } from '../tools/execute-calls.ts'
+import { Semaphore } from '../tools/semaphore.ts'
+import { mostTaskChars } from '../tools/spawn-agent.ts'
 import { type Graph, type GraphNode, outputOf, type Ready, readyNodes, threadOf, type Visit } from './graph.ts'
 import { react } from './react.ts'
 import type { Running, Turn } from './running.ts'
@@ -13,6 +15,10 @@ const defaultVisits = 10
 const defaultAttempts = 2
 /** Of all that is sent to a node, characters. */
 const mostSentChars = 200_000
+/** Of why an attempt failed, in the next one. */
+const mostFailureChars = 10_000
+/** Nodes of other agents that work at the same time. */
+const mostAgentsAtOnce = 8
 /** As a node is told to say that it cannot do its part. */
 const isFailure = /^\s*FAILED:/
 /** What ends a node, and not the run. */
@@ -40,7 +46,11 @@ export async function walkGraph(run: Running): Promise<Turn> {
     if (dead)
       return { type: 'end', end: { reason: 'graph_failed', message: `node ${dead.node} failed: ${dead.result}` } }
     const failed = state.graph.visits.filter((visit) => visit.status === 'failed' && mayRetry(graph, visit))
-    for (const visit of failed) retry(run, graph, visit)
+    for (const visit of failed) {
+      const end = reasonToBeginNothing(run)
+      if (end) return { type: 'end', end }
+      retry(run, graph, visit)
+    }
     if (failed.length > 0) continue
     const ready = readyNodes(graph, state.graph)
     if (ready.length === 0) return { type: 'answer', text: outputOf(state.graph) }
@@ -55,12 +65,20 @@ async function work(run: Running, graph: Graph, running: readonly Visit[]): Prom
   const { threads } = recorder.state
   let waits: Turn | undefined
   const spawned = running.filter(({ agent }) => agent !== undefined)
-  await Promise.all(
+  const places = new Semaphore(mostAgentsAtOnce)
+  const worked = await Promise.allSettled(
     spawned.map(async (visit) => {
       const thread = threadOf(visit)
-      if (threads.get(thread)!.open.size > 0) await executeCalls(run, { thread, step: visit.step })
+      if (threads.get(thread)!.open.size === 0) return
+      const leave = await places.acquire()
+      try {
+        await executeCalls(run, { thread, step: visit.step })
+      } finally {
+        leave()
+      }
     }),
   )
+  for (const one of worked) if (one.status === 'rejected') throw one.reason
   for (const visit of spawned) {
     const { open, messages } = threads.get(threadOf(visit))!
     const result = messages.at(-1)
@@ -138,14 +156,11 @@ async function begin(run: Running, graph: Graph, ready: readonly Ready[]): Promi
   const { recorder } = run
   const { state } = recorder
   await takeMessages(run, ['steer', 'follow_up', 'interrupt'])
-  const { limits = {} } = state.started.spec
-  const { spent, budget } = run.pot
-  // Nodes of other agents ask no model here, and must end all the same.
-  const over = reasonToStop({ state, limits, now: run.now(), spent, budget, nextTokens: 0 })
-  if (over) return { type: 'end', end: over }
   const most = graph.maxVisits ?? defaultVisits
   let began = 0
   for (const { node, takes } of ready) {
+    const over = reasonToBeginNothing(run)
+    if (over) return { type: 'end', end: over }
     const visit = state.graph.visits.filter((one) => one.node === node.id).length + 1
     if (visit > most)
       return {
@@ -167,16 +182,25 @@ async function begin(run: Running, graph: Graph, ready: readonly Ready[]): Promi
   return began > 0 ? undefined : { type: 'wait', for: 'approval' }
 }
 
+/** Nodes of other agents ask no model here, and must end all the same. */
+function reasonToBeginNothing(run: Running): RunEnd | undefined {
+  const { state } = run.recorder
+  const { limits = {} } = state.started.spec
+  const { spent, budget } = run.pot
+  return reasonToStop({ state, limits, now: run.now(), spent, budget, nextTokens: 0 })
+}
+
 function mayRetry(graph: Graph, visit: Visit): boolean {
   return visit.attempt < (nodeOf(graph, visit).attempts ?? defaultAttempts)
 }
 
-function retry(run: Running, graph: Graph, { node, visit, attempt, text, result }: Visit): void {
+function retry(run: Running, graph: Graph, { node, visit, attempt, given, result = '' }: Visit): void {
   const own = nodeOf(graph, { node })
-  const before = text.split(earlierAttempt)[0]!
-  start(run, own, { visit, attempt: attempt + 1, text: `${before}${earlierAttempt}${result}`, takes: [] })
+  const why = result.slice(0, mostFailureChars).toWellFormed()
+  start(run, own, { visit, attempt: attempt + 1, text: `${given}${earlierAttempt}${why}`, takes: [] })
 }
 
+const gap = '\n\n'
 const earlierAttempt = '\n\nAn earlier attempt failed: '
 
 function start(
@@ -206,17 +230,24 @@ function approvalOf(run: Running, node: GraphNode, visit: number): 'approved' | 
   return 'asked'
 }
 
-function textFor({ recorder: { state } }: Running, { task }: GraphNode, takes: Ready['takes']): string {
+function textFor({ recorder: { state } }: Running, { task, agent }: GraphNode, takes: Ready['takes']): string {
   const { input, lessons } = state.started
-  const each = Math.floor(mostSentChars / Math.max(1, takes.length))
-  const parts = [
+  const part = task ? `Your part: ${task} If it cannot be done, answer with FAILED: and the reason.` : ''
+  const before = [
     ...(input ? [takes.length > 0 || task ? `The whole task: ${input}` : input] : []),
     ...(lessons && takes.length === 0 ? [lessons] : []),
-    ...(state.graph.said.length > 0 ? [`Said since it began:\n${state.graph.said.join('\n')}`] : []),
-    ...takes.map(({ from, text }) => `From ${from}:\n${text.slice(0, each).toWellFormed()}`),
-    ...(task ? [`Your part: ${task} If it cannot be done, answer with FAILED: and the reason.`] : []),
-  ]
-  return parts.join('\n\n')
+    ...(state.said.length > 0 ? [`Said since it began:\n${state.said.join('\n')}`] : []),
+  ].join(gap)
+  // The task of another agent may be so long and no longer: half of what its part leaves is for what it is sent.
+  const room = mostTaskChars - mostFailureChars - earlierAttempt.length - part.length - 2 * gap.length
+  const isTask = agent !== undefined
+  const known = isTask ? before.slice(0, takes.length > 0 ? room / 2 : room).toWellFormed() : before
+  const each = Math.floor((isTask ? room - known.length : mostSentChars) / Math.max(1, takes.length))
+  const sent = takes.map(({ from, text }) => {
+    const head = `From ${from}:\n`
+    return head + text.slice(0, isTask ? each - head.length - gap.length : each).toWellFormed()
+  })
+  return [known, ...sent, part].filter(Boolean).join(gap)
 }
 
 function nodeOf({ nodes }: Graph, { node }: Pick<Visit, 'node'>): GraphNode {

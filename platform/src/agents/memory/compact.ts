@@ -47,12 +47,15 @@ export function compact(messages: readonly Message[], limitTokens: number, summa
   return size(whole) <= worthIt * before ? { from, to: messages.length, messages: whole } : undefined
 }
 
-/** The older part of a conversation, where it is worth asking a model for an account of it; undefined where nothing of it need go, or less. */
-export function toSummarise(messages: readonly Message[], limitTokens: number): Message[] | undefined {
+/** The older part of a conversation and where it begins, where it is worth asking a model for an account of it; undefined where nothing of it need go, or less. */
+export function toSummarise(
+  messages: readonly Message[],
+  limitTokens: number,
+): { from: number; older: Message[] } | undefined {
   const parts = partsOf(messages, limitTokens)
   if (!parts || parts.doShortened) return undefined
   const fresh = parts.shortened.filter((message) => !isAccount(message))
-  return tokensOf(fresh) >= worthAsking * limitTokens ? parts.older : undefined
+  return tokensOf(fresh) >= worthAsking * limitTokens ? { from: parts.from, older: parts.older } : undefined
 }
 
 /** So many characters an account may have. */

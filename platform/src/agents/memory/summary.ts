@@ -29,13 +29,19 @@ export function recordOf(messages: readonly Message[], mostTokens: number): stri
 function linesOf(messages: readonly Message[], mostChars: number): string[] {
   return messages.flatMap((message): string[] => {
     const text = textOf(message)
-    if (message.role === 'tool') return [`[${message.isError ? 'failure' : 'result'}] ${cut(text, mostChars)}`]
-    if (message.role !== 'assistant') return [text.startsWith(accountBegins) ? text : `[told] ${text}`]
+    if (message.role === 'tool')
+      return [`[${message.isError ? 'failure' : 'result'}] ${indented(cut(text, mostChars))}`]
+    if (message.role !== 'assistant') return [text.startsWith(accountBegins) ? text : `[told] ${indented(text)}`]
     const calls = toolCallsOf(message).map(
       ({ name, arguments: args }) => `[called] ${name} ${cut(JSON.stringify(args), mostChars)}`,
     )
-    return [...(text ? [`[said] ${text}`] : []), ...calls]
+    return [...(text ? [`[said] ${indented(text)}`] : []), ...calls]
   })
+}
+
+/** Only what the record itself says begins a line: material cannot pass for what people said. */
+function indented(text: string): string {
+  return text.replace(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/g, '\n  ')
 }
 
 function cut(text: string, most: number): string {

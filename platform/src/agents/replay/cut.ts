@@ -24,8 +24,11 @@ export function cutAt(all: readonly Entry[], step: number): Cut | undefined {
   const before = (next < 0 ? entries : entries.slice(0, next)).filter(
     ({ type }) => type !== 'run.ended' && type !== 'run.waits',
   )
-  let changed = 0
-  for (const { type, data } of before) if (type === 'tool.ended' && data.changedDisk) changed = data.step
+  let [at, changed] = [0, 0]
+  // A call that a human was asked about may belong to an earlier step than the one it was made after.
+  for (const { type, data } of before)
+    if (type === 'model.answered') at++
+    else if (type === 'tool.ended' && data.changedDisk) changed = at
   // A snapshot is written down when it is whole, which may be after the next step has begun.
   const taken = entries.flatMap((entry) => (entry.type === 'snapshot.taken' ? [entry.data] : []))
   const found = taken.findLast((one) => one.step <= step && one.step >= changed)

@@ -70,7 +70,8 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
     if (outcome.status === 'rejected') throw outcome.reason
     if (outcome.value) asked.push(outcome.value)
   }
-  if (changedDisk) run.checkpoint(place.step)
+  // Others may have gone on since the call was made, and the disk is as they left it.
+  if (changedDisk) run.checkpoint(recorder.state.steps)
   // Without it the results go to the disk together with the next question to the model.
   if (asked.length === 0) return false
   // Nobody waits for the answers any more.
@@ -115,7 +116,7 @@ async function execute(
   { one, tool, locks, places, stop }: Scheduled,
 ): Promise<Asked | undefined> {
   const { recorder } = run
-  const { call } = one
+  const { call, isNode } = one
   const cached = isCached(tool) ? recorder.state.cache.get(cacheKey(call)) : undefined
   if (cached !== undefined) {
     endUnrun(run, place, one, { status: 'done', text: cached, cached: true })
@@ -131,12 +132,12 @@ async function execute(
       return undefined
     }
     const attempt = (one.started?.attempt ?? 0) + 1
-    const key = keyOf(run.id, place, call.id)
+    const key = keyOf(run.id, place, one)
     const { effect, name } = tool
     recorder.record({ type: 'tool.started', data: { ...place, call: call.id, tool: name, effect, key, attempt } })
     await recorder.flush(effect !== 'read')
     const then = run.replayed?.(place, call)
-    const ended = then && !(tool.pure && !then.isChanged) ? then : await runTool(run, { tool, call, key, stop })
+    const ended = then && !(tool.pure && !then.isChanged) ? then : await runTool(run, { tool, call, key, stop, isNode })
     if (then?.usage) run.pot.take(then.usage)
     if (!then && ended.status === 'unknown' && !stop.aborted) {
       const { text, error } = ended

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { WarrenError } from '../../errors.ts'
 import type { ToolCallPart } from '../../models/message.ts'
 import type { ToolEnded, ToolStatus } from '../journal/entry.ts'
+import type { OpenCall } from '../journal/run-state.ts'
 import type { Running } from '../loop/running.ts'
 import type { CallPlace } from './prepare-call.ts'
 import { mostKeptChars, mostShownChars, shorten } from './shorten.ts'
@@ -23,11 +24,13 @@ interface Attempted {
   call: ToolCallPart
   key: string
   stop: AbortSignal
+  /** No model reads its result, which is kept as it is. */
+  isNode?: boolean | undefined
 }
 
 /** The same for each attempt at a call, and for no other. */
-export function keyOf(runId: string, { thread, step }: CallPlace, call: string): string {
-  return hash('sha256', JSON.stringify([runId, thread, step, call]), 'hex').slice(0, 40)
+export function keyOf(runId: string, { thread, step }: CallPlace, { call, seq }: OpenCall): string {
+  return hash('sha256', JSON.stringify([runId, thread, step, call.id, seq]), 'hex').slice(0, 40)
 }
 
 /** Calls a tool until it answers, with its time limit and its retries. Never throws: what went wrong is the result. */
@@ -38,7 +41,7 @@ export async function runTool(run: Running, given: Attempted): Promise<Ran> {
   for (let attempt = 1; ; attempt++) {
     const outcome = await attemptCall(run, given)
     const again = outcome.failure && attempt <= retries && mayRepeat(tool, outcome.failure) && !stop.aborted
-    if (!again) return { ...(await written(run, tool, outcome)), ms: run.now() - began, attempts: attempt }
+    if (!again) return { ...(await written(run, given, outcome)), ms: run.now() - began, attempts: attempt }
     await run.sleep(retryMs * 2 ** (attempt - 1), stop).catch(() => {})
   }
 }
@@ -133,7 +136,7 @@ function mayRepeat({ effect }: Tool, { transient, happened, code }: ToolError): 
 /** Without secrets, and short enough to be read: what is longer is kept whole beside it. */
 async function written(
   run: Running,
-  tool: Tool,
+  { tool, isNode }: Attempted,
   { status, text, failure, usage, offers }: Outcome,
 ): Promise<Omit<Ran, 'ms' | 'attempts'>> {
   const clean = run.redactor.result(text.length > mostKeptChars ? text.slice(0, mostKeptChars) : text)
@@ -144,7 +147,7 @@ async function written(
     ...(offers && { offers }),
     ...(tool.changesDisk && { changedDisk: true }),
   }
-  if (clean.length <= mostShownChars) return { ...base, text: clean }
+  if (isNode || clean.length <= mostShownChars) return { ...base, text: clean }
   const stored = await run.recorder.keep(clean)
   return {
     ...base,

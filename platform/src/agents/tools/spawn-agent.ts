@@ -9,6 +9,8 @@ export type SpawnRun = (
 ) => Promise<{ runId: string; end: RunEnd; usage: Cost }>
 
 const mostMs = 3_600_000
+/** Of a task. */
+export const mostTaskChars = 100_000
 
 export function spawnAgent(spawn: SpawnRun): Tool {
   return {
@@ -18,7 +20,7 @@ export function spawnAgent(spawn: SpawnRun): Tool {
     inputSchema: object(
       {
         agent: { type: 'string', minLength: 1, maxLength: 64 },
-        task: { type: 'string', minLength: 1, maxLength: 100_000 },
+        task: { type: 'string', minLength: 1, maxLength: mostTaskChars },
       },
       ['agent', 'task'],
     ),

@@ -19,7 +19,10 @@ export function toolsOf({ tools: of }: Pick<Running, 'tools'>, { tools: names }:
   }
   let found = known.get(names)
   if (found?.of !== of) {
-    found = { of, tools: new Map([...of].filter(([name, { hidden }]) => isNamed(names, name, hidden))) }
+    const tools = new Map([...of].filter(([name, { hidden }]) => isNamed(names, name, hidden)))
+    // Its description names tools that could not be called here.
+    if (![...tools.values()].some(({ deferred }) => deferred)) tools.delete('find_tools')
+    found = { of, tools }
     known.set(names, found)
   }
   return found.tools
