@@ -24,7 +24,7 @@ import { createFunctions } from './functions/functions.ts'
 import { cannotListen } from './http/cannot-listen.ts'
 import { MemoryLimiter } from './http/gateway/memory-limiter.ts'
 import { RedisLimiter } from './http/gateway/redis-limiter.ts'
-import { places } from './http/places.ts'
+import { issuerOf, publicUrl } from './http/public-url.ts'
 import { buildServer } from './http/server.ts'
 import { givenCredentials, ownCredentials, type TlsCredentials } from './http/tls/credentials.ts'
 import { IdentityTokens } from './identity/identity-tokens.ts'
@@ -162,7 +162,7 @@ async function start(): Promise<void> {
     worksAlone: !isWorker,
   })
   opened.defer(() => billing.close())
-  const identities = new IdentityTokens({ seed, issuer: () => `${publicUrl(config, address)}/v1/identity`, now })
+  const identities = new IdentityTokens({ seed, issuer: () => issuerOf(config, address), now })
   const sandboxes = createSandboxes({
     db,
     engine,
@@ -171,6 +171,7 @@ async function start(): Promise<void> {
     volumes: volumes.mounts,
     seal,
     revealSecrets: secrets.reveal,
+    checkIdentity: () => identities.check(),
     mintIdentity: (bearer, audience) => identities.mint(bearer, audience),
     config,
     now,
@@ -307,6 +308,8 @@ async function start(): Promise<void> {
   address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
     throw cannotListen(error, config)
   })
+  // Those of sandboxes that were taken up name an address at which nobody listened yet.
+  await sandboxes.renewIdentities()
   if (node !== undefined)
     opened.defer(await joinPlatform({ db, id: node, address: config.node.address ?? address, onRemoved: takenOut }))
 
@@ -335,12 +338,6 @@ async function exportTraces({ otlp }: Config, logger: Logger): Promise<OtlpExpor
 async function tlsCredentials({ home, domain, tls }: Config): Promise<TlsCredentials | undefined> {
   if (tls) return givenCredentials(tls)
   return domain && ownCredentials(home, domain.name)
-}
-
-/** Where people reach the platform that listens at `address`. */
-function publicUrl({ publicUrl: given, domain }: Config, address: string): string {
-  const port = Number(new URL(address).port)
-  return given ?? (domain ? `https://api.${places(() => port, domain).domain()}` : address)
 }
 
 /** Whether the database answers within a moment. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { copyFile } from 'node:fs/promises'
 import http from 'node:http'
+import http2 from 'node:http2'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import pg from 'pg'
@@ -62,6 +63,26 @@ test('a platform and two workers on one PostgreSQL', { skip }, async (t) => {
   await t.test('six sandboxes that are asked for at once are two on each machine', () => {
     assert.deepEqual([on(one).length, on(other).length], [2, 2])
     assert.equal(bodies.filter(({ id }) => where.get(id) === null).length, 2)
+  })
+
+  await t.test('a worker that does not know the address of the platform signs no identity tokens', async () => {
+    const answer = await platform.call('PUT', `${away}/network`, { allow: ['a.example'], identity: { a: 'a.example' } })
+    assert.equal(answer.status, 503)
+    assert.match((await answer.json()).message, /does not know where the platform is found/)
+  })
+
+  await t.test('gRPC is told that it does not lead to a sandbox of a worker', async () => {
+    const session = http2.connect(`http://127.0.0.1:${platform.port}`)
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/process.Process/List',
+      'content-type': 'application/grpc+proto',
+      'e2b-sandbox-id': on(one)[0]!,
+      'e2b-sandbox-port': '49983',
+    })
+    const [headers] = await once(stream.end(), 'response')
+    assert.deepEqual([headers[':status'], headers['grpc-status']], [200, '12'])
+    session.destroy()
   })
 
   await t.test('a worker answers its platform alone, and says whether it is up', async () => {

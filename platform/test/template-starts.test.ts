@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, rm } from 'node:fs/promises'
+import { cp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Answer, lacksOf, startPlatform, until } from './platform.ts'
@@ -102,10 +102,16 @@ test('an operator who wants it so has what was saved given up and nothing saved 
   await build({ name: 'server', startCommand, readyCommand: 'test -s /tmp/started', force: true })
   assert.equal((await saved()).length > 0, savesMemory)
   const before = await look()
+  if (savesMemory)
+    await cp(join(platform.home, 'images/starts'), join(platform.home, 'kept-starts'), { recursive: true })
   await platform.kill('SIGTERM')
   await platform.start({ WARREN_TEMPLATE_STARTS: 'anew' })
   assert.deepEqual(await saved(), [])
+  // As if it could not be given up.
+  if (savesMemory)
+    await cp(join(platform.home, 'kept-starts'), join(platform.home, 'images/starts'), { recursive: true })
   const after = await look()
+  await Promise.all((await saved()).map((one) => rm(join(platform.home, 'images/starts', one), { recursive: true })))
   assert.notEqual(after.started, before.started)
   assert.equal(after.running, '1')
   const again = await build({ name: 'later', startCommand, readyCommand: 'test -s /tmp/started' })

@@ -24,6 +24,8 @@ export interface EngineDeps {
   snapshots: SnapshotStore
   /** Of templates: what runs in their sandboxes from the beginning, with its memory. */
   starts: SnapshotStore
+  /** Whether sandboxes begin with those. */
+  templateStarts: 'saved' | 'anew'
   /** Where the agent's binary with this checksum would be. */
   agent: (sha256: string) => string
   volumes: VolumeFiles

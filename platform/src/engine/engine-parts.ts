@@ -13,6 +13,8 @@ export interface EngineParts {
   store: InstanceStore
   snapshots: SnapshotStore
   starts: SnapshotStore
+  /** Whether instances begin with those. */
+  templateStarts: EngineDeps['templateStarts']
   network: InstanceNetwork
   instances: Map<string, Instance>
   /** Those that stand still; `resident` ones are among the instances too. */

@@ -53,9 +53,18 @@ export class InstanceNetwork {
     await this.#network.release(network.slot)
   }
 
-  /** From when this resolves on, what `policy` does not allow is cut. Throws `unavailable` where there is no network. */
+  /** Whether the instance has had its network and given it back. */
+  isReleased({ spec: { network } }: Placed): boolean {
+    return network !== undefined && this.#released.has(network)
+  }
+
+  /**
+   * From when this resolves on, what `policy` does not allow is cut. Throws `unavailable` where there is no network, or none any
+   * more: what was its slot may be another's by now, and a policy may have secrets in it.
+   */
   async set(instance: Placed, policy: NetworkPolicy = closedPolicy): Promise<void> {
     this.checkInstance(instance, policy)
+    if (this.isReleased(instance)) throw new WarrenError('unavailable', 'the network of this sandbox is gone with it')
     const { network } = instance.spec
     if (network && typeof this.#network !== 'string') await this.#network.set(network.slot, policy)
   }

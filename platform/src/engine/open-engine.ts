@@ -28,6 +28,7 @@ export interface OpenEngineOptions {
   kernel: string | undefined
   poolSize: number
   parallelStarts: number
+  templateStarts: EngineDeps['templateStarts']
   diskWriteMbps: number
   defaultLimits: Limits
   egress: EgressOptions
@@ -73,6 +74,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
     isolation: options.isolation,
     pool: { template: 'base', size: options.poolSize, limits: options.defaultLimits },
     parallelStarts: options.parallelStarts,
+    templateStarts: options.templateStarts,
     log: options.log,
   })
 }

@@ -37,6 +37,8 @@ export async function fromSavedStart(
 ): Promise<Instance | undefined> {
   const { template, limits, isolation, volumes = [], network, env, owner } = request
   const id = startId(template)
+  // What is saved may lie there still, where it was not given up in time.
+  if (parts.templateStarts === 'anew') return undefined
   if (!request.begun || isolation?.gpu || volumes.length > 0 || !network) return undefined
   // What it trusts is in its environment from the beginning, and the saved one began without.
   if (looksInto(network.outgoing) || !(await parts.starts.has(id))) return undefined

@@ -10,7 +10,7 @@ const earlierSeconds = 60
 interface IdentityDeps {
   /** A secret of this installation. */
   seed: string
-  /** Where the public key is found, as others reach it: an address without a slash at its end. */
+  /** Where the public key is found, as others reach it: an address without a slash at its end. Throws where that is not known. */
   issuer: () => string
   now: () => Date
 }
@@ -32,6 +32,11 @@ export class IdentityTokens {
   constructor(deps: IdentityDeps) {
     this.#deps = deps
     this.#signing = signingKey(deps.seed)
+  }
+
+  /** Throws as the issuer does, where it is not known. */
+  check(): void {
+    this.#deps.issuer()
   }
 
   mint({ sandboxId, accountId }: Bearer, audience: string): string {

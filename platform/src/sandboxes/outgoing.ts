@@ -10,6 +10,8 @@ export interface OutgoingDeps {
   seal: Seal
   /** Those of these secrets of an account that there are. */
   revealSecrets: (accountId: string, names: readonly string[]) => Promise<RevealedSecret[]>
+  /** Throws `unavailable` where nobody could check such tokens. */
+  checkIdentity: () => void
   /** A token that says to `audience` which sandbox it comes from. */
   mintIdentity: (bearer: { sandboxId: string; accountId: string }, audience: string) => string
 }
@@ -21,7 +23,7 @@ type PolicyDeps = OutgoingDeps & Pick<SandboxDeps, 'config'>
 
 /**
  * What `input` means, ready to be recorded. Throws as `policyOf` does, `invalid_request` for a secret that is not there,
- * `forbidden` for one that may not go where a rule sends it.
+ * `forbidden` for one that may not go where a rule sends it, `unavailable` for identity tokens that nobody could check.
  */
 export async function recordedPolicy(
   deps: PolicyDeps,
@@ -29,6 +31,7 @@ export async function recordedPolicy(
   input: SetNetwork | undefined,
 ): Promise<NetworkPolicy> {
   const { policy, values } = policyOf(input, deps.config.egress)
+  if (policy.identity) deps.checkIdentity()
   if (!values) return policy
   await checkSecrets(deps, accountId, { rules: values.rules, inside: policy.secrets ?? [] })
   return { ...policy, sealed: deps.seal.close(JSON.stringify(values), subjectOf(accountId)) }

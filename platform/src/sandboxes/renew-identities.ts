@@ -11,12 +11,16 @@ export function keepIdentitiesFresh(deps: SandboxDeps): () => void {
   return () => clearInterval(timer)
 }
 
-async function renewIdentities(deps: SandboxDeps): Promise<void> {
+/** Gives the gateway new ones now. What fails is logged. */
+export async function renewIdentities(deps: SandboxDeps): Promise<void> {
   const { store, live, logger } = deps
   try {
     for (const { id, network } of await store.unsettled()) {
       const sandbox = network.identity && live.get(id)
-      if (sandbox) await renewOutgoing(deps, { id, ...sandbox })
+      if (!sandbox) continue
+      await renewOutgoing(deps, { id, ...sandbox }).catch((error) =>
+        logger.error({ err: error, sandbox: id }, 'the identity tokens of a sandbox were not renewed'),
+      )
     }
   } catch (error) {
     logger.error({ err: error }, 'identity tokens of sandboxes were not renewed')

@@ -38,6 +38,8 @@ function renew(
     const sandbox = await store.find(accountId, id)
     if (!sandbox || live.get(id)?.instance !== instance) return
     if (secret !== undefined && !usesSecret(deps, accountId, sandbox.network, secret)) return
-    await engine.network.set(instance, await armedPolicy(deps, sandbox))
+    const policy = await armedPolicy(deps, sandbox)
+    // It may have ended meanwhile, and then there is nothing to renew.
+    if (!engine.network.isReleased(instance)) await engine.network.set(instance, policy)
   })
 }

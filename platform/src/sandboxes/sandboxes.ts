@@ -46,7 +46,7 @@ import type { Execute, StartProcess } from './program.ts'
 import { recoverSandboxes } from './recover.ts'
 import { removeSandbox } from './remove.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
-import { keepIdentitiesFresh } from './renew-identities.ts'
+import { keepIdentitiesFresh, renewIdentities } from './renew-identities.ts'
 import { renewSecret } from './renew-secret.ts'
 import { resumeSandbox } from './resume.ts'
 import type { CreateSandbox, ForkSandbox, PauseSandbox, ResumeSandbox, Sandbox } from './sandbox.ts'
@@ -208,6 +208,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       network.sealed === undefined ? undefined : openSealed(deps, accountId, network.sealed),
     /** A secret has changed, or is gone. */
     renewSecret: (accountId: string, name: string): Promise<void> => renewSecret(deps, accountId, name),
+    /** New identity tokens for all that have some. */
+    renewIdentities: (): Promise<void> => renewIdentities(deps),
     /** Ids of the sandboxes that have a volume, whoever owns them. */
     withVolume: (volumeId: string): Promise<string[]> => deps.store.withVolume(volumeId),
 

@@ -94,6 +94,7 @@ test('what cannot be honoured is refused by its name', async () => {
   }
   for (const body of [
     {},
+    { templateID: 'base', iam: { tokens: { aws: { audience: 'a\u0000b', tokenType: 'JWT-SVID' } } } },
     { templateID: 5 },
     { templateID: 'base', timeout: 0 },
     { templateID: 'base', timeout: 90_000 },

@@ -35,7 +35,10 @@ const Iam = Type.Object(
     tokens: Type.Optional(
       Type.Record(
         Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
-        Type.Object({ audience: Type.String({ minLength: 1, maxLength: 1024 }), tokenType: Text }, strict),
+        Type.Object(
+          { audience: Type.String({ minLength: 1, maxLength: 1024, format: 'plain-text' }), tokenType: Text },
+          strict,
+        ),
         { maxProperties: 5, additionalProperties: false },
       ),
     ),

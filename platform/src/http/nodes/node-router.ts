@@ -39,8 +39,9 @@ export class NodeRouter {
     const id = this.#elsewhere(request)
     if (id === undefined) return void local()
     void this.#nodeOf(id).then((node) => {
-      if (node) void this.#forward(node, request, response)
-      else local()
+      if (!node) local()
+      else if (isGrpc(request)) refuseGrpc(request, response)
+      else void this.#forward(node, request, response)
     })
   }
 
@@ -158,6 +159,23 @@ export class NodeRouter {
     if (outcome === 'answered') circuit.succeeded()
     else if (outcome !== 'gone') circuit.failed()
   }
+}
+
+/** Nodes speak HTTP/1.1 with each other, which has no place for how a call of gRPC ended. */
+function isGrpc({ httpVersionMajor, headers }: IncomingMessage): boolean {
+  return httpVersionMajor >= 2 && /^application\/grpc(?![-\w])/.test(headers['content-type'] ?? '')
+}
+
+function refuseGrpc(request: IncomingMessage, response: ServerResponse): void {
+  request.resume()
+  const unimplemented = '12'
+  const message = 'the sandbox is on a worker, where gRPC does not lead: use Connect or REST'
+  response.writeHead(200, {
+    'content-type': 'application/grpc',
+    'grpc-status': unimplemented,
+    'grpc-message': message,
+  })
+  response.end()
 }
 
 interface Upgrade {

@@ -11,7 +11,7 @@ import { type Duplex, pipeline } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { Throttle } from './bucket.ts'
 import { NotSent } from './change-headers.ts'
-import { relayHttp2 } from './http2-relay.ts'
+import { refuseHttp2, relayHttp2 } from './http2-relay.ts'
 import { mayBeFor, splice } from './relay.ts'
 import { changedFor, type Headers, hopByHop, nameOf, tellRefused } from './request-head.ts'
 import type { Connection, Traffic } from './traffic.ts'
@@ -29,8 +29,8 @@ interface Carried {
   first?: Promise<Socket> | undefined
 }
 
-/** As for the head of a request. */
-const handshakeMs = 15_000
+/** How long a program may take for its part of TLS and for each head of a request, and how long it may ask nothing. */
+const patience = { handshakeMs: 15_000, headMs: 15_000, idleMs: 60_000 }
 
 /** Whom the TLS of a program is for, and whether it would speak HTTP/2. */
 export interface Secured {
@@ -46,11 +46,22 @@ export interface Secured {
 export class HttpRelay {
   readonly #server: Server
   readonly #outside: Outside
+  readonly #patience: typeof patience
   readonly #carried = new WeakMap<object, Carried>()
+  /** What is in the log already. */
+  readonly #told = new WeakSet<Error>()
 
-  constructor(outside: Outside) {
+  constructor(outside: Outside, limits = patience) {
     this.#outside = outside
-    this.#server = createServer({ requestTimeout: 0, headersTimeout: 15_000, keepAliveTimeout: 60_000 })
+    this.#patience = limits
+    this.#server = createServer({
+      requestTimeout: 0,
+      headersTimeout: limits.headMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: Math.ceil(limits.headMs / 3),
+    })
+    // One that never listens would not look after these times.
+    this.#server.emit('listening')
     this.#server.on('request', (request, response) => {
       this.#request(request, response).catch(() => request.socket.destroy())
     })
@@ -72,24 +83,37 @@ export class HttpRelay {
    */
   async serveSecured(traffic: Traffic, connection: Connection, { name, offersHttp2 }: Secured): Promise<void> {
     const first = offersHttp2 ? this.#open({ traffic, connection, secured: name }, ['h2', 'http/1.1']) : undefined
-    const outer = await first?.catch(() => undefined)
+    let unreached: string | undefined
+    const outer = await first?.catch((error: Error) => {
+      this.#told.add(error)
+      tellRefused({ traffic, connection }, error.message)
+      unreached = error.message
+    })
     outer?.on('error', () => {}) // nobody may have taken it up yet
-    if (connection.inside.destroyed) return void outer?.destroy()
-    const speaksHttp2 = outer?.alpnProtocol === 'h2'
-    const socket = new TLSSocket(connection.inside, {
+    const { inside } = connection
+    if (inside.destroyed) return void outer?.destroy()
+    // What offers nothing else can be told why only so.
+    const speaksHttp2 = unreached !== undefined || outer?.alpnProtocol === 'h2'
+    const socket = new TLSSocket(inside, {
       isServer: true,
       secureContext: this.#outside.certificates.contextFor(name),
       ALPNProtocols: speaksHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     })
-    socket.on('error', () => connection.inside.destroy())
-    if (!speaksHttp2) return this.#carry({ traffic, connection, socket, secured: name, first })
-    const late = setTimeout(() => connection.inside.destroy(), handshakeMs)
-    connection.inside.once('close', () => clearTimeout(late))
+    socket.on('error', () => inside.destroy())
+    const { handshakeMs, idleMs } = this.#patience
+    const late = setTimeout(() => inside.destroy(), handshakeMs)
+    inside.once('close', () => clearTimeout(late))
     socket.once('secure', () => {
       clearTimeout(late)
-      if (socket.alpnProtocol === 'h2') return relayHttp2({ traffic, connection, inner: socket, outer, name })
-      outer.destroy()
-      this.#carry({ traffic, connection, socket, secured: name })
+      const secured = { traffic, connection, inner: socket, idleMs }
+      if (socket.alpnProtocol !== 'h2') {
+        if (outer?.alpnProtocol !== 'h2') return this.#carry({ traffic, connection, socket, secured: name, first })
+        outer.destroy()
+        return this.#carry({ traffic, connection, socket, secured: name })
+      }
+      if (unreached !== undefined) return refuseHttp2(secured, unreached)
+      if (!outer || outer.destroyed) return void inside.destroy()
+      relayHttp2({ ...secured, outer, name })
     })
   }
 
@@ -105,12 +129,13 @@ export class HttpRelay {
     const { traffic, connection, socket, secured } = given
     let { first } = given
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const open = (): Promise<Socket> =>
+      secured === undefined
+        ? openUpstream(traffic, connection, this.#outside)
+        : this.#open({ traffic, connection, secured }, ['http/1.1'])
     agent.createConnection = (_options, done) => {
-      const opening =
-        first ??
-        (secured === undefined
-          ? openUpstream(traffic, connection, this.#outside)
-          : this.#open({ traffic, connection, secured }, ['http/1.1']))
+      // The server may have ended it before anything was asked.
+      const opening = first?.then((outer) => (outer.destroyed || outer.readableEnded ? open() : outer)) ?? open()
       first = undefined
       opening.then(
         (outer) => done?.(null, outer),
@@ -139,7 +164,7 @@ export class HttpRelay {
       setHost: false,
     })
     const broken = (error: Error) => {
-      if (error instanceof Unreached) tellRefused(carried, error.message)
+      if (error instanceof Unreached && !this.#told.has(error)) tellRefused(carried, error.message)
       const reason = error instanceof Unreached ? `${error.message}\n` : ''
       if (!response.headersSent && !connection.inside.destroyed) response.writeHead(502).end(reason)
       else connection.inside.destroy()
@@ -178,7 +203,7 @@ export class HttpRelay {
       setHost: false,
     })
     outer.on('error', (error) => {
-      if (error instanceof Unreached) tellRefused(carried, error.message)
+      if (error instanceof Unreached && !this.#told.has(error)) tellRefused(carried, error.message)
       socket.destroy()
     })
     outer.on('response', (answer) => {

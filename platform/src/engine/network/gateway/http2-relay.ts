@@ -5,6 +5,7 @@ import {
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
   performServerHandshake,
+  type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
@@ -21,19 +22,26 @@ interface Relayed {
   outer: TLSSocket
   /** Whom the TLS of both is for: every request must be. */
   name: string
+  /** How long a connection without a request stays. */
+  idleMs: number
 }
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants
-/** Requests at once on one connection; further ones wait. */
-const mostStreams = 100
+/** Requests at once on one connection, where further ones wait, and on all of one sandbox, where they are refused. */
+const mostStreams = { ofConnection: 100, ofSandbox: 1000 }
+/** What one connection may hold in the memory of the gateway, which all sandboxes share: MiB, and bytes of one head. */
+const bounds = { maxSessionMemory: 4, maxHeaderListSize: 16_384 }
 
 /** Serves HTTP/2 in TLS: each request is judged, changed and made anew at the server, trailers and resets included. */
 export function relayHttp2(relayed: Relayed): void {
-  const { inner, outer, name } = relayed
-  // One that no server of TLS has made goes on saying this, and HTTP/2 would wait for its end for ever.
-  Object.assign(inner, { secureConnecting: false })
-  const server = performServerHandshake(inner, { settings: { enablePush: false, maxConcurrentStreams: mostStreams } })
-  const client = connect(`https://${name}`, { createConnection: () => outer, settings: { enablePush: false } })
+  const { traffic, outer, name } = relayed
+  const { maxSessionMemory, maxHeaderListSize } = bounds
+  const server = handshake(relayed)
+  const client = connect(`https://${name}`, {
+    createConnection: () => outer,
+    maxSessionMemory,
+    settings: { enablePush: false, maxHeaderListSize },
+  })
   server.on('error', () => client.destroy())
   server.on('close', () => client.destroy())
   client.on('error', () => server.destroy())
@@ -42,6 +50,12 @@ export function relayHttp2(relayed: Relayed): void {
   client.on('close', () => server.close())
   server.on('stream', (stream, headers, flags) => {
     stream.on('error', () => {}) // its end tells
+    if (traffic.streams >= mostStreams.ofSandbox) {
+      tellRefused(relayed, 'too many requests at once')
+      return stream.close(NGHTTP2_REFUSED_STREAM)
+    }
+    traffic.streams++
+    stream.once('close', () => traffic.streams--)
     const asked = requestFor(relayed, headers)
     if (typeof asked === 'string') return refuse(relayed, stream, asked)
     try {
@@ -52,6 +66,39 @@ export function relayHttp2(relayed: Relayed): void {
       stream.close(client.closed || client.destroyed ? NGHTTP2_REFUSED_STREAM : NGHTTP2_INTERNAL_ERROR)
     }
   })
+}
+
+/** Refuses what is asked in HTTP/2 of a server that could not be reached. The next connection tries it again. */
+export function refuseHttp2(relayed: Omit<Relayed, 'outer' | 'name'>, reason: string): void {
+  const server = handshake(relayed)
+  server.on('error', () => {})
+  server.on('stream', (stream) => {
+    stream.on('error', () => {})
+    answerRefused(stream, reason, 502)
+    server.close()
+  })
+}
+
+/** The session with the program inside, which ends when nothing has been asked in it for long. */
+function handshake({ inner, idleMs }: Pick<Relayed, 'inner' | 'idleMs'>): ServerHttp2Session {
+  // One that no server of TLS has made goes on saying this, and HTTP/2 would wait for its end for ever.
+  Object.assign(inner, { secureConnecting: false })
+  const { maxSessionMemory, maxHeaderListSize } = bounds
+  const settings = { enablePush: false, maxConcurrentStreams: mostStreams.ofConnection, maxHeaderListSize }
+  const session = performServerHandshake(inner, { maxSessionMemory, settings })
+  let open = 0
+  const end = () => session.close()
+  let idle = setTimeout(end, idleMs)
+  session.on('stream', (stream) => {
+    open++
+    clearTimeout(idle)
+    stream.once('close', () => {
+      open--
+      if (open === 0 && !session.destroyed) idle = setTimeout(end, idleMs)
+    })
+  })
+  session.once('close', () => clearTimeout(idle))
+  return session
 }
 
 /** A request as it goes out; why it may not, if so. */
@@ -111,12 +158,20 @@ function join(relayed: Relayed, stream: ServerHttp2Stream, out: ClientHttp2Strea
   out.once('close', () => {
     if (stream.closed || stream.destroyed) return
     if (out.rstCode !== NGHTTP2_NO_ERROR) return stream.close(out.rstCode)
-    if (!stream.headersSent) refuse(relayed, stream, 'the server broke off', 502)
+    if (!stream.headersSent) return refuse(relayed, stream, 'the server broke off', 502)
+    if (!out.readableEnded) return stream.close(NGHTTP2_INTERNAL_ERROR)
+    // It has answered all, and wants no more of what it was being sent.
+    if (stream.writableFinished) stream.close(NGHTTP2_NO_ERROR)
+    else stream.once('finish', () => stream.close(NGHTTP2_NO_ERROR))
   })
 }
 
 function refuse(relayed: Relayed, stream: ServerHttp2Stream, reason: string, status = 403): void {
   tellRefused(relayed, reason)
+  answerRefused(stream, reason, status)
+}
+
+function answerRefused(stream: ServerHttp2Stream, reason: string, status: number): void {
   stream.resume()
   orReset(stream, () => {
     stream.respond({ ':status': status, 'content-type': 'text/plain' })

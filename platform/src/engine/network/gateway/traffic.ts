@@ -58,6 +58,8 @@ export class Traffic {
   readonly since = performance.timeOrigin + performance.now()
   /** Questions that are being answered. */
   asking = 0
+  /** Requests under way in HTTP/2, of all connections. */
+  streams = 0
   readonly #pins = new Map<number, Map<string, number>>()
   readonly #totals = { bytesSent: 0, bytesReceived: 0, connections: 0, refused: 0, questions: 0 }
   #rules: Rules
