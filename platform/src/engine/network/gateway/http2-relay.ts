@@ -134,6 +134,7 @@ function join(relayed: Relayed, stream: ServerHttp2Stream, out: ClientHttp2Strea
   const download = new Throttle(traffic.download)
   let sent: OutgoingHttpHeaders = {}
   let received: OutgoingHttpHeaders = {}
+  const answered = Promise.withResolvers<void>()
   out.on('error', () => {}) // its end tells
   stream.on('trailers', (trailers) => {
     sent = trailers
@@ -142,9 +143,13 @@ function join(relayed: Relayed, stream: ServerHttp2Stream, out: ClientHttp2Strea
   out.on('trailers', (trailers) => {
     received = trailers
   })
-  stream.on('wantTrailers', () => orReset(stream, () => stream.sendTrailers(received)))
+  stream.on('wantTrailers', () => {
+    orReset(stream, () => stream.sendTrailers(received))
+    answered.resolve()
+  })
   out.on('response', (headers, flags) => {
     const isAll = (flags & NGHTTP2_FLAG_END_STREAM) !== 0
+    if (isAll) answered.resolve()
     orReset(stream, () => stream.respond(headers, isAll ? { endStream: true } : { waitForTrailers: true }))
     if (isAll || !stream.headersSent || stream.writableEnded) out.resume()
     else out.pipe(download).pipe(stream)
@@ -160,9 +165,9 @@ function join(relayed: Relayed, stream: ServerHttp2Stream, out: ClientHttp2Strea
     if (out.rstCode !== NGHTTP2_NO_ERROR) return stream.close(out.rstCode)
     if (!stream.headersSent) return refuse(relayed, stream, 'the server broke off', 502)
     if (!out.readableEnded) return stream.close(NGHTTP2_INTERNAL_ERROR)
+    if (stream.readableEnded) return // it closes by itself
     // It has answered all, and wants no more of what it was being sent.
-    if (stream.writableFinished) stream.close(NGHTTP2_NO_ERROR)
-    else stream.once('finish', () => stream.close(NGHTTP2_NO_ERROR))
+    void answered.promise.then(() => setImmediate(() => orReset(stream, () => stream.close(NGHTTP2_NO_ERROR))))
   })
 }
 
