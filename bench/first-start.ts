@@ -42,7 +42,6 @@ export async function benchFirstStart({ tell }: { tell: (line: string) => void }
     const second = await start(clone, home, 10)
     return { bench: 'first-start', first, second, prepared }
   } finally {
-    // What still lives of a start that failed is ended by the next one; there is none.
     rmSync(folder, { recursive: true, force: true })
   }
 }

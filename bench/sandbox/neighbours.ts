@@ -3,10 +3,7 @@ import { Client } from '../measure/client.ts'
 import type { Platform } from '../measure/platform.ts'
 import { Recorder, type Series } from '../measure/series.ts'
 
-/** How soon what has ended is started again, milliseconds. */
-const againMs = 100
-
-/** Attacks that go on until their sandbox is removed, each for as long as it lasts and then anew. */
+/** Attacks that go on until their sandbox is removed. */
 const attacks = {
   'fork bomb': 'bomb() { bomb | bomb & }; bomb; sleep 1000',
   // tail keeps the last line, and /dev/zero has only one.
@@ -14,8 +11,8 @@ const attacks = {
   'disk fill': 'while :; do dd if=/dev/zero of=/home/user/fill bs=1M 2>/dev/null; rm -f /home/user/fill; done',
   'ten thousand files':
     'while :; do mkdir many; i=0; while [ $i -lt 10000 ]; do : > many/$i; i=$((i+1)); done; rm -rf many; done',
-  // Ends everything inside but the agent: the shell too, which is started again.
-  'kill -9 -1': 'kill -9 -1',
+  // Everything inside but the agent and the shell that says so.
+  'kill -9 -1': 'while :; do kill -9 -1; sleep 0.1; done',
 }
 
 /** `exec` in one sandbox, while nothing else happens and while another sandbox misbehaves. */
@@ -28,8 +25,8 @@ export async function neighbours(platform: Platform, plan: { seconds: number; in
     const found = [quiet]
     for (const [name, command] of Object.entries(attacks)) {
       const attacker = await client.create(plan.input)
-      const again = repeat(platform, attacker.id, command)
       try {
+        await client.start(attacker.id, command)
         await sleep(300)
         const recorder = await measure(client, id, plan.seconds)
         const { state, endReason } = await client
@@ -43,7 +40,6 @@ export async function neighbours(platform: Platform, plan: { seconds: number; in
           }),
         )
       } finally {
-        await again.stop()
         await client.remove(attacker.id)
       }
       await sleep(1000)
@@ -52,24 +48,6 @@ export async function neighbours(platform: Platform, plan: { seconds: number; in
   } finally {
     await client.remove(id)
     client.close()
-  }
-}
-
-/** Runs `command` there, and again whenever it has ended, until told to stop or the sandbox is gone. */
-function repeat(platform: Platform, id: string, command: string): { stop: () => Promise<void> } {
-  let isOver = false
-  const running = Client.open(platform).then(async (client) => {
-    while (!isOver) {
-      await client.start(id, command).catch(() => {})
-      await sleep(againMs)
-    }
-    client.close()
-  })
-  return {
-    stop: () => {
-      isOver = true
-      return running
-    },
   }
 }
 

@@ -18,12 +18,24 @@ export const neighbours: Case[] = [
     hold: ['shm-hold', String(number), seconds],
     find: ['shm-find', String(number)],
   })),
-  whereQueuesCanBe(
-    between('neighbours.message_queue', ({ text }) => ({
-      hold: ['queue-hold', text, seconds],
-      find: ['queue-find', text],
-    })),
-  ),
+  {
+    id: 'neighbours.message_queue',
+    run: async (place, world) => {
+      const [own, other] = await Promise.all([place.main(), place.neighbour()])
+      const { text } = markOf(world)
+      // The kernel counts the queues of all that root has started together: there may be none left for one of them, or both.
+      for (const [holder, finder] of [
+        [other, own],
+        [own, other],
+      ] as const) {
+        const process = await holder.holds(['queue-hold', text, seconds]).catch(() => undefined)
+        if (process) return finder.probe(['queue-find', text]).finally(() => process.kill())
+      }
+      return {
+        notApplicable: 'no program of this host gets a message queue any more (RLIMIT_MSGQUEUE of root is used up)',
+      }
+    },
+  },
   between('neighbours.process', ({ text, port }) => ({
     hold: ['listen', String(port + 1), text, seconds],
     find: ['find', text],
@@ -81,24 +93,6 @@ function between(id: string, words: Attempt): Case {
         return await own.probe(find)
       } finally {
         await process.kill()
-      }
-    },
-  }
-}
-
-/** The kernel counts queues of all that root has started together: where none is left for either sandbox, there is none to be found. */
-function whereQueuesCanBe(one: Case): Case {
-  return {
-    ...one,
-    run: async (place, world) => {
-      const [own, other] = await Promise.all([place.main(), place.neighbour()])
-      for (const cell of [other, own]) {
-        const process = await cell.holds(['queue-hold', `${markOf(world).text}-try`, seconds]).catch(() => undefined)
-        await process?.kill()
-        if (process) return one.run(place, world)
-      }
-      return {
-        notApplicable: 'no program of this host gets a message queue any more (RLIMIT_MSGQUEUE of root is used up)',
       }
     },
   }

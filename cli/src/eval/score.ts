@@ -1,5 +1,6 @@
 import { Ajv } from 'ajv'
 import { text } from '../messages.ts'
+import { oneLine } from '../output/one-line.ts'
 import type { Case } from './suite.ts'
 
 /** What a model says of an answer. */
@@ -18,10 +19,10 @@ const mostShownChars = 200
 /** What an answer passes of what its case asks for. A model is asked last, and only where the rest passes. */
 export async function score(one: Case, output: string, judge: Judge): Promise<Scores> {
   const { exact, matches, schema, judge: criteria, input } = one
-  const shown = short(output)
+  const shown = oneLine(output, mostShownChars)
   const scores: Scores = {
     ...(exact !== undefined && {
-      exact: output.trim() === exact.trim() ? undefined : text.evalNotExact(short(exact), shown),
+      exact: output.trim() === exact.trim() ? undefined : text.evalNotExact(oneLine(exact, mostShownChars), shown),
     }),
     ...(matches && { matches: matches.test(output) ? undefined : text.evalNoMatch(matches.source, shown) }),
     ...(schema && { schema: schemaFault(schema, output) }),
@@ -40,7 +41,7 @@ export function verdictOf(answer: string): Verdict | undefined {
 
 function schemaFault(schema: object, output: string): string | undefined {
   const value = jsonIn(output)
-  if (value === undefined) return text.evalNoJson(short(output))
+  if (value === undefined) return text.evalNoJson(oneLine(output, mostShownChars))
   const ajv = new Ajv({ strict: false, allErrors: true })
   try {
     return ajv.validate(schema, value) ? undefined : text.evalNoSchema(ajv.errorsText())
@@ -59,9 +60,4 @@ function jsonIn(answer: string): unknown {
     } catch {}
   }
   return undefined
-}
-
-function short(value: string): string {
-  const line = value.replace(/\s+/g, ' ').trim()
-  return line.length > mostShownChars ? `${line.slice(0, mostShownChars)}…` : line
 }

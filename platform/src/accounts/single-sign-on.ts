@@ -1,6 +1,7 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { Config } from '../config.ts'
 import { WarrenError } from '../errors.ts'
+import { equalText } from '../lib/equal-text.ts'
 import { step } from '../lib/step.ts'
 import { operatorsId } from './organisations.ts'
 import type { Tokens } from './sessions.ts'
@@ -83,7 +84,7 @@ export class SingleSignOn {
     const deletion = db.kysely.deleteFrom('oidc_logins').where('code', '=', hashOf(code)).returningAll()
     const login = await step('oidc.finish', hashOf(code).slice(0, 12), () => deletion.executeTakeFirst())
     const challenge = createHash('sha256').update(verifier).digest('base64url')
-    const fits = login && equal(challenge, login.client_challenge)
+    const fits = login && equalText(challenge, login.client_challenge)
     if (!fits || !login.user_id || login.expires_at <= now()) throw refused('the code or its verifier is not good')
     const tokens = await sessions.begin(login.user_id, 'oidc', client)
     await tell({ userId: login.user_id, action: 'user.login', outcome: 'done', client })
@@ -173,8 +174,4 @@ function refused(message: string, cause?: unknown): WarrenError {
 
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
-}
-
-function equal(one: string, other: string): boolean {
-  return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))
 }

@@ -1,6 +1,7 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { type Static, Type } from 'typebox'
 import { WarrenError } from '../errors.ts'
+import { equalText } from '../lib/equal-text.ts'
 import { type Bucket, checkKey } from './bucket.ts'
 
 /** What can be allowed by an address; GET allows HEAD too. */
@@ -57,9 +58,7 @@ export class SignedAddresses {
 
   /** Throws `forbidden` where the address was not signed for this, or its time is over. */
   check(bucketId: string, wanted: { method: SignedMethod; key: string }, given: Signature, now: Date): void {
-    const expected = Buffer.from(this.#signatureOf(bucketId, wanted, given))
-    const shown = Buffer.from(given.signature)
-    if (expected.length !== shown.length || !timingSafeEqual(expected, shown))
+    if (!equalText(this.#signatureOf(bucketId, wanted, given), given.signature))
       throw new WarrenError('forbidden', 'the signature of this address is not good for what is asked', {
         hint: 'An address is signed for one method, bucket and key; nothing in it may be changed.',
       })

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queries } from '../storage/database.ts'
 import type { EventBus } from './bus.ts'
-import { type Cursor, type RecordedEvent, readEvents } from './outbox.ts'
+import { type Cursor, later, type RecordedEvent, readEvents } from './outbox.ts'
 
 /** What of the outbox somebody wants to see. */
 export interface FeedFilter {
@@ -41,9 +41,4 @@ export function eventFeed(kysely: Queries, bus: Pick<EventBus, 'end' | 'changed'
       }
     },
   }
-}
-
-function later(one: Cursor, other: Cursor): Cursor {
-  const difference = BigInt(one.xid) - BigInt(other.xid) || BigInt(one.seq - other.seq)
-  return difference < 0n ? other : one
 }

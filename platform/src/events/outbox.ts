@@ -26,6 +26,12 @@ export function parseEventId(id: string): Cursor | undefined {
   return xid === undefined ? undefined : { xid, seq: Number(seq) }
 }
 
+/** Of two places the one behind the other. */
+export function later(one: Cursor, other: Cursor): Cursor {
+  const difference = BigInt(one.xid) - BigInt(other.xid) || BigInt(one.seq - other.seq)
+  return difference < 0n ? other : one
+}
+
 /** Where the outbox ends now. */
 export async function endOfEvents({ pool }: Pick<Database, 'pool'>): Promise<Cursor> {
   const { xid, seq } = await lookAtEnd({ pool })

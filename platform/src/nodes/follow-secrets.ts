@@ -1,6 +1,6 @@
 import type { EventBus } from '../events/bus.ts'
 import { changedWithin } from '../events/changed-within.ts'
-import { endOfEvents, readEvents } from '../events/outbox.ts'
+import { endOfEvents, later, readEvents } from '../events/outbox.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { rareWarning } from '../telemetry/rare-warning.ts'
@@ -33,8 +33,8 @@ export async function followSecrets({ db, bus, renew, logger }: FollowOptions): 
           cursor = event.cursor
           continue
         }
-        // Up to there are others alone, which need not be looked through again.
-        cursor = since
+        // Up to there are others alone, which need not be looked through again. What was read last may be newer.
+        cursor = later(cursor, since)
         await bus.changed(since, ending.signal)
       } catch (error) {
         warn(error as Error)

@@ -39,6 +39,7 @@ export async function createSandbox(
   busy.add(starting.id)
   // Atomic: two callers cannot both take the last place.
   const reserved = store.reserve(starting, quotasOf(deps, account))
+  reserved.catch(() => {}) // what comes before it is waited for may fail first
   try {
     const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point, reserved }, signal)
     instanceId = instance.id
@@ -105,8 +106,6 @@ async function start(
 ): Promise<{ instance: Instance; runtime: Runtime; warm: boolean }> {
   const { starting, input, snapshot, point, reserved } = given
   const { engine } = deps
-  // Not seen by anybody until the engine looks, which it may never come to.
-  reserved.catch(() => {})
   const { id: owner, limits, volumes } = starting
   const network = await armedPolicy(deps, starting)
   if (snapshot) {

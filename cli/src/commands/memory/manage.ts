@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { text } from '../../messages.ts'
 import { wholePositive } from '../../options.ts'
+import { oneLine } from '../../output/one-line.ts'
 import { printJson } from '../../output/print.ts'
 import { shortDuration } from '../../output/quantity.ts'
 import { table } from '../../output/table.ts'
@@ -51,7 +52,7 @@ async function experiences({ json, ...filter }: Flags): Promise<void> {
       [...(isRanked ? [text.columnLike] : []), ...head, text.columnTask],
       found.map(({ runId, agent, outcome, steps, at, task, score = 0 }) => [
         ...(isRanked ? [score.toFixed(2)] : []),
-        ...[runId, agent, outcome, String(steps), shortDuration(Date.now() - Date.parse(at)), line(task)],
+        ...[runId, agent, outcome, String(steps), shortDuration(Date.now() - Date.parse(at)), oneLine(task)],
       ]),
     ),
   )
@@ -66,16 +67,11 @@ async function facts(agent: string, { json, like, limit }: Flags): Promise<void>
   if (json) return printJson(found)
   if (found.length === 0) return void process.stderr.write(`${text.noFacts}\n`)
   const rows = found.map(({ id, runId, at, text: fact }) => {
-    return [id, runId, shortDuration(Date.now() - Date.parse(at)), line(fact)]
+    return [id, runId, shortDuration(Date.now() - Date.parse(at)), oneLine(fact)]
   })
   process.stdout.write(table([text.columnId, text.columnRun, text.columnAge, text.columnFact], rows))
 }
 
 async function forgetFact(agent: string, fact: string): Promise<void> {
   await server().agents.forgetFact(agent, fact)
-}
-
-function line(value: string): string {
-  const flat = value.replace(/\s+/g, ' ').trim()
-  return flat.length > 80 ? `${flat.slice(0, 80)}…` : flat
 }

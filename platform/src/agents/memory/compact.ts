@@ -1,5 +1,6 @@
 import type { Message, ToolMessage } from '../../models/message.ts'
 import { textOf, toolCallsOf } from '../../models/message.ts'
+import { oneLine } from '../one-line.ts'
 import { charsPerToken, tokensOf } from './count-tokens.ts'
 
 /** Messages `from` up to `to`, without that one, become these. */
@@ -121,14 +122,14 @@ function accountOf(messages: readonly Message[], most: number): Message {
   const lines = messages.flatMap((message): string[] => {
     const text = textOf(message)
     if (message.role === 'user')
-      return text.startsWith(accountBegins) ? text.split('\n').slice(1) : [`- said to you: ${line(text, 400)}`]
+      return text.startsWith(accountBegins) ? text.split('\n').slice(1) : [`- said to you: ${oneLine(text, 400)}`]
     if (message.role !== 'assistant') return []
     const calls = toolCallsOf(message).map((call) => {
       const result = results.get(call.id)
-      const became = result ? `${result.isError ? 'failed: ' : ''}${line(textOf(result), 160)}` : 'no result'
-      return `- called ${call.name} ${line(JSON.stringify(call.arguments), 160)} → ${became}`
+      const became = result ? `${result.isError ? 'failed: ' : ''}${oneLine(textOf(result), 160)}` : 'no result'
+      return `- called ${call.name} ${oneLine(JSON.stringify(call.arguments), 160)} → ${became}`
     })
-    return [...(text ? [`- you said: ${line(text, 300)}`] : []), ...calls]
+    return [...(text ? [`- you said: ${oneLine(text, 300)}`] : []), ...calls]
   })
   let room = most - accountBegins.length - 80
   let first = lines.length
@@ -153,11 +154,6 @@ function weight(text: string): number {
   let chars = text.length + 1
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) >= 0x2e80) chars += 2
   return chars
-}
-
-function line(text: string, most: number): string {
-  const flat = text.replace(/\s+/g, ' ').trim()
-  return flat.length > most ? `${whole(flat.slice(0, most))}…` : flat
 }
 
 /** No half of a character. */

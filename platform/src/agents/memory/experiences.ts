@@ -6,6 +6,7 @@ import type { Experience } from '../../kernel/experience/record-format.ts'
 import { step } from '../../lib/step.ts'
 import type { Cost, EndReason, Entry } from '../journal/entry.ts'
 import { stateOf } from '../journal/run-state.ts'
+import { oneLine } from '../one-line.ts'
 
 /** What is kept of a run that has ended; its text is its task. */
 export interface RunExperience {
@@ -164,9 +165,4 @@ function toolsText(tools: Record<string, number>): string {
   return Object.entries(tools)
     .map(([name, times]) => `${name} × ${times}`)
     .join(', ')
-}
-
-function oneLine(text: string, most: number): string {
-  const line = text.replace(/\s+/g, ' ').trim()
-  return line.length > most ? `${line.slice(0, most)}…` : line
 }

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto'
+import { equalText } from '../../lib/equal-text.ts'
 import type { ApprovalAnswer, ApprovalRequest } from '../journal/entry.ts'
 import type { Running } from '../loop/running.ts'
 
@@ -20,8 +20,8 @@ export function signAnswer(
 /** Whether the answer was given through this platform, to this request, and the request is for this call. */
 export function isGenuineAnswer(run: Signs, request: ApprovalRequest, answer: ApprovalAnswer): boolean {
   return (
-    same(request.signature, run.sign(requestText(run, request))) &&
-    same(answer.signature, run.sign(answerText(request, answer)))
+    equalText(request.signature, run.sign(requestText(run, request))) &&
+    equalText(answer.signature, run.sign(answerText(request, answer)))
   )
 }
 
@@ -46,9 +46,4 @@ function answerText(
   { id, decision, text, by }: Omit<ApprovalAnswer, 'signature'>,
 ): string {
   return JSON.stringify(['answer', signature, id, decision, text ?? '', by])
-}
-
-function same(a: string, b: string): boolean {
-  const [one, other] = [Buffer.from(a), Buffer.from(b)]
-  return one.length === other.length && timingSafeEqual(one, other)
 }

@@ -1,5 +1,6 @@
 import { LexicalIndex } from '../../kernel/experience/lexical-index.ts'
 import { tokensOfText } from '../memory/count-tokens.ts'
+import { oneLine } from '../one-line.ts'
 import { object } from './sandbox-tools.ts'
 import type { Tool } from './tool.ts'
 
@@ -53,7 +54,7 @@ function findTools(tools: readonly Tool[]): Tool {
         const more = tools.length > mostNames ? `, and ${tools.length - mostNames} more` : ''
         return `No tool is described by any of these words. There are: ${names.join(', ')}${more}.`
       }
-      const lines = found.map(({ name, description }) => `- ${name}: ${shortened(description)}`)
+      const lines = found.map(({ name, description }) => `- ${name}: ${oneLine(description, mostDescriptionChars)}`)
       return { text: `You can call these now:\n${lines.join('\n')}`, offers: found.map(({ name }) => name) }
     },
   }
@@ -72,9 +73,4 @@ function indexOf(tools: readonly Tool[]): LexicalIndex {
 /** `createIssue` are two words. */
 function apart(name: string): string {
   return name.replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2')
-}
-
-function shortened(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim()
-  return line.length > mostDescriptionChars ? `${line.slice(0, mostDescriptionChars).toWellFormed()}…` : line
 }

@@ -1,4 +1,5 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
+import { equalText } from '../../lib/equal-text.ts'
 
 /**
  * The tokens of sandboxes, made from a secret of this installation and the id: the same for one sandbox whenever it is
@@ -27,7 +28,7 @@ export class SandboxTokens {
   }
 
   isUpload(text: string, shown: string | undefined): boolean {
-    return shown !== undefined && equal(this.upload(text), shown)
+    return shown !== undefined && equalText(this.upload(text), shown)
   }
 
   /** Lets its bearer read and write what is in a volume. */
@@ -36,27 +37,18 @@ export class SandboxTokens {
   }
 
   isVolume(id: string, shown: string | undefined): boolean {
-    return shown !== undefined && equal(this.volume(id), shown)
+    return shown !== undefined && equalText(this.volume(id), shown)
   }
 
   isAccess(id: string, shown: string | undefined): boolean {
-    return shown !== undefined && equal(this.access(id), shown)
+    return shown !== undefined && equalText(this.access(id), shown)
   }
 
   isTraffic(id: string, shown: string | undefined): boolean {
-    return shown !== undefined && equal(this.traffic(id), shown)
+    return shown !== undefined && equalText(this.traffic(id), shown)
   }
 
   #mac(text: string): string {
     return createHmac('sha256', this.#seed).update(text).digest('hex')
   }
-}
-
-/** In the same time wherever two texts differ. */
-export function equal(one: string, other: string): boolean {
-  return timingSafeEqual(digest(one), digest(other))
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

@@ -1,6 +1,7 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
+import { equalText } from '../../lib/equal-text.ts'
 import { pairsOf } from '../forwarded-headers.ts'
 
 /** What a node shows that it is one, and for whom it asks. Neither gets further than to the node that is asked. */
@@ -27,8 +28,7 @@ export class NodePass {
     request.rawHeaders = without(request.rawHeaders)
     for (const name of ours) delete request.headers[name]
     if (typeof pass !== 'string' || typeof client !== 'string' || isIP(client) === 0) return undefined
-    const [shown, right] = [Buffer.from(pass), Buffer.from(this.#pass)]
-    return shown.length === right.length && timingSafeEqual(shown, right) ? client : undefined
+    return equalText(pass, this.#pass) ? client : undefined
   }
 }
 

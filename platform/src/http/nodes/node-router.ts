@@ -61,12 +61,10 @@ export class NodeRouter {
       const { nodes } = this.#deps
       if (!request.routeOptions.config.places || !nodes.areThere) return
       const wanted = await this.#placeable(request)
+      if (!wanted) return
       const tried = new Set<string>()
-      for (
-        let node = wanted && nodes.place(wanted.memoryMb, tried);
-        node;
-        node = nodes.place(wanted!.memoryMb, tried)
-      ) {
+      const next = () => nodes.place(wanted.memoryMb, tried)
+      for (let node = next(); node; node = next()) {
         tried.add(node.id)
         const body = Buffer.from(JSON.stringify(request.body))
         const headers = [...this.#headersOf(request.raw, { withBody: false }), 'content-length', String(body.length)]

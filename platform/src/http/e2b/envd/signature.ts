@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { equal, type SandboxTokens } from '../tokens.ts'
+import { equalText } from '../../../lib/equal-text.ts'
+import type { SandboxTokens } from '../tokens.ts'
 
 /** What a signed address says, exactly as it stands in its query. */
 export interface SignedRequest {
@@ -23,7 +24,7 @@ export function signedRequest(method: string | undefined, query: URLSearchParams
 /** Why a signature gives no right, in the words of the contract; undefined when it gives it. */
 export function signatureFault(request: SignedRequest, token: string, now: Date): string | undefined {
   if (!request.signature) return 'missing signature query parameter'
-  if (!equal(signatureOf(request, token), request.signature)) return 'invalid signature'
+  if (!equalText(signatureOf(request, token), request.signature)) return 'invalid signature'
   const { expiration } = request
   if (expiration !== null && !(Number(expiration) >= Math.floor(now.getTime() / 1000)))
     return 'signature is already expired'
@@ -38,7 +39,7 @@ export function sandboxOfSignature(
 ): string | undefined {
   const { signature } = request
   if (!signature) return undefined
-  for (const id of ids) if (equal(signatureOf(request, tokens.access(id)), signature)) return id
+  for (const id of ids) if (equalText(signatureOf(request, tokens.access(id)), signature)) return id
   return undefined
 }
 
