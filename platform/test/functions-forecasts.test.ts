@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { minuteOf } from '../src/functions/demand/demand.ts'
-import { startPlatform, until } from './platform.ts'
+import { processesOf, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform(
   { WARREN_FUNCTION_POOL: '1', WARREN_POOL_SIZE: '0' },
@@ -90,4 +91,14 @@ test('with forecasts turned off only time since the last call counts', async () 
   await deploy('short')
   await invoke('short')
   await until('it is gone', async () => (await instances('short')) === 0)
+})
+
+test('a stop while instances start leaves none of them', async () => {
+  for (const name of ['one', 'two', 'three']) await deploy(name, { minInstances: 2 })
+  for (const pauseMs of [0, 150, 300, 600]) {
+    await platform.kill('SIGTERM')
+    assert.deepEqual(processesOf(platform.home), [])
+    await platform.start()
+    await sleep(pauseMs)
+  }
 })

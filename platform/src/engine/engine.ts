@@ -215,7 +215,7 @@ export class Engine {
   /** Stops working. Sandboxes that belong to somebody live on, and the next process takes them up. */
   async close(): Promise<void> {
     await Promise.all([this.#pool.close(), this.#prepared.close()])
-    this.#remains.close()
+    await this.#remains.close()
     await this.network.close()
     if (this.#instances.size === 0) await this.#deps.cgroups?.close()
   }

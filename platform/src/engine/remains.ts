@@ -7,6 +7,7 @@ const retryMs = { shortest: 500, longest: 30_000 }
 export class Remains {
   readonly #log: EngineDeps['log']
   readonly #later = new Map<string, NodeJS.Timeout>()
+  readonly #now = new Set<Promise<void>>()
 
   constructor(log: EngineDeps['log']) {
     this.#log = log
@@ -15,6 +16,18 @@ export class Remains {
   /** Removes the instance `id` by `removal`, which may be called several times. Never rejects. */
   async clear(id: string, removal: () => Promise<void>, pauseMs = retryMs.shortest): Promise<void> {
     if (this.#later.has(id)) return
+    const clearing = this.#clear(id, removal, pauseMs).finally(() => this.#now.delete(clearing))
+    this.#now.add(clearing)
+    await clearing
+  }
+
+  /** Tries no more once what is being removed is gone or failed: the next start finds what is left. */
+  async close(): Promise<void> {
+    await Promise.all(this.#now)
+    for (const timer of this.#later.values()) clearTimeout(timer)
+  }
+
+  async #clear(id: string, removal: () => Promise<void>, pauseMs: number): Promise<void> {
     try {
       await removal()
     } catch (error) {
@@ -25,11 +38,6 @@ export class Remains {
       }
       this.#later.set(id, setTimeout(again, pauseMs).unref())
     }
-  }
-
-  /** Tries no more: the next start finds what is left. */
-  close(): void {
-    for (const timer of this.#later.values()) clearTimeout(timer)
   }
 }
 

@@ -41,6 +41,8 @@ const preparedAtOnce = 4
 export class Fleet {
   readonly #deps: FleetDeps
   readonly #groups = new Map<string, Instances>()
+  /** Of functions that are gone, as long as something of them starts. */
+  readonly #dropping = new Set<Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   /** Counts decisions on what to keep: the last one holds. */
   #round = 0
@@ -145,7 +147,8 @@ export class Fleet {
     for (const [key, group] of this.#groups) {
       if (!key.startsWith(`${functionId}/`)) continue
       this.#groups.delete(key)
-      group.close()
+      const dropping: Promise<void> = group.close().finally(() => this.#dropping.delete(dropping))
+      this.#dropping.add(dropping)
     }
   }
 
@@ -166,6 +169,13 @@ export class Fleet {
     return size
   }
 
+  /** Instances of a function that have started, of all its versions. */
+  startedOf(functionId: string): number {
+    let count = 0
+    for (const [key, { members }] of this.#groups) if (key.startsWith(`${functionId}/`)) count += members.length
+    return count
+  }
+
   /** Functions for whose instances so many calls wait. */
   waitedFor(atLeast: number): string[] {
     return [...this.#groups].filter(([, { waiting }]) => waiting >= atLeast).map(([key]) => key.split('/')[0]!)
@@ -183,11 +193,13 @@ export class Fleet {
     }
   }
 
-  close(): void {
+  /** Resolves when nothing starts any more. */
+  async close(): Promise<void> {
     this.#round++
     clearInterval(this.#timer)
-    for (const group of this.#groups.values()) group.close()
+    const groups = [...this.#groups.values()]
     this.#groups.clear()
+    await Promise.all([...this.#dropping, ...groups.map((group) => group.close())])
   }
 
   #makeRoom(): boolean {

@@ -182,7 +182,7 @@ export function createFunctions({
     /** Messages that wait. */
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),
-    instances: (functionId: string): number => fleet.sizeOf(functionId),
+    instances: (functionId: string): number => fleet.startedOf(functionId),
     /** Of all functions, since the start and now. */
     figures: () => ({ ...deps.counters.all, ...fleet.counts, workersReady: pool.ready }),
     /** Whoever has it: for its URL, which may be public. */
@@ -208,7 +208,7 @@ export function createFunctions({
       await storageTriggers.close()
       consumer.close()
       await deps.dispatcher.close(patienceMs)
-      fleet.close()
+      await fleet.close()
       await pool.close()
       await recorder.close()
     },

@@ -57,6 +57,8 @@ export class Instances {
   readonly members: Member[] = []
   readonly #waiting: Waiting[] = []
   readonly #closing = new AbortController()
+  readonly #starts = new Set<Promise<void>>()
+  /** Starts whose instance is not among the members yet. */
   #starting = 0
   #least = 0
   #foreseen: number | undefined
@@ -129,10 +131,7 @@ export class Instances {
     const count = Math.min(Math.max(least, foreseen ?? 0), this.#settings.maxInstances)
     if (count > 0) this.#retired = false
     const starts: Promise<void>[] = []
-    while (this.size < count && !this.#closing.signal.aborted && this.#deps.makeRoom()) {
-      this.#starting++
-      starts.push(this.#start())
-    }
+    while (this.size < count && !this.#closing.signal.aborted && this.#deps.makeRoom()) starts.push(this.#begin())
     await Promise.all(starts)
   }
 
@@ -165,11 +164,13 @@ export class Instances {
     if (this.#waiting.length > 0) this.#serve()
   }
 
-  close(): void {
+  /** Resolves when nothing starts any more. */
+  async close(): Promise<void> {
     this.#closing.abort(new Error('the function is removed or the platform stops'))
     for (const { reject } of this.#waiting.splice(0))
       reject(new WarrenError('unavailable', 'the function is being removed'))
     for (const member of [...this.members]) this.#remove(member)
+    await Promise.all(this.#starts)
   }
 
   /** The one used last, which is the likeliest to be warm. */
@@ -207,9 +208,15 @@ export class Instances {
       !this.#closing.signal.aborted
     ) {
       if (!this.#deps.makeRoom()) return
-      this.#starting++
-      void this.#start()
+      void this.#begin()
     }
+  }
+
+  #begin(): Promise<void> {
+    this.#starting++
+    const start: Promise<void> = this.#start().finally(() => this.#starts.delete(start))
+    this.#starts.add(start)
+    return start
   }
 
   async #start(): Promise<void> {
