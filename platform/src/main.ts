@@ -40,6 +40,7 @@ import { followSecrets } from './nodes/follow-secrets.ts'
 import { checkPlatform, joinPlatform } from './nodes/join.ts'
 import { Nodes } from './nodes/nodes.ts'
 import { createQuotas } from './quotas/quotas.ts'
+import { claimForecasts } from './sandboxes/claim-forecast.ts'
 import { createSandboxes } from './sandboxes/sandboxes.ts'
 import { createSecrets } from './secrets/secrets.ts'
 import { refuseUnfinishedRestore } from './storage/backup/unfinished.ts'
@@ -111,7 +112,8 @@ async function start(): Promise<void> {
     opened.defer(letGo)
     return db
   })
-  const engineOptions = { ...config, guestBinary, parallelStarts: config.parallelCreates, log: logger }
+  const forecast = claimForecasts()
+  const engineOptions = { ...config, guestBinary, forecast, parallelStarts: config.parallelCreates, log: logger }
   const [database, opening] = await Promise.allSettled([
     reached,
     // Whoever stands by starts nothing.
@@ -320,6 +322,7 @@ async function start(): Promise<void> {
     address,
     config,
     trust: tls?.trust,
+    shownKey: process.stdout.isTTY ? key : undefined,
     print: (line) => process.stdout.write(`${line}\n`),
   })
 }

@@ -17,13 +17,16 @@ interface Greeting {
   config: Config
   /** What clients of the domain have to trust, where its certificate is ours. */
   trust: TlsTrust
+  /** The admin key, where somebody looks on: in what is kept of our output it has no place. */
+  shownKey: string | undefined
   print: (line: string) => void
 }
 
 const program = { command: 'echo "hello from $(id -un) on $(uname -s), process $$"' }
 
 /** What `npm start` shows: the ladder, a first program run in a real sandbox, where to go on, and the line `ready URL`. */
-export async function greet({ engine, sandboxes, account, address, config, trust, print }: Greeting): Promise<void> {
+export async function greet(greeting: Greeting): Promise<void> {
+  const { engine, sandboxes, account, address, config, trust, shownKey, print } = greeting
   print('')
   print('Runtimes of this host, strongest first:')
   for (const report of await engine.drivers()) print(`  ${ladderLine(report)}`)
@@ -31,7 +34,8 @@ export async function greet({ engine, sandboxes, account, address, config, trust
   await firstProgram({ sandboxes, account, print })
   print('')
   print(`Address    ${address}`)
-  print(`Admin key  ${join(config.home, 'admin.key')}`)
+  const keyFile = join(config.home, 'admin.key')
+  print(`Admin key  ${shownKey === undefined ? keyFile : `${shownKey} (kept in ${keyFile})`}`)
   print('')
   print('Next, in another terminal, in this folder:')
   for (const line of whereToFind(config, address)) print(`  ${line}`)

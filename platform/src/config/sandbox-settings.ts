@@ -33,7 +33,7 @@ export const sandboxSettings = {
     env: 'WARREN_POOL_SIZE',
     default: Math.min(96, Math.max(4, Math.floor(totalmem() / 2 ** 28))),
     meaning:
-      'Sandboxes of the template base that are kept ready, each less than 1 MiB, or a twentieth as many of gVisor; 0 turns the warm pool off. Default: one for each 256 MiB of memory, at most 96.',
+      'Sandboxes of the template base that are kept ready, each less than 1 MiB, or a twentieth as many of gVisor. As many at most wait of all other templates and sizes that were asked for lately, as forecasts say; 0 turns warm pools off. Default: one for each 256 MiB of memory, at most 96.',
     parse: number({ least: 0, most: 1000, whole: true }),
   }),
   parallelCreates: setting({

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Driver } from './driver.ts'
+import type { Driver, Limits } from './driver.ts'
 import type { EngineDeps } from './engine-deps.ts'
-import { fitsPool, sameLimits } from './fits-pool.ts'
 import type { Instance } from './instance.ts'
 import type { StartRequest } from './start-request.ts'
 import type { WarmPool } from './warm-pool.ts'
+import type { WarmPools } from './warm-pools.ts'
 
-interface ClaimDeps extends Pick<EngineDeps, 'store' | 'log' | 'pool' | 'cgroups'> {
-  ready: WarmPool
+interface ClaimDeps extends Pick<EngineDeps, 'store' | 'log'> {
+  pools: WarmPools
   /** Removes an instance and all that it has on the host. */
   clear: (instance: Instance) => Promise<void>
 }
@@ -22,16 +22,14 @@ export async function claimReady(
   driver: Driver,
 ): Promise<Instance | undefined> {
   const { owner, limits, permitted } = request
-  const isOffered = !request.cold && fitsPool(deps, request, driver)
+  const pool = deps.pools.asked(request, driver)
   // The question is on its way before we have work of our own.
-  if (permitted && isOffered) await nextTurn()
-  const instance = isOffered
-    ? await deps.ready.claim(driver.name, (member) => deps.store.markClaimed(member.id, { owner, limits }))
-    : undefined
+  if (permitted && pool) await nextTurn()
+  const instance = await pool?.claim(driver.name, (member) => deps.store.markClaimed(member.id, { owner, limits }))
   try {
     await permitted
   } catch (error) {
-    if (instance) await giveBack(deps, instance)
+    if (instance && pool) await giveBack(deps, instance, pool)
     throw error
   }
   if (!instance || sameLimits(limits, instance.limits)) return instance
@@ -44,12 +42,16 @@ export async function claimReady(
   }
 }
 
-async function giveBack({ store, log, ready, clear }: ClaimDeps, instance: Instance): Promise<void> {
+async function giveBack({ store, log, clear }: ClaimDeps, instance: Instance, pool: WarmPool): Promise<void> {
   try {
     await store.unclaim(instance.id)
-    ready.giveBack(instance)
+    pool.giveBack(instance)
   } catch (error) {
     log.warn({ error, sandbox: instance.id }, 'a sandbox did not go back to the warm pool')
     await clear(instance)
   }
+}
+
+function sameLimits(a: Limits, b: Limits): boolean {
+  return a.cpuCores === b.cpuCores && a.memoryMb === b.memoryMb && a.maxProcesses === b.maxProcesses
 }

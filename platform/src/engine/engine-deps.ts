@@ -5,6 +5,7 @@ import type { InstanceStore } from './instance-store.ts'
 import type { Network } from './network/network.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 import type { VolumeFiles } from './volume-files.ts'
+import type { ClaimForecast } from './warm-pools.ts'
 
 /** What the engine is made of. */
 export interface EngineDeps {
@@ -20,6 +21,8 @@ export interface EngineDeps {
   /** Least isolation where a request names neither that nor a driver. */
   isolation: Isolation
   pool: { template: string; size: number; limits: Limits }
+  /** What will be claimed of other kinds. */
+  forecast: (most: number) => ClaimForecast
   parallelStarts: number
   snapshots: SnapshotStore
   /** Of templates: what runs in their sandboxes from the beginning, with its memory. */

@@ -18,7 +18,6 @@ import type { EngineDeps } from './engine-deps.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { environmentOf } from './environment-of.ts'
 import { fingerprint } from './fingerprint.ts'
-import { fitsPool } from './fits-pool.ts'
 import { checkRoom } from './host/room.ts'
 import type { Image, Images } from './images/images.ts'
 import { Instance } from './instance.ts'
@@ -33,7 +32,7 @@ import { SavedStates } from './saved-states.ts'
 import { StartQueue } from './start-queue.ts'
 import type { StartRequest } from './start-request.ts'
 import type { VolumeFiles } from './volume-files.ts'
-import { WarmPool } from './warm-pool.ts'
+import { type PoolKind, WarmPools } from './warm-pools.ts'
 
 export type { InstanceExit } from './instance.ts'
 export { Instance }
@@ -55,13 +54,11 @@ export class Engine {
   readonly #paused: EngineParts['paused'] = new Map()
   readonly #ladder: Ladder
   readonly #queue: StartQueue
-  readonly #pool: WarmPool
+  readonly #pools: WarmPools
   readonly #prepared: PreparedStarts
   /** What each instance may reach, and what it did. */
   readonly network: InstanceNetwork
   readonly #remains: Remains
-  readonly #poolKey: string
-  #poolSize: number
   /** What an earlier process left and nobody has claimed yet. */
   readonly #recovered = new Map<string, { record: InstanceRecord; instance: Instance }>()
   /** Paused instances, snapshots and forks. */
@@ -76,13 +73,13 @@ export class Engine {
       onFailure: (error) => deps.log.warn({ error }, 'a start could not be prepared'),
     })
     this.network = new InstanceNetwork(deps.network)
-    const network = this.network.isThere ? ' network' : ''
-    this.#poolKey = `${deps.pool.template} ${JSON.stringify(deps.pool.limits)}${network}`
-    // One, until it is known which runtime it gets and what that weighs.
-    this.#poolSize = Math.min(deps.pool.size, 1)
-    this.#pool = new WarmPool({
-      size: () => this.#poolSize,
-      start: (signal) => this.#startForPool(signal),
+    const { isolation: min } = deps
+    this.#pools = new WarmPools({
+      own: { ...deps.pool, driver: async () => chooseDriver(await this.#ladder.probed({ min }), { min }).driver },
+      forecast: deps.forecast,
+      mark: this.network.isThere ? ' network' : '',
+      start: (kind, signal) => this.#startForPool(kind, signal),
+      canAdapt: ({ limitsAreFixed }) => deps.cgroups !== undefined && !limitsAreFixed,
       discard: (instance) => this.#clear(instance),
       onFailure: (error) => deps.log.warn({ error }, 'a sandbox for the warm pool could not be started'),
     })
@@ -186,35 +183,30 @@ export class Engine {
    * Until this is called nothing that was recovered is touched.
    */
   async adopt(owned: ReadonlyMap<string, string>): Promise<void> {
-    const { pool } = this.#deps
     await Promise.all(
       [...this.#recovered.values()].map(async ({ record, instance }) => {
         const { id } = instance
         if (owned.has(id)) return this.#watch(instance)
         this.#paused.delete(id)
-        const fits = record.poolKey === this.#poolKey && !this.network.isLost(record.spec)
-        const poolable = fits && this.#pool.ready < pool.size
-        if (poolable && !(await this.#deps.store.isClaimed(id))) {
-          this.#instances.set(id, instance)
-          return this.#pool.add(instance)
-        }
-        await this.#discard(instance)
+        const isFree = !this.network.isLost(record.spec) && !(await this.#deps.store.isClaimed(id))
+        if (isFree && this.#pools.add(instance, record.poolKey)) this.#instances.set(id, instance)
+        else await this.#discard(instance)
       }),
     )
     this.#recovered.clear()
     await this.saved.keepOnly(owned)
     await removeStrayGroups(this.#deps)
-    this.#pool.fill()
+    this.#pools.fill()
   }
 
-  /** Ready sandboxes of the warm pool. */
+  /** Ready sandboxes of the warm pools. */
   get poolReady(): number {
-    return this.#pool.ready
+    return this.#pools.ready
   }
 
   /** Stops working. Sandboxes that belong to somebody live on, and the next process takes them up. */
   async close(): Promise<void> {
-    await Promise.all([this.#pool.close(), this.#prepared.close()])
+    await Promise.all([this.#pools.close(), this.#prepared.close()])
     await this.#remains.close()
     await this.network.close()
     if (this.#instances.size === 0) await this.#deps.cgroups?.close()
@@ -261,7 +253,7 @@ export class Engine {
 
   async #claim(request: StartRequest, driver: Driver): Promise<Instance | undefined> {
     const clear = (instance: Instance) => this.#clear(instance)
-    const instance = await claimReady({ ...this.#deps, ready: this.#pool, clear }, request, driver)
+    const instance = await claimReady({ ...this.#deps, pools: this.#pools, clear }, request, driver)
     if (instance) this.#watch(instance)
     return instance
   }
@@ -281,24 +273,15 @@ export class Engine {
       return prepared ? await prepared : await begin(signal)
     })
     this.#watch(instance)
-    if (!alone && !image && !fitsPool(this.#deps, request, driver)) {
+    if (!alone && !image && !this.#pools.keeps(request, driver)) {
       this.#prepared.prepare(kind, (hold, signal) => begin(signal, hold))
     }
     return instance
   }
 
-  async #startForPool(signal: AbortSignal): Promise<Instance> {
-    const { pool, isolation } = this.#deps
-    const { driver } = chooseDriver(await this.#ladder.probed({ min: isolation }), { min: isolation })
-    this.#pool.keepOnly(driver.name)
-    // The operator's number is of containers, which weigh next to nothing.
-    const size = Math.ceil(pool.size / driver.idleMemoryMb)
-    if (size !== this.#poolSize) {
-      this.#poolSize = size
-      this.#pool.fill()
-    }
+  #startForPool({ key, driver, template, limits }: PoolKind, signal: AbortSignal): Promise<Instance> {
     return this.#queue.run('background', signal, async () => {
-      const record = { ...(await this.#newRecord(driver, pool)), poolKey: this.#poolKey }
+      const record = { ...(await this.#newRecord(driver, { template, limits })), poolKey: key }
       const instance = await this.#create(record, driver, signal)
       await instance.guest.ping(AbortSignal.timeout(bootDeadlineMs)).catch(async (error) => {
         await this.#clear(instance)

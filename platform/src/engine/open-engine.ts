@@ -27,6 +27,7 @@ export interface OpenEngineOptions {
   /** Of microVMs; else one that was fetched. */
   kernel: string | undefined
   poolSize: number
+  forecast: EngineDeps['forecast']
   parallelStarts: number
   templateStarts: EngineDeps['templateStarts']
   diskWriteMbps: number
@@ -73,6 +74,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<Engine> {
     images: await Images.open({ imagesDir, cacheDir, base, functions, layers }),
     isolation: options.isolation,
     pool: { template: 'base', size: options.poolSize, limits: options.defaultLimits },
+    forecast: options.forecast,
     parallelStarts: options.parallelStarts,
     templateStarts: options.templateStarts,
     log: options.log,

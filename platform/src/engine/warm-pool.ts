@@ -98,6 +98,12 @@ export class WarmPool {
     }
   }
 
+  /** Removes those that are more than are to be kept. */
+  trim(): void {
+    while (this.#ready.length > this.#deps.size())
+      void this.#deps.discard(this.#ready.shift()!).catch(this.#deps.onFailure)
+  }
+
   /** Removes the members of every other driver: a stronger one has become healthy. */
   keepOnly(driver: string): void {
     const others = this.#ready.filter((member) => member.driver.name !== driver)

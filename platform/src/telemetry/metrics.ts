@@ -92,7 +92,7 @@ export class Metrics {
     this.#gauge('log_lines_dropped', 'Lines of the log that were not sent to Loki since the start.', [], (gauge) =>
       gauge.set(this.#present.logLinesDropped()),
     )
-    this.#gauge('sandbox_pool_ready', 'Sandboxes that wait in the warm pool.', [], (gauge) =>
+    this.#gauge('sandbox_pool_ready', 'Sandboxes that wait in warm pools.', [], (gauge) =>
       gauge.set(this.#present.poolReady()),
     )
     this.#countFunctions()
