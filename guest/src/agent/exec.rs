@@ -31,6 +31,7 @@ struct Request {
     tag: Option<Vec<u8>>,
     link: Option<OwnedFd>,
     buffer: usize,
+    trial: bool,
 }
 
 /// Starts a process and stays with it as its pump, with or without the host.
@@ -75,6 +76,7 @@ impl Request {
             stdin: fields.flag(9),
             tag: fields.get(10).map(<[u8]>::to_vec),
             link: fields.get(13).map(|name| agent.links.take(name)).transpose()?,
+            trial: fields.flag(14),
             buffer: fields.number(11)?.unwrap_or(DEFAULT_BUFFER).clamp(1, LARGEST_BUFFER) as usize,
         })
     }
@@ -96,6 +98,7 @@ fn start(agent: &'static Agent, request: Request) -> Outcome<Pump> {
     };
     let Request { ref argv, ref user, ref cwd, ref tag, .. } = request;
     let process = agent.processes.spawn(
+        request.trial,
         || spawn(&command),
         |id, pid| Process {
             id,
@@ -105,13 +108,16 @@ fn start(agent: &'static Agent, request: Request) -> Outcome<Pump> {
             cwd: cwd.clone(),
             tag: tag.clone(),
             pty: request.pty.is_some(),
+            trial: request.trial,
             started,
             started_ms: unix_ms(),
             state: Mutex::new(State::new(waker.clone(), request.buffer, ends.stdin.is_some(), ends.terminal)),
         },
     )?;
-    let shown: Vec<&[u8]> = process.shown_argv().collect();
-    agent.logs.push(process.id, "event", &[b"started: ", &shown.join(&b' ')[..]].concat());
+    if !process.trial {
+        let shown: Vec<&[u8]> = process.shown_argv().collect();
+        agent.logs.push(process.id, "event", &[b"started: ", &shown.join(&b' ')[..]].concat());
+    }
     let deadline = request.timeout.and_then(|timeout| started.checked_add(timeout));
     Ok(Pump { agent, process, waker, output: ends.output, stdin: ends.stdin, view: None, deadline })
 }

@@ -27,6 +27,8 @@ pub struct Process {
     pub cwd: Vec<u8>,
     pub tag: Option<Vec<u8>>,
     pub pty: bool,
+    /// Nothing of it is kept: no number, no log, no memory of it once it has ended.
+    pub trial: bool,
     pub started: Instant,
     pub started_ms: u64,
     pub state: Mutex<State>,

@@ -27,6 +27,7 @@ impl ProcessTable {
     /// Runs `spawn` and registers what it made. A child that ends at once is not missed.
     pub fn spawn(
         &self,
+        trial: bool,
         spawn: impl FnOnce() -> Outcome<i32>,
         describe: impl FnOnce(u64, i32) -> Process,
     ) -> Outcome<Arc<Process>> {
@@ -35,8 +36,8 @@ impl ProcessTable {
         let mut table = self.lock();
         table.spawning -= 1;
         let registered = spawned.map(|pid| {
-            table.last_id += 1;
-            let process = Arc::new(describe(table.last_id, pid));
+            table.last_id += u64::from(!trial);
+            let process = Arc::new(describe(if trial { 0 } else { table.last_id }, pid));
             table.running.push(process.clone());
             let early = table.early.iter().find(|(early, _)| *early == pid).copied();
             if let Some((_, ending)) = early {
@@ -91,7 +92,8 @@ impl ProcessTable {
 
     pub fn all(&self) -> Vec<Arc<Process>> {
         let table = self.lock();
-        let mut all: Vec<Arc<Process>> = table.finished.iter().chain(&table.running).cloned().collect();
+        let known = table.finished.iter().chain(&table.running).filter(|process| !process.trial);
+        let mut all: Vec<Arc<Process>> = known.cloned().collect();
         all.sort_by_key(|process| process.id);
         all
     }
@@ -103,7 +105,10 @@ impl ProcessTable {
 
 impl Table {
     fn finish(&mut self, process: &Arc<Process>) {
-        self.running.retain(|running| running.id != process.id);
+        self.running.retain(|running| !Arc::ptr_eq(running, process));
+        if process.trial {
+            return;
+        }
         self.finished.push_back(process.clone());
         self.forget_old();
     }

@@ -115,7 +115,7 @@ impl Pump {
                 state.wake_viewers();
                 drop(state);
                 let name = if self.process.pty { "pty" } else { ["stdout", "stderr"][stream] };
-                self.agent.logs.push(self.process.id, name, bytes);
+                self.log(name, bytes);
                 count
             }
             Err(libc::EAGAIN) => 0,
@@ -220,7 +220,13 @@ impl Pump {
             None => return,
         };
         drop(state);
-        self.agent.logs.push(self.process.id, "event", text.as_bytes());
+        self.log("event", text.as_bytes());
+    }
+
+    fn log(&self, name: &'static str, bytes: &[u8]) {
+        if !self.process.trial {
+            self.agent.logs.push(self.process.id, name, bytes);
+        }
     }
 }
 

@@ -31,6 +31,7 @@ import { type Runtime, runtimeOf } from './runtime.ts'
 import { SavedStates } from './saved-states.ts'
 import { StartQueue } from './start-queue.ts'
 import type { StartRequest } from './start-request.ts'
+import { tryOut } from './try-out.ts'
 import type { VolumeFiles } from './volume-files.ts'
 import { type PoolKind, WarmPools } from './warm-pools.ts'
 
@@ -283,7 +284,7 @@ export class Engine {
     return this.#queue.run('background', signal, async () => {
       const record = { ...(await this.#newRecord(driver, { template, limits })), poolKey: key }
       const instance = await this.#create(record, driver, signal)
-      await instance.guest.ping(AbortSignal.timeout(bootDeadlineMs)).catch(async (error) => {
+      await tryOut(instance.guest, AbortSignal.timeout(bootDeadlineMs)).catch(async (error) => {
         await this.#clear(instance)
         throw error
       })

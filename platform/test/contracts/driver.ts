@@ -104,6 +104,27 @@ sys.exit(5)`
       )
     })
 
+    cases('tries a program out, of which nothing is kept', undefined, async () => {
+      const known = async () => (await guest.processes()).map(({ id }) => id)
+      const logged = async () => {
+        let entries = 0
+        for await (const _ of guest.logs()) entries++
+        return entries
+      }
+      const before = [await known(), await logged()]
+      const trial = await guest.exec({ argv: ['sh', '-c', 'echo tried; sleep 0.1'], trial: true })
+      let said = ''
+      for await (const { data } of trial.output()) {
+        said += data
+        assert.deepEqual(await known(), before[0], 'it is in no list while it runs')
+      }
+      assert.deepEqual([said, (await trial.exit).exitCode], ['tried\n', 0])
+      assert.deepEqual([await known(), await logged()], before)
+      const next = await guest.exec({ argv: ['true'] })
+      assert.equal(Number(next.id), Math.max(0, ...(before[0] as string[]).map(Number)) + 1, 'it took no number')
+      for await (const _ of next.output());
+    })
+
     cases('writes, reads and lists files of its own', undefined, async () => {
       const path = '/tmp/contract.txt'
       await guest.files.write(path, Buffer.from('hello'))

@@ -20,6 +20,8 @@ export interface ExecOptions {
   tag?: string
   /** The name of a {@link GuestClient.link}, which is its descriptor 3. */
   link?: string
+  /** Nothing of it is kept: it stands in no list and no log. */
+  trial?: boolean
 }
 
 export interface GuestProcessInfo {
@@ -108,6 +110,7 @@ export class GuestClient {
       [9, options.stdin ? 1 : undefined],
       [10, options.tag],
       [13, options.link],
+      [14, options.trial ? 1 : undefined],
     )
     return this.#start(kind.exec, fields, signal)
   }
