@@ -27,15 +27,9 @@ export async function listSandboxes(
   const limit = input.limit ?? 100
   const after = input.cursor === undefined ? undefined : readCursor(input.cursor)
   // One more than asked for tells whether there is another page.
-  const found = await store.list(account.id, {
-    state: input.state,
-    template: input.template,
-    createdFrom: input.createdFrom,
-    first: input.first ?? 'newest',
-    metadata: input.metadata ?? {},
-    after,
-    limit: limit + 1,
-  })
+  const { state, template, createdFrom, metadata = {}, first = 'newest' } = input
+  const filter = { state, template, createdFrom, metadata }
+  const found = await store.list(account.id, filter, { first, after, limit: limit + 1 })
   const sandboxes = found.slice(0, limit)
   const last = sandboxes.at(-1)
   return { sandboxes, nextCursor: found.length > limit && last ? writeCursor(last) : undefined }

@@ -1,16 +1,15 @@
-import { sql } from 'kysely'
 import type { PausedMemory } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import type { Event } from '../events/event.ts'
 import { appendEvents } from '../events/outbox.ts'
-import { GatheredReads } from '../lib/gathered-reads.ts'
 import { quotaExceeded } from '../lib/quota-exceeded.ts'
 import { step } from '../lib/step.ts'
 import type { QuotaDefaults, QuotaExceeded } from '../quotas/quota.ts'
 import type { Database } from '../storage/database.ts'
 import { ofThisNode } from '../storage/of-this-node.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import type { EndReason, Runtime, Sandbox, State } from './sandbox.ts'
+import type { EndReason, Runtime, Sandbox } from './sandbox.ts'
+import { isSandboxId, type SandboxFilter, type SandboxPage, SandboxReads } from './sandbox-reads.ts'
 import { type SandboxRow, sandboxOf } from './sandbox-row.ts'
 import type { MountedVolume } from './volumes.ts'
 
@@ -18,11 +17,12 @@ import type { MountedVolume } from './volumes.ts'
 export class SandboxStore {
   readonly #db: Database
   readonly #now: () => Date
-  readonly #found = new GatheredReads((ids) => this.#read(ids))
+  readonly #reads: SandboxReads
 
   constructor({ db, now }: { db: Database; now: () => Date }) {
     this.#db = db
     this.#now = now
+    this.#reads = new SandboxReads(db)
   }
 
   /** Records a sandbox that is about to start. Throws `limit_exceeded` when its account would go beyond a quota, exactly. */
@@ -181,7 +181,7 @@ export class SandboxStore {
 
   /** Throws `limit_exceeded` when the account would go beyond a quota. False when there is none that is paused. */
   async markResuming(accountId: string, id: string, defaults: QuotaDefaults): Promise<boolean> {
-    if (!isId(id)) return false
+    if (!isSandboxId(id)) return false
     const statement = {
       name: 'sandbox-resuming',
       text: 'select resume_sandbox($1, $2, $3) as outcome',
@@ -245,53 +245,22 @@ export class SandboxStore {
     return rows.map(sandboxOf)
   }
 
-  async find(accountId: string, id: string): Promise<Sandbox | undefined> {
-    const sandbox = await this.findOfAny(id)
-    return sandbox?.accountId === accountId ? sandbox : undefined
+  /** Undefined where the account has none of this id. */
+  find(accountId: string, id: string): Promise<Sandbox | undefined> {
+    return this.#reads.find(accountId, id)
   }
 
   /** Whoever owns it: only for callers that check a right of another kind. */
-  async findOfAny(id: string): Promise<Sandbox | undefined> {
-    return isId(id) ? this.#found.get(id) : undefined
+  findOfAny(id: string): Promise<Sandbox | undefined> {
+    return this.#reads.findOfAny(id)
   }
 
-  async list(
-    accountId: string,
-    filter: SandboxFilter & {
-      first: 'newest' | 'oldest'
-      after: { createdAt: Date; id: string } | undefined
-      limit: number
-    },
-  ): Promise<Sandbox[]> {
-    const { after, limit } = filter
-    const [direction, beyond] = filter.first === 'newest' ? (['desc', '<'] as const) : (['asc', '>'] as const)
-    let query = this.#matching(accountId, filter).selectAll()
-    if (after)
-      query = query.where(
-        sql<boolean>`(created_at, id) ${sql.raw(beyond)} (${after.createdAt}::timestamptz, ${after.id})`,
-      )
-    const rows = await query.orderBy('created_at', direction).orderBy('id', direction).limit(limit).execute()
-    return rows.map(sandboxOf)
+  list(accountId: string, filter: SandboxFilter, page: SandboxPage): Promise<Sandbox[]> {
+    return this.#reads.list(accountId, filter, page)
   }
 
-  async count(accountId: string, filter: SandboxFilter): Promise<number> {
-    const { count } = await this.#matching(accountId, filter)
-      .select((is) => is.fn.countAll().as('count'))
-      .executeTakeFirstOrThrow()
-    return Number(count)
-  }
-
-  #matching(accountId: string, { state, template, createdFrom, metadata }: SandboxFilter) {
-    let query = this.#db.kysely
-      .selectFrom('sandboxes')
-      .where('account_id', '=', accountId)
-      .where('ended_at', 'is', null)
-    if (state) query = query.where('state', 'in', [state].flat())
-    if (template !== undefined) query = query.where('template', '=', template)
-    if (createdFrom) query = query.where('created_at', '>=', createdFrom)
-    if (Object.keys(metadata).length > 0)
-      query = query.where(sql<boolean>`metadata @> ${JSON.stringify(metadata)}::jsonb`)
-    return query
+  count(accountId: string, filter: SandboxFilter): Promise<number> {
+    return this.#reads.count(accountId, filter)
   }
 
   /** Ids of those that have a volume, of all accounts. */
@@ -342,22 +311,13 @@ export class SandboxStore {
     return this.#db.kysely.selectFrom('sandboxes').where('ended_at', 'is', null).where(ofThisNode)
   }
 
-  async #read(ids: string[]): Promise<Map<string, Sandbox>> {
-    const { rows } = await this.#db.pool.query<SandboxRow>({
-      name: 'sandbox-find',
-      text: 'select * from sandboxes where id = any($1) and ended_at is null',
-      values: [ids],
-    })
-    return new Map(rows.map((row) => [row.id, sandboxOf(row)]))
-  }
-
   /**
    * One conditional change and the event that tells of it, in one statement. Its parameters: $1 the id, $2 and $3 type
    * and data of the event, from $4 on `values`.
    */
   async #change(change: Change): Promise<Sandbox | undefined> {
     const { name, set, where, values, id, event } = change
-    if (!isId(id)) return undefined
+    if (!isSandboxId(id)) return undefined
     const statement = {
       name: `sandbox-${name}`,
       text: `with changed as (update sandboxes set ${set} where id = $1 and ${where} returning *),
@@ -369,18 +329,6 @@ export class SandboxStore {
     if (event && rows.length > 0) this.#db.told()
     return rows[0] && sandboxOf(rows[0])
   }
-}
-
-export interface SandboxFilter {
-  state?: State | readonly State[] | undefined
-  template?: string | undefined
-  createdFrom?: Date | undefined
-  metadata: Record<string, string>
-}
-
-/** What is none cannot be there, and need not even be text that a database takes. */
-function isId(id: string): boolean {
-  return /^[a-z0-9]{1,64}$/.test(id)
 }
 
 interface Change {
