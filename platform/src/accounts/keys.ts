@@ -12,6 +12,8 @@ import type { Permission } from './roles.ts'
 /** At least this long lies between two records of when a key was used, milliseconds. */
 const usedEveryMs = 60_000
 
+const prefixes = Object.values(keyPrefixes)
+
 type NewKey = Pick<Key, 'kind' | 'name'> &
   Partial<Pick<Key, 'role' | 'scopes' | 'expiresAt' | 'createdBy' | 'serviceId'>>
 
@@ -79,8 +81,8 @@ export class Keys {
   }
 
   /** The key that was shown, if it is one; it may have expired. */
-  async find(secret: string): Promise<Key | undefined> {
-    if (!Object.values(keyPrefixes).some((prefix) => secret.startsWith(prefix))) return undefined
+  find(secret: string): Promise<Key | undefined> {
+    if (!prefixes.some((prefix) => secret.startsWith(prefix))) return Promise.resolve(undefined)
     const hash = digestOf(secret).text
     return this.#remembered.get(hash, async () => {
       const row = await this.#withRole().where('keys.hash', '=', hash).executeTakeFirst()

@@ -34,7 +34,7 @@ export class Organisations {
     this.#deps = deps
   }
 
-  async find(id: string): Promise<Organisation | undefined> {
+  find(id: string): Promise<Organisation | undefined> {
     return this.#remembered.get(id, async () => {
       const query = this.#deps.db.kysely.selectFrom('organisations').selectAll().where('id', '=', id)
       const row = await query.executeTakeFirst()

@@ -53,6 +53,7 @@ export class Engine {
   readonly #deps: EngineDeps
   readonly #instances = new Map<string, Instance>()
   readonly #paused: EngineParts['paused'] = new Map()
+  #reported: { of: readonly unknown[]; reports: readonly DriverReport[] } | undefined
   readonly #ladder: Ladder
   readonly #queue: StartQueue
   readonly #pools: WarmPools
@@ -111,15 +112,19 @@ export class Engine {
     return this.#deps.drivers.some(({ name, disksStayInside }) => name === driver && disksStayInside)
   }
 
-  /** Every driver's verdict, strongest first. */
-  async drivers(): Promise<DriverReport[]> {
+  /** Every driver's verdict, strongest first; the same list until one of them changes. */
+  async drivers(): Promise<readonly DriverReport[]> {
     const probed = await this.#ladder.probed()
-    return probed.map(({ driver, fingerprint }) => ({
-      driver: driver.name,
-      isolation: driver.isolation,
-      fingerprint,
-      capabilities: driver.capabilities(),
-    }))
+    if (this.#reported?.of !== probed) {
+      const reports = probed.map(({ driver, fingerprint }) => ({
+        driver: driver.name,
+        isolation: driver.isolation,
+        fingerprint,
+        capabilities: driver.capabilities(),
+      }))
+      this.#reported = { of: probed, reports }
+    }
+    return this.#reported.reports
   }
 
   /** Starts a sandbox or takes a ready one; with `begun`, what its template starts runs in it. On rejection nothing is left. */

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Permission } from '../accounts/roles.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditEntry } from '../audit/entry.ts'
+import { addRouteHook } from './add-route-hook.ts'
 
 /** A call that needs one of these is sure to be in the log before it has an effect. */
 export const toldFirst: readonly Permission[] = [
@@ -20,28 +21,31 @@ export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
   const made = new WeakMap<FastifyRequest, string>()
   const addresses = new WeakMap<FastifyRequest, string>()
 
-  app.addHook('preHandler', async (request) => {
-    const { audit: action, permission = [] } = request.routeOptions.config
-    if (!action || !request.account) return
-    // Of a client that went away over HTTP/2 it is not known any more at the end.
-    addresses.set(request, request.ip)
-    if (request.method === 'GET') return
-    if (![permission].flat().some((one) => toldFirst.includes(one as Permission))) return
-    audit.begin(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
-  })
-  // What a create made is only known from its answer.
-  app.addHook('preSerialization', async (request, _reply, payload) => {
-    const id = request.routeOptions.config.audit && idIn(payload)
-    if (id) made.set(request, id)
-    return payload
-  })
-  app.addHook('onResponse', async (request, reply) => {
-    const { audit: action } = request.routeOptions.config
-    if (!action || !request.account || request.servedBy) return
-    const subject = subjectOf(request) || made.get(request) || ''
-    const entry = entryOf(request, action, subject)
-    const address = addresses.get(request) ?? entry.address
-    audit.tell(request.account.id, { ...entry, address, outcome: outcomeOf(reply), status: reply.statusCode })
+  // Others run none of it: what is asked for most is not told of.
+  app.addHook('onRoute', (route) => {
+    const { audit: action, permission = [] } = route.config ?? {}
+    if (!action) return
+    const isToldFirst = [permission].flat().some((one) => toldFirst.includes(one as Permission))
+    addRouteHook(route, 'preHandler', async (request) => {
+      if (!request.account) return
+      // Of a client that went away over HTTP/2 it is not known any more at the end.
+      addresses.set(request, request.ip)
+      if (request.method === 'GET' || !isToldFirst) return
+      audit.begin(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
+    })
+    // What a create made is only known from its answer.
+    addRouteHook(route, 'preSerialization', async (request, _reply, payload) => {
+      const id = idIn(payload)
+      if (id) made.set(request, id)
+      return payload
+    })
+    addRouteHook(route, 'onResponse', async (request, reply) => {
+      if (!request.account || request.servedBy) return
+      const subject = subjectOf(request) || made.get(request) || ''
+      const entry = entryOf(request, action, subject)
+      const address = addresses.get(request) ?? entry.address
+      audit.tell(request.account.id, { ...entry, address, outcome: outcomeOf(reply), status: reply.statusCode })
+    })
   })
 }
 

@@ -14,10 +14,11 @@ export function metricsRoutes(
   metrics: Metrics,
   { access, authenticate }: { access: MetricsAccess; authenticate: Authenticate },
 ): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     // The pattern and not the address: that is a caller's, and there is no end of them.
     const route = request.routeOptions.url ?? 'unknown'
     metrics.answered({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000)
+    done()
   })
   if (access === 'off') return
   app.get('/metrics', { schema: { hide: true } as object }, async (request, reply) => {

@@ -9,11 +9,29 @@ export function buildSerializer(
 ): (route: { schema: unknown }) => (answer: unknown) => string {
   return ({ schema }) => {
     let serialize: ((answer: unknown) => string) | undefined
+    const texts = new WeakMap<object, string>()
     return (answer) => {
       serialize ??= fastJson(schema as AnySchema, { schema: referredTo(schema, named) })
-      return serialize(answer)
+      if (!isLasting(answer)) return serialize(answer)
+      const known = texts.get(answer)
+      if (known !== undefined) return known
+      const text = serialize(answer)
+      texts.set(answer, text)
+      return text
     }
   }
+}
+
+const lasting = new WeakSet<object>()
+
+/** Says of an answer that it and what is in it never change: whoever gives it again is sent the same text. */
+export function lastingAnswer<T extends object>(answer: T): T {
+  lasting.add(answer)
+  return answer
+}
+
+function isLasting(answer: unknown): answer is object {
+  return typeof answer === 'object' && answer !== null && lasting.has(answer)
 }
 
 /** The named schemas that `schema` refers to, and those that these refer to. */

@@ -180,12 +180,17 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   for (const schema of apiSchemas) app.addSchema(schema)
   await app.register(swagger, openApi)
 
-  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  // Hooks that wait for nothing call back: each promise costs, for each request.
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    done()
+  })
   allowOrigins(app, config.corsOrigins)
   tagEntities(app)
-  app.addHook('preParsing', async (request) => {
+  app.addHook('preParsing', (request, _reply, _payload, done) => {
     refuseCompressed(request)
-    return limitSlowBody(request)
+    limitSlowBody(request)
+    done()
   })
   app.addHook('preClose', async () => {
     terminals.close()
@@ -344,10 +349,10 @@ function refuseCompressed({ headers }: FastifyRequest): void {
 }
 
 /** A JSON body that trickles in is given up. Streams may stall as long as they like. */
-async function limitSlowBody(request: FastifyRequest): Promise<undefined> {
+function limitSlowBody(request: FastifyRequest): void {
+  if (request.headers['content-type'] === undefined || !/json/.test(request.headers['content-type'])) return
   // What is taken as a stream may take its time, whatever it is.
   if (request.routeOptions.schema?.consumes?.includes('application/octet-stream')) return
-  if (request.headers['content-type'] === undefined || !/json/.test(request.headers['content-type'])) return
   const { raw } = request
   const timer = setTimeout(() => raw.destroy(new WarrenError('timeout', 'the body did not arrive in time')), patienceMs)
   raw.once('close', () => clearTimeout(timer))

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { isolations } from '../../engine/driver.ts'
 import type { Engine } from '../../engine/engine.ts'
+import { lastingAnswer } from '../serialization.ts'
 import { json, named, problems } from './schema.ts'
 
 const absent = Type.Optional(Type.String({ description: 'Why it cannot.' }))
@@ -33,6 +34,8 @@ export const platformSchemas = [Runtime, RuntimeList]
 
 /** /v1/runtimes: what this host offers. */
 export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drivers'>): void {
+  let told: { of: readonly unknown[]; answer: object } | undefined
+
   app.get(
     '/runtimes',
     {
@@ -44,8 +47,13 @@ export function platformRoutes(app: FastifyInstance, engine: Pick<Engine, 'drive
         response: { 200: json('The runtimes, strongest first.', RuntimeList), ...problems },
       },
     },
-    async () => ({
-      runtimes: (await engine.drivers()).map(({ fingerprint, ...driver }) => ({ ...driver, ...fingerprint })),
-    }),
+    async () => {
+      const drivers = await engine.drivers()
+      if (told?.of !== drivers) {
+        const runtimes = drivers.map(({ fingerprint, ...driver }) => ({ ...driver, ...fingerprint }))
+        told = { of: drivers, answer: lastingAnswer({ runtimes }) }
+      }
+      return told.answer
+    },
   )
 }

@@ -19,6 +19,7 @@ import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
 import type { Places } from '../places.ts'
 import { sandboxView } from '../sandbox-view.ts'
+import { lastingAnswer } from '../serialization.ts'
 import { json, Nothing, named, problems, SandboxParams } from './schema.ts'
 
 type ById = { Params: Static<typeof SandboxParams> }
@@ -61,6 +62,15 @@ export const sandboxSchemas = [
 /** /v1/sandboxes: their life. */
 export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places: Places): void {
   const view = (sandbox: Sandbox) => sandboxView(sandbox, places)
+  const shown = new WeakMap<Sandbox, Static<typeof SandboxView>>()
+  /** Of what was read (see sandbox-reads.ts): as long as a record has not changed it is the same object. */
+  const lastingView = (sandbox: Sandbox) => {
+    const known = shown.get(sandbox)
+    if (known) return known
+    const made = lastingAnswer(view(sandbox))
+    shown.set(sandbox, made)
+    return made
+  }
 
   app.post<{ Body: CreateSandbox }>(
     '/sandboxes',
@@ -108,7 +118,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
         ...(limit ? { limit } : {}),
         ...(cursor ? { cursor } : {}),
       })
-      return { sandboxes: page.sandboxes.map(view), nextCursor: page.nextCursor }
+      return { sandboxes: page.sandboxes.map(lastingView), nextCursor: page.nextCursor }
     },
   )
 
@@ -124,7 +134,7 @@ export function sandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, places
         response: { 200: json('The sandbox.', SandboxView), ...problems },
       },
     },
-    async ({ account, params }) => view(await sandboxes.get({ account, id: params.id })),
+    async ({ account, params }) => lastingView(await sandboxes.get({ account, id: params.id })),
   )
 
   app.delete<ById>(

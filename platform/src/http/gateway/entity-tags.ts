@@ -1,22 +1,36 @@
 import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 
+const mostRemembered = 500
+const longestRemembered = 4096
+
 /** Answers in JSON to GET carry a tag of what they say; who shows it again and would get the same gets a 304 and no body. */
 export function tagEntities(app: FastifyInstance): void {
-  app.addHook('onSend', async (request, reply, payload) => {
-    if (request.method !== 'GET' || reply.statusCode !== 200 || typeof payload !== 'string') return payload
+  const tagOf = rememberedTags()
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (request.method !== 'GET' || reply.statusCode !== 200 || typeof payload !== 'string') return done(null, payload)
     const tag = tagOf(payload)
     reply.header('etag', tag)
     // It may be kept by whoever asked, for as long as it is asked whether it is still so.
     reply.header('cache-control', 'private, no-cache')
-    if (!matches(request.headers['if-none-match'], tag)) return payload
+    if (!matches(request.headers['if-none-match'], tag)) return done(null, payload)
     reply.code(304).removeHeader('content-type').removeHeader('content-length')
-    return null
+    done(null, null)
   })
 }
 
-function tagOf(payload: string): string {
-  return `W/"${hash('sha1', payload, 'base64url')}"`
+/** What is asked for again and again is one text (see serialization.ts), whose tag need not be computed each time. */
+function rememberedTags(): (payload: string) => string {
+  const remembered = new Map<string, string>()
+  return (payload) => {
+    const known = remembered.get(payload)
+    if (known !== undefined) return known
+    const tag = `W/"${hash('sha1', payload, 'base64url')}"`
+    if (payload.length > longestRemembered) return tag
+    if (remembered.size >= mostRemembered) remembered.delete(remembered.keys().next().value!)
+    remembered.set(payload, tag)
+    return tag
+  }
 }
 
 function matches(shown: string | undefined, tag: string): boolean {

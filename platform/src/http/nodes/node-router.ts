@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Account } from '../../accounts/account.ts'
 import { WarrenError } from '../../errors.ts'
 import { newId } from '../../lib/id.ts'
 import type { Node } from '../../nodes/node.ts'
 import type { Nodes } from '../../nodes/nodes.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { addRouteHook } from '../add-route-hook.ts'
 import { forwardedFor, pairsOf, withoutHopByHop } from '../forwarded-headers.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { sendProblem } from '../problem.ts'
@@ -57,9 +58,9 @@ export class NodeRouter {
 
   /** Lets routes of `app` that say so in `places` start their sandboxes on other nodes. */
   placeSandboxes(app: FastifyInstance): void {
-    app.addHook('preHandler', async (request, reply) => {
+    const place = async (request: FastifyRequest, reply: FastifyReply) => {
       const { nodes } = this.#deps
-      if (!request.routeOptions.config.places || !nodes.areThere) return
+      if (!nodes.areThere) return
       const wanted = await this.#placeable(request)
       if (!wanted) return
       const tried = new Set<string>()
@@ -80,6 +81,9 @@ export class NodeRouter {
         // One that has not seen it has started nothing: another one, or this one, can.
         if (!outcome.unreached) throw broken(node, outcome.failed)
       }
+    }
+    app.addHook('onRoute', (route) => {
+      if (route.config?.places) addRouteHook(route, 'preHandler', place)
     })
   }
 
