@@ -4,6 +4,8 @@ export interface KeyDigest {
   bytes: Buffer
   /** In hexadecimal, as the database has it. */
   text: string
+  /** Says which key it was, and not what it is: the beginning of that. */
+  mark: string
 }
 
 const mostRemembered = 1000
@@ -17,7 +19,8 @@ export function digestOf(secret: string): KeyDigest {
   const known = remembered.get(secret)
   if (known) return known
   const bytes = hash('sha256', secret, 'buffer')
-  const digest = { bytes, text: bytes.toString('hex') }
+  const text = bytes.toString('hex')
+  const digest = { bytes, text, mark: text.slice(0, 32) }
   if (secret.length > longestRemembered) return digest
   if (remembered.size >= mostRemembered) remembered.delete(remembered.keys().next().value!)
   remembered.set(secret, digest)

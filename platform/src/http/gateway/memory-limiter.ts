@@ -3,11 +3,13 @@ import { type Bucket, type Limiter, type Taken, taken } from './limiter.ts'
 /** Buckets that are remembered at once. One that is forgotten is full again. */
 const mostBuckets = 50_000
 const minuteMs = 60_000
+/** How exact the order of last use is. To move one at each use costs more than the counting. */
+const orderMs = 1_000
 
 /** The limits of one process. */
 export class MemoryLimiter implements Limiter {
-  /** In the order of their last use. */
-  readonly #buckets = new Map<string, { tokens: number; atMs: number }>()
+  /** In the order of their last use, to a second. */
+  readonly #buckets = new Map<string, { tokens: number; atMs: number; movedAtMs: number }>()
   readonly #most: number
 
   constructor({ most = mostBuckets } = {}) {
@@ -39,11 +41,13 @@ export class MemoryLimiter implements Limiter {
     if (was) {
       was.tokens = tokens
       was.atMs = atMs
+      if (atMs - was.movedAtMs < orderMs) return
+      was.movedAtMs = atMs
       this.#buckets.delete(key)
       this.#buckets.set(key, was)
       return
     }
     if (this.#buckets.size >= this.#most) this.#buckets.delete(this.#buckets.keys().next().value!)
-    this.#buckets.set(key, { tokens, atMs })
+    this.#buckets.set(key, { tokens, atMs, movedAtMs: atMs })
   }
 }
