@@ -28,6 +28,7 @@ import { addLogs as addFunctionLogs } from './commands/fn/logs.ts'
 import { addNew as addFunctionNew } from './commands/fn/new.ts'
 import { addRollback as addFunctionRollback } from './commands/fn/rollback.ts'
 import { addSchedule as addFunctionSchedule } from './commands/fn/schedule.ts'
+import { addSubscribe as addFunctionSubscribe } from './commands/fn/subscribe.ts'
 import { addTrigger as addFunctionTrigger } from './commands/fn/trigger.ts'
 import { addVersions as addFunctionVersions } from './commands/fn/versions.ts'
 import { addKeys } from './commands/key/keys.ts'
@@ -164,6 +165,7 @@ export function program(): Command {
     addFunctionLogs,
     addFunctionSchedule,
     addFunctionTrigger,
+    addFunctionSubscribe,
     addFunctionDelete,
   ])
     add(fn)

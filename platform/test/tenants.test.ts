@@ -43,11 +43,13 @@ const named: Record<string, string> = {
 const ofSnapshot = { id: theirs.snapshot }
 const ofFunction = { name: theirs.functionName, id: theirs.schedule }
 const ofTrigger = { name: theirs.functionName, id: theirs.trigger }
+const ofEventTrigger = { name: theirs.functionName, id: theirs.eventTrigger }
 const ofBucket = { key: theirs.object }
 const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none', fact: '00000000' }
 
 const owned: [RegExp, Record<string, string>][] = [
   [/^\/v1\/functions\/.*\/storage-triggers/, ofTrigger],
+  [/^\/v1\/functions\/.*\/event-triggers/, ofEventTrigger],
   [/^\/v1\/functions/, ofFunction],
   [/^\/v1\/snapshots/, ofSnapshot],
   [/^\/v1\/buckets/, ofBucket],
@@ -198,6 +200,9 @@ async function thingsOf() {
   const schedule = (await platform.json('POST', `/v1/functions/${functionName}/schedules`, { cron: '0 0 1 1 *' })).id
   const toTrigger = `/v1/functions/${functionName}/storage-triggers`
   const trigger = (await platform.json('POST', toTrigger, { bucket })).id
+  const eventTrigger = (
+    await platform.json('POST', `/v1/functions/${functionName}/event-triggers`, { events: ['quota.changed'] })
+  ).id
   const agent = 'their-agent'
   await platform.json('PUT', `/v1/agents/${agent}`, { name: agent, script: [{ text: 'of theirs' }] })
   const conversation = (await platform.json('POST', '/v1/sessions', { agent })).runId
@@ -221,6 +226,7 @@ async function thingsOf() {
       object,
       functionName,
       trigger,
+      eventTrigger,
       schedule,
       agent,
       conversation,

@@ -2,12 +2,15 @@ import type { functionsInEnglish } from './functions-english.ts'
 
 /** The same in Chinese. */
 export const functionsInChinese: typeof functionsInEnglish = {
-  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、trigger、delete',
+  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、trigger、subscribe、delete',
   fnTrigger: '存储桶中的对象出现或消失时调用函数；不给存储桶则列出触发器',
   optionPrefix: '只限键以此开头的对象',
   optionSuffix: '只限键以此结尾的对象',
   optionOn: 'object.created 或 object.removed；可重复；默认 object.created',
   optionDeleteTrigger: '要删除的触发器的 id',
+  fnSubscribe: '组织中发生事件时调用函数；不给事件则列出为哪些事件调用',
+  argumentEvents: 'sandbox.failed、sandbox.* 或 "*"',
+  optionEventSubject: '只限关于它的事件，例如某个沙箱的 id',
   columnBucket: '存储桶',
   columnPrefix: '前缀',
   columnSuffix: '后缀',

@@ -1,11 +1,15 @@
 /** What the commands about functions say. */
 export const functionsInEnglish = {
-  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, trigger, delete',
+  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, trigger, subscribe, delete',
   fnTrigger: 'call a function when objects of a bucket come or go; without a bucket, list for which it is called',
   optionPrefix: 'only objects whose keys begin with it',
   optionSuffix: 'only objects whose keys end with it',
   optionOn: 'object.created or object.removed; may be repeated; default object.created',
   optionDeleteTrigger: 'id of a trigger to delete',
+  fnSubscribe:
+    'call a function when something happens in the organisation; without an event, list for which it is called',
+  argumentEvents: 'sandbox.failed, sandbox.* or "*"',
+  optionEventSubject: 'only events about this, such as the id of a sandbox',
   columnBucket: 'BUCKET',
   columnPrefix: 'PREFIX',
   columnSuffix: 'SUFFIX',

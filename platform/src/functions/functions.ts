@@ -32,6 +32,7 @@ import { removeFunction } from './remove.ts'
 import { rollback } from './rollback.ts'
 import type { ResolveSecrets } from './secrets.ts'
 import { FunctionStore, type KnownFunction } from './store.ts'
+import { EventTriggers } from './triggers/event-triggers.ts'
 import { QueueConsumer } from './triggers/queue-consumer.ts'
 import { Queues } from './triggers/queues.ts'
 import { Schedules } from './triggers/schedules.ts'
@@ -133,6 +134,7 @@ export function createFunctions({
   deps.dispatcher = new Dispatcher(deps, createHash('sha256').update(home).digest('hex').slice(0, 16))
   const schedules = new Schedules(deps)
   const storageTriggers = new StorageTriggers({ ...deps, bus, bucketOf })
+  const eventTriggers = new EventTriggers({ ...deps, bus })
   const queues = new Queues(deps)
   const consumer = new QueueConsumer(deps, queues)
   const provisions = new Provisions({ ...deps, foresees })
@@ -179,6 +181,8 @@ export function createFunctions({
     schedules,
     /** Calls when objects come and go. */
     storageTriggers,
+    /** Calls when something happens in the organisation. */
+    eventTriggers,
     /** Messages that wait. */
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),
@@ -196,6 +200,7 @@ export function createFunctions({
       await deps.dispatcher.open()
       schedules.start()
       storageTriggers.start()
+      eventTriggers.start()
       consumer.start()
       provisions.start()
     },
@@ -206,6 +211,7 @@ export function createFunctions({
       provisions.close()
       await schedules.close()
       await storageTriggers.close()
+      await eventTriggers.close()
       consumer.close()
       await deps.dispatcher.close(patienceMs)
       await fleet.close()

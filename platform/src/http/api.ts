@@ -8,6 +8,7 @@ import { billingOperatorRoutes, billingOperatorSchemas } from './api/billing-ope
 import { billingViews } from './api/billing-views.ts'
 import { bucketRoutes, bucketSchemas } from './api/buckets.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
+import { eventTriggerRoutes, eventTriggerSchemas } from './api/event-triggers.ts'
 import { eventRoutes, eventSchemas } from './api/events.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { experienceRoutes, experienceSchemas } from './api/experiences.ts'
@@ -91,6 +92,7 @@ const nouns: readonly Noun[] = [
   [invocationSchemas, (v1, { functions }) => invocationRoutes(v1, functions)],
   [scheduleSchemas, (v1, { functions }) => scheduleRoutes(v1, functions)],
   [storageTriggerSchemas, (v1, { functions }) => storageTriggerRoutes(v1, functions)],
+  [eventTriggerSchemas, (v1, { functions }) => eventTriggerRoutes(v1, functions)],
   [queueSchemas, (v1, { functions }) => queueRoutes(v1, functions)],
   [agentSchemas, (v1, { agentRuns }) => agentRoutes(v1, agentRuns)],
   [factSchemas, (v1, { agentRuns }) => factRoutes(v1, agentRuns)],

@@ -24,6 +24,7 @@ import type { BucketContentsTable, BucketObjectsTable, BucketsTable } from './ta
 import type {
   FunctionAliasesTable,
   FunctionCodeTable,
+  FunctionEventTriggersTable,
   FunctionSchedulesTable,
   FunctionStorageTriggersTable,
   FunctionsTable,
@@ -99,6 +100,7 @@ export interface Tables {
   function_aliases: FunctionAliasesTable
   function_schedules: FunctionSchedulesTable
   function_storage_triggers: FunctionStorageTriggersTable
+  function_event_triggers: FunctionEventTriggersTable
   queues: QueuesTable
   agents: AgentsTable
   agent_runs: AgentRunsTable

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { matchesType } from '../events/event-types.ts'
 
 /*
  * The life of a delivery: one event for one webhook.
@@ -114,6 +115,5 @@ export interface Webhook {
 
 /** Whether a webhook with these patterns wants events of that type. */
 export function wants(patterns: readonly string[], type: string): boolean {
-  const all = `${type.split('.')[0]}.*`
-  return patterns.length === 0 || patterns.some((pattern) => pattern === '*' || pattern === type || pattern === all)
+  return patterns.length === 0 || patterns.some((pattern) => matchesType(pattern, type))
 }

@@ -144,6 +144,27 @@ export function functionVerbs(): Verb[] {
         equal(keys, [...(status === 200 ? [name] : []), `${name}-last`])
       },
     },
+    {
+      name: 'call by an event',
+      async prepare(platform) {
+        const name = await made(platform, echo)
+        await platform.json('POST', `/v1/functions/${name}/event-triggers`, { events: ['bucket.created'] })
+        return name
+      },
+      async act(platform, name) {
+        await platform.json('POST', '/v1/buckets', { name: `${name}-one` })
+        await ended(platform, name, 1)
+      },
+      async settled(platform, name, acknowledged) {
+        const { status } = await platform.call('GET', `/v1/buckets/${name}-one`)
+        if (status !== 200 && acknowledged) throw new Error(`an acknowledged bucket, and ${status}`)
+        await platform.json('POST', '/v1/buckets', { name: `${name}-last` })
+        const calls = await ended(platform, name, status === 200 ? 2 : 1)
+        const buckets = calls.map(({ result }) => result.data.bucket).sort()
+        equal(buckets, [`${name}-last`, ...(status === 200 ? [`${name}-one`] : [])])
+        for (const bucket of buckets) await platform.json('DELETE', `/v1/buckets/${bucket}`)
+      },
+    },
   ]
 }
 

@@ -132,6 +132,15 @@ export interface StorageTriggerInfo {
   createdAt: string
 }
 
+export interface EventTriggerInfo {
+  id: string
+  /** Types such as `sandbox.failed`, or patterns of them such as `sandbox.*`. */
+  events: string[]
+  /** Only events about this. */
+  subject?: string
+  createdAt: string
+}
+
 /** Code that runs when something calls it. */
 export class Functions {
   readonly #transport: Transport
@@ -231,6 +240,20 @@ export class Functions {
 
   deleteStorageTrigger(name: string, id: string): Promise<void> {
     return this.#transport.done('DELETE', `${pathOf(name)}/storage-triggers/${encodeURIComponent(id)}`)
+  }
+
+  /** Calls it, with a CloudEvent, when something happens in the organisation: `sandbox.failed`, `sandbox.*`, `*`. */
+  triggerOnEvents(name: string, trigger: { events: string[]; subject?: string }): Promise<EventTriggerInfo> {
+    return this.#transport.json('POST', `${pathOf(name)}/event-triggers`, { json: trigger })
+  }
+
+  async eventTriggers(name: string): Promise<EventTriggerInfo[]> {
+    const path = `${pathOf(name)}/event-triggers`
+    return (await this.#transport.json<{ triggers: EventTriggerInfo[] }>('GET', path)).triggers
+  }
+
+  deleteEventTrigger(name: string, id: string): Promise<void> {
+    return this.#transport.done('DELETE', `${pathOf(name)}/event-triggers/${encodeURIComponent(id)}`)
   }
 
   async schedules(name: string): Promise<ScheduleInfo[]> {

@@ -42,6 +42,7 @@ export type { FileChange, FileWatch } from './file-watch.ts'
 export type { FileOptions, FileStat, Files, ReadOptions, WriteOptions } from './files.ts'
 export type {
   DeployOptions,
+  EventTriggerInfo,
   FunctionInfo,
   FunctionRuntime,
   FunctionSettings,

@@ -1,6 +1,16 @@
 import type { AnswerHead, Failure } from './invocation.ts'
 
-export const triggers = ['http', 'async', 'cron', 'queue', 'storage', 'destination', 'function'] as const
+export const triggers = [
+  'http',
+  'async',
+  'cron',
+  'queue',
+  'storage',
+  'event',
+  'webhook',
+  'destination',
+  'function',
+] as const
 export type Trigger = (typeof triggers)[number]
 
 /** What is known of an attempt that has ended: written to the spool as JSON, then to the database. */

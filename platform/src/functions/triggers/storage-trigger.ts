@@ -25,6 +25,7 @@ export type CreateStorageTrigger = Static<typeof CreateStorageTrigger>
 
 export interface StorageTrigger {
   id: string
+  accountId: string
   functionId: string
   bucketId: string
   bucket: string

@@ -1,9 +1,6 @@
-import { type Selectable, sql, type Transaction } from 'kysely'
+import type { Selectable, Transaction } from 'kysely'
 import { WarrenError } from '../../errors.ts'
 import type { EventBus } from '../../events/bus.ts'
-import { changedWithin } from '../../events/changed-within.ts'
-import { consume } from '../../events/consume.ts'
-import type { RecordedEvent } from '../../events/outbox.ts'
 import { newId } from '../../lib/id.ts'
 import { step } from '../../lib/step.ts'
 import type { FunctionStorageTriggersTable, Tables } from '../../storage/tables.ts'
@@ -11,6 +8,8 @@ import { chooseVersion } from '../choose-version.ts'
 import type { FunctionRecord } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
 import type { KnownFunction } from '../store.ts'
+import { OutboxFollower } from './follow-outbox.ts'
+import { insertCalls } from './insert-calls.ts'
 import {
   type CreateStorageTrigger,
   cloudEventOf,
@@ -30,28 +29,23 @@ type Deps = Pick<FunctionDeps, 'db' | 'store' | 'dispatcher' | 'now' | 'logger'>
 const mostOfFunction = 100
 /** Each object that comes or goes makes at most so many calls. */
 const mostOfBucket = 100
-/** Recorded by one statement. */
-const callsAtOnce = 1000
-/** Looked for at least this often, so that its place does not keep the outbox from being emptied, milliseconds. */
-const lookMs = 30_000
-/** Tried again so much later, milliseconds. */
-const againMs = 1000
 
-/**
- * Calls when objects come and go: the one writer of their table. It reads the outbox from where it stood; its place and the
- * calls that follow change in one transaction, so each event makes each call once, and each call is made at least once.
- */
+/** Calls when objects come and go: the one writer of their table. */
 export class StorageTriggers {
   readonly #deps: Deps
-  readonly #ending = new AbortController()
-  #running: Promise<void> | undefined
+  readonly #follower: OutboxFollower
 
   constructor(deps: Deps) {
     this.#deps = deps
+    this.#follower = new OutboxFollower(deps, {
+      consumer: 'storage-triggers',
+      isWanted: async () => (await this.#all().limit(1).execute()).length > 0,
+      call: (tx, events) => this.#call(tx, events.filter(isObjectEvent)),
+    })
   }
 
   start(): void {
-    this.#running = this.#run()
+    this.#follower.start()
   }
 
   async create({ id: functionId, accountId }: FunctionRecord, input: CreateStorageTrigger): Promise<StorageTrigger> {
@@ -84,9 +78,8 @@ export class StorageTriggers {
     if (numDeletedRows === 0n) throw new WarrenError('not_found', `there is no storage trigger "${id.slice(0, 64)}"`)
   }
 
-  async close(): Promise<void> {
-    this.#ending.abort()
-    await this.#running
+  close(): Promise<void> {
+    return this.#follower.close()
   }
 
   #of(functionId: string) {
@@ -99,37 +92,6 @@ export class StorageTriggers {
       .innerJoin('buckets', 'buckets.id', 'bucket_id')
       .selectAll('function_storage_triggers')
       .select('buckets.name as bucket')
-  }
-
-  async #run(): Promise<void> {
-    const { bus, logger } = this.#deps
-    const { signal } = this.#ending
-    for (let lookedAt = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
-      const since = bus.end
-      let waitMs = lookMs
-      try {
-        // Most events are of other things, and most platforms have no trigger.
-        const isDue = performance.now() - lookedAt >= lookMs
-        if (isDue || (await this.#all().limit(1).execute()).length > 0) {
-          await this.#look()
-          lookedAt = performance.now()
-        }
-      } catch (err) {
-        if (!signal.aborted) logger.warn({ err }, 'events of storage could not be looked at; it is tried again')
-        waitMs = againMs
-      }
-      await changedWithin(bus, { since, ms: waitMs, signal })
-    }
-  }
-
-  async #look(): Promise<void> {
-    const { db, dispatcher } = this.#deps
-    let calls = 0
-    const handle = async (tx: Transaction<Tables>, events: RecordedEvent[]) => {
-      calls = await this.#call(tx, events.filter(isObjectEvent))
-    }
-    while (!this.#ending.signal.aborted && (await consume(db, { consumer: 'storage-triggers' }, handle)) > 0)
-      if (calls > 0) dispatcher.wake()
   }
 
   /** Answers how many calls follow. */
@@ -146,25 +108,19 @@ export class StorageTriggers {
       triggers.flatMap((trigger) => {
         const known = functions.get(trigger.functionId)
         if (!known || !isFor(trigger, event)) return []
-        return [{ event, functionId: trigger.functionId, version: chooseVersion(known).version }]
+        const { accountId, functionId } = trigger
+        return [{ accountId, functionId, version: chooseVersion(known).version, event: cloudEventOf(event) }]
       }),
     )
-    for (let at = 0; at < calls.length; at += callsAtOnce) {
-      const some = calls.slice(at, at + callsAtOnce)
-      await sql`insert into function_invocations (id, account_id, function_id, version, trigger, state, payload, due_at, created_at)
-        select id, account, function, version, 'storage', 'waiting', convert_to(payload, 'UTF8'), now(), now()
-        from unnest(${some.map(() => newId('c'))}::text[], ${some.map(({ event }) => event.accountId)}::text[],
-          ${some.map(({ functionId }) => functionId)}::text[], ${some.map(({ version }) => version)}::int[],
-          ${some.map(({ event }) => JSON.stringify(cloudEventOf(event)))}::text[])
-          as call (id, account, function, version, payload)`.execute(tx)
-    }
+    await insertCalls(tx, 'storage', calls)
     return calls.length
   }
 }
 
 function toTrigger(row: Selectable<FunctionStorageTriggersTable> & { bucket: string }): StorageTrigger {
   return {
-    ...{ id: row.id, functionId: row.function_id, bucketId: row.bucket_id, bucket: row.bucket },
+    ...{ id: row.id, accountId: row.account_id, functionId: row.function_id },
+    ...{ bucketId: row.bucket_id, bucket: row.bucket },
     ...{ prefix: row.prefix, suffix: row.suffix, events: row.events as StorageEvent[] },
     ...{ since: row.since, createdAt: row.created_at },
   }

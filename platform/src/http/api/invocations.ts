@@ -21,7 +21,9 @@ const InvocationView = Type.Object(
   {
     id: Type.String(),
     version: Type.Integer(),
-    trigger: Type.String({ description: 'What called: http, async, cron, queue, storage, destination, function.' }),
+    trigger: Type.String({
+      description: 'What called: http, async, cron, queue, storage, event, webhook, destination, function.',
+    }),
     state: Type.Enum([...invocationStates], {
       description: 'suspended: it waits for calls that it made, and takes no instance meanwhile.',
     }),

@@ -19,6 +19,7 @@ export async function forgetTransactions(client: pg.Client): Promise<void> {
   await client.query(`update events set xid = '1', seq = abs(seq)`)
   // What was made before the backup was made before all that is not read yet.
   await client.query(`update function_storage_triggers set since = '0'`)
+  await client.query(`update function_event_triggers set since = '0'`)
   // Entries may join a posting in its own transaction only: it is over.
   await client.query(`update ledger_postings set xid = '0'`)
 }

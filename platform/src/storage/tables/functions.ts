@@ -59,6 +59,17 @@ export interface FunctionStorageTriggersTable {
   created_at: Date
 }
 
+export interface FunctionEventTriggersTable {
+  id: string
+  account_id: string
+  function_id: string
+  events: string[]
+  subject: string | null
+  since: Generated<string>
+  paced_to: Date
+  created_at: Date
+}
+
 export interface QueuesTable {
   id: string
   account_id: string

@@ -1,0 +1,44 @@
+import type { Event } from './event.ts'
+
+/** Every type there is: the compiler refuses one that is missing here. */
+const known = {
+  'sandbox.created': true,
+  'sandbox.stopped': true,
+  'sandbox.failed': true,
+  'sandbox.timeout_changed': true,
+  'sandbox.network_changed': true,
+  'sandbox.paused': true,
+  'sandbox.resumed': true,
+  'sandbox.forked': true,
+  'snapshot.created': true,
+  'snapshot.deleted': true,
+  'template.built': true,
+  'template.build_failed': true,
+  'template.deleted': true,
+  'secret.created': true,
+  'secret.updated': true,
+  'secret.deleted': true,
+  'volume.created': true,
+  'volume.deleted': true,
+  'bucket.created': true,
+  'bucket.deleted': true,
+  'object.created': true,
+  'object.removed': true,
+  'function.deployed': true,
+  'function.deleted': true,
+  'quota.changed': true,
+  'abuse.detected': true,
+  'invoice.issued': true,
+  'invoice.credited': true,
+  'invoice.paid': true,
+  'payment.succeeded': true,
+  'payment.failed': true,
+  'spend_limit.reached': true,
+} as const satisfies Record<Event['type'], true>
+
+export const eventTypes = Object.keys(known) as Event['type'][]
+
+/** Whether `pattern` (a type, all of a noun such as `sandbox.*`, or `*`) stands for this type. */
+export function matchesType(pattern: string, type: string): boolean {
+  return pattern === '*' || pattern === type || (pattern.endsWith('.*') && type.startsWith(pattern.slice(0, -1)))
+}

@@ -1,0 +1,17 @@
+-- Calls of functions when something happens in their organisation. Written by functions/triggers/event-triggers.ts.
+create table function_event_triggers (
+  id text primary key,
+  account_id text not null,
+  function_id text not null references functions (id) on delete cascade,
+  -- Types of events or patterns of them, such as sandbox.*.
+  events text[] not null,
+  -- Only events about this.
+  subject text,
+  -- Events of earlier transactions are not for it.
+  since xid8 not null default pg_current_xact_id(),
+  -- Up to there its calls are spread.
+  paced_to timestamptz(3) not null,
+  created_at timestamptz(3) not null
+);
+create index function_event_triggers_by_function on function_event_triggers (function_id);
+create index function_event_triggers_by_account on function_event_triggers (account_id);
