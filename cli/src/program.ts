@@ -22,6 +22,7 @@ import { addAlias as addFunctionAlias } from './commands/fn/alias.ts'
 import { addDelete as addFunctionDelete } from './commands/fn/delete.ts'
 import { addDeploy as addFunctionDeploy } from './commands/fn/deploy.ts'
 import { addDev as addFunctionDev } from './commands/fn/dev.ts'
+import { addHook as addFunctionHook } from './commands/fn/hook.ts'
 import { addInvoke as addFunctionInvoke } from './commands/fn/invoke.ts'
 import { addList as addFunctionList } from './commands/fn/list.ts'
 import { addLogs as addFunctionLogs } from './commands/fn/logs.ts'
@@ -166,6 +167,7 @@ export function program(): Command {
     addFunctionSchedule,
     addFunctionTrigger,
     addFunctionSubscribe,
+    addFunctionHook,
     addFunctionDelete,
   ])
     add(fn)

@@ -44,12 +44,14 @@ const ofSnapshot = { id: theirs.snapshot }
 const ofFunction = { name: theirs.functionName, id: theirs.schedule }
 const ofTrigger = { name: theirs.functionName, id: theirs.trigger }
 const ofEventTrigger = { name: theirs.functionName, id: theirs.eventTrigger }
+const ofHook = { name: theirs.functionName, id: theirs.hook }
 const ofBucket = { key: theirs.object }
 const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none', fact: '00000000' }
 
 const owned: [RegExp, Record<string, string>][] = [
   [/^\/v1\/functions\/.*\/storage-triggers/, ofTrigger],
   [/^\/v1\/functions\/.*\/event-triggers/, ofEventTrigger],
+  [/^\/v1\/functions\/.*\/hooks/, ofHook],
   [/^\/v1\/functions/, ofFunction],
   [/^\/v1\/snapshots/, ofSnapshot],
   [/^\/v1\/buckets/, ofBucket],
@@ -203,6 +205,7 @@ async function thingsOf() {
   const eventTrigger = (
     await platform.json('POST', `/v1/functions/${functionName}/event-triggers`, { events: ['quota.changed'] })
   ).id
+  const hook = (await platform.json('POST', `/v1/functions/${functionName}/hooks`, {})).id
   const agent = 'their-agent'
   await platform.json('PUT', `/v1/agents/${agent}`, { name: agent, script: [{ text: 'of theirs' }] })
   const conversation = (await platform.json('POST', '/v1/sessions', { agent })).runId
@@ -227,6 +230,7 @@ async function thingsOf() {
       functionName,
       trigger,
       eventTrigger,
+      hook,
       schedule,
       agent,
       conversation,

@@ -2,7 +2,7 @@ import type { functionsInEnglish } from './functions-english.ts'
 
 /** The same in Chinese. */
 export const functionsInChinese: typeof functionsInEnglish = {
-  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、trigger、subscribe、delete',
+  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、trigger、subscribe、hook、delete',
   fnTrigger: '存储桶中的对象出现或消失时调用函数；不给存储桶则列出触发器',
   optionPrefix: '只限键以此开头的对象',
   optionSuffix: '只限键以此结尾的对象',
@@ -11,6 +11,15 @@ export const functionsInChinese: typeof functionsInEnglish = {
   fnSubscribe: '组织中发生事件时调用函数；不给事件则列出为哪些事件调用',
   argumentEvents: 'sandbox.failed、sandbox.* 或 "*"',
   optionEventSubject: '只限关于它的事件，例如某个沙箱的 id',
+  fnHook: '建立一个地址，供其他服务以 webhook 调用函数；不给 --scheme 则列出已有的',
+  optionScheme: 'address、standard-webhooks、github 或 stripe：投递如何证明其真实',
+  optionHookSecret: '用于签名的密钥的名称；可重复',
+  optionSignatureHeader: '签名所在的头，用于按 GitHub 或 Stripe 方式签名的发送方',
+  optionIdHeader: '哪个头标识一次投递，用于 address 与 github',
+  optionTolerance: '签名的时间与当前相差至多多少秒；默认 300',
+  optionDeleteHook: '要删除的钩子的 id',
+  columnScheme: '方式',
+  columnHookSecrets: '密钥',
   columnBucket: '存储桶',
   columnPrefix: '前缀',
   columnSuffix: '后缀',

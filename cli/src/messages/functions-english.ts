@@ -1,6 +1,6 @@
 /** What the commands about functions say. */
 export const functionsInEnglish = {
-  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, trigger, subscribe, delete',
+  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, trigger, subscribe, hook, delete',
   fnTrigger: 'call a function when objects of a bucket come or go; without a bucket, list for which it is called',
   optionPrefix: 'only objects whose keys begin with it',
   optionSuffix: 'only objects whose keys end with it',
@@ -10,6 +10,16 @@ export const functionsInEnglish = {
     'call a function when something happens in the organisation; without an event, list for which it is called',
   argumentEvents: 'sandbox.failed, sandbox.* or "*"',
   optionEventSubject: 'only events about this, such as the id of a sandbox',
+  fnHook:
+    'make an address at which another service calls a function by its webhooks; without --scheme, list those there are',
+  optionScheme: 'address, standard-webhooks, github or stripe: how a delivery shows that it is genuine',
+  optionHookSecret: 'name of a secret of yours that signs; may be repeated',
+  optionSignatureHeader: 'where the signature is, for those that sign as GitHub or Stripe does',
+  optionIdHeader: 'which header names a delivery, for address and github',
+  optionTolerance: 'how far the time of a signature may be from now; default 300',
+  optionDeleteHook: 'id of a hook to delete',
+  columnScheme: 'SCHEME',
+  columnHookSecrets: 'SECRETS',
   columnBucket: 'BUCKET',
   columnPrefix: 'PREFIX',
   columnSuffix: 'SUFFIX',

@@ -33,6 +33,7 @@ import { rollback } from './rollback.ts'
 import type { ResolveSecrets } from './secrets.ts'
 import { FunctionStore, type KnownFunction } from './store.ts'
 import { EventTriggers } from './triggers/event-triggers.ts'
+import { Hooks } from './triggers/hooks.ts'
 import { QueueConsumer } from './triggers/queue-consumer.ts'
 import { Queues } from './triggers/queues.ts'
 import { Schedules } from './triggers/schedules.ts'
@@ -135,6 +136,7 @@ export function createFunctions({
   const schedules = new Schedules(deps)
   const storageTriggers = new StorageTriggers({ ...deps, bus, bucketOf })
   const eventTriggers = new EventTriggers({ ...deps, bus })
+  const hooks = new Hooks(deps)
   const queues = new Queues(deps)
   const consumer = new QueueConsumer(deps, queues)
   const provisions = new Provisions({ ...deps, foresees })
@@ -183,6 +185,8 @@ export function createFunctions({
     storageTriggers,
     /** Calls when something happens in the organisation. */
     eventTriggers,
+    /** Calls by others, at addresses for that. */
+    hooks,
     /** Messages that wait. */
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),

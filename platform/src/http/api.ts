@@ -15,6 +15,7 @@ import { experienceRoutes, experienceSchemas } from './api/experiences.ts'
 import { factRoutes, factSchemas } from './api/facts.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
 import { functionRoutes, functionSchemas } from './api/functions.ts'
+import { hookRoutes, hookSchemas } from './api/hooks.ts'
 import { identityRoutes, identitySchemas } from './api/identity.ts'
 import { invocationRoutes, invocationSchemas } from './api/invocations.ts'
 import { invoiceRoutes, invoiceSchemas } from './api/invoices.ts'
@@ -93,6 +94,7 @@ const nouns: readonly Noun[] = [
   [scheduleSchemas, (v1, { functions }) => scheduleRoutes(v1, functions)],
   [storageTriggerSchemas, (v1, { functions }) => storageTriggerRoutes(v1, functions)],
   [eventTriggerSchemas, (v1, { functions }) => eventTriggerRoutes(v1, functions)],
+  [hookSchemas, (v1, { functions, at }) => hookRoutes(v1, functions, at)],
   [queueSchemas, (v1, { functions }) => queueRoutes(v1, functions)],
   [agentSchemas, (v1, { agentRuns }) => agentRoutes(v1, agentRuns)],
   [factSchemas, (v1, { agentRuns }) => factRoutes(v1, agentRuns)],

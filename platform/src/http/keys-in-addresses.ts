@@ -13,5 +13,8 @@ export function refuseKeyInAddress(url: string): void {
 
 /** The address as it may be logged: without keys, and without what makes a signed one good. */
 export function withoutKeys(url: string): string {
-  return url.replace(secret, '[key]').replace(/([?&]signature=)[^&#]*/g, '$1[signature]')
+  return url
+    .replace(secret, '[key]')
+    .replace(/([?&]signature=)[^&#]*/g, '$1[signature]')
+    .replace(/^(\/h\/[^/?]+\/)[^/?#]+/, '$1[token]')
 }

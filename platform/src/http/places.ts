@@ -8,6 +8,8 @@ export interface Places {
   ofPort(id: string, port: number | '{port}'): string
   /** The address below which requests are calls of a function. */
   ofFunction(id: string): string
+  /** Where others call a function; with the token where only whoever has it may. */
+  ofHook(id: string, token?: string): string
 }
 
 /** Without a domain of their own they are below localhost, which leads to this machine in browsers and curl. */
@@ -22,5 +24,6 @@ export function places(listensOn: () => number, configured: Config['domain']): P
     domain,
     ofPort: (id, port) => `${scheme}://${port}-${id}.${domain()}/`,
     ofFunction: (id) => `${scheme}://${domain()}/f/${id}/`,
+    ofHook: (id, token) => `${scheme}://${domain()}/h/${id}${token === undefined ? '' : `/${token}`}`,
   }
 }

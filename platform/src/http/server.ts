@@ -51,6 +51,7 @@ import { tagEntities } from './gateway/entity-tags.ts'
 import { Gateway } from './gateway/gateway.ts'
 import type { Limiter } from './gateway/limiter.ts'
 import { GrpcDoor } from './grpc/door.ts'
+import { hookDoor } from './hook-door.ts'
 import { withoutKeys } from './keys-in-addresses.ts'
 import { knownMethods } from './known-methods.ts'
 import { mcpDoor } from './mcp/door.ts'
@@ -243,6 +244,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   )
   await app.register(async (mcp) => mcpDoor(mcp, { ...deps, gateway, places: at }))
   await app.register(async (urls) => functionUrls(urls, deps.functions, gateway))
+  await app.register(async (urls) => hookDoor(urls, deps.functions, gateway))
   await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, gateway, tokens }))
   return app
 }

@@ -25,6 +25,7 @@ import type {
   FunctionAliasesTable,
   FunctionCodeTable,
   FunctionEventTriggersTable,
+  FunctionHooksTable,
   FunctionSchedulesTable,
   FunctionStorageTriggersTable,
   FunctionsTable,
@@ -101,6 +102,7 @@ export interface Tables {
   function_schedules: FunctionSchedulesTable
   function_storage_triggers: FunctionStorageTriggersTable
   function_event_triggers: FunctionEventTriggersTable
+  function_hooks: FunctionHooksTable
   queues: QueuesTable
   agents: AgentsTable
   agent_runs: AgentRunsTable

@@ -165,7 +165,36 @@ export function functionVerbs(): Verb[] {
         for (const bucket of buckets) await platform.json('DELETE', `/v1/buckets/${bucket}`)
       },
     },
+    {
+      name: 'take a webhook',
+      async prepare(platform) {
+        const name = await made(platform, echo)
+        hookOf.set(name, await platform.json('POST', `/v1/functions/${name}/hooks`, { idHeader: 'x-id' }))
+        return name
+      },
+      async act(platform, name) {
+        await deliver(platform, name)
+        await ended(platform, name, 1)
+      },
+      async settled(platform, name) {
+        // Whoever had no answer sends it again.
+        await deliver(platform, name)
+        const calls = await ended(platform, name, 1)
+        equal(
+          calls.map(({ state, trigger }) => [state, trigger]),
+          [['succeeded', 'webhook']],
+        )
+      },
+    },
   ]
+}
+
+const hookOf = new Map<string, { url: string }>()
+
+async function deliver(platform: Platform, name: string): Promise<void> {
+  const { pathname } = new URL(hookOf.get(name)!.url)
+  const { status } = await platform.fetch(pathname, { method: 'POST', body: '{}', headers: { 'x-id': 'one' } })
+  if (status !== 202) throw new Error(`a delivery was answered by ${status}`)
 }
 
 const version = (number: number) => `exports.handler = async () => ${number}`

@@ -141,6 +141,32 @@ export interface EventTriggerInfo {
   createdAt: string
 }
 
+export type HookScheme = 'address' | 'standard-webhooks' | 'github' | 'stripe'
+
+export interface HookOptions {
+  /** How a delivery shows that it is genuine; default `address`: its address cannot be guessed. */
+  scheme?: HookScheme
+  /** Names of secrets, any of which signs. */
+  secrets?: string[]
+  signatureHeader?: string
+  idHeader?: string
+  /** How far the time of a signature may be from now; default 300. */
+  toleranceSeconds?: number
+}
+
+export interface HookInfo {
+  id: string
+  /** Where deliveries are posted to. Of the scheme `address` it is told when the hook is made, and never again. */
+  url?: string
+  scheme: HookScheme
+  /** Names of secrets. */
+  secrets: string[]
+  signatureHeader?: string
+  idHeader?: string
+  toleranceSeconds: number
+  createdAt: string
+}
+
 /** Code that runs when something calls it. */
 export class Functions {
   readonly #transport: Transport
@@ -254,6 +280,19 @@ export class Functions {
 
   deleteEventTrigger(name: string, id: string): Promise<void> {
     return this.#transport.done('DELETE', `${pathOf(name)}/event-triggers/${encodeURIComponent(id)}`)
+  }
+
+  /** An address at which another service calls it by its webhooks. */
+  createHook(name: string, hook: HookOptions = {}): Promise<HookInfo & { url: string }> {
+    return this.#transport.json('POST', `${pathOf(name)}/hooks`, { json: hook })
+  }
+
+  async hooks(name: string): Promise<HookInfo[]> {
+    return (await this.#transport.json<{ hooks: HookInfo[] }>('GET', `${pathOf(name)}/hooks`)).hooks
+  }
+
+  deleteHook(name: string, id: string): Promise<void> {
+    return this.#transport.done('DELETE', `${pathOf(name)}/hooks/${encodeURIComponent(id)}`)
   }
 
   async schedules(name: string): Promise<ScheduleInfo[]> {

@@ -17,7 +17,15 @@ export interface Enqueue {
   traceparent?: string | undefined
   trigger?: Trigger
   /** Within its scope a key stands for one call, for so long. Default scope: the function. */
-  idempotency?: { key: string; scope?: string | undefined; seconds?: number | undefined } | undefined
+  idempotency?:
+    | {
+        key: string
+        scope?: string | undefined
+        /** Instead of a scope that a caller names: where of the function it came in. */
+        place?: string
+        seconds?: number | undefined
+      }
+    | undefined
   /** How often it is made again, instead of what the function says. */
   retries?: number
 }
@@ -45,7 +53,8 @@ export async function enqueue(
     deps.dispatcher.wake()
     return { id, repeated: false }
   }
-  const scope = scopeOf(record.id, idempotency.scope, http)
+  const { place } = idempotency
+  const scope = place === undefined ? scopeOf(record.id, idempotency.scope, http) : `${record.id}/${place}`
   const expiresAt = new Date(now.getTime() + (idempotency.seconds ?? keySeconds) * 1000)
   const statement = {
     name: 'function-enqueue-once',

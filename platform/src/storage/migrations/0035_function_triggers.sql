@@ -15,3 +15,20 @@ create table function_event_triggers (
 );
 create index function_event_triggers_by_function on function_event_triggers (function_id);
 create index function_event_triggers_by_account on function_event_triggers (account_id);
+
+-- Addresses at which others call functions. Written by functions/triggers/hooks.ts.
+create table function_hooks (
+  id text primary key,
+  account_id text not null,
+  function_id text not null references functions (id) on delete cascade,
+  scheme text not null,
+  -- Names of secrets that sign.
+  secrets text[] not null,
+  signature_header text,
+  id_header text,
+  tolerance_seconds integer not null,
+  -- SHA-256 of the rest of the address, where that is all a sender shows.
+  token_hash text,
+  created_at timestamptz(3) not null
+);
+create index function_hooks_by_function on function_hooks (function_id);

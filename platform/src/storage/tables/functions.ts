@@ -70,6 +70,19 @@ export interface FunctionEventTriggersTable {
   created_at: Date
 }
 
+export interface FunctionHooksTable {
+  id: string
+  account_id: string
+  function_id: string
+  scheme: string
+  secrets: string[]
+  signature_header: string | null
+  id_header: string | null
+  tolerance_seconds: number
+  token_hash: string | null
+  created_at: Date
+}
+
 export interface QueuesTable {
   id: string
   account_id: string

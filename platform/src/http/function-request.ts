@@ -1,0 +1,21 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { HttpInput } from '../functions/invocations/invocation.ts'
+
+/** Takes bodies of every type as the bytes that they are. */
+export function takeBytes(app: FastifyInstance, bodyLimit: number): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body))
+}
+
+export function bytesOf({ body }: Pick<FastifyRequest, 'body'>): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.alloc(0)
+}
+
+/** A request as the function sees it: with this path instead of ours, and with these raw headers. */
+export function inputOf(request: FastifyRequest, path: string, rawHeaders: readonly string[]): HttpInput {
+  const { headers, method, url, ip } = request
+  const pairs: [string, string][] = []
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) pairs.push([rawHeaders[at]!.toLowerCase(), rawHeaders[at + 1]!])
+  const query = url.includes('?') ? url.slice(url.indexOf('?')) : ''
+  return { method, url: `http://${headers.host ?? 'localhost'}${path}${query}`, headers: pairs, address: ip }
+}
