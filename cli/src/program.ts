@@ -28,6 +28,7 @@ import { addList as addFunctionList } from './commands/fn/list.ts'
 import { addLogs as addFunctionLogs } from './commands/fn/logs.ts'
 import { addNew as addFunctionNew } from './commands/fn/new.ts'
 import { addRollback as addFunctionRollback } from './commands/fn/rollback.ts'
+import { addRoute as addFunctionRoute } from './commands/fn/route.ts'
 import { addSchedule as addFunctionSchedule } from './commands/fn/schedule.ts'
 import { addSubscribe as addFunctionSubscribe } from './commands/fn/subscribe.ts'
 import { addTrigger as addFunctionTrigger } from './commands/fn/trigger.ts'
@@ -168,6 +169,7 @@ export function program(): Command {
     addFunctionTrigger,
     addFunctionSubscribe,
     addFunctionHook,
+    addFunctionRoute,
     addFunctionDelete,
   ])
     add(fn)

@@ -37,7 +37,7 @@ const named: Record<string, string> = {
   ...{ plan: 'none', code: 'NONE', account: 'org0', invoice: theirs.key, payment: theirs.key, card: theirs.key },
   ...{ name: theirs.template, templateID: theirs.template, alias: theirs.templateName, build: theirs.build },
   ...{ buildID: theirs.build, session: theirs.session, organisation: 'org0', teamID: 'org0', user: theirs.user },
-  ...{ invitation: theirs.invitation, hash: '0'.repeat(64) },
+  ...{ route: theirs.route, invitation: theirs.invitation, hash: '0'.repeat(64) },
 }
 
 const ofSnapshot = { id: theirs.snapshot }
@@ -146,6 +146,8 @@ test('no list shows anything of another organisation, and nothing can be made of
     const { status, text } = await asked('post', '/v1/sandboxes', JSON.stringify(body))
     assert.ok(status === 404 || status === 400, `${JSON.stringify(body)}: ${status} ${text}`)
   }
+  const route = await asked('post', '/v1/routes', JSON.stringify({ path: '/mine', function: theirs.functionName }))
+  assert.equal(route.status, 404, route.text)
 })
 
 test('an organisation has its own number of sandboxes', async () => {
@@ -206,6 +208,7 @@ async function thingsOf() {
     await platform.json('POST', `/v1/functions/${functionName}/event-triggers`, { events: ['quota.changed'] })
   ).id
   const hook = (await platform.json('POST', `/v1/functions/${functionName}/hooks`, {})).id
+  const route = (await platform.json('POST', '/v1/routes', { path: '/theirs', function: functionName })).id
   const agent = 'their-agent'
   await platform.json('PUT', `/v1/agents/${agent}`, { name: agent, script: [{ text: 'of theirs' }] })
   const conversation = (await platform.json('POST', '/v1/sessions', { agent })).runId
@@ -231,6 +234,7 @@ async function thingsOf() {
       trigger,
       eventTrigger,
       hook,
+      route,
       schedule,
       agent,
       conversation,
@@ -327,7 +331,9 @@ function sample(schema: Answer, name: string): unknown {
   if (schema.type === 'array') return Array.from({ length: schema.minItems ?? 0 }, () => sample(schema.items, name))
   if (schema.type === 'integer' || schema.type === 'number') return schema.minimum ?? 1
   if (schema.type === 'boolean') return false
-  return { email: 'a@example.com', mode: '0644', signal: 'SIGTERM', id: '1', code: '123456' }[name] ?? '/tmp/x'
+  return (
+    { email: 'a@example.com', mode: '0644', signal: 'SIGTERM', id: '1', code: '123456', events: '*' }[name] ?? '/tmp/x'
+  )
 }
 
 /** Those that have to be there, and one where any has to be. */

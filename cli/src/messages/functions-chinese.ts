@@ -2,7 +2,7 @@ import type { functionsInEnglish } from './functions-english.ts'
 
 /** The same in Chinese. */
 export const functionsInChinese: typeof functionsInEnglish = {
-  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、trigger、subscribe、hook、delete',
+  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、trigger、subscribe、hook、route、delete',
   fnTrigger: '存储桶中的对象出现或消失时调用函数；不给存储桶则列出触发器',
   optionPrefix: '只限键以此开头的对象',
   optionSuffix: '只限键以此结尾的对象',
@@ -20,6 +20,10 @@ export const functionsInChinese: typeof functionsInEnglish = {
   optionDeleteHook: '要删除的钩子的 id',
   columnScheme: '方式',
   columnHookSecrets: '密钥',
+  fnRoute: '让 "GET /orders/{id}" 这样的请求成为对函数的调用；不给参数则列出路由',
+  argumentRoute: '方法与路径，或只给路径以匹配所有方法',
+  optionDeleteRoute: '要删除的路由的 id',
+  columnRoute: '路由',
   columnBucket: '存储桶',
   columnPrefix: '前缀',
   columnSuffix: '后缀',

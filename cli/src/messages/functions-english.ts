@@ -1,6 +1,6 @@
 /** What the commands about functions say. */
 export const functionsInEnglish = {
-  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, trigger, subscribe, hook, delete',
+  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, trigger, subscribe, hook, route, delete',
   fnTrigger: 'call a function when objects of a bucket come or go; without a bucket, list for which it is called',
   optionPrefix: 'only objects whose keys begin with it',
   optionSuffix: 'only objects whose keys end with it',
@@ -20,6 +20,10 @@ export const functionsInEnglish = {
   optionDeleteHook: 'id of a hook to delete',
   columnScheme: 'SCHEME',
   columnHookSecrets: 'SECRETS',
+  fnRoute: 'let requests such as "GET /orders/{id}" be calls of a function; without an argument, list the routes',
+  argumentRoute: 'a method and a path, or a path for all methods',
+  optionDeleteRoute: 'id of a route to delete',
+  columnRoute: 'ROUTE',
   columnBucket: 'BUCKET',
   columnPrefix: 'PREFIX',
   columnSuffix: 'SUFFIX',

@@ -25,6 +25,14 @@ export function chooseVersion(
   }
 }
 
+/** The versions that a call may go to: all of a split. */
+export function possibleVersions(known: KnownFunction, qualifier?: string): FunctionVersion[] {
+  const { record, aliases, versions } = known
+  const targets = qualifier === undefined ? record.live : aliases.get(qualifier)?.targets
+  if (!targets) return [chooseVersion(known, qualifier)]
+  return targets.flatMap(({ version, weight }) => (weight > 0 ? (versions.get(version) ?? []) : []))
+}
+
 function split(targets: readonly Target[], draw: () => number): number {
   if (targets.length === 1) return targets[0]!.version
   let left = draw() * targets.reduce((sum, { weight }) => sum + weight, 0)

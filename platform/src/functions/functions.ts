@@ -36,6 +36,7 @@ import { EventTriggers } from './triggers/event-triggers.ts'
 import { Hooks } from './triggers/hooks.ts'
 import { QueueConsumer } from './triggers/queue-consumer.ts'
 import { Queues } from './triggers/queues.ts'
+import { Routes } from './triggers/routes.ts'
 import { Schedules } from './triggers/schedules.ts'
 import { StorageTriggers } from './triggers/storage-triggers.ts'
 import { ProcessorTimes } from './worker/processor-time.ts'
@@ -137,6 +138,7 @@ export function createFunctions({
   const storageTriggers = new StorageTriggers({ ...deps, bus, bucketOf })
   const eventTriggers = new EventTriggers({ ...deps, bus })
   const hooks = new Hooks(deps)
+  const routes = new Routes(deps)
   const queues = new Queues(deps)
   const consumer = new QueueConsumer(deps, queues)
   const provisions = new Provisions({ ...deps, foresees })
@@ -187,6 +189,8 @@ export function createFunctions({
     eventTriggers,
     /** Calls by others, at addresses for that. */
     hooks,
+    /** Calls by requests below the address of the organisation. */
+    routes,
     /** Messages that wait. */
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),

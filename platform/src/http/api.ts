@@ -31,6 +31,7 @@ import { portRoutes, portSchemas } from './api/ports.ts'
 import { processRoutes, processSchemas } from './api/processes.ts'
 import { queueRoutes, queueSchemas } from './api/queues.ts'
 import { quotaRoutes, quotaSchemas } from './api/quotas.ts'
+import { routeRoutes, routeSchemas } from './api/routes.ts'
 import { runRoutes, runSchemas } from './api/runs.ts'
 import { sandboxRoutes, sandboxSchemas } from './api/sandboxes.ts'
 import { scheduleRoutes, scheduleSchemas } from './api/schedules.ts'
@@ -95,6 +96,7 @@ const nouns: readonly Noun[] = [
   [storageTriggerSchemas, (v1, { functions }) => storageTriggerRoutes(v1, functions)],
   [eventTriggerSchemas, (v1, { functions }) => eventTriggerRoutes(v1, functions)],
   [hookSchemas, (v1, { functions, at }) => hookRoutes(v1, functions, at)],
+  [routeSchemas, (v1, { functions, at }) => routeRoutes(v1, functions, at)],
   [queueSchemas, (v1, { functions }) => queueRoutes(v1, functions)],
   [agentSchemas, (v1, { agentRuns }) => agentRoutes(v1, agentRuns)],
   [factSchemas, (v1, { agentRuns }) => factRoutes(v1, agentRuns)],

@@ -8,6 +8,8 @@ export interface Places {
   ofPort(id: string, port: number | '{port}'): string
   /** The address below which requests are calls of a function. */
   ofFunction(id: string): string
+  /** Below which the routes of an organisation are. */
+  ofRoutes(accountId: string): string
   /** Where others call a function; with the token where only whoever has it may. */
   ofHook(id: string, token?: string): string
 }
@@ -24,6 +26,7 @@ export function places(listensOn: () => number, configured: Config['domain']): P
     domain,
     ofPort: (id, port) => `${scheme}://${port}-${id}.${domain()}/`,
     ofFunction: (id) => `${scheme}://${domain()}/f/${id}/`,
+    ofRoutes: (accountId) => `${scheme}://${domain()}/r/${accountId}`,
     ofHook: (id, token) => `${scheme}://${domain()}/h/${id}${token === undefined ? '' : `/${token}`}`,
   }
 }

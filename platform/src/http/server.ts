@@ -45,6 +45,7 @@ import { SandboxTokens } from './e2b/tokens.ts'
 import { e2bVolumeContentRoutes } from './e2b/volume-content.ts'
 import { Entrance } from './entrance.ts'
 import { FunctionDoor } from './function-door.ts'
+import { isOfFunctions, noWebSockets } from './function-request.ts'
 import { functionUrls } from './function-url.ts'
 import { Drain } from './gateway/drain.ts'
 import { tagEntities } from './gateway/entity-tags.ts'
@@ -62,7 +63,7 @@ import { WorkerGate } from './nodes/worker-gate.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
 import { problemOf, retryAfterOf } from './problem.ts'
-import { hangUpAfter } from './refuse-upgrade.ts'
+import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
 import { buildSerializer } from './serialization.ts'
 import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
@@ -313,7 +314,9 @@ function createServer(
     socket.once('close', () => upgraded.delete(socket))
     if (gate && !gate.letsUpgrade(request, socket)) return
     const local = () => {
-      if (!edge.upgrade(request, socket, head)) void terminals.upgrade({ request, socket, head, requestId: newId('r') })
+      if (edge.upgrade(request, socket, head)) return
+      if (isOfFunctions(request)) refuseUpgrade(socket, noWebSockets(), newId('r'))
+      else void terminals.upgrade({ request, socket, head, requestId: newId('r') })
     }
     if (router) router.upgrade({ request, socket, head }, local)
     else local()

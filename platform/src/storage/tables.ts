@@ -26,6 +26,7 @@ import type {
   FunctionCodeTable,
   FunctionEventTriggersTable,
   FunctionHooksTable,
+  FunctionRoutesTable,
   FunctionSchedulesTable,
   FunctionStorageTriggersTable,
   FunctionsTable,
@@ -103,6 +104,7 @@ export interface Tables {
   function_storage_triggers: FunctionStorageTriggersTable
   function_event_triggers: FunctionEventTriggersTable
   function_hooks: FunctionHooksTable
+  function_routes: FunctionRoutesTable
   queues: QueuesTable
   agents: AgentsTable
   agent_runs: AgentRunsTable

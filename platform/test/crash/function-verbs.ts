@@ -186,6 +186,20 @@ export function functionVerbs(): Verb[] {
         )
       },
     },
+    {
+      name: 'make a route',
+      prepare: (platform) => made(platform, echo),
+      act: (platform, name) => platform.json('POST', '/v1/routes', { path: `/${name}/{id}`, function: name }),
+      async settled(platform, name, acknowledged) {
+        const again = await platform.call('POST', '/v1/routes', { path: `/${name}/{other}`, function: name })
+        if (again.status !== (acknowledged ? 409 : again.status) || ![201, 409].includes(again.status))
+          throw new Error(
+            `a route was ${acknowledged ? 'made' : 'cut off'}, and another is answered by ${again.status}`,
+          )
+        const { status } = await platform.call('GET', `/r/org0/${name}/7`)
+        if (status !== 200) throw new Error(`its requests are answered by ${status}`)
+      },
+    },
   ]
 }
 

@@ -167,6 +167,27 @@ export interface HookInfo {
   createdAt: string
 }
 
+export interface RouteOptions {
+  /** Such as `/orders/{id}`; `{name+}` at the end stands for all that follows. */
+  path: string
+  /** Default `*`: all. */
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS' | '*'
+  /** Name or id of a function. */
+  function: string
+  /** A version, an alias, or `latest`. */
+  version?: string
+}
+
+export interface RouteInfo {
+  id: string
+  method: NonNullable<RouteOptions['method']>
+  path: string
+  url: string
+  functionId: string
+  version?: string
+  createdAt: string
+}
+
 /** Code that runs when something calls it. */
 export class Functions {
   readonly #transport: Transport
@@ -293,6 +314,19 @@ export class Functions {
 
   deleteHook(name: string, id: string): Promise<void> {
     return this.#transport.done('DELETE', `${pathOf(name)}/hooks/${encodeURIComponent(id)}`)
+  }
+
+  /** Lets requests of a method and a path, below the address of the organisation, be calls of a function. */
+  createRoute(route: RouteOptions): Promise<RouteInfo> {
+    return this.#transport.json('POST', '/v1/routes', { json: route })
+  }
+
+  async routes(): Promise<RouteInfo[]> {
+    return (await this.#transport.json<{ routes: RouteInfo[] }>('GET', '/v1/routes')).routes
+  }
+
+  deleteRoute(id: string): Promise<void> {
+    return this.#transport.done('DELETE', `/v1/routes/${encodeURIComponent(id)}`)
   }
 
   async schedules(name: string): Promise<ScheduleInfo[]> {

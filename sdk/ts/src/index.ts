@@ -54,6 +54,8 @@ export type {
   HookScheme,
   Invocation,
   InvokeOptions,
+  RouteInfo,
+  RouteOptions,
   ScheduleInfo,
   StorageTriggerInfo,
 } from './functions.ts'

@@ -32,6 +32,8 @@ export interface HttpInput {
   url: string
   headers: [string, string][]
   address?: string
+  /** Which route led here, such as `GET /orders/{id}`, and what its parameters are. */
+  route?: { key: string; params: Record<string, string> }
 }
 
 /** A call that a function makes of another one. */

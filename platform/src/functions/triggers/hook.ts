@@ -73,7 +73,7 @@ export function checkHook({
       scheme === 'address'
         ? 'a hook with the scheme address has no signature, so it has no secrets'
         : `a hook with the scheme ${scheme} needs the name of a secret of yours in secrets`,
-      { hint: 'warren secret set NAME, and then secrets: ["NAME"] with the scheme that the sender signs by.' },
+      { hint: 'warren secret create NAME, and then secrets: ["NAME"] with the scheme that the sender signs by.' },
     )
   if (signatureHeader && scheme !== 'github' && scheme !== 'stripe')
     throw new WarrenError('invalid_request', `signatureHeader is for the schemes github and stripe, not ${scheme}`)

@@ -32,3 +32,19 @@ create table function_hooks (
   created_at timestamptz(3) not null
 );
 create index function_hooks_by_function on function_hooks (function_id);
+
+-- Which requests below the address of an organisation are calls of which function. Written by functions/triggers/routes.ts.
+create table function_routes (
+  id text primary key,
+  account_id text not null,
+  function_id text not null references functions (id) on delete cascade,
+  -- * stands for all.
+  method text not null,
+  path text not null,
+  -- The path without the names of its parameters: the same for the same requests.
+  shape text not null,
+  version text,
+  created_at timestamptz(3) not null,
+  unique (account_id, method, shape)
+);
+create index function_routes_by_function on function_routes (function_id);

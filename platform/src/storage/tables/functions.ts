@@ -83,6 +83,17 @@ export interface FunctionHooksTable {
   created_at: Date
 }
 
+export interface FunctionRoutesTable {
+  id: string
+  account_id: string
+  function_id: string
+  method: string
+  path: string
+  shape: string
+  version: string | null
+  created_at: Date
+}
+
 export interface QueuesTable {
   id: string
   account_id: string

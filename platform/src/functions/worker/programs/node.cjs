@@ -200,6 +200,7 @@ function contextOf(call) {
     awsRequestId: requestId,
     requestId,
     traceparent,
+    ...(call.head.http?.route ? { params: call.head.http.route.params } : {}),
     attempt: call.head.attempt ?? 1,
     logGroupName: `/warren/functions/${name}`,
     logStreamName: requestId,
@@ -249,7 +250,7 @@ function requestOf(call, body) {
 
 /** The event of a function URL, as AWS has it in its format 2.0. */
 function urlEvent(call, body) {
-  const { method, url, headers } = call.head.http
+  const { method, url, headers, route } = call.head.http
   const { pathname, search, searchParams, host } = new URL(url)
   const entries = Object.fromEntries(headers)
   const isText = /^(text\/|application\/(json|xml|x-www-form-urlencoded|javascript|[\w.+-]*\+json))/.test(
@@ -259,18 +260,19 @@ function urlEvent(call, body) {
   for (const [name, value] of searchParams) query[name] = name in query ? `${query[name]},${value}` : value
   return {
     version: '2.0',
-    routeKey: '$default',
+    routeKey: route?.key ?? '$default',
     rawPath: pathname,
     rawQueryString: search.slice(1),
     ...(entries.cookie ? { cookies: entries.cookie.split(/; */) } : {}),
     headers: entries,
     queryStringParameters: query,
+    ...(route ? { pathParameters: route.params } : {}),
     requestContext: {
       accountId: loaded.account,
       domainName: host,
       requestId: call.head.requestId,
       stage: '$default',
-      routeKey: '$default',
+      routeKey: route?.key ?? '$default',
       http: {
         method,
         path: pathname,

@@ -160,16 +160,19 @@ def url_event(call, body):
     query = {}
     for name, value in urllib.parse.parse_qsl(url.query, keep_blank_values=True):
         query[name] = query[name] + ',' + value if name in query else value
+    route = http.get('route') or {'key': '$default'}
     event = {
-        'version': '2.0', 'routeKey': '$default', 'rawPath': url.path, 'rawQueryString': url.query, 'headers': headers,
+        'version': '2.0', 'routeKey': route['key'], 'rawPath': url.path, 'rawQueryString': url.query, 'headers': headers,
         'queryStringParameters': query, 'isBase64Encoded': bool(body) and not is_text,
         'requestContext': {
             'accountId': loaded['account'], 'domainName': url.netloc, 'requestId': call['head']['requestId'], 'stage': '$default',
-            'routeKey': '$default', 'timeEpoch': int(time.time() * 1000),
+            'routeKey': route['key'], 'timeEpoch': int(time.time() * 1000),
             'http': {'method': http['method'], 'path': url.path, 'protocol': 'HTTP/1.1', 'sourceIp': http.get('address') or '',
                      'userAgent': headers.get('user-agent', '')},
         },
     }
+    if 'params' in route:
+        event['pathParameters'] = route['params']
     if body:
         event['body'] = body.decode('utf-8', 'replace') if is_text else base64.b64encode(body).decode()
     return event
