@@ -22,6 +22,7 @@ import { addAlias as addFunctionAlias } from './commands/fn/alias.ts'
 import { addDelete as addFunctionDelete } from './commands/fn/delete.ts'
 import { addDeploy as addFunctionDeploy } from './commands/fn/deploy.ts'
 import { addDev as addFunctionDev } from './commands/fn/dev.ts'
+import { addGet as addFunctionGet } from './commands/fn/get.ts'
 import { addHook as addFunctionHook } from './commands/fn/hook.ts'
 import { addInvoke as addFunctionInvoke } from './commands/fn/invoke.ts'
 import { addList as addFunctionList } from './commands/fn/list.ts'
@@ -160,7 +161,7 @@ export function program(): Command {
   const fn = root.command('fn').description(text.fn).enablePositionalOptions()
   fn.helpCommand('help [command]', text.helpCommand)
   const versioning = [addFunctionVersions, addFunctionAlias, addFunctionRollback]
-  const making = [addFunctionNew, addFunctionDeploy, addFunctionDev, addFunctionInvoke, addFunctionList]
+  const making = [addFunctionNew, addFunctionDeploy, addFunctionDev, addFunctionInvoke, addFunctionList, addFunctionGet]
   for (const add of [
     ...making,
     ...versioning,

@@ -37,7 +37,7 @@ test('a function is called with a CloudEvent for each event of its organisation 
   const other = { headers: { 'warren-organisation': org, 'content-type': 'application/json' } }
   assert.equal((await platform.call('POST', '/v1/buckets', '{"name":"theirs"}', other)).status, 201)
   // What happens to the function itself is nothing it is called for.
-  await deploy('watch', 'exports.handler = async (event) => event // again')
+  await deploy('watch', 'exports.handler = async (event) => ({ ...event })')
   await deploy('another', 'exports.handler = async () => 1')
   assert.equal((await platform.call('DELETE', '/v1/buckets/early')).status, 204)
   const found = await calls('watch', 3)

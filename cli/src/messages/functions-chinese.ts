@@ -2,7 +2,7 @@ import type { functionsInEnglish } from './functions-english.ts'
 
 /** The same in Chinese. */
 export const functionsInChinese: typeof functionsInEnglish = {
-  fn: '函数：new、deploy、dev、invoke、list、versions、alias、rollback、logs、schedule、trigger、subscribe、hook、route、delete',
+  fn: '函数：new、deploy、dev、invoke、list、get、versions、alias、rollback、logs、schedule、trigger、subscribe、hook、route、delete',
   fnTrigger: '存储桶中的对象出现或消失时调用函数；不给存储桶则列出触发器',
   optionPrefix: '只限键以此开头的对象',
   optionSuffix: '只限键以此结尾的对象',
@@ -24,6 +24,15 @@ export const functionsInChinese: typeof functionsInEnglish = {
   argumentRoute: '方法与路径，或只给路径以匹配所有方法',
   optionDeleteRoute: '要删除的路由的 id',
   columnRoute: '路由',
+  optionAutoMemory: '允许平台按调用所显示的更合适的数值更改内存，作为新版本',
+  fnGet: '一个函数：调用去往何处、用了多少、多少足够',
+  columnFunctionMemory: '内存 MIB',
+  rowUrl: '地址',
+  rowMemory: '内存 MiB',
+  rowCpu: '核',
+  rowCalls: '调用',
+  measuredUse: (p95: number, max: number) => `95% 不超过 ${p95}，最多 ${max}`,
+  suggestedValue: (value: number) => `；建议 ${value}`,
   columnBucket: '存储桶',
   columnPrefix: '前缀',
   columnSuffix: '后缀',

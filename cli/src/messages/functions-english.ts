@@ -1,6 +1,6 @@
 /** What the commands about functions say. */
 export const functionsInEnglish = {
-  fn: 'functions: new, deploy, dev, invoke, list, versions, alias, rollback, logs, schedule, trigger, subscribe, hook, route, delete',
+  fn: 'functions: new, deploy, dev, invoke, list, get, versions, alias, rollback, logs, schedule, trigger, subscribe, hook, route, delete',
   fnTrigger: 'call a function when objects of a bucket come or go; without a bucket, list for which it is called',
   optionPrefix: 'only objects whose keys begin with it',
   optionSuffix: 'only objects whose keys end with it',
@@ -24,6 +24,15 @@ export const functionsInEnglish = {
   argumentRoute: 'a method and a path, or a path for all methods',
   optionDeleteRoute: 'id of a route to delete',
   columnRoute: 'ROUTE',
+  optionAutoMemory: 'let the platform change the memory to what calls show to be better, as a new version',
+  fnGet: 'a function: where calls go, what they used, and what would do',
+  columnFunctionMemory: 'MEMORY MIB',
+  rowUrl: 'URL',
+  rowMemory: 'Memory MiB',
+  rowCpu: 'Cores',
+  rowCalls: 'Calls',
+  measuredUse: (p95: number, max: number) => `95 of 100 up to ${p95}, at most ${max}`,
+  suggestedValue: (value: number) => `; suggested ${value}`,
   columnBucket: 'BUCKET',
   columnPrefix: 'PREFIX',
   columnSuffix: 'SUFFIX',

@@ -43,6 +43,9 @@ const settingSchemas = {
       'Which export answers calls, such as `index.handler`. Default: the default export, or `handler`; in Python `handler` or `lambda_handler`.',
   }),
   memoryMb: Type.Integer({ minimum: 64, maximum: 32_768, description: 'MiB of one instance. Default 256.' }),
+  autoMemory: Type.Boolean({
+    description: 'Whether `memoryMb` may be changed to what calls show to be better, as a new version. Default false.',
+  }),
   cpuCores: Type.Number({ minimum: 0.05, maximum: 64, description: 'Of one instance. Default 1.' }),
   diskMb: Type.Integer({
     minimum: 32,
@@ -129,6 +132,7 @@ export type CompleteSettings = Complete & Pick<FunctionSettings, 'handler' | 'in
 
 const defaults: Complete = {
   memoryMb: 256,
+  autoMemory: false,
   cpuCores: 1,
   diskMb: 512,
   timeoutSeconds: 30,

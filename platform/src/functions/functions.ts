@@ -31,6 +31,8 @@ import { Provisions } from './provisions.ts'
 import { removeFunction } from './remove.ts'
 import { rollback } from './rollback.ts'
 import type { ResolveSecrets } from './secrets.ts'
+import { AutoMemory } from './sizing/auto-memory.ts'
+import { type Measured, Sizing } from './sizing/sizing.ts'
 import { FunctionStore, type KnownFunction } from './store.ts'
 import { EventTriggers } from './triggers/event-triggers.ts'
 import { Hooks } from './triggers/hooks.ts'
@@ -54,6 +56,7 @@ export interface FunctionDeps {
   batch: EnqueueBatch
   counters: Counters
   times: ProcessorTimes
+  sizing: Sizing
   /** By their calls: attempts that have made calls of functions. */
   subCalls: Map<string, SubCalls>
   calls: Pick<CallsAtOnce, 'take' | 'full'>
@@ -119,14 +122,18 @@ export function createFunctions({
     onMeasured: (functionId, what) => demand.measured(functionId, what),
   })
   const times = new ProcessorTimes()
+  const sizing = new Sizing()
   const recorder = new Recorder({
     ...{ db, home, recordUsage, logger },
-    complete: (calls) => times.share(calls),
+    complete: async (calls) => {
+      await times.share(calls)
+      sizing.add(calls)
+    },
     onEnded: (call) => deps.dispatcher.ended(call),
     onRecorded: (calls) => deps.dispatcher.recorded(calls),
   })
   const deps: FunctionDeps = {
-    ...{ db, store, code, pool, fleet, demand, recorder, times, calls, resolveSecrets, now, logger },
+    ...{ db, store, code, pool, fleet, demand, recorder, times, sizing, calls, resolveSecrets, now, logger },
     batch: new EnqueueBatch(db),
     counters: new Counters(),
     subCalls: new Map(),
@@ -142,6 +149,7 @@ export function createFunctions({
   const queues = new Queues(deps)
   const consumer = new QueueConsumer(deps, queues)
   const provisions = new Provisions({ ...deps, foresees })
+  const autoMemory = new AutoMemory(deps)
   store.onChanged = () => provisions.wake()
   const get = (account: Account, name: string): Promise<KnownFunction> => store.get(account.id, name)
 
@@ -194,6 +202,8 @@ export function createFunctions({
     /** Messages that wait. */
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),
+    /** What calls of a version used since the start. */
+    measured: (functionId: string, version: number): Measured | undefined => sizing.of(functionId, version),
     instances: (functionId: string): number => fleet.startedOf(functionId),
     /** Of all functions, since the start and now. */
     figures: () => ({ ...deps.counters.all, ...fleet.counts, workersReady: pool.ready }),
@@ -211,12 +221,14 @@ export function createFunctions({
       eventTriggers.start()
       consumer.start()
       provisions.start()
+      autoMemory.start()
     },
     /** Deletes records of calls that ended long ago. */
     forgetEnded: (before: Date, most: number): Promise<number> => forgetInvocations(db, before, most),
     /** Ends every instance; what was under way in the queue is made again by the next process. */
     close: async (): Promise<void> => {
       provisions.close()
+      await autoMemory.close()
       await schedules.close()
       await storageTriggers.close()
       await eventTriggers.close()

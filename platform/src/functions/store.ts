@@ -168,6 +168,45 @@ export class FunctionStore {
     return version
   }
 
+  /**
+   * Adds a version that is like `from` but for its memory, and lets all calls go to it. Undefined, and nothing has changed, where
+   * `from` is not the newest one any more, or not the one that all calls go to.
+   */
+  async resize(
+    { id, accountId, name }: FunctionRecord,
+    from: FunctionVersion,
+    memoryMb: number,
+  ): Promise<number | undefined> {
+    const now = this.#now()
+    const number = await step('function.resize', id, () =>
+      this.#db.transaction(async (tx) => {
+        const row = await tx.selectFrom('functions').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+        const live = (row?.live ?? []) as Target[]
+        if (row?.last_version !== from.version || live.length !== 1 || live[0]!.version !== from.version)
+          return undefined
+        const version = from.version + 1
+        const { runtime, code, codeBytes } = from
+        const settings = JSON.stringify({ ...from.settings, memoryMb })
+        const made = {
+          function_id: id,
+          version,
+          runtime,
+          code,
+          code_bytes: String(codeBytes),
+          settings,
+          created_at: now,
+        }
+        await tx.insertInto('function_versions').values(made).execute()
+        const change = { last_version: version, live: JSON.stringify([{ version, weight: 100 }]), updated_at: now }
+        await tx.updateTable('functions').set(change).where('id', '=', id).execute()
+        await appendEvent(tx, { type: 'function.deployed', accountId, subject: id, data: { name, version, runtime } })
+        return version
+      }),
+    )
+    if (number !== undefined) this.#forget(accountId, name)
+    return number
+  }
+
   /** Lets calls go to these versions from now on. */
   async setLive({ id, accountId, name }: FunctionRecord, live: Target[]): Promise<void> {
     const change = this.#db.kysely

@@ -12,6 +12,8 @@ export interface FunctionSettings {
   /** Which export answers calls, such as `index.handler`. */
   handler?: string | undefined
   memoryMb?: number | undefined
+  /** Whether `memoryMb` may be changed to what calls show to be better, as a new version. */
+  autoMemory?: boolean | undefined
   cpuCores?: number | undefined
   diskMb?: number | undefined
   timeoutSeconds?: number | undefined
@@ -64,6 +66,18 @@ export interface FunctionInfo {
     coldStarts: number
     throttles: number
     totalMs: number
+  }
+  /** Of the version that most calls go to, since the platform was started. */
+  measured?: {
+    version: number
+    calls: number
+    /** What an instance had at most, MiB. */
+    memoryMb: { p95: number; max: number }
+    /** Processor time by the time a call took. */
+    cpuCores: { p95: number; max: number }
+    outOfMemory: number
+    /** What would do, from 20 calls on. */
+    suggestion?: { memoryMb: number; cpuCores: number }
   }
   /** That are there now, frozen ones too. */
   instances: number

@@ -12,6 +12,7 @@ export interface DeployFlags {
   entry?: string
   handler?: string
   memory?: number
+  autoMemory?: boolean
   cpu?: number
   disk?: number
   timeout?: number
@@ -43,6 +44,7 @@ export function withDeployOptions(command: Command): Command {
     .option('--entry <file>', text.optionEntry)
     .option('--handler <name>', text.optionHandler)
     .option('--memory <mb>', text.optionMemory, wholePositive)
+    .option('--auto-memory', text.optionAutoMemory)
     .option('--cpu <cores>', text.optionCpu, positive)
     .option('--disk <mb>', text.optionDisk, wholePositive)
     .option('--timeout <time>', text.optionCallTimeout, duration)
@@ -90,7 +92,7 @@ export async function deployPath(path: string, flags: DeployFlags): Promise<Func
       minInstances,
       env,
     },
-    ...{ secrets: secret, invokes, preload, internet, public: flags.public },
+    ...{ secrets: secret, invokes, preload, internet, public: flags.public, autoMemory: flags.autoMemory },
   }
   return server().functions.deploy(flags.name ?? nameOf(path), { ...source, settings, publish: flags.publish })
 }

@@ -30,6 +30,8 @@ export interface EndedCall {
   /** Processor time; not known yet when the end is written to the file. */
   cpuMs?: number
   memoryMb: number
+  /** What its instance had at most until then, MiB; not known yet when the end is written to the file. */
+  peakMb?: number
   cold: boolean
   bytesIn: number
   bytesOut: number

@@ -39,7 +39,10 @@ export class EventTriggers {
     this.#follower = new OutboxFollower(deps, {
       consumer: 'event-triggers',
       isWanted: async () => {
-        this.#any ??= (await this.#all().limit(1).execute()).length > 0
+        if (this.#any !== undefined) return this.#any
+        const found = (await this.#all().limit(1).execute()).length > 0
+        // One may have been made meanwhile.
+        this.#any ??= found
         return this.#any
       },
       call: (tx, events) => this.#call(tx, events),

@@ -9,6 +9,7 @@ export class ProcessorTime {
   readonly #instance: Instance
   #readUsec = 0
   #counter: string | undefined
+  #peakMb: number | undefined
   /** What it used and no call has yet, milliseconds. */
   #leftMs = 0
   #closed = false
@@ -33,6 +34,7 @@ export class ProcessorTime {
     for (const call of calls) {
       owed += sum > 0 ? (used * call.billedMs) / sum : 0
       call.cpuMs = Math.floor(owed + 1e-6) - given
+      if (this.#peakMb !== undefined) call.peakMb = this.#peakMb
       given += call.cpuMs
     }
     this.#leftMs -= given
@@ -52,6 +54,7 @@ export class ProcessorTime {
     this.#counter = usage.cpuCounter
     this.#readUsec = usage.cpuUsec
     this.#leftMs += Math.max(0, since) / 1000
+    this.#peakMb = usage.memoryPeakBytes / 2 ** 20
   }
 }
 
