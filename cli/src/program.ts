@@ -36,6 +36,7 @@ import { addTrigger as addFunctionTrigger } from './commands/fn/trigger.ts'
 import { addVersions as addFunctionVersions } from './commands/fn/versions.ts'
 import { addKeys } from './commands/key/keys.ts'
 import { addMcp } from './commands/mcp.ts'
+import { addDocuments } from './commands/memory/documents.ts'
 import { addMemory } from './commands/memory/manage.ts'
 import { addModelsCheck } from './commands/models/check.ts'
 import { addList as addNodeList } from './commands/node/list.ts'
@@ -196,6 +197,7 @@ export function program(): Command {
   const memory = root.command('memory').description(text.memory).enablePositionalOptions()
   memory.helpCommand('help [command]', text.helpCommand)
   addMemory(memory)
+  addDocuments(memory.command('document').description(text.memoryDocument))
 
   const models = root.command('models').description(text.models).enablePositionalOptions()
   models.helpCommand('help [command]', text.helpCommand)

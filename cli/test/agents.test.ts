@@ -86,3 +86,22 @@ test('warren memory shows what agents have learned, and forgets it', async () =>
   assert.equal((await run('memory', 'forget', runId)).code, 0)
   assert.match((await experiences()).stderr, /no experience yet/)
 })
+
+test('warren memory document gives an agent texts to look up, finds their passages, and takes them away', async () => {
+  await platform.json('PUT', '/v1/agents/reads', agent('reads', { text: 'Read.' }))
+  const path = join(folder, 'handbook.md')
+  writeFileSync(path, '# Refunds\n\nMoney comes back within ten days.\n\n# Leave\n\nThirty days a year.\n')
+  const documents = (...args: string[]) => run('memory', 'document', ...args)
+  const added = await documents('add', 'reads', path, '--name', 'handbook.md')
+  assert.match(added.stdout, /^doc\w{20}\n$/, added.stderr)
+  assert.match((await documents('list', 'reads')).stdout, /markdown\s+\d+\s+.*handbook\.md/)
+  assert.match(
+    (await documents('search', 'reads', 'refunds')).stdout,
+    /^handbook\.md:1-7 > Refunds\n# Refunds\n\nMoney/,
+  )
+  writeFileSync(join(folder, 'picture'), Buffer.from([0xff, 0xd8, 0xff]))
+  assert.match((await documents('add', 'reads', join(folder, 'picture'))).stderr, /is no text in UTF-8/)
+  assert.match((await documents('add', 'nobody', path)).stderr, /there is no agent nobody/)
+  assert.equal((await documents('delete', 'reads', 'handbook.md')).code, 0)
+  assert.match((await documents('list', 'reads')).stderr, /has no documents/)
+})

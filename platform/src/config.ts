@@ -122,6 +122,8 @@ export interface Config {
     url: string | undefined
     keys: string[]
     prices: { input: number; output: number; cachedInput?: number } | undefined
+    /** What makes vectors of texts. */
+    embedding: { model: string; baseUrl: string; keys: string[]; dimensions: number | undefined } | undefined
   }
   /** What a sandbox gets where its request does not say. */
   defaultLimits: { cpuCores: number; memoryMb: number; diskMb: number; maxProcesses: number; maxOpenFiles: number }
@@ -145,6 +147,7 @@ export const settings = {
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
   const read = <T>(setting: Setting<T>) => readSetting(setting, env)
+  const embeddingModel = read(settings.embeddingModel)
   return {
     home: read(settings.home),
     host: read(settings.host),
@@ -244,6 +247,14 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       url: read(settings.modelUrl),
       keys: read(settings.modelKeys),
       prices: read(settings.modelPrices),
+      embedding: embeddingModel
+        ? {
+            model: embeddingModel,
+            baseUrl: read(settings.embeddingUrl),
+            keys: read(settings.embeddingKeys),
+            dimensions: read(settings.embeddingDimensions),
+          }
+        : undefined,
     },
     defaultLimits: {
       cpuCores: read(settings.cpuCores),

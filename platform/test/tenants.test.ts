@@ -46,7 +46,7 @@ const ofTrigger = { name: theirs.functionName, id: theirs.trigger }
 const ofEventTrigger = { name: theirs.functionName, id: theirs.eventTrigger }
 const ofHook = { name: theirs.functionName, id: theirs.hook }
 const ofBucket = { key: theirs.object }
-const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none', fact: '00000000' }
+const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none', fact: '00000000', document: 'none' }
 
 const owned: [RegExp, Record<string, string>][] = [
   [/^\/v1\/functions\/.*\/storage-triggers/, ofTrigger],

@@ -181,6 +181,20 @@ export const AgentSpec = Type.Object(
               description: 'A conversation that would take more is made shorter: its oldest part, but for the task.',
             }),
           ),
+          documents: Type.Optional(
+            Type.Boolean({
+              default: false,
+              description: 'Tell a run what the documents of this agent say about its task, before it begins.',
+            }),
+          ),
+          readTokens: Type.Optional(
+            Type.Integer({
+              minimum: 100,
+              maximum: 100_000,
+              default: 2000,
+              description: 'What is read from documents at once takes so many tokens at most.',
+            }),
+          ),
           summaries: Type.Optional(
             Type.Enum(['model', 'lines'], {
               description:

@@ -10,6 +10,7 @@ import type { Pot } from './loop/pot.ts'
 import type { Incoming, PricedModel, Running, WhichModel } from './loop/running.ts'
 import type { McpDeps } from './mcp/connection.ts'
 import { McpServers } from './mcp/servers.ts'
+import type { Documents } from './memory/documents.ts'
 import type { FactDeps } from './memory/facts.ts'
 import type { ModelSource } from './models.ts'
 import type { Run } from './run.ts'
@@ -29,6 +30,7 @@ export interface LiveRunOptions {
   models: ModelSource
   hands: SandboxHands
   facts: FactDeps
+  documents: Documents
   codeReader: CodeReader
   mcp: McpDeps
   spawn: ToolboxOptions['spawn']
@@ -100,6 +102,7 @@ export class LiveRun implements Running {
         inside: { hands, account, sandbox },
         code: { reader: options.codeReader, code: this.code },
         facts: [options.facts, { accountId: account.id, agent: run.agent, runId: run.id }],
+        documents: [options.documents, { accountId: account.id, agent: run.agent }, started?.spec.memory?.readTokens],
         results: journal,
         spawn: options.spawn,
         skills: started?.spec.skills ?? [],

@@ -1,4 +1,5 @@
 import { WarrenError } from '../errors.ts'
+import type { EmbedderSettings } from '../models/embedder.ts'
 import { textOf } from '../models/message.ts'
 import type { Model, ModelRequest } from '../models/model.ts'
 import { type ModelSettings, openModel } from '../models/open-model.ts'
@@ -16,6 +17,8 @@ export interface ModelConfig {
   url: string | undefined
   keys: string[]
   prices: Prices | undefined
+  /** What makes vectors of documents. */
+  embedding?: EmbedderSettings | undefined
 }
 
 export interface ModelSource {
@@ -49,7 +52,7 @@ export function modelSource(config: ModelConfig, newId: () => string): ModelSour
   }
 
   return {
-    secrets: config.keys,
+    secrets: [...config.keys, ...(config.embedding?.keys ?? [])],
     of(spec, which, answers) {
       const name = spec.model === 'scripted' ? undefined : nameOf(spec, which)
       const prices = spec.prices ?? config.prices

@@ -7,6 +7,7 @@ import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
 import { CodeReader } from './code/code-reader.ts'
 import { type Entry, type Fact, noCost } from './journal/entry.ts'
+import { Documents } from './memory/documents.ts'
 import { Experiences } from './memory/experiences.ts'
 import { modelSource } from './models.ts'
 import type { Run } from './run.ts'
@@ -37,15 +38,17 @@ async function openRunner(t: Parameters<typeof openTestDatabase>[0], now = () =>
   const models = modelSource({ ...none, api: 'anthropic', keys: [] }, () => 'c1')
   const store = new WatchedStore({ db, now, holder: 'h', recordUsage })
   const agents = new Agents({ db, models, now })
+  const logger = createLogger('warn')
   const [experiences, codeReader] = [new Experiences(home), new CodeReader(home)]
   const runner = new Runner({
     ...{ store, models, agents, experiences, codeReader, now, secret: 'a secret of tests' },
     facts: { db, now },
+    documents: new Documents({ db, now, logger, embedder: undefined }),
     mcp: { open: [], revealSecrets: () => Promise.resolve({}) as never },
     // None of the agents of these tests has a tool that needs a sandbox.
     hands: {} as never,
     accountOf: () => Promise.resolve(account),
-    logger: createLogger('warn'),
+    logger,
   })
   for (const one of [runner, experiences, codeReader]) close.push(() => one.close())
   return { runner, store, agents, db }

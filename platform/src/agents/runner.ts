@@ -31,7 +31,7 @@ const mostLearnedAtOnce = 50
 const lookMs = 1000
 
 export interface RunnerOptions
-  extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'codeReader' | 'mcp' | 'secret'> {
+  extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'documents' | 'codeReader' | 'mcp' | 'secret'> {
   agents: Agents
   experiences: Experiences
   accountOf: (id: string) => Promise<Account>

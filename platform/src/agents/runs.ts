@@ -5,6 +5,7 @@ import { parseOpenRange } from '../engine/network/judge-address.ts'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { RecordUsage } from '../metering/usage-fact.ts'
+import { httpEmbedder } from '../models/embedder.ts'
 import type { Database } from '../storage/database.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
@@ -13,6 +14,9 @@ import type { Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
 import type { McpDeps } from './mcp/connection.ts'
+import type { FoundPassages } from './memory/document-indexes.ts'
+import { passagesFor } from './memory/document-tools.ts'
+import { type AgentDocument, Documents, type PutDocument } from './memory/documents.ts'
 import { Experiences } from './memory/experiences.ts'
 import { type Fact, findFacts, forgetFact, hasFacts } from './memory/facts.ts'
 import { type ModelConfig, modelSource } from './models.ts'
@@ -66,9 +70,13 @@ export function createAgentRuns({
   const store = new RunStore({ db, now, holder, recordUsage })
   const agents = new Agents({ db, models, now })
   const experiences = new Experiences(home)
+  const { embedding } = modelConfig
+  const embedder = embedding && httpEmbedder({ fetch: globalThis.fetch }, embedding)
+  const documents = new Documents({ db, now, logger: given.logger, embedder })
   const mcp = { open: mcpOpen.map(parseOpenRange), revealSecrets }
   const codeReader = new CodeReader(home)
-  const runner = new Runner({ ...given, store, agents, experiences, models, facts: { db, now }, codeReader, mcp })
+  const facts = { db, now }
+  const runner = new Runner({ ...given, store, agents, experiences, models, facts, documents, codeReader, mcp })
   const redactor = new Redactor([...models.secrets, secret])
 
   const specOf = async (account: Account, agent: StartRun['agent']): Promise<AgentSpec> => {
@@ -93,7 +101,11 @@ export function createAgentRuns({
       throw new WarrenError('invalid_request', 'the body must have the field "input": what the agent is to do')
     const id = newId('u')
     const wanted = spec.memory?.experiences ?? spec.policy === 'plan'
-    const lessons = wanted ? await experiences.lessons(account.id, spec.name, task) : undefined
+    const learned = wanted ? await experiences.lessons(account.id, spec.name, task) : undefined
+    const { documents: isTold, readTokens: tokens } = spec.memory ?? {}
+    const whose = { accountId: account.id, agent: spec.name }
+    const read = isTold ? await passagesFor(documents, whose, { task, tokens }) : undefined
+    const lessons = [learned, read].filter(Boolean).join('\n\n')
     const own = { spec, input: task, conversation, root: id, depth: 0 }
     const started = redactor.clean({ ...own, ...(lessons && { lessons }) })
     const run = await store.create({ id, accountId: account.id, started })
@@ -101,9 +113,37 @@ export function createAgentRuns({
     return run
   }
 
+  /** Throws `not_found` where there is neither such an agent nor anything of one: one that was given with its run has no other trace. */
+  const whoseDocuments = async (account: Account, agent: string) => {
+    const whose = { accountId: account.id, agent }
+    if (!(await documents.has(whose))) await agents.get(account, agent)
+    return whose
+  }
+
   return {
     agents,
     experiences,
+    documents: {
+      /** Throws `not_found` where there is no such agent. */
+      put: async (account: Account, agent: string, input: PutDocument): Promise<AgentDocument> =>
+        documents.put(await whoseDocuments(account, agent), input),
+      list: async (account: Account, agent: string): Promise<AgentDocument[]> =>
+        documents.list(await whoseDocuments(account, agent)),
+      get: async (account: Account, agent: string, id: string): Promise<AgentDocument & { text: string }> => {
+        const found = await documents.get({ accountId: account.id, agent }, id)
+        if (!found) throw new WarrenError('not_found', `agent ${agent} has no document ${id}`)
+        return found
+      },
+      remove: async (account: Account, agent: string, id: string): Promise<void> => {
+        if (await documents.remove({ accountId: account.id, agent }, id)) return
+        throw new WarrenError('not_found', `agent ${agent} has no document ${id}`)
+      },
+      search: async (
+        account: Account,
+        agent: string,
+        { like, ...most }: { like: string; limit?: number; tokens?: number },
+      ): Promise<FoundPassages> => documents.search(await whoseDocuments(account, agent), like, most),
+    },
     start: (account: Account, input: StartRun): Promise<Run> => start(account, input, false),
     startSession: (account: Account, input: { agent: StartRun['agent'] }): Promise<Run> => start(account, input, true),
     /** What an agent has been told to remember. Throws `not_found` where there is neither such an agent nor a fact of one. */
@@ -202,6 +242,7 @@ export function createAgentRuns({
     close: async (): Promise<void> => {
       await runner.close()
       await experiences.close()
+      await documents.close()
       await codeReader.close()
     },
   }

@@ -1,4 +1,4 @@
-import { list, oneOf, setting } from './setting.ts'
+import { list, number, oneOf, setting } from './setting.ts'
 
 /** What an operator can set about the models of agents. */
 export const agentSettings = {
@@ -40,11 +40,7 @@ export const agentSettings = {
     env: 'WARREN_MODEL_URL',
     default: undefined,
     meaning: 'Base address of the API, such as http://127.0.0.1:11434/v1. Default: that of the vendor.',
-    parse: (text) => {
-      if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
-        throw new RangeError('an address that begins with http:// or https://')
-      return text
-    },
+    parse: address,
   }),
   modelKeys: setting<string[]>({
     name: 'models.keys',
@@ -61,6 +57,35 @@ export const agentSettings = {
       'Private ranges and loopback addresses where servers of tools for agents may be, such as 10.1.2.0/24, with commas between; there also over plain HTTP. Default: none.',
     parse: list,
   }),
+  embeddingModel: setting<string | undefined>({
+    name: 'models.embedding.model',
+    env: 'WARREN_EMBEDDING_MODEL',
+    default: undefined,
+    meaning:
+      'Name of a model that makes vectors of texts, such as text-embedding-3-small, so that documents of agents are found by what they mean. Without one they are found by their words and how these are written.',
+    parse: (text) => text,
+  }),
+  embeddingUrl: setting<string>({
+    name: 'models.embedding.url',
+    env: 'WARREN_EMBEDDING_URL',
+    default: 'https://api.openai.com/v1',
+    meaning: 'Base address of its API, which speaks as OpenAI’s embeddings do, such as http://127.0.0.1:11434/v1.',
+    parse: address,
+  }),
+  embeddingKeys: setting<string[]>({
+    name: 'models.embedding.keys',
+    env: 'WARREN_EMBEDDING_KEYS',
+    default: [],
+    meaning: 'Its keys, with commas between; they are used in turn, written nowhere and shown to nobody.',
+    parse: list,
+  }),
+  embeddingDimensions: setting<number | undefined>({
+    name: 'models.embedding.dimensions',
+    env: 'WARREN_EMBEDDING_DIMENSIONS',
+    default: undefined,
+    meaning: 'How many numbers its vectors have, and it is asked for. Default: as many as it makes.',
+    parse: number({ least: 1, most: 8192, whole: true }),
+  }),
   modelPrices: setting<{ input: number; output: number; cachedInput?: number } | undefined>({
     name: 'models.prices',
     env: 'WARREN_MODEL_PRICES',
@@ -75,4 +100,10 @@ export const agentSettings = {
       return { input, output, ...(cachedInput !== undefined && { cachedInput }) }
     },
   }),
+}
+
+function address(text: string): string {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+    throw new RangeError('an address that begins with http:// or https://')
+  return text
 }

@@ -8,6 +8,7 @@ import { billingOperatorRoutes, billingOperatorSchemas } from './api/billing-ope
 import { billingViews } from './api/billing-views.ts'
 import { bucketRoutes, bucketSchemas } from './api/buckets.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
+import { documentRoutes, documentSchemas } from './api/documents.ts'
 import { eventTriggerRoutes, eventTriggerSchemas } from './api/event-triggers.ts'
 import { eventRoutes, eventSchemas } from './api/events.ts'
 import { executionRoutes, executionSchemas } from './api/executions.ts'
@@ -100,6 +101,7 @@ const nouns: readonly Noun[] = [
   [queueSchemas, (v1, { functions }) => queueRoutes(v1, functions)],
   [agentSchemas, (v1, { agentRuns }) => agentRoutes(v1, agentRuns)],
   [factSchemas, (v1, { agentRuns }) => factRoutes(v1, agentRuns)],
+  [documentSchemas, (v1, { agentRuns }) => documentRoutes(v1, agentRuns)],
   [experienceSchemas, (v1, { agentRuns }) => experienceRoutes(v1, agentRuns)],
   [runSchemas, (v1, { agentRuns }) => runRoutes(v1, agentRuns)],
 ]

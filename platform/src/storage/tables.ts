@@ -14,6 +14,8 @@ import type {
 } from './tables/accounts.ts'
 import type {
   AgentBlobsTable,
+  AgentDocumentsTable,
+  AgentDocumentVectorsTable,
   AgentEntriesTable,
   AgentFactsTable,
   AgentInboxTable,
@@ -112,4 +114,6 @@ export interface Tables {
   agent_blobs: AgentBlobsTable
   agent_inbox: AgentInboxTable
   agent_facts: AgentFactsTable
+  agent_documents: AgentDocumentsTable
+  agent_document_vectors: AgentDocumentVectorsTable
 }

@@ -55,6 +55,10 @@ export interface AgentSpec {
     experiences?: boolean
     /** A conversation that would take more is made shorter. Default: 100,000. */
     contextTokens?: number
+    /** Tell a run what the documents of this agent say about its task, before it begins. Default: no. */
+    documents?: boolean
+    /** What is read from documents at once takes so many tokens at most. Default: 2,000. */
+    readTokens?: number
     /** Who writes what remains of its oldest part. Default: a model, where the agent has one. */
     summaries?: 'model' | 'lines'
   }
@@ -137,6 +141,28 @@ export interface AgentFact {
   expiresAt?: string
 }
 
+/** A text that an agent can look up. */
+export interface AgentDocument {
+  id: string
+  name: string
+  kind: 'markdown' | 'code' | 'text'
+  bytes: number
+  at: string
+}
+
+/** A part of a document, and where it stands. */
+export interface Passage {
+  documentId: string
+  /** Of the document. */
+  name: string
+  /** That it stands below, outermost first. */
+  headings: string[]
+  firstLine: number
+  lastLine: number
+  text: string
+  at: string
+}
+
 /** The agents of an account. */
 export class Agents {
   readonly #transport: Transport
@@ -187,7 +213,39 @@ export class Agents {
     return this.#transport.done('DELETE', `${pathOf(name)}/facts/${encodeURIComponent(fact)}`)
   }
 
-  /** Its runs stay. */
+  /** Gives an agent a document, or another text in the place of the one of its name. Throws `not_found` when there is no such agent. */
+  putDocument(
+    name: string,
+    document: { name: string; text: string; kind?: AgentDocument['kind'] | undefined },
+  ): Promise<AgentDocument> {
+    return this.#transport.json('POST', `${pathOf(name)}/documents`, { json: document })
+  }
+
+  /** By their names. */
+  async documents(name: string): Promise<AgentDocument[]> {
+    return (await this.#transport.json<{ documents: AgentDocument[] }>('GET', `${pathOf(name)}/documents`)).documents
+  }
+
+  /** A document with its text. Throws `not_found` when there is none. */
+  document(name: string, id: string): Promise<AgentDocument & { text: string }> {
+    return this.#transport.json('GET', `${pathOf(name)}/documents/${encodeURIComponent(id)}`)
+  }
+
+  /** Throws `not_found` when there is none. */
+  deleteDocument(name: string, id: string): Promise<void> {
+    return this.#transport.done('DELETE', `${pathOf(name)}/documents/${encodeURIComponent(id)}`)
+  }
+
+  /** What the documents of an agent say about something, best first: at most so many, of so many tokens together. */
+  async passages(
+    name: string,
+    like: string,
+    options: { limit?: number | undefined; tokens?: number | undefined } = {},
+  ): Promise<{ passages: Passage[]; by: 'words' | 'vectors' }> {
+    return await this.#transport.json('GET', `${pathOf(name)}/passages`, { query: { like, ...options } })
+  }
+
+  /** Its runs stay, and so do its facts and documents. */
   delete(name: string): Promise<void> {
     return this.#transport.done('DELETE', pathOf(name))
   }

@@ -1,4 +1,15 @@
-export type { AgentFact, AgentInfo, AgentSpec, Agents, Experience, GraphNode, McpServer, Skill } from './agents.ts'
+export type {
+  AgentDocument,
+  AgentFact,
+  AgentInfo,
+  AgentSpec,
+  Agents,
+  Experience,
+  GraphNode,
+  McpServer,
+  Passage,
+  Skill,
+} from './agents.ts'
 export type { Audit, AuditEntry, AuditQuery, AuditVerdict } from './audit.ts'
 export type { Auth, Me, Role, SessionInfo, SignedIn } from './auth.ts'
 export type {

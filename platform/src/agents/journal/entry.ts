@@ -96,7 +96,7 @@ export interface RunStarted {
   root: string
   parent?: string
   depth: number
-  /** What earlier runs with similar tasks have come to. */
+  /** What earlier runs with similar tasks have come to, and what documents say about it. */
   lessons?: string
 }
 

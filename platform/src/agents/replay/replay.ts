@@ -72,6 +72,7 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
     inside: {} as never,
     code: { reader: {}, code: {} } as never,
     facts: [{}, {}] as never,
+    documents: [{}, {}] as never,
     spawn: {} as never,
     skills: recorder.state.started.spec.skills ?? [],
     spawns: spawnsByGraph(recorder.state.started.spec),

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { AgentSpec } from '../agent.ts'
+import { documentTools } from '../memory/document-tools.ts'
 import { factTools } from '../memory/facts.ts'
 import type { Skill } from '../skills/skill.ts'
 import { askHuman } from './ask-human.ts'
@@ -30,6 +31,7 @@ export const builtInTools = [
   'code_context',
   'remember',
   'recall',
+  'search_documents',
   'ask_human',
   'spawn_agent',
 ] as const
@@ -38,6 +40,7 @@ export interface ToolboxOptions {
   inside: InSandbox
   code: InCode
   facts: Parameters<typeof factTools>
+  documents: Parameters<typeof documentTools>
   results: Parameters<typeof readResult>[0]
   spawn: SpawnRun
   skills: readonly Skill[]
@@ -51,7 +54,7 @@ export interface ToolboxOptions {
 /** The named tools, in the order of their names: what a model is told stays the same to the byte. */
 export function toolbox(
   names: readonly string[],
-  { inside, code, facts, results, spawn, skills, spawns = false, more, toolSearch = 'auto' }: ToolboxOptions,
+  { inside, code, facts, documents, results, spawn, skills, spawns = false, more, toolSearch = 'auto' }: ToolboxOptions,
 ): Map<string, Tool> {
   const all = [
     calculator,
@@ -60,6 +63,7 @@ export function toolbox(
     ...sandboxTools(inside),
     ...codeTools(code),
     ...factTools(...facts),
+    ...documentTools(...documents),
     spawnAgent(spawn),
   ]
   const chosen = [...all.filter(({ name }) => names.includes(name)), ...withSearch(more, toolSearch)]

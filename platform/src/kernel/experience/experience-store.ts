@@ -88,7 +88,7 @@ export class ExperienceStore<Data = unknown> {
     most: number,
     accepts: (experience: Experience<Data>) => boolean = () => true,
   ): Remembered<Data>[] {
-    const found = this.#index.search(text, most, (id) => accepts(this.#experiences.get(id)!))
+    const found = this.#index.search(text, most, { accepts: (id) => accepts(this.#experiences.get(id)!) })
     return found.map(({ id, score, hasWords }) => ({ experience: this.#experiences.get(id)!, score, hasWords }))
   }
 

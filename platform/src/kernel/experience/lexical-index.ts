@@ -33,7 +33,7 @@ export class LexicalIndex {
     return this.#live
   }
 
-  /** Answers the number of its row; those of rows are never used again. */
+  /** Answers the number of its row. */
   add(text: string): number {
     const row = this.#rows++
     if (row === this.#lengths.length) {
@@ -60,12 +60,36 @@ export class LexicalIndex {
     return row
   }
 
-  /** It is not found any more. Its entries stay until the index is built anew. */
+  /** It is not found any more. Its entries stay until `compact`. */
   remove(row: number): void {
     if (!this.#lengths[row]) return
     this.#total -= this.#lengths[row]!
     this.#lengths[row] = 0
     this.#live--
+  }
+
+  /** Takes away what is of rows that are gone. Answers what was the number of each of those that are left: they have new ones. */
+  compact(): number[] {
+    const places = new Uint32Array(this.#rows)
+    const left: number[] = []
+    for (let row = 0; row < this.#rows; row++) if (this.#lengths[row]! > 0) places[row] = left.push(row) - 1
+    for (const [word, entries] of this.#words) {
+      const { packed } = entries
+      let count = 0
+      for (let at = 0; at < entries.count; at++) {
+        const row = packed[at]! >>> timesBits
+        if (this.#lengths[row]! > 0) packed[count++] = places[row]! * (mostTimes + 1) + (packed[at]! & mostTimes)
+      }
+      entries.count = count
+      if (count === 0) this.#words.delete(word)
+      else if (count <= packed.length / 4) entries.packed = packed.slice(0, 2 * count)
+    }
+    const lengths = new Uint16Array(Math.max(1024, 2 * left.length))
+    for (const [place, row] of left.entries()) lengths[place] = this.#lengths[row]!
+    this.#lengths = lengths
+    this.#scores = new Float32Array(lengths.length)
+    this.#rows = left.length
+    return left
   }
 
   /** The rows that have most of the words, best first. */

@@ -9,12 +9,17 @@ const leastLookedAt = 50
 const placeOffset = 60
 /** What vectors find counts less than what words find, which is right more often (bench, `agents`). */
 const weightOfVectors = 0.3
-/** An index with more rows that are gone than rows that are there is built anew, from this size on. */
-const leastRebuilt = 1024
+/** An index with more rows that are gone than rows that are there gives those up, from this size on. */
+const leastCompacted = 1024
 
 export interface Nearby extends Found {
   /** Whether words of the question are in it, and not only their like. */
   hasWords: boolean
+}
+
+interface SearchOptions {
+  accepts?: (id: string) => boolean
+  meant?: readonly Found[]
 }
 
 /**
@@ -25,9 +30,8 @@ export class TextIndex {
   readonly #embedding: Embedding
   readonly #vectors: VectorIndex
   readonly #rows = new Map<string, number>()
-  readonly #texts = new Map<string, string>()
   #ids: string[] = []
-  #words = new LexicalIndex()
+  readonly #words = new LexicalIndex()
 
   constructor(embedding: Embedding) {
     this.#embedding = embedding
@@ -47,8 +51,9 @@ export class TextIndex {
     this.#vectors.add(id, vector ?? this.#embedding.embed(text))
     const known = this.#rows.get(id)
     if (known !== undefined) this.#words.remove(known)
-    this.#texts.set(id, text)
-    this.#index(id, text)
+    const row = this.#words.add(text)
+    this.#ids[row] = id
+    this.#rows.set(id, row)
     this.#tidy()
   }
 
@@ -59,16 +64,16 @@ export class TextIndex {
     this.#words.remove(row)
     this.#vectors.remove(id)
     this.#rows.delete(id)
-    this.#texts.delete(id)
     this.#tidy()
     return true
   }
 
   /**
    * The `most` that answer the text best, best first; the score is the likeness of their vectors. `accepts` leaves out what is not
-   * to be found by whoever asks.
+   * to be found by whoever asks. `meant` is what an embedding that knows what words mean has found, best first: it counts as much as
+   * words do, and instead of how they are written.
    */
-  search(text: string, most: number, accepts: (id: string) => boolean = () => true): Nearby[] {
+  search(text: string, most: number, { accepts = () => true, meant = [] }: SearchOptions = {}): Nearby[] {
     if (this.size === 0) return []
     const wide = Math.max(leastLookedAt, most * lookedAt)
     const found = new Map<string, Nearby & { rank: number }>()
@@ -79,12 +84,12 @@ export class TextIndex {
       const id = this.#ids[row]!
       found.set(id, { id, score: likeness.get(id) ?? 0, hasWords: true, rank: 1 / (placeOffset + place++) })
     }
-    place = 0
-    for (const { id, score } of near) {
-      const rank = weightOfVectors / (placeOffset + place++)
+    const [others, weight] = meant.length > 0 ? [meant, 1] : [near, weightOfVectors]
+    for (const [place, { id, score }] of others.entries()) {
+      const rank = weight / (placeOffset + place)
       const known = found.get(id)
       if (known) known.rank += rank
-      else found.set(id, { id, score, hasWords: false, rank })
+      else if (this.has(id)) found.set(id, { id, score, hasWords: false, rank })
     }
     return [...found.values()]
       .filter(({ id }) => accepts(id))
@@ -98,16 +103,9 @@ export class TextIndex {
     return this.#vectors.search(vector, most)
   }
 
-  #index(id: string, text: string): void {
-    const row = this.#words.add(text)
-    this.#ids[row] = id
-    this.#rows.set(id, row)
-  }
-
   #tidy(): void {
-    if (this.#words.rows < leastRebuilt || this.#words.rows < 2 * this.#words.live) return
-    this.#words = new LexicalIndex()
-    this.#ids = []
-    for (const [id, text] of this.#texts) this.#index(id, text)
+    if (this.#words.rows < leastCompacted || this.#words.rows < 2 * this.#words.live) return
+    this.#ids = this.#words.compact().map((row) => this.#ids[row]!)
+    for (const [row, id] of this.#ids.entries()) this.#rows.set(id, row)
   }
 }

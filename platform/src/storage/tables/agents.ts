@@ -65,3 +65,22 @@ export interface AgentFactsTable {
   /** Hash of the fact that holds instead. */
   superseded_by: string | null
 }
+
+export interface AgentDocumentsTable {
+  id: string
+  account_id: string
+  agent: string
+  name: string
+  kind: 'markdown' | 'code' | 'text'
+  text: string
+  bytes: number
+  hash: string
+  at: Date
+}
+
+export interface AgentDocumentVectorsTable {
+  document_id: string
+  space: string
+  dimensions: number
+  vectors: Buffer
+}
