@@ -104,58 +104,77 @@
     (i32.shr_u (i32.sub (local.get $into) (local.get $start)) (i32.const 2)))
 
   ;; Of each of the $count rows whose numbers are at $rows: how far its code of 512 bits (the code of row 0 is at $codes) is from
-  ;; the query, as 16 bits at $distances; and how many are at each eighth of a distance, added to the 1024 counts of 32 bits at
-  ;; $histogram. At $query is the code of the query and then, 64 bytes each, the bits of how much each of its 512 numbers counts,
-  ;; lowest bits first: a number counts where the codes differ.
-  (func (export "compare") (param $codes i32) (param $rows i32) (param $count i32) (param $query i32) (param $distances i32) (param $histogram i32)
-    (local $sum v128) (local $end i32) (local $code i32) (local $distance i32)
-    (local $a v128) (local $b v128) (local $c v128) (local $d v128)
+  ;; the query, as 16 bits at $distances; and how many are at each 64th of a distance, added to the 1024 counts of 32 bits at
+  ;; $histogram. $table has 256 numbers of 16 bits for each byte of a code: what each of its values adds.
+  (func (export "compare") (param $codes i32) (param $rows i32) (param $count i32) (param $table i32) (param $distances i32) (param $histogram i32)
+    (local $end i32) (local $code i32) (local $last i32) (local $distance i32) (local $of i32)
     (local.set $end (i32.add (local.get $rows) (i32.shl (local.get $count) (i32.const 2))))
+    ;; They lie far apart, and memory brings many at once if nothing waits for the one before.
+    (local.set $code (local.get $rows))
+    (block $brought
+      (loop $bring
+        (br_if $brought (i32.ge_u (local.get $code) (local.get $end)))
+        (local.set $distance
+          (i32.add
+            (local.get $distance)
+            (i32.load (i32.add (local.get $codes) (i32.shl (i32.load (local.get $code)) (i32.const 6))))))
+        (local.set $code (i32.add (local.get $code) (i32.const 4)))
+        (br $bring)))
+    (i32.store (local.get $distances) (local.get $distance))
     (block $done
       (loop $row
         (br_if $done (i32.ge_u (local.get $rows) (local.get $end)))
         (local.set $code (i32.add (local.get $codes) (i32.shl (i32.load (local.get $rows)) (i32.const 6))))
-        (local.set $a (v128.xor (v128.load offset=0 (local.get $code)) (v128.load offset=0 (local.get $query))))
-        (local.set $b (v128.xor (v128.load offset=16 (local.get $code)) (v128.load offset=16 (local.get $query))))
-        (local.set $c (v128.xor (v128.load offset=32 (local.get $code)) (v128.load offset=32 (local.get $query))))
-        (local.set $d (v128.xor (v128.load offset=48 (local.get $code)) (v128.load offset=48 (local.get $query))))
-        ;; Each byte holds at most 8 bits of 15 each, and so two of them added fit into a byte.
-        (local.set $sum (i8x16.popcnt (v128.and (local.get $a) (v128.load offset=256 (local.get $query)))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $a) (v128.load offset=192 (local.get $query))))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $a) (v128.load offset=128 (local.get $query))))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $a) (v128.load offset=64 (local.get $query))))))
-        (local.set $a (local.get $sum))
-        (local.set $sum (i8x16.popcnt (v128.and (local.get $b) (v128.load offset=272 (local.get $query)))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $b) (v128.load offset=208 (local.get $query))))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $b) (v128.load offset=144 (local.get $query))))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $b) (v128.load offset=80 (local.get $query))))))
-        (local.set $b (local.get $sum))
-        (local.set $sum (i8x16.popcnt (v128.and (local.get $c) (v128.load offset=288 (local.get $query)))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $c) (v128.load offset=224 (local.get $query))))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $c) (v128.load offset=160 (local.get $query))))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $c) (v128.load offset=96 (local.get $query))))))
-        (local.set $c (local.get $sum))
-        (local.set $sum (i8x16.popcnt (v128.and (local.get $d) (v128.load offset=304 (local.get $query)))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $d) (v128.load offset=240 (local.get $query))))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $d) (v128.load offset=176 (local.get $query))))))
-        (local.set $sum (i8x16.add (i8x16.add (local.get $sum) (local.get $sum)) (i8x16.popcnt (v128.and (local.get $d) (v128.load offset=112 (local.get $query))))))
-        (local.set $d (local.get $sum))
-        (local.set $sum
-          (i16x8.add
-            (i16x8.extadd_pairwise_i8x16_u (i8x16.add (local.get $a) (local.get $b)))
-            (i16x8.extadd_pairwise_i8x16_u (i8x16.add (local.get $c) (local.get $d)))))
-        (local.set $sum (i32x4.extadd_pairwise_i16x8_u (local.get $sum)))
-        (local.set $distance
-          (i32.add
-            (i32.add (i32x4.extract_lane 0 (local.get $sum)) (i32x4.extract_lane 1 (local.get $sum)))
-            (i32.add (i32x4.extract_lane 2 (local.get $sum)) (i32x4.extract_lane 3 (local.get $sum)))))
+        (local.set $last (i32.add (local.get $code) (i32.const 64)))
+        (local.set $distance (i32.const 0))
+        (local.set $of (local.get $table))
+        (loop $bytes
+          (local.set $distance
+            (i32.add
+              (local.get $distance)
+              (i32.add
+                (i32.add
+                  (i32.add
+                    (i32.load16_u offset=0 (i32.add (local.get $of) (i32.shl (i32.load8_u offset=0 (local.get $code)) (i32.const 1))))
+                    (i32.load16_u offset=512 (i32.add (local.get $of) (i32.shl (i32.load8_u offset=1 (local.get $code)) (i32.const 1)))))
+                  (i32.add
+                    (i32.load16_u offset=1024 (i32.add (local.get $of) (i32.shl (i32.load8_u offset=2 (local.get $code)) (i32.const 1))))
+                    (i32.load16_u offset=1536 (i32.add (local.get $of) (i32.shl (i32.load8_u offset=3 (local.get $code)) (i32.const 1))))))
+                (i32.add
+                  (i32.add
+                    (i32.load16_u offset=2048 (i32.add (local.get $of) (i32.shl (i32.load8_u offset=4 (local.get $code)) (i32.const 1))))
+                    (i32.load16_u offset=2560 (i32.add (local.get $of) (i32.shl (i32.load8_u offset=5 (local.get $code)) (i32.const 1)))))
+                  (i32.add
+                    (i32.load16_u offset=3072 (i32.add (local.get $of) (i32.shl (i32.load8_u offset=6 (local.get $code)) (i32.const 1))))
+                    (i32.load16_u offset=3584 (i32.add (local.get $of) (i32.shl (i32.load8_u offset=7 (local.get $code)) (i32.const 1)))))))))
+          (local.set $code (i32.add (local.get $code) (i32.const 8)))
+          (local.set $of (i32.add (local.get $of) (i32.const 4096)))
+          (br_if $bytes (i32.lt_u (local.get $code) (local.get $last))))
         (i32.store16 (local.get $distances) (local.get $distance))
         (local.set $code
-          (i32.add (local.get $histogram) (i32.shl (i32.shr_u (local.get $distance) (i32.const 3)) (i32.const 2))))
+          (i32.add (local.get $histogram) (i32.shl (i32.shr_u (local.get $distance) (i32.const 6)) (i32.const 2))))
         (i32.store (local.get $code) (i32.add (i32.load (local.get $code)) (i32.const 1)))
         (local.set $rows (i32.add (local.get $rows) (i32.const 4)))
         (local.set $distances (i32.add (local.get $distances) (i32.const 2)))
         (br $row))))
+
+  ;; The table of compare, at $table, of the numbers for half bytes that are at $halves: 16 of 16 bits for each, lower half first.
+  (func (export "combine") (param $halves i32) (param $table i32)
+    (local $end i32) (local $high i32) (local $a v128) (local $b v128) (local $x v128)
+    (local.set $end (i32.add (local.get $halves) (i32.const 4096)))
+    (loop $byte
+      (local.set $a (v128.load offset=0 (local.get $halves)))
+      (local.set $b (v128.load offset=16 (local.get $halves)))
+      (local.set $high (i32.const 0))
+      (loop $value
+        (local.set $x (i16x8.splat (i32.load16_u offset=32 (i32.add (local.get $halves) (local.get $high)))))
+        (v128.store offset=0 (local.get $table) (i16x8.add (local.get $a) (local.get $x)))
+        (v128.store offset=16 (local.get $table) (i16x8.add (local.get $b) (local.get $x)))
+        (local.set $table (i32.add (local.get $table) (i32.const 32)))
+        (local.set $high (i32.add (local.get $high) (i32.const 2)))
+        (br_if $value (i32.lt_u (local.get $high) (i32.const 32))))
+      (local.set $halves (i32.add (local.get $halves) (i32.const 64)))
+      (br_if $byte (i32.lt_u (local.get $halves) (local.get $end)))))
 
   ;; The inner product of the vectors of $bytes bytes at $one and $other; $bytes is a multiple of 16.
   (func (export "dot") (param $one i32) (param $other i32) (param $bytes i32) (result f32)

@@ -16,7 +16,8 @@ interface Kernel {
   spread(code: number, into: number): void
   sample(distances: number, rows: number, step: number, histogram: number): void
   nearest(distances: number, rows: number, most: number, into: number): number
-  compare(...[codes, rows, count, query, distances, histogram]: [number, number, number, number, number, number]): void
+  compare(...[codes, rows, count, table, distances, histogram]: [number, number, number, number, number, number]): void
+  combine(halves: number, table: number): void
   dot(one: number, other: number, bytes: number): number
 }
 
@@ -40,11 +41,10 @@ const farthest = 0.5
 /** From this many rows on, how the distances lie is told by a part of them. */
 const sampledFrom = 16_384
 const sampleStep = 7
-/** Of a query it is kept in so many bits how much each of its turned numbers counts, up to so many times their middle size. */
-const queryBits = 4
-const mostCounted = 3
-/** Distances by whole codes are counted by eighths. */
-const distanceStep = 8
+/** The largest distance by whole codes: one with the query's signs all turned round. Rounding up to it must not go over 16 bits. */
+const largestDistance = 65_535 - codeBits
+/** Distances by whole codes are counted in steps of 64. */
+const distanceStep = 64
 const distanceCounts = 1024
 const pageBytes = 65_536
 /** Of each row, during a search: how far its first bytes are, and of those that are near by them their numbers and distances. */
@@ -75,7 +75,10 @@ export class VectorIndex {
   /** Bytes of a vector that is turned. */
   readonly #turned: number
   /** Places in memory. */
-  readonly #at: Record<'vector' | 'mean' | 'signs' | 'work' | 'code' | 'table' | 'histogram', number>
+  readonly #at: Record<
+    'vector' | 'mean' | 'signs' | 'work' | 'code' | 'table' | 'halves' | 'bytes' | 'histogram',
+    number
+  >
   #free = 0
 
   constructor(dimensions: number) {
@@ -91,8 +94,10 @@ export class VectorIndex {
       mean: this.#take(this.#stride),
       signs: this.#take(2 * this.#turned),
       work: this.#take(this.#turned),
-      code: this.#take(codeBytes * (1 + queryBits)),
+      code: this.#take(codeBytes),
       table: this.#take(firstBytes * 32),
+      halves: this.#take(codeBytes * 64),
+      bytes: this.#take(codeBytes * 512),
       histogram: this.#take(4 * distanceCounts),
     }
     fillWithSigns(this.#floats(this.#at.signs, this.#turned / 2))
@@ -133,16 +138,14 @@ export class VectorIndex {
 
   /** The `most` nearest, best first. With more `candidates` it misses fewer of them, and takes longer. */
   search(vector: ArrayLike<number>, most: number, candidates: number = defaultCandidates): Found[] {
-    const { code, histogram } = this.#at
+    const { code, halves, bytes, histogram } = this.#at
     this.#hold(vector)
     this.#encode(this.#at.vector, code)
     const wanted = Math.max(most, candidates)
     const reach = this.#scan(Math.max(leastCompared, 8 * wanted, Math.ceil(this.size * worthComparing)))
 
-    fillQuery(
-      this.#memoryOf(Uint8Array, code + codeBytes, queryBits * codeBytes),
-      this.#floats(this.#at.work, codeBits),
-    )
+    fillHalves(this.#memoryOf(Uint16Array, halves, codeBytes * 32), this.#floats(this.#at.work, codeBits))
+    this.#kernel.combine(halves, bytes)
     const counts = this.#words(histogram, distanceCounts)
     counts.fill(0)
     const found: number[] = []
@@ -150,7 +153,7 @@ export class VectorIndex {
       const [distances, rows, compared] = this.#found(block)
       const codes = this.#blocks[block]! + blockRows * firstBytes
       const count = this.#kernel.nearest(distances, this.#rowsIn(block), reach, rows)
-      this.#kernel.compare(codes, rows, count, code, compared, histogram)
+      this.#kernel.compare(codes, rows, count, bytes, compared, histogram)
       found.push(count)
     }
     const limit = distanceStep * (reachOf(counts, wanted) + 1)
@@ -311,17 +314,22 @@ function fillTable(table: Uint8Array, query: Float32Array): void {
     }
 }
 
-/** How much each number of the query counts, its lowest bits first: where a code has another sign, it is so much farther. */
-function fillQuery(bits: Uint8Array, query: Float32Array): void {
+/** As `fillTable`, of all half bytes, to their ends and in 16 bits. */
+function fillHalves(table: Uint16Array, query: Float32Array): void {
   let sum = 0
   for (const value of query) sum += Math.abs(value)
-  const most = 2 ** queryBits - 1
-  const scale = most / ((mostCounted * sum) / query.length)
-  bits.fill(0)
-  for (let at = 0; at < query.length; at++) {
-    const counted = Math.min(most, Math.round(Math.abs(query[at]!) * scale))
-    for (let bit = 0; bit < queryBits; bit++)
-      if ((counted >> bit) & 1) bits[bit * codeBytes + (at >> 3)]! |= 1 << (at & 7)
+  const scale = largestDistance / sum
+  for (let half = 0; half < query.length / 4; half++) {
+    const at = 16 * half
+    // Each value is one with a bit less, and that bit.
+    let none = 0
+    for (let bit = 0; bit < 4; bit++) if (query[4 * half + bit]! > 0) none += query[4 * half + bit]! * scale
+    table[at] = Math.round(none)
+    for (let bit = 0; bit < 4; bit++) {
+      const added = -query[4 * half + bit]! * scale
+      for (let bits = 0; bits < 1 << bit; bits++)
+        table[at + bits + (1 << bit)] = Math.max(0, Math.round(table[at + bits]! + added))
+    }
   }
 }
 
