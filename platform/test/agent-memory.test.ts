@@ -61,6 +61,24 @@ test('facts are found by their words with their run, and one that is replaced is
   assert.deepEqual(await results(other.runId), ['Nothing is known of that.'])
 })
 
+test('who keeps a fact is shown those that are like it, so that one can take the place of the other', async () => {
+  const spec = { name: 'careful', tools: ['remember'] }
+  const kept = await run({
+    ...spec,
+    script: [
+      call('remember', { fact: 'The office of Acme is in Lisbon.' }),
+      call('remember', { fact: 'Invoices come as PDF.' }),
+      call('remember', { fact: 'The office of Acme is in Porto since May.' }),
+      { text: 'Kept.' },
+    ],
+  })
+  const [first, second, third] = await results(kept.runId)
+  const id = /[0-9a-f]{8}/.exec(first!)![0]
+  assert.match(first!, /^It is kept as [0-9a-f]{8}\.$/)
+  assert.match(second!, /^It is kept as [0-9a-f]{8}\.$/)
+  assert.match(third!, new RegExp(`like it.*\n- The office of Acme is in Lisbon\\. \\[${id}, [^\n]*$`))
+})
+
 test('a conversation that takes too much becomes shorter, goes on, and is the same when it is done again', async () => {
   const read = (n: number) => call('calculator', { expression: `${n}${' + 1'.repeat(300)}` })
   const script = [...Array.from({ length: 12 }, (_, n) => read(n)), { text: 'Done.' }]

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { LexicalIndex } from '../../kernel/experience/lexical-index.ts'
+import { wordsOf } from '../../kernel/experience/words-of.ts'
 import { step } from '../../lib/step.ts'
 import type { Database } from '../../storage/database.ts'
 import { object } from '../tools/sandbox-tools.ts'
@@ -10,6 +11,9 @@ const mostRead = 1000
 const mostFound = 50
 const mostToldChars = 6000
 const idChars = 8
+/** Facts that share so much of their words may say the same, or the contrary; so many are shown to whoever keeps another one. */
+const leastShared = 0.5
+const mostAlike = 3
 const dayMs = 86_400_000
 
 export interface FactDeps {
@@ -137,7 +141,10 @@ export function factTools(deps: FactDeps, whose: Whose & { runId: string }): Too
               })
           }),
         )
-        return `It is kept as ${key.slice(0, idChars)}.`
+        const alike = await factsLike(deps, whose, text)
+        const told = [`It is kept as ${key.slice(0, idChars)}.`]
+        if (alike.length > 0) told.push('These are like it; keep it again with "replaces" where one is true no more:')
+        return [...told, ...alike.map(lineOf)].join('\n')
       },
     },
     {
@@ -148,12 +155,8 @@ export function factTools(deps: FactDeps, whose: Whose & { runId: string }): Too
       handler: async (_context, { words }: { words: string }) => {
         const lines: string[] = []
         let room = mostToldChars
-        for (const { id, text, runId: from, at, expiresAt } of await findFacts(deps, whose, {
-          like: words,
-          limit: mostFound,
-        })) {
-          const until = expiresAt ? `, until ${dayOf(expiresAt)}` : ''
-          const line = `- ${text} [${id}, ${dayOf(at)}, run ${from}${until}]`
+        for (const fact of await findFacts(deps, whose, { like: words, limit: mostFound })) {
+          const line = lineOf(fact)
           if (line.length > room) break
           room -= line.length
           lines.push(line)
@@ -162,6 +165,23 @@ export function factTools(deps: FactDeps, whose: Whose & { runId: string }): Too
       },
     },
   ]
+}
+
+/** Others that hold and share most of their words with a text, whichever is the shorter. */
+async function factsLike(deps: FactDeps, whose: Whose, text: string): Promise<Fact[]> {
+  const mine = new Set(wordsOf(text))
+  const found = await findFacts(deps, whose, { like: text, limit: 4 * mostAlike })
+  const alike = found.filter((fact) => {
+    const words = new Set(wordsOf(fact.text))
+    const shared = [...words].filter((word) => mine.has(word)).length
+    return fact.text !== text && shared >= leastShared * Math.min(words.size, mine.size)
+  })
+  return alike.slice(0, mostAlike)
+}
+
+function lineOf({ id, text, runId, at, expiresAt }: Fact): string {
+  const until = expiresAt ? `, until ${dayOf(expiresAt)}` : ''
+  return `- ${text} [${id}, ${dayOf(at)}, run ${runId}${until}]`
 }
 
 function dayOf(date: Date): string {

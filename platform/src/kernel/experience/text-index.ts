@@ -7,8 +7,8 @@ const lookedAt = 5
 const leastLookedAt = 50
 /** How much a place counts: 1 / (this + place), as usual where two orders are made one. */
 const placeOffset = 60
-/** What vectors find counts less than what words find, which is right more often (bench, `agents`). */
-const weightOfVectors = 0.3
+/** What vectors find counts less than what words find, which is right more often (docs/decisions/0008). */
+const weightOfVectors = 0.1
 /** An index with more rows that are gone than rows that are there gives those up, from this size on. */
 const leastCompacted = 1024
 
