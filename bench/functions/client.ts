@@ -8,6 +8,7 @@ interface Server {
 
 const event = { name: 'Ada' }
 const atOnce = 32
+const mostWaitMs = 120_000
 
 /** The calls that are measured, over one raw connection. */
 export class FunctionClient {
@@ -44,6 +45,24 @@ export class FunctionClient {
     return calls / ((performance.now() - startedAt) / 1000)
   }
 
+  /** A figure of the platform's own. */
+  async metric(name: string): Promise<number> {
+    const { body } = await this.#connection.request('GET', '/metrics')
+    const line = body
+      .toString()
+      .split('\n')
+      .find((text) => text.startsWith(`${name} `))
+    if (line === undefined) throw new Error(`/metrics has no ${name}`)
+    return Number(line.slice(name.length))
+  }
+
+  /** Waits until so many workers wait for code. */
+  async waitForWorkers(count: number): Promise<void> {
+    for (const until = performance.now() + mostWaitMs; performance.now() < until; await sleep(20))
+      if ((await this.metric('function_workers_ready')) >= count) return
+    throw new Error(`${count} workers were not ready within ${mostWaitMs} ms`)
+  }
+
   close(): void {
     this.#connection.close()
   }
@@ -56,12 +75,12 @@ export class FunctionClient {
   }
 }
 
-/** Requests for each second of processor time, by what `used` says before and after. */
+/** Seconds of processor time that so many requests take, by what `used` says before and after. */
 export async function many(server: Server, name: string, requests: number, used: () => number): Promise<number> {
   await inParallel(server, requests / 10, `/v1/functions/${name}/invoke`)
   const before = used()
   await inParallel(server, requests, `/v1/functions/${name}/invoke`)
-  return requests / (used() - before)
+  return used() - before
 }
 
 async function inParallel(server: Server, requests: number, path: string): Promise<void> {

@@ -3,6 +3,7 @@ import type { Account } from '../accounts/account.ts'
 import type { Isolation } from '../engine/driver.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { EventBus } from '../events/bus.ts'
+import type { GoneSignal } from '../lib/gone-signal.ts'
 import type { RecordUsage } from '../metering/usage-fact.ts'
 import type { CallsAtOnce } from '../quotas/calls-at-once.ts'
 import type { Database } from '../storage/database.ts'
@@ -177,7 +178,7 @@ export function createFunctions({
     },
     removeAlias: async (account: Account, name: string, alias: string): Promise<boolean> =>
       store.removeAlias((await get(account, name)).record, alias),
-    invoke: (account: Account, name: string, input: Invoke, signal: AbortSignal): Promise<Invoked> =>
+    invoke: (account: Account, name: string, input: Invoke, signal: GoneSignal): Promise<Invoked> =>
       invoke(deps, account, name, input, signal),
     enqueue: (account: Account, name: string, input: Enqueue) => enqueue(deps, account, name, input),
     invocation: async (account: Account, id: string): Promise<Invocation> => {

@@ -5,6 +5,7 @@ import tls, { type TLSSocket } from 'node:tls'
 import type { Certified } from '../lib/certificate.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { http2Frames } from './http2-frames.ts'
+import type { PlainConnections } from './plain/connections.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
 
 /** The first byte of a TLS connection. No request begins with it. */
@@ -16,6 +17,8 @@ const hourMs = 3_600_000
 interface Deps {
   /** A client gets this long to say its first bytes, and again for the handshake. */
   patienceMs: number
+  /** Where connections begin that speak no HTTP/2; without it all of them are the server's at once. */
+  plain?: PlainConnections | undefined
 }
 
 interface Secured {
@@ -38,13 +41,16 @@ export class Entrance {
   #isClosed = false
   readonly #secure: tls.Server | undefined
   readonly #renewal: NodeJS.Timeout | undefined
+  readonly #plain: PlainConnections | undefined
   #shown: Certified | undefined
 
-  constructor(server: Server, { patienceMs }: Deps, secured?: Secured) {
-    const plain = server.listeners('connection') as ((socket: Socket) => void)[]
-    const inPlain = (socket: Socket) => {
-      for (const listener of plain) listener.call(server, socket)
+  constructor(server: Server, { patienceMs, plain }: Deps, secured?: Secured) {
+    const listeners = server.listeners('connection') as ((socket: Socket) => void)[]
+    const toServer = (socket: Socket) => {
+      for (const listener of listeners) listener.call(server, socket)
     }
+    this.#plain = plain
+    const inHttp1 = (socket: Socket) => (plain ? plain.take(socket, toServer) : toServer(socket))
     const frames = http2Frames(server, this.#sessions)
     const inFrames = (socket: Socket) => {
       // HTTP/1.1 answers who has said all that it will say. Here that ends the connection.
@@ -59,7 +65,7 @@ export class Entrance {
         handshakeTimeout: patienceMs,
       })
       this.#secure.on('secureConnection', (socket: TLSSocket) =>
-        (socket.alpnProtocol === 'h2' ? inFrames : inPlain)(socket),
+        (socket.alpnProtocol === 'h2' ? inFrames : inHttp1)(socket),
       )
       this.#secure.on('tlsClientError', (_error, socket) => socket.destroy())
       const { credentials, logger, renewEveryMs = hourMs } = secured
@@ -78,7 +84,7 @@ export class Entrance {
         if (this.#secure && head[0] === handshake) return void this.#secure.emit('connection', socket)
         this.#entering.delete(socket)
         if (head.subarray(0, preface.length).equals(preface)) inFrames(socket)
-        else inPlain(socket)
+        else inHttp1(socket)
       })
     })
   }
@@ -87,6 +93,7 @@ export class Entrance {
   close(): void {
     clearInterval(this.#renewal)
     this.#isClosed = true
+    this.#plain?.close()
     for (const session of this.#sessions) session.destroy()
     for (const socket of this.#entering) socket.destroySoon()
   }

@@ -1,18 +1,32 @@
-import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { AnswerHead } from '../functions/invocations/invocation.ts'
 
 /** Headers of an answer that are the connection's. */
 const ownHeaders = /^(connection|keep-alive|transfer-encoding|upgrade|content-length|trailer|te|proxy-.*)$/i
 
+/** What an answer is sent by: node's, or that of a plain connection. */
+export interface CallResponse {
+  statusCode: number
+  readonly headersSent: boolean
+  readonly destroyed: boolean
+  setHeader(name: string, value: string | number): unknown
+  appendHeader(name: string, value: string): unknown
+  writeHead(status: number, headers?: Record<string, string | number>): unknown
+  flushHeaders(): void
+  write(piece: Buffer): unknown
+  end(body?: string | Buffer): unknown
+  end(body: string, encoding: 'latin1'): unknown
+  destroy(): unknown
+}
+
 /** An answer of a function that comes in pieces, past fastify. */
 export class FunctionAnswer {
-  readonly #raw: ServerResponse
+  readonly #raw: CallResponse
   readonly #reply: FastifyReply | undefined
   begun = false
 
   /** Of a route with its reply, whose headers go along. */
-  constructor(raw: ServerResponse, reply?: FastifyReply) {
+  constructor(raw: CallResponse, reply?: FastifyReply) {
     this.#raw = raw
     this.#reply = reply
   }
@@ -22,7 +36,7 @@ export class FunctionAnswer {
     const raw = this.#raw
     this.#reply?.hijack()
     for (const [name, value] of Object.entries(this.#reply?.getHeaders() ?? {}))
-      if (value !== undefined) raw.setHeader(name, value)
+      if (value !== undefined) raw.setHeader(name, value as string)
     raw.setHeader('x-warren-invocation', id)
     for (const [name, value] of headers) {
       if (ownHeaders.test(name)) continue

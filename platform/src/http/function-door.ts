@@ -3,17 +3,27 @@ import { authorize } from '../accounts/roles.ts'
 import { WarrenError } from '../errors.ts'
 import { most } from '../functions/function.ts'
 import type { Functions } from '../functions/functions.ts'
+import type { GoneSignal } from '../lib/gone-signal.ts'
 import { newId } from '../lib/id.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { takesSpans } from '../telemetry/spans.ts'
 import { clientGone } from './client-gone.ts'
 import { closeIfUnread } from './close-if-unread.ts'
-import { FunctionAnswer } from './function-answer.ts'
+import { edgeTarget } from './e2b/edge-target.ts'
+import { type CallResponse, FunctionAnswer } from './function-answer.ts'
+import type { Drain } from './gateway/drain.ts'
 import type { Gateway } from './gateway/gateway.ts'
+import type { PlainAnswer } from './plain/answer.ts'
+import type { PlainDoor, PlainRequest } from './plain/connections.ts'
+import type { PlainHead } from './plain/head.ts'
 import { sendProblem } from './problem.ts'
 
 interface FunctionDoorDeps {
   gateway: Gateway
+  drain: Drain
+  /** Below which sandboxes have names, beside localhost. */
+  domain: string | undefined
   functions: Functions
   metrics: Metrics
   logger: Logger
@@ -22,8 +32,8 @@ interface FunctionDoorDeps {
 }
 
 interface Exchange {
-  request: IncomingMessage
-  response: ServerResponse
+  request: Pick<IncomingMessage, 'headers' | 'socket' | 'url'>
+  response: CallResponse
   requestId: string
 }
 
@@ -40,24 +50,50 @@ const smallBytes = 64 * 1024
 
 /**
  * Takes the plain calls of functions, which are nearly all, past the router: the same checks and the same answers as by the
- * route in api/invocations.ts, for less processor time. Whatever has more to it goes there.
+ * route in api/invocations.ts, for less processor time. Whatever has more to it goes there. On a connection that has nothing else they
+ * do not even reach node's server (http/plain/).
  */
-export class FunctionDoor {
+export class FunctionDoor implements PlainDoor {
   readonly #deps: FunctionDoorDeps
 
   constructor(deps: FunctionDoorDeps) {
     this.#deps = deps
   }
 
-  /** False for what goes the long way. */
-  serve(request: IncomingMessage, response: ServerResponse): boolean {
-    const name = plainCall(request)
+  /** Of node's server. False for what goes the long way. */
+  offer(request: IncomingMessage, response: ServerResponse): boolean {
+    const { method, url = '', headers, httpVersionMajor } = request
+    const name = httpVersionMajor === 1 ? plainCall({ method, url, headers }) : undefined
     if (name === undefined) return false
-    void this.#serve(name, { request, response, requestId: newId('r') })
+    const exchange = { request, response, requestId: newId('r') }
+    void this.#answer(name, exchange, {
+      body: () => this.#bodyOf(request),
+      gone: clientGone(response),
+      onRefused: () => closeIfUnread({ raw: request }, response),
+    })
     return true
   }
 
-  async #serve(name: string, exchange: Exchange): Promise<void> {
+  takes(head: PlainHead): boolean {
+    // Those that are traced have a context to themselves.
+    if (takesSpans() || head.headers.traceparent !== undefined) return false
+    return plainCall(head) !== undefined && edgeTarget(head, this.#deps.domain) === undefined
+  }
+
+  serve(request: PlainRequest, answer: PlainAnswer, gone: GoneSignal): void {
+    const { drain } = this.#deps
+    drain.enter(answer)
+    const exchange = { request, response: answer, requestId: newId('r') }
+    const rest = { body: () => request.body, gone, onRefused: () => {} }
+    void this.#answer(plainCall(request)!, exchange, rest).then(() => drain.leave(answer))
+  }
+
+  /** Never rejects. */
+  async #answer(
+    name: string,
+    exchange: Exchange,
+    { body, gone, onRefused }: { body: () => Buffer | Promise<Buffer>; gone: GoneSignal; onRefused: () => void },
+  ): Promise<void> {
     const { request, response, requestId } = exchange
     const startedAt = performance.now()
     const answer = new FunctionAnswer(response)
@@ -70,17 +106,21 @@ export class FunctionDoor {
         account,
         name,
         {
-          payload: await this.#bodyOf(request),
+          payload: await body(),
           traceparent: typeof traceparent === 'string' && traceparent.length <= 200 ? traceparent : undefined,
           onHead: (call, head) => answer.begin(call, head),
           onChunk: (piece) => answer.write(piece),
         },
-        clientGone(response),
+        gone,
       )
       if (answer.begun) answer.end()
       else send(response, { id, version, cold, result: result ?? Buffer.alloc(0) })
     } catch (error) {
-      this.#refuse(error, exchange, answer)
+      if (answer.begun) response.destroy()
+      else {
+        onRefused()
+        this.#refuse(error, exchange)
+      }
     }
     const { statusCode: status } = response
     this.#deps.metrics.answered({ method: 'POST', route, status }, (performance.now() - startedAt) / 1000)
@@ -101,9 +141,7 @@ export class FunctionDoor {
     }
   }
 
-  #refuse(error: unknown, { request, response, requestId }: Exchange, answer: FunctionAnswer): void {
-    if (answer.begun) return void response.destroy()
-    closeIfUnread({ raw: request }, response)
+  #refuse(error: unknown, { request, response, requestId }: Exchange): void {
     if (!response.destroyed) sendProblem(response, error, requestId)
     const { logger } = this.#deps
     const details = { requestId, method: 'POST', url: request.url }
@@ -114,8 +152,12 @@ export class FunctionDoor {
 }
 
 /** The name of the function, where a request is a call of one and nothing else. */
-function plainCall({ method, url = '', headers, httpVersionMajor }: IncomingMessage): string | undefined {
-  if (method !== 'POST' || httpVersionMajor !== 1) return undefined
+function plainCall({
+  method,
+  url,
+  headers,
+}: Pick<PlainHead, 'url' | 'headers'> & { method?: string | undefined }): string | undefined {
+  if (method !== 'POST') return undefined
   const name = address.exec(url)?.[1]
   if (name === undefined || keyLike.test(name)) return undefined
   for (const header of special) if (headers[header] !== undefined) return undefined
@@ -124,13 +166,13 @@ function plainCall({ method, url = '', headers, httpVersionMajor }: IncomingMess
   return headers['content-type']?.toLowerCase().includes('cloudevents') ? undefined : name
 }
 
-function organisationOf({ headers }: IncomingMessage): { organisation?: string } {
+function organisationOf({ headers }: Pick<IncomingMessage, 'headers'>): { organisation?: string } {
   const named = headers['warren-organisation']
   return typeof named === 'string' && named !== '' ? { organisation: named } : {}
 }
 
 function send(
-  response: ServerResponse,
+  response: CallResponse,
   { id, version, cold, result }: { id: string; version: number; cold: boolean; result: Buffer },
 ): void {
   if (response.destroyed) return

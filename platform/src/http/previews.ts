@@ -35,7 +35,10 @@ export interface PreviewTarget {
  * Reads `<port>-<id>` of localhost or `domain`, and `/v1/sandboxes/<id>/ports/<port>/…`. Undefined for what is meant for
  * the platform itself.
  */
-export function previewTarget({ headers, url = '/' }: IncomingMessage, domain?: string): PreviewTarget | undefined {
+export function previewTarget(
+  { headers, url = '/' }: Pick<IncomingMessage, 'headers' | 'url'>,
+  domain?: string,
+): PreviewTarget | undefined {
   const label = labelOf(headers.host ?? '', domain)
   if (label !== undefined) {
     const [, port, id = ''] = /^(\d{1,5})-([a-z0-9]+)$/.exec(label) ?? []

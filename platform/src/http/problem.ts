@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import { type Static, Type } from 'typebox'
 import { type ErrorCode, errorCodes, statusOf, WarrenError } from '../errors.ts'
 
@@ -40,8 +39,13 @@ export function retryAfterOf(error: unknown): string | undefined {
   return retryAfterSeconds === undefined ? undefined : String(retryAfterSeconds)
 }
 
+interface RawAnswer {
+  writeHead(status: number, headers: Record<string, string | number>): unknown
+  end(body: string): unknown
+}
+
 /** Answers with `error` on a raw response: nothing may have been sent yet. */
-export function sendProblem(response: ServerResponse, error: unknown, requestId: string, status?: number): void {
+export function sendProblem(response: RawAnswer, error: unknown, requestId: string, status?: number): void {
   const problem = problemOf(error, requestId)
   const body = JSON.stringify(problem.body)
   const retryAfter = retryAfterOf(error)

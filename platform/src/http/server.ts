@@ -62,6 +62,7 @@ import { NodeRouter } from './nodes/node-router.ts'
 import { WorkerGate } from './nodes/worker-gate.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
+import { PlainConnections } from './plain/connections.ts'
 import { problemOf, retryAfterOf } from './problem.ts'
 import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
 import { buildSerializer } from './serialization.ts'
@@ -115,6 +116,8 @@ export interface ServerDeps {
 const jsonLimitBytes = 1024 * 1024
 /** A client gets this long for the head of a request, and again for a JSON body: slow ones hold nothing up. */
 const patienceMs = 20_000
+/** A connection without a request is kept for so long; clients are told a little less. */
+const idleMs = 73_000
 
 /**
  * The one door: REST below /v1, that of E2B's clients at the root, the inside of sandboxes and their ports by host name,
@@ -129,7 +132,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ sandboxes, gateway, tokens, audit: deps.audit, domain: config.domain?.name })
-  const calls = new FunctionDoor({ ...deps, gateway, patienceMs })
+  const calls = new FunctionDoor({ ...deps, gateway, drain, domain: config.domain?.name, patienceMs })
   const at = places(() => portOf(app, config), config.domain)
   const procedures = new GrpcDoor({ ...deps, config, gateway, places: at, stopping: drain.stopping, patienceMs })
   const pass = new NodePass(deps.tokenSeed)
@@ -153,7 +156,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       const server = createServer({ gate, router, edge, calls, procedures, terminals, upgraded, drain }, handle)
       const { tls: credentials, logger } = deps
       const secured = credentials && certified && { credentials, first: certified, logger }
-      entrance = new Entrance(server, { patienceMs }, secured)
+      const isStopping = () => drain.stopping.aborted
+      // What comes to a worker shows first that it comes from its platform.
+      const plain = gate ? undefined : new PlainConnections({ door: calls, isStopping, patienceMs, idleMs })
+      entrance = new Entrance(server, { patienceMs, plain }, secured)
       return server
     },
     clientErrorHandler,
@@ -303,7 +309,8 @@ function createServer(
       drain.track(request, response)
       if (gate && !gate.lets(request, response)) return
       const local = () => {
-        const served = [edge, calls, procedures].some((door) => door.serve(request, response))
+        const served =
+          edge.serve(request, response) || calls.offer(request, response) || procedures.serve(request, response)
         if (!served) handle(request, response)
       }
       traced(request, response, () => (router ? router.serve(request, response, local) : local()))

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import { step } from '../lib/step.ts'
 import type { RecordUsage, UsageFact } from './usage-fact.ts'
 
@@ -13,33 +13,22 @@ export const recordUsage: RecordUsage = async (queries, facts) => {
   }
 }
 
+const columns = `key text, "accountId" text, kind text, subject text, "startedAt" bigint, "endedAt" bigint, "cpuMs" numeric, "memoryMbMs" numeric,
+  "diskMbMs" numeric, "networkInBytes" numeric, "networkOutBytes" numeric, "gpuMs" numeric, "modelInputTokens" numeric,
+  "modelCachedTokens" numeric, "modelOutputTokens" numeric, attributes jsonb`
+const counted = ['cpuMs', 'memoryMbMs', 'diskMbMs', 'networkInBytes', 'networkOutBytes', 'gpuMs']
+  .concat('modelInputTokens', 'modelCachedTokens', 'modelOutputTokens')
+  .map((name) => `coalesce(round("${name}"), 0)`)
+  .join(', ')
+
+/** All rows as one value: most facts have few of the columns, and a list for each column costs more to write and to read. */
 function insertion(facts: readonly UsageFact[]) {
-  const column = (type: string, value: (fact: UsageFact) => unknown): RawBuilder<unknown> =>
-    sql`${facts.map(value)}::${sql.raw(type)}[]`
+  const rows = facts.map((fact) => ({ ...fact, startedAt: fact.startedAt.getTime(), endedAt: fact.endedAt.getTime() }))
   return sql`
     insert into usage_facts (key, account_id, kind, subject, started_at, ended_at, cpu_ms, memory_mb_ms, disk_mb_ms,
       network_in_bytes, network_out_bytes, gpu_ms, model_input_tokens, model_cached_tokens, model_output_tokens, attributes)
-    select * from unnest(${sql.join([
-      column('text', (fact) => fact.key),
-      column('text', (fact) => fact.accountId),
-      column('text', (fact) => fact.kind),
-      column('text', (fact) => fact.subject),
-      column('timestamptz', (fact) => fact.startedAt.toISOString()),
-      column('timestamptz', (fact) => fact.endedAt.toISOString()),
-      column('bigint', (fact) => whole(fact.cpuMs)),
-      column('bigint', (fact) => whole(fact.memoryMbMs)),
-      column('bigint', (fact) => whole(fact.diskMbMs)),
-      column('bigint', (fact) => whole(fact.networkInBytes)),
-      column('bigint', (fact) => whole(fact.networkOutBytes)),
-      column('bigint', (fact) => whole(fact.gpuMs)),
-      column('bigint', (fact) => whole(fact.modelInputTokens)),
-      column('bigint', (fact) => whole(fact.modelCachedTokens)),
-      column('bigint', (fact) => whole(fact.modelOutputTokens)),
-      column('jsonb', (fact) => JSON.stringify(fact.attributes ?? {})),
-    ])})
+    select key, "accountId", kind, subject, to_timestamp("startedAt" / 1000.0), to_timestamp("endedAt" / 1000.0), ${sql.raw(counted)},
+      coalesce(attributes, '{}')
+    from json_to_recordset(${JSON.stringify(rows)}::json) as fact (${sql.raw(columns)})
     on conflict (key) do nothing`
-}
-
-function whole(value = 0): number {
-  return Math.round(value)
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { GoneSignal } from '../../lib/gone-signal.ts'
 import { newId } from '../../lib/id.ts'
 import { step } from '../../lib/step.ts'
 import { most } from '../function.ts'
@@ -83,7 +84,7 @@ export class Dispatcher {
   async outcome(
     accountId: string,
     id: string,
-    signal: AbortSignal,
+    signal: GoneSignal,
   ): Promise<Pick<Invocation, 'version' | 'error' | 'result' | 'head' | 'cold'>> {
     const { promise, resolve } = Promise.withResolvers<EndedCall>()
     const waiters = this.#waiters.get(id) ?? new Set()
@@ -92,7 +93,7 @@ export class Dispatcher {
       for (;;) {
         const invocation = await findInvocation(this.#deps, accountId, id)
         if (invocation.state === 'succeeded' || invocation.state === 'failed') return invocation
-        signal.throwIfAborted()
+        if (signal.aborted) throw signal.reason
         // Another platform may run it.
         const ended = await Promise.race([promise, sleep(pollMs, undefined, { ref: false })])
         if (!ended) continue

@@ -1,5 +1,6 @@
 import type { Account } from '../../accounts/account.ts'
 import { WarrenError } from '../../errors.ts'
+import type { GoneSignal } from '../../lib/gone-signal.ts'
 import { newId } from '../../lib/id.ts'
 import { chooseVersion } from '../choose-version.ts'
 import { most } from '../function.ts'
@@ -36,7 +37,7 @@ export async function invoke(
   account: Account,
   name: string,
   input: Invoke,
-  signal: AbortSignal,
+  signal: GoneSignal,
 ): Promise<Invoked> {
   checkPayload(input.payload, most.payloadBytes)
   const known = await deps.store.get(account.id, name)
@@ -84,7 +85,7 @@ async function invokeOnce(
   account: Account,
   name: string,
   input: Invoke,
-  signal: AbortSignal,
+  signal: GoneSignal,
 ): Promise<Invoked> {
   const { payload, http, qualifier, idempotency, traceparent, onHead, onChunk } = input
   const { id } = await enqueue(deps, account, name, {

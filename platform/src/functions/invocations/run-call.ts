@@ -1,3 +1,4 @@
+import type { GoneSignal } from '../../lib/gone-signal.ts'
 import type { FunctionRecord, FunctionVersion } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
 import type { Call, Failure, Finished } from './invocation.ts'
@@ -18,7 +19,7 @@ export interface Given {
   createdAt: number
   call: Pick<Call, 'payload' | 'http' | 'traceparent' | 'onHead' | 'onChunk' | 'step' | 'suspendAfterMs'>
   /** Aborted when nobody waits for the answer any more. */
-  signal?: AbortSignal | undefined
+  signal?: GoneSignal | undefined
   /** Whether it waits where its organisation makes as many calls as it may, instead of being refused. */
   waits?: boolean
 }
@@ -37,13 +38,16 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
   const startedAt = Date.now()
   const began = performance.now()
   const cold = member.isCold && member.taken === 1
-  const subCalls = new SubCalls(deps, given)
+  let subCalls: SubCalls | undefined
   const onAbort = () => member.worker.cancel(id)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     const timeoutMs = settings.timeoutSeconds * 1000
     const attempt = given.attempt - (given.resumptions ?? 0)
-    const ask: Call['ask'] = (asked, answer) => subCalls.ask(asked, answer)
+    const ask: Call['ask'] = (asked, answer) => {
+      subCalls ??= new SubCalls(deps, given)
+      return subCalls.ask(asked, answer)
+    }
     const finished = await member.worker.invoke({ ...call, requestId: id, timeoutMs, attempt, ask })
     const ms = performance.now() - began
     deps.demand.measured(record.id, { callMs: ms })
@@ -71,7 +75,7 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
     deps.times.ended(ended, member.worker.time)
     return { finished, ended }
   } finally {
-    subCalls.close()
+    subCalls?.close()
     signal?.removeEventListener('abort', onAbort)
     group.release(member)
     leave()

@@ -75,5 +75,5 @@ export class ProcessorTimes {
 }
 
 function keyOf({ id, attempt }: EndedCall): string {
-  return `${id}/${attempt}`
+  return attempt <= 1 ? id : `${id}/${attempt}`
 }

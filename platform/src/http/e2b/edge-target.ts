@@ -15,15 +15,17 @@ export type EdgeTarget =
   | { kind: 'interpreter'; id: string }
   | { kind: 'refused'; refusal: Refusal }
 
+type Addressed = Pick<IncomingMessage, 'headers' | 'url'>
+
 /**
  * Where a request goes, in this order: by the two routing headers where the host name names no sandbox; by host name or
  * path; by the signature of its address. Undefined for what is meant for the platform itself.
  */
-export function edgeTarget(request: IncomingMessage, domain?: string): EdgeTarget | undefined {
+export function edgeTarget(request: Addressed, domain?: string): EdgeTarget | undefined {
   return byHeaders(request) ?? byName(request, domain) ?? bySignature(request)
 }
 
-function byHeaders({ headers, url = '/' }: IncomingMessage): EdgeTarget | undefined {
+function byHeaders({ headers, url = '/' }: Addressed): EdgeTarget | undefined {
   const id = headers['e2b-sandbox-id']
   const port = headers['e2b-sandbox-port']
   // A host name that names a sandbox says it all: headers must not lead elsewhere.
@@ -38,7 +40,7 @@ function byHeaders({ headers, url = '/' }: IncomingMessage): EdgeTarget | undefi
   return byPort({ needsKey: false, id: String(id), port: number, path: url })
 }
 
-function byName(request: IncomingMessage, domain: string | undefined): EdgeTarget | undefined {
+function byName(request: Addressed, domain: string | undefined): EdgeTarget | undefined {
   const target = previewTarget(request, domain)
   const isBelow = domain !== undefined && labelBelow(request.headers.host ?? '', domain) !== undefined
   if (target && isBelow && !target.needsKey && !(target.port > 0))
@@ -47,7 +49,7 @@ function byName(request: IncomingMessage, domain: string | undefined): EdgeTarge
 }
 
 /** A signed address carries no sandbox: its signature was made with the token of one. */
-function bySignature({ url = '/' }: IncomingMessage): EdgeTarget | undefined {
+function bySignature({ url = '/' }: Addressed): EdgeTarget | undefined {
   return /^\/files(?:\?|$)/.test(url) ? { kind: 'envd', id: undefined } : undefined
 }
 

@@ -4,7 +4,7 @@ import { WarrenError } from '../../errors.ts'
 /** The end of a server in good order: what runs is finished, what comes in is sent away, streams are told. */
 export class Drain {
   readonly #stopping = new AbortController()
-  readonly #running = new Set<ServerResponse>()
+  readonly #running = new Set<object>()
   #emptied: (() => void) | undefined
 
   /** Aborts when the platform begins to stop. Streams that have no end of their own end with it. */
@@ -14,15 +14,22 @@ export class Drain {
 
   /** A request that has come in; it runs until its answer is closed. */
   track(request: IncomingMessage, response: ServerResponse): void {
-    this.#running.add(response)
+    this.enter(response)
     // Node takes eleven who wait for the end of one for a leak: here they are the parts of the edge that it passed.
     response.setMaxListeners(20)
-    response.once('close', () => {
-      this.#running.delete(response)
-      if (this.#running.size === 0) this.#emptied?.()
-    })
+    response.once('close', () => this.leave(response))
     // The connection is not used again. HTTP/2 has no such header.
     if (this.stopping.aborted && request.httpVersionMajor < 2) response.setHeader('connection', 'close')
+  }
+
+  /** An answer that is about to be given, until it leaves. */
+  enter(answer: object): void {
+    this.#running.add(answer)
+  }
+
+  leave(answer: object): void {
+    this.#running.delete(answer)
+    if (this.#running.size === 0) this.#emptied?.()
   }
 
   /** Throws `unavailable` when the platform stops. */

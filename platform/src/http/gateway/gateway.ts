@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Account } from '../../accounts/account.ts'
 import type { Authenticate } from '../../accounts/authenticate.ts'
@@ -17,7 +17,7 @@ const mostKnown = 10_000
 /** A request, and its answer where there is one to write headers on. */
 interface Exchange {
   request: Pick<IncomingMessage, 'headers' | 'socket'>
-  response?: Pick<ServerResponse, 'setHeader' | 'headersSent'> | undefined
+  response?: { setHeader(name: string, value: string): unknown; readonly headersSent: boolean } | undefined
 }
 
 interface GatewayDeps {

@@ -18,14 +18,18 @@ export class MemoryLimiter implements Limiter {
 
   async take(buckets: readonly Bucket[], cost = 1): Promise<Taken> {
     const nowMs = performance.now()
-    const tokens = buckets.map((bucket) => this.#tokens(bucket, nowMs))
-    const allowed = tokens.every((left) => left >= 1)
-    if (allowed && cost > 0) {
-      for (const [at, { key }] of buckets.entries()) {
-        tokens[at]! -= cost
-        this.#keep(key, tokens[at]!, nowMs)
-      }
+    const tokens: number[] = []
+    let allowed = true
+    for (const bucket of buckets) {
+      const left = this.#tokens(bucket, nowMs)
+      tokens.push(left)
+      if (left < 1) allowed = false
     }
+    if (allowed && cost > 0)
+      for (let at = 0; at < tokens.length; at++) {
+        tokens[at]! -= cost
+        this.#keep(buckets[at]!.key, tokens[at]!, nowMs)
+      }
     return taken(allowed, buckets, tokens)
   }
 

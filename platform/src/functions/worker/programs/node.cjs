@@ -141,9 +141,26 @@ function safeJson(value) {
 
 // ---- calls
 
+class Call {
+  logged = 0
+  #abort
+
+  constructor(id, head) {
+    this.id = id
+    this.head = head
+    this.until = performance.now() + head.timeoutMs
+  }
+
+  /** Made when somebody asks for it, which most handlers never do. */
+  get abort() {
+    this.#abort ??= new AbortController()
+    return this.#abort
+  }
+}
+
 async function invoke(id, payload) {
   const { head, body } = headed(payload)
-  const call = { id, logged: 0, abort: new AbortController(), until: performance.now() + head.timeoutMs, head }
+  const call = new Call(id, head)
   calls.set(id, call)
   call.calling = callingOf(call, calls.size === 1)
   try {
@@ -205,7 +222,9 @@ function contextOf(call) {
     logGroupName: `/warren/functions/${name}`,
     logStreamName: requestId,
     callbackWaitsForEmptyEventLoop: true,
-    signal: call.abort.signal,
+    get signal() {
+      return call.abort.signal
+    },
     getRemainingTimeInMillis: () => Math.max(0, Math.round(call.until - performance.now())),
     step: (name, work) => step(call, name, work),
     invoke: (name, payload, options) => invokeOther(call.calling, name, payload, options),
