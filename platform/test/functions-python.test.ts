@@ -178,3 +178,26 @@ def handler(event, context):
   assert.equal(platform.pid, pid)
   assert.equal(platform.process.exitCode, null)
 })
+
+test('a worker has imported nothing that its handler does not use, and what it uses is there when it does', async () => {
+  const source = `import sys
+async def later():
+    return "late"
+async def pieces():
+    yield "a"
+    yield "b"
+def handler(event, context):
+    how = event["how"]
+    if how == "modules": return [name for name in ("asyncio", "datetime", "traceback", "urllib.parse") if name in sys.modules]
+    if how == "later": return later()
+    if how == "pieces": return pieces()
+    import datetime
+    return datetime.date(2026, 1, 2)
+`
+  await deploy('lean', 'python3', { 'main.py': source })
+  const answered = async (how: string) => (await invoke('lean', { how })).text()
+  assert.equal(await answered('modules'), '[]')
+  assert.equal(await answered('later'), '"late"')
+  assert.equal(await answered('pieces'), 'ab')
+  assert.equal(await answered('date'), '"2026-01-02"')
+})

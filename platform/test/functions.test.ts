@@ -128,3 +128,12 @@ test('a call that fails says why, and its neighbours and the next call are unhar
     /before throw/,
   )
 })
+
+test('code of megabytes comes whole, and a worker has loaded nothing that its handler does not use', async () => {
+  const text = 'x'.repeat(3_000_000)
+  await deploy('large-code', {
+    'index.js': `const text = '${text}'
+      exports.handler = async () => ({ length: text.length, fetches: process.moduleLoadList.some((name) => /undici/.test(name)) })`,
+  })
+  assert.deepEqual(await (await invoke('large-code', {})).json(), { length: text.length, fetches: false })
+})

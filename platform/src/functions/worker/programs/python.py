@@ -1,6 +1,8 @@
 # Runs inside a sandbox after calls.py: waits for the code of one function, then answers its calls. Descriptor 3 is
 # the platform. Frames are `u32 length, u8 kind, u32 id, payload`; see worker/frames.ts, which is the other side.
-import asyncio, base64, datetime, gc, importlib, inspect, io, json, os, re, socket, struct, sys, time, traceback, urllib.parse
+# What only some handlers need is imported where it is needed: asyncio alone is 4 MB of every worker that waits, and half its start.
+import gc, importlib, io, json, os, re, socket, struct, sys, time
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 
 LOAD, INVOKE, CANCEL, STEPPED, CALLED = 1, 2, 3, 4, 5
 LOADED, REFUSED, RESULT, FAILED, HEAD, CHUNK, END, LOG, STEP, CALL, SUSPEND = 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
@@ -62,6 +64,7 @@ class Output(io.TextIOBase):
 
 
 def told(error):
+    import traceback
     stack = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
     return {'type': type(error).__name__, 'message': str(error)[:8192], 'stack': stack[-16384:]}
 
@@ -153,6 +156,7 @@ def ask_step(call, what):
 
 
 def url_event(call, body):
+    import base64, urllib.parse
     http = call['head']['http']
     url = urllib.parse.urlsplit(http['url'])
     headers = dict((name, value) for name, value in http['headers'])
@@ -179,13 +183,15 @@ def url_event(call, body):
 
 
 def encode(value):
-    if isinstance(value, (datetime.datetime, datetime.date)):
+    # Nobody has a date who has not imported this.
+    datetime = sys.modules.get('datetime')
+    if datetime and isinstance(value, (datetime.datetime, datetime.date)):
         return value.isoformat()
     raise TypeError('a result of type %s is not JSON' % type(value).__name__)
 
 
 def answer(call, value):
-    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+    if isinstance(value, (GeneratorType, AsyncGeneratorType)):
         return answer_pieces(call, value)
     if 'http' in call['head'] and call['head']['http'] and isinstance(value, dict) and isinstance(value.get('statusCode'), int):
         return answer_url(call, value)
@@ -217,13 +223,18 @@ def answer_url(call, value):
         pairs.append(['content-type', 'application/json'])
     body = value.get('body')
     text = '' if body is None else body if isinstance(body, str) else json.dumps(body)
-    data = base64.b64decode(text) if value.get('isBase64Encoded') else text.encode()
+    if value.get('isBase64Encoded'):
+        import base64
+        data = base64.b64decode(text)
+    else:
+        data = text.encode()
     whole(call, {'status': value['statusCode'], 'headers': pairs}, data)
 
 
 def answer_pieces(call, pieces):
     send(HEAD, call['id'], '{}')
-    if inspect.isasyncgen(pieces):
+    if isinstance(pieces, AsyncGeneratorType):
+        import asyncio
         source, loop = pieces, asyncio.new_event_loop()
 
         def walk():
@@ -253,7 +264,8 @@ def invoke(number, payload):
             except ValueError as error:
                 raise Refused('bad_json', 'the payload is not JSON: %s' % error)
         value = loaded['call'](event, Context(call))
-        if inspect.iscoroutine(value):
+        if isinstance(value, CoroutineType):
+            import asyncio
             value = asyncio.run(value)
         if not call.get('over'):
             answer(call, value)

@@ -33,17 +33,28 @@ function flush() {
 
 const drained = () => (socket?.writableNeedDrain ? new Promise((resolve) => socket.once('drain', resolve)) : undefined)
 
-let pending = Buffer.alloc(0)
+let parts = []
+let bytes = 0
+let needed = 9
 
 function receive(data, take) {
-  let buffer = pending.length === 0 ? data : Buffer.concat([pending, data])
+  parts.push(data)
+  bytes += data.length
+  // Code comes in many pieces: they are put together once.
+  if (bytes < needed) return
+  let buffer = parts.length === 1 ? data : Buffer.concat(parts)
+  needed = 9
   while (buffer.length >= 9) {
     const length = buffer.readUInt32BE(0)
-    if (buffer.length < 4 + length) break
+    if (buffer.length < 4 + length) {
+      needed = 4 + length
+      break
+    }
     take(buffer[4], buffer.readUInt32BE(5), buffer.subarray(9, 4 + length))
     buffer = buffer.subarray(4 + length)
   }
-  pending = buffer
+  parts = buffer.length > 0 ? [buffer] : []
+  bytes = buffer.length
 }
 
 function headed(payload) {
