@@ -1,5 +1,6 @@
 import { deserialize } from 'node:v8'
 import { Worker } from 'node:worker_threads'
+import type { Finding, Inspected } from '../hazards/hazard.ts'
 import type { AnalyseRequest } from './analyse.ts'
 import { type Analysis, bordersOf, completed } from './analysis.ts'
 import type { CodeAnswer, CodeRequest } from './code-thread.ts'
@@ -55,6 +56,11 @@ export class CodeThreads {
     return this.#run({ type: 'search', ...request }, signal)
   }
 
+  /** Before all that waits: a call of a tool waits for it. */
+  inspect(given: readonly Inspected[], signal?: AbortSignal): Promise<Finding[]> {
+    return this.#run({ type: 'inspect', given }, signal, true)
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#idle)
@@ -62,10 +68,10 @@ export class CodeThreads {
     await Promise.all([...this.#threads].map((thread) => this.#end(thread, 'reading code was given up')))
   }
 
-  #run<T>(request: CodeRequest, signal: AbortSignal | undefined): Promise<T> {
+  #run<T>(request: CodeRequest, signal: AbortSignal | undefined, isFirst = false): Promise<T> {
     if (this.#isClosed) return Promise.reject(new Error('reading code was given up'))
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject, signal })
+      this.#waiting[isFirst ? 'unshift' : 'push']({ request, resolve, reject, signal })
       this.#next()
     })
   }

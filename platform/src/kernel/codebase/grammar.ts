@@ -14,6 +14,7 @@ const parseMs = 2000
 
 const { resolve } = createRequire(import.meta.url)
 const loaded = new Map<string, Promise<LoadedGrammar>>()
+const syntaxes = new Map<string, Promise<{ grammar: Grammar }>>()
 let parser: Promise<Parser> | undefined
 
 export function loadGrammar(name: string): Promise<LoadedGrammar> {
@@ -25,8 +26,22 @@ export function loadGrammar(name: string): Promise<LoadedGrammar> {
   return loading
 }
 
+/** A grammar alone, by its name in the package that has them compiled. */
+export function loadSyntax(name: string): Promise<{ grammar: Grammar }> {
+  let loading = syntaxes.get(name)
+  if (!loading) {
+    loading = loadFile(name).then((grammar) => ({ grammar }))
+    syntaxes.set(name, loading)
+  }
+  return loading
+}
+
 /** Undefined when it takes too long. `before` is the tree of what the text was, told of what has changed. */
-export async function parse({ grammar }: LoadedGrammar, text: string, before?: ReturnType<Parser['parse']>) {
+export async function parse(
+  { grammar }: Pick<LoadedGrammar, 'grammar'>,
+  text: string,
+  before?: ReturnType<Parser['parse']>,
+) {
   parser ??= Parser.init().then(() => new Parser())
   const its = await parser
   its.setLanguage(grammar)
@@ -40,8 +55,12 @@ export async function parse({ grammar }: LoadedGrammar, text: string, before?: R
 async function load(name: string): Promise<LoadedGrammar> {
   const language = languageNamed(name)
   if (!language) throw new Error(`there is no grammar for ${name}`)
+  const { grammar } = await loadSyntax(language.grammar)
+  return { language, grammar, query: new Query(grammar, language.query) }
+}
+
+async function loadFile(name: string): Promise<Grammar> {
   parser ??= Parser.init().then(() => new Parser())
   await parser
-  const grammar = await Grammar.load(resolve(`@vscode/tree-sitter-wasm/wasm/tree-sitter-${language.grammar}.wasm`))
-  return { language, grammar, query: new Query(grammar, language.query) }
+  return await Grammar.load(resolve(`@vscode/tree-sitter-wasm/wasm/tree-sitter-${name}.wasm`))
 }

@@ -1,0 +1,122 @@
+import { printableLine } from '../../lib/printable-line.ts'
+import { loadSyntax, parse } from '../codebase/grammar.ts'
+import { ParsedText } from '../codebase/parsed-text.ts'
+import { inspectPython } from './code/inspect-python.ts'
+import { inspectScript } from './code/inspect-script.ts'
+import { type Finding, type HazardName, hazards, type Inspected, isSevererOrEqual, type Severity } from './hazard.ts'
+import { hazardOfReading, hazardOfWriting } from './sensitive-places.ts'
+import { inspectShell } from './shell/inspect-shell.ts'
+import { Scope } from './shell/scope.ts'
+import type { Nested } from './shell/unwrap.ts'
+
+/** More of a program is not looked through. */
+export const mostInspected = 512 * 1024
+const mostFindings = 64
+const mostPrograms = 200
+const deepest = 8
+const mostExcerpt = 160
+const mostWithin = 60
+const grammars = { shell: 'bash', python: 'python', javascript: 'javascript', typescript: 'typescript' } as const
+
+interface Waiting {
+  program: Nested
+  within: string[]
+  scope: Scope
+}
+
+/**
+ * What code, or a path, does that somebody should know of before it does it. It is read, not run: what is found may be meant well,
+ * and whoever wants to hide something can. So it is for people and rules to decide with; what holds is the sandbox.
+ */
+export async function inspect(given: readonly Inspected[]): Promise<Finding[]> {
+  const findings = new Map<string, Finding>()
+  const report = (hazard: HazardName, text: string, within: readonly string[]) => {
+    const excerpt = printableLine(text, mostExcerpt)
+    const severity: Severity = hazards[hazard][0]
+    const key = `${hazard} ${excerpt}`
+    if (!findings.has(key) && findings.size < mostFindings)
+      findings.set(key, { hazard, severity, excerpt, ...(within.length > 0 && { within: [...within] }) })
+  }
+  const waiting: Waiting[] = []
+  for (const one of given) {
+    if ('path' in one) {
+      const hazard = one.kind === 'read' ? hazardOfReading(one.path) : hazardOfWriting(one.path)
+      if (hazard) report(hazard, one.path, [])
+    } else waiting.push({ program: { kind: one.kind, text: one.text, by: '' }, within: [], scope: new Scope() })
+  }
+  const seen = new Set<string>()
+  let left = mostInspected
+  for (let next = waiting.shift(); next; next = waiting.shift()) {
+    const { program, within } = next
+    const key = `${program.kind} ${program.text}`
+    if (seen.has(key)) continue
+    seen.add(key)
+    left -= program.text.length
+    if (left < 0 || seen.size > mostPrograms || within.length > deepest) {
+      report('not-inspected', program.text, within)
+      break
+    }
+    try {
+      await inspectOne(next, {
+        found: (hazard, text) => report(hazard, text, within),
+        nested: (inner, scope) =>
+          waiting.push({ program: inner, within: [inner.by.slice(0, mostWithin), ...within], scope }),
+      })
+    } catch (error) {
+      // Nested so deep that it is no program that somebody would write.
+      if (!(error instanceof RangeError)) throw error
+      report('not-inspected', program.text, within)
+    }
+  }
+  return ordered([...findings.values()])
+}
+
+interface Heard {
+  found: (hazard: HazardName, text: string) => void
+  nested: (program: Nested, scope: Scope) => void
+}
+
+async function inspectOne({ program, scope: outer }: Waiting, { found, nested }: Heard): Promise<void> {
+  const { kind, text } = program
+  if (kind === 'other') return inspectOther(text, found)
+  // One character for each, so that places are the same; what is not a letter to the grammar is left as it is.
+  if (new ParsedText(Buffer.from(text, 'latin1'), { start: 0, end: text.length, gaps: [] }).isTooDeep)
+    return found('not-inspected', text)
+  const tree = await parse(await loadSyntax(grammars[kind]), text)
+  if (!tree) return found('not-inspected', text)
+  try {
+    if (tree.rootNode.hasError) {
+      // A command that is written in braces is one to a shell, and none to the grammar.
+      const spread = kind === 'shell' ? text.replace(/(^|[\s;&|(])\{([^\s{}]+(?:,[^\s{}]*)+)\}/g, spreadOut) : text
+      found('unreadable', text)
+      if (spread !== text) nested({ kind, text: spread, by: '{…}' }, new Scope(outer))
+    }
+    if (kind === 'python') inspectPython(tree.rootNode, { found, nested: (inner) => nested(inner, new Scope()) })
+    else if (kind !== 'shell') inspectScript(tree.rootNode, { found, nested: (inner) => nested(inner, new Scope()) })
+    else {
+      const scope = new Scope(outer)
+      for (const [at, arg] of (program.args ?? []).entries()) scope.set(String(at), arg)
+      inspectShell(tree.rootNode, scope, { found, nested: (inner, of) => nested(inner, new Scope(of)) })
+    }
+  } finally {
+    tree.delete()
+  }
+}
+
+function spreadOut(_: string, before: string, words: string): string {
+  return before + words.split(',').join(' ')
+}
+
+/** Of languages without a grammar, what one line of them is used for. */
+function inspectOther(text: string, found: Heard['found']): void {
+  const speaks = /socket|TCPSocket|fsockopen|IO::Socket|TCPServer/i.test(text)
+  const starts = /\b(exec|system|popen|spawn|proc_open|shell_exec|passthru)\b|\/bin\/(ba|da|z)?sh/.test(text)
+  if (speaks && starts) found('reverse-shell', text)
+  else if (speaks) found('raw-socket', text)
+  if (/\bfork\b[\s\S]{0,40}\bwhile\b|\bwhile\b[\s\S]{0,40}\bfork\b/.test(text)) found('fork-bomb', text)
+  if (/\b(eval|exec|system)\b[\s\S]{0,80}(base64|decode|unpack|pack\s*\()/i.test(text)) found('decoded-run', text)
+}
+
+function ordered(findings: Finding[]): Finding[] {
+  return findings.sort((a, b) => (a.severity === b.severity ? 0 : isSevererOrEqual(a.severity, b.severity) ? -1 : 1))
+}
