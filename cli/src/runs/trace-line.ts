@@ -3,6 +3,12 @@ import { harmless } from '../output/harmless.ts'
 
 const widest = 100
 
+interface Found {
+  hazard: string
+  severity: string
+  excerpt: string
+}
+
 /** One line for one thing that happened: when, in which step, what, how long, how many tokens. */
 export function lineOfEntry({ at, type, data }: RunEntry): string {
   const { step, ms, usage } = data as {
@@ -49,6 +55,10 @@ function subject(type: string, data: Record<string, unknown>): string {
       return short((data.failure as { message?: string }).message)
     case 'tool.ended':
       return `${data.tool} ${data.status}: ${short(data.text)}`
+    case 'call.inspected':
+      return `${data.tool}: ${short((data.findings as Found[]).map(({ hazard, severity, excerpt }) => `${severity} ${hazard} (${excerpt})`).join(', '))}`
+    case 'sandbox.observed':
+      return `${data.tool}: ${short(observed(data))}`
     case 'tool.started':
       return `${data.tool}`
     case 'run.ended':
@@ -62,4 +72,24 @@ function subject(type: string, data: Record<string, unknown>): string {
     default:
       return short(data.text ?? data.result ?? data.reason ?? data.id ?? data.for ?? '')
   }
+}
+
+/** What a call did in the sandbox: where to, which files, what is left. */
+function observed({ network, files, processes, ports }: Record<string, unknown>): string {
+  const { entries = [], more: moreEntries = 0 } = (network ?? {}) as {
+    entries?: { kind: string; verdict: string; to: string }[]
+    more?: number
+  }
+  const { changed = [], more: moreFiles = 0 } = (files ?? {}) as {
+    changed?: { path: string; what: string }[]
+    more?: number
+  }
+  return [
+    ...entries.map(({ kind, verdict, to }) => `${verdict} ${kind} ${to}`),
+    ...(moreEntries ? [`and ${moreEntries} more`] : []),
+    ...(processes ? [`${(processes as { left: number }).left} processes left`] : []),
+    ...(ports ? [`listens at ${(ports as number[]).join(', ')}`] : []),
+    ...changed.map(({ path, what }) => `${what} ${path}`),
+    ...(moreFiles ? [`and ${moreFiles} more files`] : []),
+  ].join('; ')
 }

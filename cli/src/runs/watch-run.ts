@@ -33,6 +33,7 @@ export async function watchRun(
 
 function isShown({ type }: RunEntry): boolean {
   return [
+    'call.inspected',
     'tool.ended',
     'model.failed',
     'approval.requested',

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { severities } from '../kernel/hazards/hazard.ts'
 import type { SetNetwork } from '../sandboxes/network.ts'
 import { Graph } from './loop/graph.ts'
 import { McpServer } from './mcp/server.ts'
@@ -22,6 +23,17 @@ export const Rule = Type.Object(
         description:
           'By the name of an argument, a regular expression that its text must match. All of them must, for the rule to hold.',
       }),
+    ),
+    finding: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        description:
+          'Only for what was found in its code or paths, by the name of the finding; `*` stands for anything.',
+      }),
+    ),
+    severity: Type.Optional(
+      Type.Enum([...severities], { description: 'Only for findings that are at least so severe.' }),
     ),
     action: Type.Enum(['allow', 'ask', 'deny']),
     priority: Type.Optional(
@@ -163,6 +175,13 @@ export const AgentSpec = Type.Object(
         },
         { ...strict, description: 'Of the sandbox in which its tools run; made when the first of them needs it.' },
       ),
+    ),
+    monitor: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description:
+          'Tell in the trace what calls did in the sandbox: connections, changed files, processes left running, ports.',
+      }),
     ),
     memory: Type.Optional(
       Type.Object(

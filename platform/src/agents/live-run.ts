@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Account } from '../accounts/account.ts'
 import { newId } from '../lib/id.ts'
-import type { CodeReader } from './code/code-reader.ts'
+import { type CodeReader, inspectBy } from './code/code-reader.ts'
 import { SandboxCode } from './code/sandbox-code.ts'
 import type { Entry, RunEnd } from './journal/entry.ts'
 import { type Journal, Recorder, Superseded } from './journal/recorder.ts'
@@ -61,6 +61,7 @@ export class LiveRun implements Running {
   readonly #models: ModelSource
   readonly #servers: McpServers
   readonly #toolbox: () => ReadonlyMap<string, Tool>
+  readonly inspect: Running['inspect']
   readonly #cancel = new AbortController()
   readonly #opened = new Map<string, PricedModel>()
   #interrupt = new AbortController()
@@ -92,6 +93,7 @@ export class LiveRun implements Running {
       recorder: this.recorder,
       signal: this.#cancel.signal,
     })
+    this.inspect = inspectBy(options.codeReader)
     const files = async () => (await hands.running({ account, id: await this.sandbox.id() })).guest.files
     this.code = new SandboxCode({ reader: options.codeReader, accountId: account.id, runId: run.id, files, now })
     const { recorder, redactor, sandbox } = this

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { type HazardName, hazards, severities } from '../kernel/hazards/hazard.ts'
 import type { AgentRunsTable } from '../storage/tables.ts'
 import { AgentName, type AgentSpec } from './agent.ts'
 import { type Cost, decisions, type RunEnd } from './journal/entry.ts'
@@ -120,12 +121,22 @@ const CostView = Type.Object({
   estimated: Type.Optional(Type.Boolean({ description: 'The vendor told nothing, so it was computed from lengths.' })),
 })
 
+const FindingView = Type.Object({
+  hazard: Type.Enum(Object.keys(hazards) as HazardName[]),
+  severity: Type.Enum([...severities]),
+  excerpt: Type.String(),
+  within: Type.Optional(Type.Array(Type.String(), { description: 'What it was found in, from inside.' })),
+})
+
 const ApprovalView = Type.Object({
   id: Type.String(),
   kind: Type.Enum(['tool', 'unknown_outcome', 'question', 'plan_step']),
   text: Type.String(),
   tool: Type.Optional(Type.String()),
   arguments: Type.Optional(Type.Unknown()),
+  findings: Type.Optional(
+    Type.Array(FindingView, { description: 'What reading its code and paths has found, before it is called.' }),
+  ),
 })
 
 /** A run as callers see it. */

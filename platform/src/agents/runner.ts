@@ -15,6 +15,7 @@ import type { Turn } from './loop/running.ts'
 import type { Experiences } from './memory/experiences.ts'
 import { endedStates, type Run } from './run.ts'
 import type { Settlement } from './run-store.ts'
+import { isAttended } from './safety/is-attended.ts'
 import type { SpawnRun } from './tools/spawn-agent.ts'
 import { ToolError } from './tools/tool.ts'
 import { earlierMs, toldBy, usageFacts } from './usage-facts.ts'
@@ -185,12 +186,13 @@ export class Runner {
     else recorder.record({ type: 'run.waits', data: { for: turn.for } })
     const usage = { ...state.usage, children: state.childUsage, metered: state.metered }
     const open = [...state.approvals.values()].filter(({ answer }) => !answer)
-    const approvals = open.map(({ id, kind, text, tool, arguments: args }) => ({
+    const approvals = open.map(({ id, kind, text, tool, arguments: args, findings }) => ({
       id,
       kind,
       text,
       ...(tool && { tool }),
       ...(args !== undefined && { arguments: args }),
+      ...(findings && { findings }),
     }))
     // What earlier processes did comes right before: one stretch, however often it was interrupted.
     const since = live.startedAt - before.ms
@@ -244,7 +246,9 @@ export class Runner {
     if (above.depth >= deepest)
       throw new ToolError('too_deep', `agents may spawn each other ${deepest} deep`, { happened: false })
     const { spec } = await agents.get(await this.#options.accountOf(parent.accountId), agent)
-    const started = { spec, input, conversation: false, root: parent.rootId, parent: parent.id, depth: above.depth + 1 }
+    const attended = isAttended(above) && { attended: true as const }
+    const place = { root: parent.rootId, parent: parent.id, depth: above.depth + 1 }
+    const started = { spec, input, conversation: false, ...place, ...attended }
     const created = { id: newId('u'), accountId: parent.accountId, started, onceKey: `spawn ${key}`, mostInTree }
     const { id } = await store.create(created).catch((error) => {
       if (!(error instanceof WarrenError) || error.code !== 'limit_exceeded') throw error

@@ -9,7 +9,7 @@ import { httpEmbedder } from '../models/embedder.ts'
 import type { Database } from '../storage/database.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
-import { CodeReader } from './code/code-reader.ts'
+import { CodeReader, inspectBy } from './code/code-reader.ts'
 import type { Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
@@ -78,6 +78,7 @@ export function createAgentRuns({
   const facts = { db, now }
   const runner = new Runner({ ...given, store, agents, experiences, models, facts, documents, codeReader, mcp })
   const redactor = new Redactor([...models.secrets, secret])
+  const inspect = inspectBy(codeReader)
 
   const specOf = async (account: Account, agent: StartRun['agent']): Promise<AgentSpec> => {
     if (typeof agent !== 'string') {
@@ -222,7 +223,7 @@ export function createAgentRuns({
       const recorded = entries[0]?.type === 'run.started' ? entries[0].data.spec : undefined
       const base = agent === undefined ? recorded : await specOf(account, agent)
       const spec = base && instructions !== undefined ? { ...base, instructions } : base
-      return await replay(entries, { redactor, ...(spec && { spec }), ...(results && { results }) })
+      return await replay(entries, { redactor, inspect, ...(spec && { spec }), ...(results && { results }) })
     },
 
     fork: async ({ account, id }: RunSubject, { at, message }: BranchRun): Promise<Run> => {

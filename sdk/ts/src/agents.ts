@@ -30,6 +30,9 @@ export interface AgentSpec {
   rules?: {
     tool: string
     arguments?: Record<string, string>
+    /** Only for what reading the code and paths of a call has found: by name, or at least so severe. */
+    finding?: string
+    severity?: 'low' | 'medium' | 'high'
     action: 'allow' | 'ask' | 'deny'
     priority?: number
     reason?: string
@@ -44,6 +47,8 @@ export interface AgentSpec {
     memoryMb?: number
     diskMb?: number
   }
+  /** Tell in the trace what calls did in the sandbox. Default: true. */
+  monitor?: boolean
   /** Servers of the Model Context Protocol: at an address, or programs in the sandbox of the run. */
   mcp?: McpServer[]
   /** Whether their tools are told to the model only once it has found them by `find_tools`. Default: where they are many. */

@@ -11,6 +11,8 @@ export interface Approval {
   text: string
   tool?: string
   arguments?: unknown
+  /** What reading its code and paths has found, before it is called. The excerpts are written by the model. */
+  findings?: { hazard: string; severity: 'low' | 'medium' | 'high'; excerpt: string; within?: string[] }[]
 }
 
 /** An agent at work, or what became of it. Times are ISO 8601. */

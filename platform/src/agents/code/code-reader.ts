@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AnalysisCache } from '../../kernel/codebase/analysis-cache.ts'
 import { CodeThreads } from '../../kernel/codebase/code-threads.ts'
 import { Contents } from '../../kernel/codebase/contents.ts'
+import type { Finding, Inspected } from '../../kernel/hazards/hazard.ts'
 
 const mostThreads = 4
 const mostContentBytes = 192 * 1024 * 1024
@@ -37,4 +38,12 @@ export class CodeReader {
     await this.threads.close()
     await Promise.all([...this.#caches.values()].map((cache) => cache.flush()))
   }
+}
+
+/** Looks through code in threads. Where that fails, what was not looked through is the finding. */
+export function inspectBy({ threads }: Pick<CodeReader, 'threads'>) {
+  return (given: readonly Inspected[]): Promise<Finding[]> =>
+    threads
+      .inspect(given)
+      .catch((error: Error) => [{ hazard: 'not-inspected', severity: 'high', excerpt: error.message }])
 }

@@ -1,9 +1,11 @@
+import type { Finding } from '../../kernel/hazards/hazard.ts'
 import type { AssistantMessage, Message } from '../../models/message.ts'
 import type { ModelFailure } from '../../models/model.ts'
 import type { AgentSpec } from '../agent.ts'
 import type { PlanStep } from '../loop/plan.ts'
 import type { McpListing } from '../mcp/definition.ts'
 import type { Effect } from '../tools/tool.ts'
+import type { Observed } from '../tools/watch-sandbox.ts'
 
 /** What happened in a run. The journal is the truth; everything else is computed from it. */
 export type Entry = Fact & { seq: number; at: number }
@@ -37,6 +39,8 @@ export type Fact =
       type: 'model.failed'
       data: { thread: string; step: number; model: string; failure: ModelFailure; ms: number; usage: Cost }
     }
+  /** What was found in the code or the paths of a call, before it was called. */
+  | { type: 'call.inspected'; data: { thread: string; step: number; call: string; tool: string; findings: Finding[] } }
   | {
       type: 'tool.started'
       data: { thread: string; step: number; call: string; tool: string; effect: Effect; key: string; attempt: number }
@@ -45,6 +49,8 @@ export type Fact =
   | { type: 'approval.requested'; data: ApprovalRequest }
   | { type: 'approval.answered'; data: ApprovalAnswer }
   | { type: 'sandbox.made'; data: { id: string; from?: string } }
+  /** What a call did there that its result need not tell. */
+  | { type: 'sandbox.observed'; data: { thread: string; step: number; call: string; tool: string } & Observed }
   | { type: 'snapshot.taken'; data: { step: number; id: string } }
   | { type: 'snapshot.failed'; data: { step: number; reason: string } }
   | { type: 'plan.made'; data: { steps: PlanStep[]; reason?: string } }
@@ -96,6 +102,8 @@ export interface RunStarted {
   root: string
   parent?: string
   depth: number
+  /** Somebody is there who answers questions, though it is not this run that they speak with. */
+  attended?: true
   /** What earlier runs with similar tasks have come to, and what documents say about it. */
   lessons?: string
 }
@@ -156,6 +164,8 @@ export interface ApprovalRequest {
   /** What is asked, for people. */
   text: string
   arguments?: unknown
+  /** What was found in them. */
+  findings?: Finding[]
   /** Over all of the above: what is approved is what was asked. */
   signature: string
 }

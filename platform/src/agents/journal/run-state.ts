@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Finding } from '../../kernel/hazards/hazard.ts'
 import type { Message, ToolCallPart } from '../../models/message.ts'
 import { toolCallsOf } from '../../models/message.ts'
 import { scriptedName } from '../../models/scripted.ts'
@@ -27,6 +28,8 @@ export interface OpenCall {
   seq: number
   /** Its result is that of a node, which nobody could read the rest of: it is not shortened. */
   isNode?: boolean
+  /** Set where something was found in it. */
+  findings?: Finding[]
   /** Set once it was started: by this process or by one that is gone. */
   started?: { attempt: number; effect: string }
   ended?: ToolEnded
@@ -194,6 +197,11 @@ export function apply(state: RunState, entry: Entry): void {
     case 'model.failed':
       pay(state, entry.data)
       return
+    case 'call.inspected': {
+      const open = state.threads.get(entry.data.thread)?.open.get(entry.data.call)
+      if (open) open.findings = entry.data.findings
+      return
+    }
     case 'tool.started': {
       const open = state.threads.get(entry.data.thread)?.open.get(entry.data.call)
       if (open) open.started = { attempt: entry.data.attempt, effect: entry.data.effect }

@@ -1,3 +1,4 @@
+import type { Finding, Inspected } from '../../kernel/hazards/hazard.ts'
 import type { ToolCallPart } from '../../models/message.ts'
 import type { Model } from '../../models/model.ts'
 import type { Prices } from '../agent.ts'
@@ -31,6 +32,8 @@ export interface Running {
   /** Changes with anything that a model is told of the tools. */
   readonly toolsDigest: string
   models(which: WhichModel): PricedModel
+  /** What is dangerous in code and paths, as far as reading them tells. Never rejects. */
+  inspect(given: readonly Inspected[]): Promise<Finding[]>
   /** Messages that have come and were not read yet. */
   incoming(): Promise<Incoming[]>
   /** They are in the journal by now. */

@@ -19,6 +19,7 @@ export interface ReplayOptions {
   /** Other results of tools, by step. */
   results?: { step: number; text: string }[]
   redactor: Redactor
+  inspect: Running['inspect']
 }
 
 export interface Replay {
@@ -98,6 +99,7 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
     sign: (text) => createHmac('sha256', secret).update(text).digest('base64url'),
     tell: () => {},
     checkpoint: () => {},
+    inspect: options.inspect,
     incoming: () => Promise.resolve(recording.messagesAt(steps(), recorder.state.received)),
     taken: () => Promise.resolve(),
     models: () => ({

@@ -27,9 +27,10 @@ export function isGenuineAnswer(run: Signs, request: ApprovalRequest, answer: Ap
 
 function requestText(
   run: Signs,
-  { id, kind, thread, step, call, tool, arguments: args }: Omit<ApprovalRequest, 'signature'>,
+  { id, kind, thread, step, call, tool, arguments: args, findings }: Omit<ApprovalRequest, 'signature'>,
 ): string {
-  return JSON.stringify(['request', run.id, id, kind, thread, step, call ?? '', tool ?? '', sorted(args ?? {})])
+  const parts = ['request', run.id, id, kind, thread, step, call ?? '', tool ?? '', sorted(args ?? {})]
+  return JSON.stringify(findings ? [...parts, sorted(findings)] : parts)
 }
 
 /** A database gives the fields of an object back in an order of its own. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Finding, type HazardName, hazards } from '../../kernel/hazards/hazard.ts'
 import type { Rule } from '../agent.ts'
 import { decide } from './decide.ts'
 
@@ -18,6 +19,28 @@ test('the rule with the highest priority decides, of several the strictest', () 
   assert.deepEqual(decide(rules, { name: 'shell', arguments: args }), { action: 'deny', reason: 'no' })
   assert.deepEqual(decide(rules, { name: 'shell', arguments: { command: 'rm -r y' } }), { action: 'allow' })
   assert.deepEqual(decide(rules, { name: 'shell', arguments: { command: ['rm'] } }), { action: 'ask' })
+})
+
+test('each finding is decided on by itself, and the strictest answer counts', () => {
+  const call = { name: 'shell', arguments: { command: 'x' } }
+  const found = (hazard: HazardName): Finding => ({ hazard, severity: hazards[hazard][0], excerpt: 'x' })
+  const say = (rules: Rule[], names: HazardName[], isAttended = true) =>
+    decide(rules, call, { findings: names.map(found), isAttended }).action
+  assert.equal(say([], ['remove-root']), 'ask')
+  assert.equal(say([], ['remove-root'], false), 'allow', 'nobody is there')
+  assert.equal(say([], ['library-injection', 'raw-socket']), 'allow', 'it is not severe')
+  assert.equal(say([{ tool: 'shell', action: 'allow' }], ['remove-root']), 'allow', 'a rule for the tool is one for it')
+  assert.equal(say([{ tool: 'other', action: 'allow' }], ['remove-root']), 'ask')
+  const allowOne: Rule[] = [{ tool: '*', finding: 'remove-*', action: 'allow' }]
+  assert.equal(say(allowOne, ['remove-root']), 'allow')
+  assert.equal(say(allowOne, ['remove-root', 'fork-bomb']), 'ask', 'it allows no other')
+  const severe: Rule[] = [{ tool: '*', severity: 'medium', action: 'deny' }]
+  assert.equal(say(severe, ['raw-socket']), 'allow')
+  assert.equal(say(severe, ['kill-all']), 'deny')
+  assert.equal(say(severe, []), 'allow', 'a rule for findings is none for a call without one')
+  const both: Rule[] = [{ tool: '*', finding: 'mining', severity: 'low', action: 'allow', priority: 1 }, ...severe]
+  assert.equal(say(both, ['mining'], false), 'allow')
+  assert.equal(say(both, ['mining', 'tunnel'], false), 'deny')
 })
 
 test('a call is denied with its own reason where a pattern takes too long with its arguments', () => {

@@ -1,3 +1,4 @@
+import { type Finding, isSevererOrEqual } from '../../kernel/hazards/hazard.ts'
 import type { ToolCallPart } from '../../models/message.ts'
 import type { Rule } from '../agent.ts'
 import { matchInTime, mostMatchMs, type Pair } from './match-in-time.ts'
@@ -11,13 +12,23 @@ export interface Verdict {
   error?: 'rules_undecided'
 }
 
+interface Circumstances {
+  /** What was found in the code and the paths of the call. */
+  findings: readonly Finding[]
+  /** Whether there is somebody to be asked. */
+  isAttended: boolean
+}
+
 /**
- * What the rules say to a call: the one with the highest priority that holds, of several the strictest; else it is allowed. Where it
- * cannot be told in time whether they hold, it is denied.
+ * What the rules say to a call: the one with the highest priority that holds, of several the strictest; else it is allowed. Where
+ * something was found in it, each finding is decided on by itself, and the strictest answer counts: a rule that allows one allows no
+ * other. A severe one that no rule is for is asked about, where there is somebody. Where it cannot be told in time whether rules
+ * hold, the call is denied.
  */
 export function decide(
   rules: readonly Rule[],
   { name, arguments: args }: Pick<ToolCallPart, 'name' | 'arguments'>,
+  { findings, isAttended }: Circumstances = { findings: [], isAttended: false },
 ): Verdict {
   const possible = rules.flatMap((rule) => {
     const pairs = isNamed(rule.tool, name) && pairsOf(rule, args)
@@ -30,14 +41,34 @@ export function decide(
       error: 'rules_undecided',
       reason: `whether the rules for it hold could not be told in ${mostMatchMs} ms: a regular expression takes too long with these arguments`,
     }
+  const holding = possible.flatMap(({ rule, pairs }) => (matches.splice(0, pairs.length).every(Boolean) ? [rule] : []))
+  if (findings.length === 0) return verdictOf(holding.filter((rule) => !isForFindings(rule)))
+  return findings
+    .map((finding) => {
+      const its = holding.filter((rule) => isFor(rule, finding))
+      const asksUnasked = its.length === 0 && finding.severity === 'high' && isAttended
+      return asksUnasked ? { action: 'ask' as const } : verdictOf(its)
+    })
+    .reduce((one, other) => (strictness[other.action] > strictness[one.action] ? other : one))
+}
+
+function verdictOf(rules: readonly Rule[]): Verdict {
   let found: Rule | undefined
-  for (const { rule, pairs } of possible) {
-    if (!matches.splice(0, pairs.length).every(Boolean)) continue
+  for (const rule of rules) {
     const [priority, best] = [rule.priority ?? 0, found?.priority ?? 0]
     if (!found || priority > best || (priority === best && strictness[rule.action] > strictness[found.action]))
       found = rule
   }
   return found ? { action: found.action, ...(found.reason && { reason: found.reason }) } : { action: 'allow' }
+}
+
+function isForFindings({ finding, severity }: Rule): boolean {
+  return finding !== undefined || severity !== undefined
+}
+
+/** Also where it is for the call, whatever was found. */
+function isFor({ finding = '*', severity = 'low' }: Rule, found: Finding): boolean {
+  return isNamed(finding, found.hazard) && isSevererOrEqual(found.severity, severity)
 }
 
 /** The first rule whose pattern is none, as a sentence. */
@@ -64,7 +95,7 @@ function pairsOf({ arguments: patterns = {} }: Rule, args: Record<string, unknow
   return pairs
 }
 
-/** `*` stands for anything. Only the last one that was passed is ever gone back to, so that it takes no longer with more of them. */
+/** In the name of a tool or of a finding. `*` stands for anything. Only the last one that was passed is ever gone back to, so that it takes no longer with more of them. */
 function isNamed(pattern: string, name: string): boolean {
   let [at, next, star, taken] = [0, 0, -1, 0]
   while (at < name.length) {

@@ -2,11 +2,13 @@ import type { ApprovalRequest } from '../journal/entry.ts'
 import { cacheKey, type OpenCall, type RunState } from '../journal/run-state.ts'
 import { interruptionOf } from '../loop/interruption.ts'
 import type { Running } from '../loop/running.ts'
+import { inspectCall } from './inspect-call.ts'
 import { type CallPlace, prepareCall, requestFor } from './prepare-call.ts'
 import { ResourceLocks } from './resource-locks.ts'
 import { keyOf, runTool } from './run-tool.ts'
 import { Semaphore } from './semaphore.ts'
 import type { Tool } from './tool.ts'
+import { isEmpty, type Observed } from './watch-sandbox.ts'
 
 /*
  * The life of a tool call. Where it is, is read from the journal.
@@ -54,6 +56,11 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
     if (index >= mostCalls) {
       const text = `Not called: an answer may hold ${mostCalls} calls. Make the others in your next one.`
       endUnrun(run, place, one, { status: 'failed', error: 'too_many_calls', text })
+      continue
+    }
+    await inspectCall(run, place, one)
+    if (stop.aborted) {
+      endUnrun(run, place, one, notBegun(signal.aborted))
       continue
     }
     const prepared = prepareCall(run, place, one)
@@ -116,6 +123,7 @@ async function execute(
   { one, tool, locks, places, stop }: Scheduled,
 ): Promise<Asked | undefined> {
   const { recorder } = run
+  const { state } = recorder
   const { call, isNode } = one
   const cached = isCached(tool) ? recorder.state.cache.get(cacheKey(call)) : undefined
   if (cached !== undefined) {
@@ -137,7 +145,16 @@ async function execute(
     recorder.record({ type: 'tool.started', data: { ...place, call: call.id, tool: name, effect, key, attempt } })
     await recorder.flush(effect !== 'read')
     const then = run.replayed?.(place, call)
-    const ended = then && !(tool.pure && !then.isChanged) ? then : await runTool(run, { tool, call, key, stop, isNode })
+    let isOver = false
+    // One that was left behind may be told of something when the run goes on already.
+    const observed = (seen: Observed) => {
+      if (isOver || isEmpty(seen)) return
+      recorder.record({ type: 'sandbox.observed', data: { ...place, call: call.id, tool: name, ...seen } })
+    }
+    const watched = state.started.spec.monitor === false ? {} : { observed }
+    const given = { tool, call, key, stop, isNode, ...watched }
+    const ended = then && !(tool.pure && !then.isChanged) ? then : await runTool(run, given)
+    isOver = true
     if (then?.usage) run.pot.take(then.usage)
     if (!then && ended.status === 'unknown' && !stop.aborted) {
       const { text, error } = ended

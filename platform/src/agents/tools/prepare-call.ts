@@ -1,13 +1,17 @@
+import { explain, type Finding } from '../../kernel/hazards/hazard.ts'
 import type { ToolCallPart } from '../../models/message.ts'
 import type { ApprovalRequest } from '../journal/entry.ts'
 import type { OpenCall, RunState } from '../journal/run-state.ts'
 import type { Running } from '../loop/running.ts'
 import { isGenuineAnswer, signRequest } from '../safety/approval.ts'
 import { decide } from '../safety/decide.ts'
+import { isAttended } from '../safety/is-attended.ts'
 import { askHuman } from './ask-human.ts'
 import type { Tool } from './tool.ts'
 import { toolsOf } from './tools-of.ts'
 import { callFault } from './validate-call.ts'
+
+const mostTold = 8
 
 export interface CallPlace {
   thread: string
@@ -20,7 +24,7 @@ type Prepared =
   | { next: 'end'; status: 'done' | 'failed' | 'denied' | 'unknown'; text: string; error?: string }
 
 /** What is to be done with a call: run it, ask a human first, or end it without running. */
-export function prepareCall(run: Running, place: CallPlace, { call, started }: OpenCall): Prepared {
+export function prepareCall(run: Running, place: CallPlace, { call, started, findings }: OpenCall): Prepared {
   const { state } = run.recorder
   const last = state.threads.get(place.thread)!.messages.at(-1)
   if (last?.role === 'assistant' && last.stopReason === 'length')
@@ -35,7 +39,7 @@ export function prepareCall(run: Running, place: CallPlace, { call, started }: O
   const tool = run.tools.get(call.name)!
   const ask = (kind: ApprovalRequest['kind'], text: string): Prepared => ({
     next: 'ask',
-    request: requestFor(run, place, call, { kind, text }),
+    request: requestFor(run, place, call, { kind, text, ...(kind === 'tool' && findings && { findings }) }),
   })
   const answerOf = (kind: ApprovalRequest['kind'], nth = 1) =>
     answered(run, state, { ...place, call: call.id, kind, arguments: call.arguments }, nth)
@@ -48,17 +52,20 @@ export function prepareCall(run: Running, place: CallPlace, { call, started }: O
     return { next: 'end', status: 'done', text: answer.text ?? 'Yes.' }
   }
 
-  const verdict = decide(state.started.spec.rules ?? [], call)
+  const verdict = decide(state.started.spec.rules ?? [], call, {
+    findings: findings ?? [],
+    isAttended: isAttended(state.started),
+  })
   if (verdict.action === 'deny')
     return {
       next: 'end',
       status: 'denied',
       error: verdict.error ?? 'denied',
-      text: `Not allowed${because(verdict.reason)}`,
+      text: `Not allowed${because(verdict.reason)}${foundText(findings)}`,
     }
   if (verdict.action === 'ask') {
     const answer = answerOf('tool')
-    if (!answer) return ask('tool', `May ${tool.name} be called${because(verdict.reason)}`)
+    if (!answer) return ask('tool', `May ${tool.name} be called${because(verdict.reason)}${foundText(findings)}`)
     if (answer.decision !== 'approve')
       return {
         next: 'end',
@@ -93,9 +100,10 @@ export function requestFor(
   run: Running,
   place: CallPlace,
   { id, name, arguments: args }: ToolCallPart,
-  { kind, text }: Pick<ApprovalRequest, 'kind' | 'text'>,
+  { kind, text, findings }: Pick<ApprovalRequest, 'kind' | 'text' | 'findings'>,
 ): ApprovalRequest {
-  return signRequest(run, { id: run.newId(), kind, ...place, call: id, tool: name, text, arguments: args })
+  const request = { id: run.newId(), kind, ...place, call: id, tool: name, text, arguments: args }
+  return signRequest(run, { ...request, ...(findings && { findings }) })
 }
 
 function answered(
@@ -114,6 +122,14 @@ function answered(
     return isIt && answer && isGenuineAnswer(run, { ...request, arguments: wanted.arguments }, answer) ? [answer] : []
   })
   return answers[nth - 1]
+}
+
+/** What was found, a line for each. */
+function foundText(findings: readonly Finding[] = []): string {
+  if (findings.length === 0) return ''
+  const lines = findings.slice(0, mostTold).map((finding) => `- ${finding.severity}: ${explain(finding)}`)
+  const more = findings.length > mostTold ? [`- and ${findings.length - mostTold} more`] : []
+  return ['', 'Reading it before it runs has found that it', ...lines, ...more].join('\n')
 }
 
 function because(reason: string | undefined): string {

@@ -6,7 +6,7 @@ import type { Recorder } from '../journal/recorder.ts'
 /** What the tools need of sandboxes. */
 export type SandboxHands = Pick<
   Sandboxes,
-  'create' | 'execute' | 'running' | 'extend' | 'remove' | 'list' | 'snapshots'
+  'create' | 'execute' | 'running' | 'network' | 'extend' | 'remove' | 'list' | 'snapshots'
 >
 
 /** A sandbox that is not used for so long ends by itself; each use gives it that much again, seconds. */

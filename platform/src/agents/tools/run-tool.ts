@@ -6,7 +6,7 @@ import type { OpenCall } from '../journal/run-state.ts'
 import type { Running } from '../loop/running.ts'
 import type { CallPlace } from './prepare-call.ts'
 import { mostKeptChars, mostShownChars, shorten } from './shorten.ts'
-import { type Tool, ToolError, type ToolResult } from './tool.ts'
+import { type Tool, type ToolContext, ToolError, type ToolResult } from './tool.ts'
 
 const defaultTimeoutMs = 120_000
 const defaultRetries = 2
@@ -24,6 +24,7 @@ interface Attempted {
   call: ToolCallPart
   key: string
   stop: AbortSignal
+  observed?: ToolContext['observed']
   /** No model reads its result, which is kept as it is. */
   isNode?: boolean | undefined
 }
@@ -54,14 +55,15 @@ interface Outcome {
   offers?: ToolResult['offers']
 }
 
-async function attemptCall(run: Running, { tool, call, key, stop }: Attempted): Promise<Outcome> {
+async function attemptCall(run: Running, { tool, call, key, stop, observed }: Attempted): Promise<Outcome> {
   const limit = new AbortController()
   const timeoutMs = tool.timeoutMs ?? defaultTimeoutMs
   const timer = setTimeout(() => limit.abort(), timeoutMs)
   const signal = AbortSignal.any([stop, limit.signal])
   let late: NodeJS.Timeout | undefined
   try {
-    const work = Promise.resolve(tool.handler({ runId: run.id, idempotencyKey: key, signal }, call.arguments as never))
+    const context = { runId: run.id, idempotencyKey: key, signal, ...(observed && { observed }) }
+    const work = Promise.resolve(tool.handler(context, call.arguments as never))
     // One that does not listen is left behind: the run goes on without it.
     const left = new Promise<never>((_, reject) => {
       const give = () => {

@@ -1,12 +1,14 @@
 import type { Account } from '../../accounts/account.ts'
 import { WarrenError } from '../../errors.ts'
+import type { Inspected } from '../../kernel/hazards/hazard.ts'
 import type { Execution } from '../../sandboxes/execute.ts'
 import type { Execute } from '../../sandboxes/program.ts'
 import type { RunSandbox, SandboxHands } from './run-sandbox.ts'
 import { type Tool, type ToolContext, ToolError, type ToolResult } from './tool.ts'
+import { SandboxObservation } from './watch-sandbox.ts'
 
 export interface InSandbox {
-  hands: Pick<SandboxHands, 'execute' | 'running'>
+  hands: Pick<SandboxHands, 'execute' | 'running' | 'network'>
   account: Account
   sandbox: RunSandbox
 }
@@ -29,6 +31,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       effect: 'once',
       changesDisk: true,
       timeoutMs: 620_000,
+      inspected: ({ command }: { command: string }) => [{ kind: 'shell', text: command }],
       resources: () => ['sandbox'],
       handler: async (context, { command, cwd, timeout = 60 }: { command: string; cwd?: string; timeout?: number }) =>
         shown(await execute(inside, context, { command, timeout, ...(cwd && { cwd }) })),
@@ -48,6 +51,9 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       effect: 'once',
       changesDisk: true,
       timeoutMs: 620_000,
+      inspected: ({ code, language }: { code: string; language: CodeLanguage }) => [
+        { kind: language === 'bash' ? 'shell' : language, text: code },
+      ],
       resources: () => ['sandbox'],
       handler: async (context, { timeout = 60, ...program }: Pick<Execute, 'code' | 'language' | 'timeout'>) =>
         shown(await execute(inside, context, { ...program, timeout })),
@@ -57,6 +63,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       description: 'Reads a text file of your sandbox.',
       inputSchema: object({ path }, ['path']),
       effect: 'read',
+      inspected: ({ path: file }: { path: string }) => [{ kind: 'read', path: inHome(file) }],
       resources: ({ path: file }: { path: string }) => [`file:${file}`],
       handler: async (context, { path: file }: { path: string }) =>
         (await readFile(inside, context, file)).toString('utf8'),
@@ -67,6 +74,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       inputSchema: object({ path, content: { type: 'string', maxLength: 1_000_000 } }, ['path', 'content']),
       effect: 'idempotent',
       changesDisk: true,
+      inspected: writtenFile,
       resources: ({ path: file }: { path: string }) => [`file:${file}`],
       handler: async (context, { path: file, content }: { path: string; content: string }) => {
         const guest = await guestOf(inside)
@@ -97,18 +105,49 @@ export function sandboxTools(inside: InSandbox): Tool[] {
   ]
 }
 
+type CodeLanguage = 'python' | 'javascript' | 'typescript' | 'bash'
+
+/** A file that is written may be run next: it is looked through as what it is. */
+function writtenFile({ path: file, content }: { path: string; content: string }): Inspected[] {
+  const kind = languageOfFile(file, content)
+  return [{ kind: 'write', path: inHome(file) }, ...(kind ? [{ kind, text: content }] : [])]
+}
+
+function languageOfFile(file: string, content: string): Exclude<CodeLanguage, 'bash'> | 'shell' | undefined {
+  const first = /^#!.*$/m.exec(content.slice(0, 200))?.[0] ?? ''
+  if (/\.(sh|bash|zsh|ksh)$/.test(file) || /\b(ba|da|z|k)?sh\b/.test(first)) return 'shell'
+  if (/\.pyi?$/.test(file) || /\bpython/.test(first)) return 'python'
+  if (/\.[mc]?ts$/.test(file)) return 'typescript'
+  return /\.[mc]?js$/.test(file) || /\b(node|bun|deno)\b/.test(first) ? 'javascript' : undefined
+}
+
+/** Paths of tools begin at the home. */
+function inHome(file: string): string {
+  return /^[/~]/.test(file) ? file : `~/${file}`
+}
+
 export function object(properties: Record<string, unknown>, required: string[]): Record<string, unknown> {
   return { type: 'object', properties, required, additionalProperties: false }
 }
 
-export async function execute(inside: InSandbox, { signal }: ToolContext, input: Execute): Promise<Execution> {
+export async function execute(
+  inside: InSandbox,
+  { signal, observed }: ToolContext,
+  input: Execute,
+): Promise<Execution> {
   const id = await inside.sandbox.id().catch((error: Error) => {
     if (!(error instanceof WarrenError)) throw error
     const { code, message, hint = '' } = error
     throw new ToolError(code, `${message}. ${hint}`, { happened: false, cause: error })
   })
   signal.throwIfAborted()
-  return await inside.hands.execute({ account: inside.account, id }, input, signal)
+  const observation = observed && (await SandboxObservation.begin(inside, id))
+  signal.throwIfAborted()
+  try {
+    return await inside.hands.execute({ account: inside.account, id }, input, signal)
+  } finally {
+    if (observation) observed(await observation.end())
+  }
 }
 
 export async function guestOf({ hands, account, sandbox }: InSandbox) {

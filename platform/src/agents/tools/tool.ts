@@ -1,4 +1,6 @@
+import type { Inspected } from '../../kernel/hazards/hazard.ts'
 import type { Cost } from '../journal/entry.ts'
+import type { Observed } from './watch-sandbox.ts'
 
 /**
  * What repeating a call does. `read`: nothing. `idempotent`: no more than the first time, by its key. `once`: it must not happen
@@ -16,6 +18,8 @@ export interface Tool {
   effect: Effect
   /** What a call uses alone, such as `file:/a`. Calls that share none run at the same time. Default: nothing for `read`, all else in order. */
   resources?: (args: never) => string[]
+  /** What of a call is code or a path, to be looked through before it is called. */
+  inspected?: (args: never) => Inspected[]
   timeoutMs?: number
   /** How often it is tried again after a failure that may pass. */
   retries?: number
@@ -47,6 +51,8 @@ export interface ToolContext {
   /** The same for each attempt at the same call, in this process or the next. */
   idempotencyKey: string
   signal: AbortSignal
+  /** Told what happened in the sandbox of the run meanwhile. */
+  observed?: (seen: Observed) => void
 }
 
 /** A failure with its class. `transient`: trying again may help. */
