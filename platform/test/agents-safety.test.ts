@@ -145,3 +145,37 @@ test('what calls do in the sandbox is in the trace: egress, files, processes and
   const quiet = await run({ monitor: false, script: [shell('echo a > a'), { text: 'end' }] })
   assert.deepEqual(await entries(quiet.runId, 'sandbox.observed'), [])
 })
+
+test('tools for files keep to the paths of the agent, through links too; a volume for reading alone holds programs', async (t) => {
+  await platform.json('POST', '/v1/volumes', { name: 'given', sizeMb: 16 })
+  const file = (name: string, path: string, more = {}) => ({ calls: [{ name, arguments: { path, ...more } }] })
+  const spec = {
+    tools: ['shell', 'read_file', 'write_file', 'list_files', 'search_code'],
+    paths: { read: ['/usr/share'], write: ['work'] },
+    script: [
+      shell('mkdir -p work other && ln -s /etc work/etc && ln -s ../other/new work/dangling && echo s > other/secret'),
+      file('write_file', 'work/a/b.txt', { content: 'x' }),
+      file('read_file', 'work/a/b.txt'),
+      file('list_files', '/usr/share'),
+      file('read_file', 'other/secret'),
+      file('read_file', 'work/../other/secret'),
+      file('read_file', 'work/etc/hostname'),
+      file('write_file', 'work/dangling', { content: 'x' }),
+      file('write_file', '/usr/share/x', { content: 'x' }),
+      file('list_files', '/home/user'),
+      { calls: [{ name: 'search_code', arguments: { pattern: 'x' } }] },
+      { text: 'end' },
+    ],
+  }
+  const { runId } = await run(spec)
+  const ended = await entries(runId, 'tool.ended')
+  assert.deepEqual(
+    ended.map(({ status, error }: Answer) => error ?? status),
+    ['done', 'done', 'done', 'done', ...Array(7).fill('path_not_allowed')],
+  )
+  const volumes = [{ name: 'given', path: '/home/user/given', readOnly: true }]
+  const held = await run({ sandbox: { volumes }, script: [shell('echo x > given/a'), { text: '{{result 1}}' }] })
+  const [tried] = await entries(held.runId, 'tool.ended')
+  if (/mounts no volumes/.test(tried.text)) return t.skip(tried.text)
+  assert.match(held.output, /Read-only file system/)
+})

@@ -55,6 +55,27 @@ for (const driver of rungs) {
       await platform.call('DELETE', later)
     })
 
+    test('mounted for reading alone, not even root inside can write there', async () => {
+      const [writer, reader] = [
+        await platform.sandbox(input),
+        await platform.sandbox({ ...input, volumes: [{ ...volumes[0], readOnly: true }] }),
+      ]
+      assert.deepEqual((await platform.json('GET', reader)).volumes, [{ ...volumes[0], readOnly: true }])
+      assert.equal((await run(writer, 'echo kept > ~/deep/shared/kept')).exitCode, 0)
+      const tries = [
+        'echo x > ~/deep/shared/kept',
+        'rm ~/deep/shared/kept',
+        'mkdir ~/deep/shared/new',
+        'sudo sh -c "echo x > /home/user/deep/shared/kept"',
+        'sudo mount -o remount,rw /home/user/deep/shared',
+        'echo x > ~/deep/shared/kept',
+      ]
+      for (const one of tries) assert.notEqual((await run(reader, one)).exitCode, 0, one)
+      assert.equal((await run(reader, 'cat ~/deep/shared/kept')).stdout, 'kept\n')
+      assert.equal((await run(writer, 'echo more >> ~/deep/shared/kept')).exitCode, 0, 'others write as before')
+      for (const path of [writer, reader]) await platform.call('DELETE', path)
+    })
+
     test('its size is a limit of its own', { skip: !isRoot && 'a folder has no limit' }, async () => {
       const path = await platform.sandbox(input)
       const full = await run(path, 'head -c 60000000 /dev/zero > ~/deep/shared/big; rm ~/deep/shared/big')

@@ -74,7 +74,7 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
     }
     let volumes = options.volumes.iter();
     let volumes = volumes
-        .map(|(image, target)| mount_volume(image, &root, target, options.uid_base))
+        .map(|(image, target, read_only)| mount_volume(image, &root, target, options.uid_base, *read_only))
         .collect::<Result<Vec<_>, _>>()?;
     let hidden = &options.hidden;
     for path in hidden {

@@ -20,8 +20,8 @@ pub struct Options {
     pub layers: Vec<String>,
     /// Files of the host shown read-only in the root: source, and place below the root.
     pub binds: Vec<(String, String)>,
-    /// Disks that other sandboxes may mount too: image, and place below the root.
-    pub volumes: Vec<(String, String)>,
+    /// Disks that other sandboxes may mount too: image, place below the root, and whether it is for reading alone.
+    pub volumes: Vec<(String, String, bool)>,
     /// Files the runtime inherits open for reading: descriptor and path.
     pub opened: Vec<(i32, String)>,
     /// Where the runtime, all else being done, waits for a byte before it starts its program.
@@ -102,7 +102,10 @@ impl Options {
             "--mount-at" => self.mount_at = Some(text()),
             "--layer" => self.layers.push(text()),
             "--bind" => self.binds.push(parse_pair(name, value)?),
-            "--volume" => self.volumes.push(parse_pair(name, value)?),
+            "--volume" | "--volume-ro" => {
+                let (image, target) = parse_pair(name, value)?;
+                self.volumes.push((image, target, name == "--volume-ro"));
+            }
             "--open" => self.opened.push(parse_opened(name, value)?),
             "--listen" => self.listens.push(parse_opened(name, value)?),
             "--cgroup" => self.cgroups.push(text()),
@@ -191,7 +194,7 @@ mod tests {
     #[test]
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --shift-from 70000 --cgroup /a --cgroup /b \
-                    --mount-at /mnt --bind /a:b/c --volume /v:home/user/v --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
+                    --mount-at /mnt --bind /a:b/c --volume /v:home/user/v --volume-ro /r:r --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
                     --write-limit /c/io.max:9 --netns /n --sysfs --hide /h --gate 7 --hold --detached --pid-file pid --begin runc --begin start --begin-lock /l -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
@@ -199,7 +202,7 @@ mod tests {
         assert_eq!(options.cgroups, ["/a", "/b"]);
         assert_eq!(options.mount_at.as_deref(), Some("/mnt"));
         assert_eq!(options.binds, [("/a".to_string(), "b/c".to_string())]);
-        assert_eq!(options.volumes, [("/v".to_string(), "home/user/v".to_string())]);
+        assert_eq!(options.volumes, [("/v".into(), "home/user/v".into(), false), ("/r".into(), "r".into(), true)]);
         assert_eq!(options.opened, [(4, "/f".to_string())]);
         assert_eq!(options.listens, [(5, "s.sock".to_string())]);
         assert_eq!(options.limits, [(libc::RLIMIT_NOFILE, 1024)]);

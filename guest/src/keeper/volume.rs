@@ -14,10 +14,11 @@ const IDS: u32 = 65_536;
 
 /// Mounts the image at `target` below the root, whose missing folders are made. On the disk users have the numbers that they
 /// have inside, so every sandbox finds the same owners, though its users are others on the host. Answers the number of the
-/// loop device.
-pub fn mount_volume(image: &str, root: &str, target: &str, uid_base: u32) -> Result<i32, String> {
+/// loop device. With `read_only` nobody can write through this mount, and nobody inside can take that off: the mount belongs
+/// to the host.
+pub fn mount_volume(image: &str, root: &str, target: &str, uid_base: u32, read_only: bool) -> Result<i32, String> {
     let failed = |what: &str| format!("cannot mount a volume at /{}: {}", target, what);
-    let (mounted, number) = mounted_image(image, uid_base).map_err(|(what, errno)| {
+    let (mounted, number) = mounted_image(image, uid_base, read_only).map_err(|(what, errno)| {
         let hint = if errno == libc::EINVAL { "; it needs Linux 5.12 or later" } else { "" };
         failed(&format!("{}: {}{}", what, describe(errno), hint))
     })?;
@@ -39,7 +40,7 @@ pub fn mount_volume(image: &str, root: &str, target: &str, uid_base: u32) -> Res
 }
 
 /// The image as a mount that is nowhere yet.
-fn mounted_image(image: &str, uid_base: u32) -> Result<(OwnedFd, i32), (&'static str, Errno)> {
+fn mounted_image(image: &str, uid_base: u32, read_only: bool) -> Result<(OwnedFd, i32), (&'static str, Errno)> {
     let file = OpenOptions::new().read(true).write(true).open(image);
     let file = file.map_err(|error| ("open its image", errno_of(&error)))?;
     // Let go with the file, when the device is held by the mount.
@@ -47,7 +48,8 @@ fn mounted_image(image: &str, uid_base: u32) -> Result<(OwnedFd, i32), (&'static
     let device = LoopDevice::attach_shared(image).map_err(|errno| ("attach a loop device", errno))?;
     let mount = detached_mount(device.path()).map_err(|errno| ("mount its file system", errno))?;
     let users = users_from(uid_base).map_err(|errno| ("map its users", errno))?;
-    let attributes = [libc::MOUNT_ATTR_IDMAP, 0, 0, users.as_raw_fd() as u64];
+    let only = if read_only { libc::MOUNT_ATTR_RDONLY } else { 0 };
+    let attributes = [libc::MOUNT_ATTR_IDMAP | only, 0, 0, users.as_raw_fd() as u64];
     let empty = [0u8; 1];
     let mapped = unsafe {
         libc::syscall(

@@ -99,6 +99,20 @@ const Script = Type.Array(Type.Record(Type.String(), Type.Unknown()), {
   description: 'What a scripted model answers, one step after the other: for demonstrations and tests.',
 })
 
+const Volume = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-zA-Z0-9_-]{1,64}$' }),
+    path: Type.String({ pattern: '^/', maxLength: 1024 }),
+    readOnly: Type.Optional(Type.Boolean({ description: 'Whether nobody in the sandbox can write there.' })),
+  },
+  strict,
+)
+
+const Paths = Type.Array(Type.String({ minLength: 1, maxLength: 1024, ...text }), {
+  maxItems: 64,
+  description: "Folders and files, absolute or from the user's home.",
+})
+
 export const AgentSpec = Type.Object(
   {
     name: AgentName,
@@ -172,8 +186,19 @@ export const AgentSpec = Type.Object(
           network: Type.Optional(Type.Unsafe<SetNetwork>({ $ref: 'SetNetwork#' })),
           memoryMb: Type.Optional(Type.Integer({ minimum: 16 })),
           diskMb: Type.Optional(Type.Integer({ minimum: 1 })),
+          volumes: Type.Optional(Type.Array(Volume, { maxItems: 8, description: 'Volumes to mount.' })),
         },
         { ...strict, description: 'Of the sandbox in which its tools run; made when the first of them needs it.' },
+      ),
+    ),
+    paths: Type.Optional(
+      Type.Object(
+        { read: Type.Optional(Paths), write: Type.Optional(Paths) },
+        {
+          ...strict,
+          description:
+            'Where its tools for files and code may read and write; anywhere, unless said. What may be written may be read. Programs in the sandbox are not held by it: for those are `sandbox.volumes` with `readOnly`.',
+        },
       ),
     ),
     monitor: Type.Optional(

@@ -16,6 +16,7 @@ import type { ModelSource } from './models.ts'
 import type { Run } from './run.ts'
 import type { RunStore } from './run-store.ts'
 import { Redactor } from './safety/redactor.ts'
+import { checkPath } from './tools/check-path.ts'
 import { RunSandbox, type SandboxHands } from './tools/run-sandbox.ts'
 import type { Tool } from './tools/tool.ts'
 import { digestOf, spawnsByGraph, type ToolboxOptions, toolbox } from './tools/toolbox.ts'
@@ -99,10 +100,14 @@ export class LiveRun implements Running {
     const { recorder, redactor, sandbox } = this
     const given = { ...options.mcp, account, recorder, redactor, sandbox, hands }
     this.#servers = new McpServers(started?.spec.mcp ?? [], given)
+    const paths = started?.spec.paths
+    const checkFolder = async (file: string) => {
+      if (paths) await checkPath(await files(), paths, { file, access: 'read' })
+    }
     this.#toolbox = () =>
       toolbox(started?.spec.tools ?? [], {
-        inside: { hands, account, sandbox },
-        code: { reader: options.codeReader, code: this.code },
+        inside: { hands, account, sandbox, paths },
+        code: { reader: options.codeReader, code: this.code, checkFolder },
         facts: [options.facts, { accountId: account.id, agent: run.agent, runId: run.id }],
         documents: [options.documents, { accountId: account.id, agent: run.agent }, started?.spec.memory?.readTokens],
         results: journal,

@@ -69,6 +69,8 @@ export interface VolumePlace {
   source: string
   /** Where it is inside; absolute. */
   path: string
+  /** Nobody inside can write there, root included. */
+  readOnly?: boolean
 }
 
 /** A network namespace with an interface, and its number. */

@@ -22,7 +22,7 @@ export interface StartRequest {
   network?: NetworkPolicy
   isolation?: Partial<IsolationWanted>
   /** Which volumes it has, and where inside. */
-  volumes?: readonly { id: string; path: string }[]
+  volumes?: readonly { id: string; path: string; readOnly?: boolean }[]
   /** Start a new one even when a ready one waits. */
   cold?: boolean
   /** Whether it may begin with what was saved of the template's program, where that fits all else that is asked for. */

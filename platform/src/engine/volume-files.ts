@@ -28,8 +28,13 @@ export class VolumeFiles {
     return this.#host.root
   }
 
-  place({ id, path }: { id: string; path: string }): VolumePlace {
-    return { id, path, source: join(this.#root, id, this.#host.root ? imageName : folderName) }
+  place({ id, path, readOnly }: Omit<VolumePlace, 'source'>): VolumePlace {
+    return {
+      id,
+      path,
+      ...(readOnly && { readOnly }),
+      source: join(this.#root, id, this.#host.root ? imageName : folderName),
+    }
   }
 
   /** Makes an empty volume. Throws `unavailable` where disks cannot be made. */

@@ -12,7 +12,7 @@ export function sandboxView(sandbox: Sandbox, places: Places): Static<typeof San
     template,
     limits,
     network,
-    ...(volumes.length > 0 ? { volumes: volumes.map(({ name, path }) => ({ name, path })) } : {}),
+    ...(volumes.length > 0 ? { volumes: volumes.map(({ id: _, ...mount }) => mount) } : {}),
     metadata,
     onTimeout,
     keepMemory,

@@ -6,6 +6,7 @@ export const MountVolume = Type.Object(
   {
     name: Type.String({ pattern: '^[a-zA-Z0-9_-]{1,64}$' }),
     path: Type.String({ pattern: '^/', maxLength: 1024, description: 'Absolute. What is missing of it is made.' }),
+    readOnly: Type.Optional(Type.Boolean({ description: 'Whether this sandbox cannot write there.' })),
   },
   { additionalProperties: false },
 )
@@ -13,7 +14,8 @@ export type MountVolume = Static<typeof MountVolume>
 
 export const MountVolumes = Type.Array(MountVolume, {
   maxItems: 8,
-  description: 'Volumes to mount, each for reading and writing. Other sandboxes may have them at the same time.',
+  description:
+    'Volumes to mount, for reading and writing unless `readOnly`. Other sandboxes may have them at the same time.',
 })
 
 export interface MountedVolume extends MountVolume {

@@ -11,9 +11,9 @@ export async function volumeMounts(
   asked: readonly MountVolume[],
 ): Promise<MountedVolume[]> {
   const mounts = await Promise.all(
-    asked.map(async ({ name, path }) => {
+    asked.map(async ({ name, path, readOnly }) => {
       const volume = await getVolume(deps, account, name)
-      return { id: volume.id, name: volume.name, path }
+      return { id: volume.id, name: volume.name, path, ...(readOnly && { readOnly }) }
     }),
   )
   const twice = mounts.find(({ id }, at) => mounts.findIndex((mount) => mount.id === id) !== at)

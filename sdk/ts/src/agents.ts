@@ -46,7 +46,10 @@ export interface AgentSpec {
     network?: { internet?: boolean; allow?: string[]; deny?: string[]; bandwidthMbps?: number }
     memoryMb?: number
     diskMb?: number
+    volumes?: { name: string; path: string; readOnly?: boolean }[]
   }
+  /** Where its tools for files and code may read and write. Programs in the sandbox are not held by it. */
+  paths?: { read?: string[]; write?: string[] }
   /** Tell in the trace what calls did in the sandbox. Default: true. */
   monitor?: boolean
   /** Servers of the Model Context Protocol: at an address, or programs in the sandbox of the run. */

@@ -34,7 +34,7 @@ export interface SandboxInfo {
   limits: Limits
   /** What it may reach. */
   network: NetworkReport['policy']
-  volumes?: { name: string; path: string }[]
+  volumes?: { name: string; path: string; readOnly?: boolean }[]
   metadata: Record<string, string>
   createdAt: string
   expiresAt: string

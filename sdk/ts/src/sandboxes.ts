@@ -33,7 +33,7 @@ export interface CreateOptions {
   /** What it may reach; nothing unless said here or by the operator. */
   network?: NetworkPolicy | undefined
   /** Volumes by name, and where they are inside. Other sandboxes may have them at the same time. */
-  volumes?: { name: string; path: string }[] | undefined
+  volumes?: { name: string; path: string; readOnly?: boolean }[] | undefined
   /**
    * The least isolation accepted; the strongest that is healthy is taken. `driver` asks for one by name, `gpu` for one that
    * gives the host's GPUs.

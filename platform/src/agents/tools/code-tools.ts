@@ -16,6 +16,8 @@ import { type Tool, ToolError } from './tool.ts'
 export interface InCode {
   reader: CodeReader
   code: SandboxCode
+  /** Rejects where code in a folder must not be read. */
+  checkFolder: (folder: string) => Promise<void>
 }
 
 const folder = {
@@ -35,9 +37,12 @@ const most = { type: 'integer', minimum: 1, maximum: 200, description: 'At most 
 const timeoutMs = 300_000
 
 /** Tools that know the code in the sandbox by its syntax: TypeScript, JavaScript, Python, Go, Rust, Java, C and C++. */
-export function codeTools({ reader, code }: InCode): Tool[] {
+export function codeTools({ reader, code, checkFolder }: InCode): Tool[] {
   const { threads } = reader
-  const indexOf = (path: string | undefined, signal: AbortSignal) => code.indexOf(path ?? '.', signal)
+  const indexOf = async (path = '.', signal: AbortSignal) => {
+    await checkFolder(path)
+    return await code.indexOf(path, signal)
+  }
   return [
     {
       name: 'find_symbol',

@@ -115,14 +115,18 @@ export class RunSandbox {
 
   async #make(from: string | undefined): Promise<string> {
     const { hands, account, runId, recorder, signal } = this.#given
-    const { template, network, memoryMb, diskMb } = recorder.state.started.spec.sandbox ?? {}
+    const { template, network, memoryMb, diskMb, volumes } = recorder.state.started.spec.sandbox ?? {}
     const limits = { ...(memoryMb && { memoryMb }), ...(diskMb && { diskMb }) }
     const input = {
       timeout: idleSeconds,
       metadata: { [label]: runId },
       ...(from
         ? { snapshot: from }
-        : { ...(template && { template }), ...(Object.keys(limits).length > 0 && { limits }) }),
+        : {
+            ...(volumes && { volumes }),
+            ...(template && { template }),
+            ...(Object.keys(limits).length > 0 && { limits }),
+          }),
     }
     try {
       const made = await hands.create(account, { ...input, ...(network && { network }) }, signal)

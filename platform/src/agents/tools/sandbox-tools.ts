@@ -3,6 +3,7 @@ import { WarrenError } from '../../errors.ts'
 import type { Inspected } from '../../kernel/hazards/hazard.ts'
 import type { Execution } from '../../sandboxes/execute.ts'
 import type { Execute } from '../../sandboxes/program.ts'
+import { checkPath, type Paths } from './check-path.ts'
 import type { RunSandbox, SandboxHands } from './run-sandbox.ts'
 import { type Tool, type ToolContext, ToolError, type ToolResult } from './tool.ts'
 import { SandboxObservation } from './watch-sandbox.ts'
@@ -11,6 +12,8 @@ export interface InSandbox {
   hands: Pick<SandboxHands, 'execute' | 'running' | 'network'>
   account: Account
   sandbox: RunSandbox
+  /** Where its tools may read and write; anywhere without. */
+  paths?: Paths | undefined
 }
 
 const seconds = { type: 'number', exclusiveMinimum: 0, maximum: 600, description: 'Seconds; default 60.' }
@@ -78,6 +81,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       resources: ({ path: file }: { path: string }) => [`file:${file}`],
       handler: async (context, { path: file, content }: { path: string; content: string }) => {
         const guest = await guestOf(inside)
+        await checkPath(guest.files, inside.paths ?? {}, { file, access: 'write' })
         const { size } = await guest.files.write(
           file,
           Buffer.from(content),
@@ -94,6 +98,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       effect: 'read',
       handler: async (context, { path: folder, depth = 1 }: { path: string; depth?: number }) => {
         const guest = await guestOf(inside)
+        await checkPath(guest.files, inside.paths ?? {}, { file: folder, access: 'read' })
         const lines: string[] = []
         for await (const { path: entry, type, size } of guest.files.list(folder, { depth }, context.signal)) {
           lines.push(`${type === 'directory' ? 'd' : '-'} ${String(size).padStart(10)} ${entry}`)
@@ -157,6 +162,7 @@ export async function guestOf({ hands, account, sandbox }: InSandbox) {
 
 async function readFile(inside: InSandbox, { signal }: ToolContext, file: string): Promise<Buffer> {
   const guest = await guestOf(inside)
+  await checkPath(guest.files, inside.paths ?? {}, { file, access: 'read' })
   const { stat, stream } = await guest.files.read(file, { length: mostReadBytes }, signal)
   if (stat.type === 'directory') {
     stream.destroy()

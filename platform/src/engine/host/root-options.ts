@@ -23,7 +23,8 @@ export async function rootOptions(
   ]
   const limit = disk === 'loop' && host.diskWriteMbps > 0 && host.cgroups?.writeLimitFile(spec.id)
   if (limit) options.push('--write-limit', `${limit}:${host.diskWriteMbps * 1_000_000}`)
-  for (const { source, path } of spec.volumes ?? []) options.push('--volume', `${source}:${path.slice(1)}`)
+  for (const { source, path, readOnly } of spec.volumes ?? [])
+    options.push(readOnly ? '--volume-ro' : '--volume', `${source}:${path.slice(1)}`)
   if (from) options.push('--image', `${from.path}/${snapshotParts.disk}`, '--shift-from', String(hostUid(from.slot)))
   else if (disk === 'loop')
     options.push('--image', await templateDisk(host.imagesDir, spec.rootfs.skeleton, spec.limits.diskMb))

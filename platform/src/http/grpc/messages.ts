@@ -28,7 +28,11 @@ export const SetNetwork = message({
   identity: map(8),
 })
 
-export const MountVolume = message({ name: plain(1, 'string'), path: plain(2, 'string') })
+export const MountVolume = message({
+  name: plain(1, 'string'),
+  path: plain(2, 'string'),
+  readOnly: optional(3, 'bool'),
+})
 
 export const Isolation = message({
   min: optional(1, 'string'),

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isVersionAtLeast } from '../../../lib/version.ts'
-import type { InstanceSpec } from '../../driver.ts'
+import type { InstanceSpec, VolumePlace } from '../../driver.ts'
 import { firstOwnFd, gateFd, type NamespaceTool, seccompFd, type ToolPlan } from './namespace-tool.ts'
 
 /** The first with --disable-userns. */
@@ -37,7 +37,7 @@ export const bubblewrap: NamespaceTool = {
       ...options,
       ...(root.prepared ? [] : spec.rootfs.readOnly.flatMap((path) => ['--ro-bind', path, path])),
       // In a prepared root they are already.
-      ...(root.prepared ? [] : (spec.volumes ?? []).flatMap(({ source, path }) => ['--bind', source, path])),
+      ...(root.prepared ? [] : (spec.volumes ?? []).flatMap(bindOf)),
       // The settings of its own namespaces would be writable: whoever is inside owns those.
       ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', ...keyringsHidden()],
       // The kernel is the host's; what boots here has an id of its own.
@@ -49,6 +49,10 @@ export const bubblewrap: NamespaceTool = {
     ]
     return { argv, open, gated: true }
   },
+}
+
+function bindOf({ source, path, readOnly }: VolumePlace): string[] {
+  return [readOnly ? '--ro-bind' : '--bind', source, path]
 }
 
 /** Started by an ordinary user, whoever is inside would see that user's keyrings. */
