@@ -37,6 +37,7 @@ try {
     now: () => new Date(),
     logger,
     secret: 'bench',
+    traceContents: false,
   })
   const script = Array.from({ length: steps - 1 }, (_, step) => ({
     calls: [{ name: 'calculator', arguments: { expression: `${step} * 17 + 3` } }],

@@ -49,7 +49,7 @@ export interface Config {
   /** Where events are published, and nodes wake each other. */
   natsUrl: string | undefined
   /** Where traces are sent, and what goes along. */
-  otlp: { endpoint: string | undefined; headers: Record<string, string> }
+  otlp: { endpoint: string | undefined; headers: Record<string, string>; contents: boolean }
   /** Where lines of the log are sent, and what goes along. */
   loki: { url: string | undefined; headers: Record<string, string> }
   /** Requests a minute; 0 is no limit. */
@@ -173,7 +173,11 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     },
     redisUrl: read(settings.redisUrl),
     natsUrl: read(settings.natsUrl),
-    otlp: { endpoint: read(settings.otlpEndpoint), headers: read(settings.otlpHeaders) ?? {} },
+    otlp: {
+      endpoint: read(settings.otlpEndpoint),
+      headers: read(settings.otlpHeaders) ?? {},
+      contents: read(settings.otlpContents),
+    },
     loki: { url: read(settings.lokiUrl), headers: read(settings.lokiHeaders) ?? {} },
     rates: {
       keyPerMinute: read(settings.keyPerMinute),

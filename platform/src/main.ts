@@ -253,6 +253,7 @@ async function start(): Promise<void> {
     now,
     logger,
     secret: seed,
+    traceContents: config.otlp.contents,
   })
   if (!isWorker) {
     opened.defer(() => agentRuns.close())

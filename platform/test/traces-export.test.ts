@@ -99,6 +99,29 @@ test('one that says it is not recorded is not; one that names no trace has its o
   assert.ok(!JSON.stringify(received).includes(platform.key))
 })
 
+test('a run of an agent is a trace by the conventions for generative AI, without what was said', async () => {
+  const script = [{ calls: [{ name: 'calculator', arguments: { expression: '6 * 7' } }] }, { text: 'hidden words' }]
+  const agent = { name: 'traced', model: 'scripted', tools: ['calculator'], script }
+  const { runId } = await platform.json('POST', '/v1/runs', { agent, input: 'hidden task' })
+  const own = () => received.filter(({ attributes }) => attributes['gen_ai.conversation.id'] === runId)
+  const whole = await until('the run is told', () => own().find(({ name }) => name === 'invoke_agent traced'))
+  const parts = own().filter((span) => span !== whole)
+  assert.deepEqual(
+    parts.map(({ name, kind }) => [name, kind]),
+    [
+      ['chat scripted', 3],
+      ['execute_tool calculator', 1],
+      ['chat scripted', 3],
+    ],
+  )
+  for (const span of parts) assert.deepEqual([span.traceId, span.parentSpanId], [whole.traceId, whole.spanId])
+  assert.equal(parts[1]!.attributes['gen_ai.tool.name'], 'calculator')
+  assert.ok(Number(parts[0]!.attributes['gen_ai.usage.output_tokens']) > 0)
+  assert.equal(whole.attributes['warren.run.reason'], 'completed')
+  assert.doesNotMatch(JSON.stringify(received), /hidden|6 \* 7/)
+  assert.deepEqual(refused, [])
+})
+
 test('a collector that refuses holds up nobody: what it did not take is counted', async () => {
   answers = 503
   assert.equal((await platform.call('GET', '/v1/sandboxes')).status, 200)

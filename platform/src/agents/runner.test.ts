@@ -48,7 +48,8 @@ async function openRunner(t: Parameters<typeof openTestDatabase>[0], now = () =>
     // None of the agents of these tests has a tool that needs a sandbox.
     hands: {} as never,
     accountOf: () => Promise.resolve(account),
-    logger,
+      logger,
+      traceContents: false,
   })
   for (const one of [runner, experiences, codeReader]) close.push(() => one.close())
   return { runner, store, agents, db }

@@ -3,6 +3,7 @@ import type { Account } from '../accounts/account.ts'
 import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { takesSpans, tellSpan } from '../telemetry/spans.ts'
 import type { Agents } from './agents.ts'
 import type { Entry } from './journal/entry.ts'
 import { addCost, type Cost, endReasons, noCost } from './journal/entry.ts'
@@ -14,6 +15,7 @@ import { pursue } from './loop/pursue.ts'
 import type { Turn } from './loop/running.ts'
 import type { Experiences } from './memory/experiences.ts'
 import { endedStates, type Run } from './run.ts'
+import { RunSpans } from './run-spans.ts'
 import type { Settlement } from './run-store.ts'
 import { isAttended } from './safety/is-attended.ts'
 import type { SpawnRun } from './tools/spawn-agent.ts'
@@ -38,6 +40,8 @@ export interface RunnerOptions
   accountOf: (id: string) => Promise<Account>
   now: () => Date
   logger: Logger
+  /** Whether spans say what models and tools have answered. */
+  traceContents: boolean
 }
 
 /** Carries runs on: those that are asked for, and after a crash those that were not finished. */
@@ -142,6 +146,9 @@ export class Runner {
     const entries = await store.journal.read(id)
     const pot = await this.#potOf(run, entries)
     const before = { told: run.told ?? toldBy(entries), ms: earlierMs(entries) }
+    const contents = this.#options.traceContents
+    const startedAt = this.#options.now().getTime()
+    const spans = takesSpans() ? new RunSpans(run, { contents, tell: tellSpan, startedAt }) : undefined
     const live = new LiveRun({
       ...this.#options,
       run,
@@ -150,7 +157,10 @@ export class Runner {
       pot,
       now: () => this.#options.now().getTime(),
       spawn: (request, signal) => this.#spawn(run, request, signal),
-      onEntry: (entry) => this.heard.emit(`entry:${id}`, entry),
+      onEntry: (entry) => {
+        spans?.take(entry)
+        this.heard.emit(`entry:${id}`, entry)
+      },
       tell: (delta: Delta) => this.heard.emit(`delta:${id}`, delta),
     })
     this.#live.set(id, live)

@@ -37,7 +37,8 @@ import { Runner, type RunnerOptions } from './runner.ts'
 import { signAnswer } from './safety/approval.ts'
 import { Redactor } from './safety/redactor.ts'
 
-interface AgentRunsOptions extends Pick<RunnerOptions, 'hands' | 'accountOf' | 'now' | 'logger' | 'secret'> {
+interface AgentRunsOptions
+  extends Pick<RunnerOptions, 'hands' | 'accountOf' | 'now' | 'logger' | 'secret' | 'traceContents'> {
   db: Database
   models: ModelConfig
   /** Where experiences are kept. */

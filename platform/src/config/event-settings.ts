@@ -25,6 +25,13 @@ export const eventSettings = {
     meaning: 'What is sent along to it, as name=value with commas between.',
     parse: headers,
   }),
+  otlpContents: setting<boolean>({
+    name: 'otlp.contents',
+    env: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT',
+    default: false,
+    meaning: 'true: spans of runs of agents say what models and tools have answered, too. Default: false.',
+    parse: trueOrFalse,
+  }),
   lokiUrl: setting<string | undefined>({
     name: 'loki.url',
     env: 'WARREN_LOKI_URL',
@@ -76,4 +83,9 @@ function headers(text: string): Record<string, string> {
   } catch {
     throw new RangeError('name=value, with commas between')
   }
+}
+
+function trueOrFalse(text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new RangeError('true or false')
+  return text === 'true'
 }

@@ -50,6 +50,11 @@ export function takeSpans(taker: (span: Span) => void): () => void {
   }
 }
 
+/** A span that has ended, as whoever knows when it did has it. */
+export function tellSpan(span: Span): void {
+  take?.(span)
+}
+
 /** A span of this very context; tells it when the answered function is called. */
 export function begin(context: TraceContext, given: Given): End {
   const startedAtMs = now()
