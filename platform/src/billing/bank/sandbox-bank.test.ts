@@ -40,6 +40,45 @@ test('the demo walks from use to payout, twice, and nothing is lost on the way',
   }
 })
 
+test('a posting of the bank that nothing stands behind is found, though it balances', async (t) => {
+  const db = await openTestDatabase(t)
+  const deps = { db, now: () => new Date(), secret: 'secret', recordUsage }
+  await seedPlans(db, new Date())
+  await demo(deps)
+  assert.deepEqual((await verify(db)).differences, [])
+  const byOne = (kind: string) =>
+    `update ledger_entries set amount = amount + sign(amount) where posting = (select min(seq) from ledger_postings
+      where starts_with(key, 'bank:${kind}:'))`
+  const toWallet = `update ledger_entries set account = 'wallet:a:USD' where posting = (select seq from ledger_postings
+    where key = 'bank:open:USD') and amount < 0`
+  const inserted = (key: string, ...[from, to]: string[]) => `insert into ledger_accounts (id, currency)
+      values ('${from}', 'USD'), ('${to}', 'USD') on conflict do nothing;
+    with p as (insert into ledger_postings (key, at, memo) values ('${key}', now(), '{}') returning seq)
+    insert into ledger_entries (posting, position, account, currency, amount)
+      select seq, 1, '${from}', 'USD', 1::bigint from p union all select seq, 2, '${to}', 'USD', -1 from p`
+  const planted: [statement: string, what: string][] = [
+    [byOne('open'), 'what the payment institution begins with'],
+    [byOne('fund'), 'what the customer of a card has'],
+    [
+      `delete from ledger_entries where posting in (select seq from ledger_postings where key = 'bank:open:CNY')`,
+      'what the payment institution begins with',
+    ],
+    [inserted('bank:open:EUR', 'bank:a:USD', 'bank:b:USD'), 'what the payment institution begins with'],
+    [inserted('bank:fund:none', 'bank:a:USD', 'bank:b:USD'), 'what the customer of a card has'],
+    [inserted('bank:gift:1', 'bank:gift:USD', 'bank:b:USD'), 'posting of a kind that is not known'],
+    [inserted('bank:open', 'bank:gift:USD', 'bank:b:USD'), 'posting of a kind that is not known'],
+    [inserted('bank:gift:1', 'bank:gift:USD', 'wallet:a:USD'), 'entry in an account of another kind than its posting'],
+    [toWallet, 'entry in an account of another kind than its posting'],
+  ]
+  for (const [statement, what] of planted) {
+    const seen = await verify({ pool: { connect: () => withPlanted(db, statement) } } as never)
+    assert.ok(seen.difference >= 1, statement)
+    const told = new Set(seen.differences.map((one) => one.what))
+    assert.ok(told.has(what), `${what} not among ${[...told]}, after ${statement}`)
+  }
+  assert.equal((await verify(db)).difference, 0)
+})
+
 test('money that is not there, a wrong code too often, and notices that lie change nothing', async (t) => {
   const db = await openTestDatabase(t)
   const bankDeps = { db, now: () => new Date(), secret: 'secret' }
@@ -76,3 +115,14 @@ test('money that is not there, a wrong code too often, and notices that lie chan
   await assert.rejects(confirmCard(bankDeps, 'a', { id: other.card.id, code: other.code }), /does not hold any more/)
   assert.deepEqual((await verify(db)).differences, [])
 })
+
+/** A connection whose transaction has what was planted, and forgets it in the end. */
+async function withPlanted(db: Awaited<ReturnType<typeof openTestDatabase>>, statement: string) {
+  const client = await db.pool.connect()
+  await client.query('begin')
+  await client.query(`set local session_replication_role = replica; ${statement}`)
+  // What verify begins and ends is this transaction's.
+  const query = (text: string) => (/^(begin|commit)/.test(text) ? Promise.resolve({ rows: [] }) : client.query(text))
+  const release = () => void client.query('rollback').then(() => client.release())
+  return { query, release }
+}

@@ -1,8 +1,13 @@
 import { againstLedger, type Check } from './check.ts'
 
 const captured = `state in ('captured', 'settled', 'paid_out')`
-const payersBank = `case pay_currency when 'USD' then 'meadow' when 'CNY' then 'harbour' when 'EUR' then 'alster' else 'sumida' end`
-const payeesBank = payersBank.replace('pay_currency', 'payee_currency')
+const bankOf = (currency: string) =>
+  `case ${currency} when 'USD' then 'meadow' when 'CNY' then 'harbour' when 'EUR' then 'alster' else 'sumida' end`
+const payersBank = bankOf('pay_currency')
+const payeesBank = bankOf('payee_currency')
+/** What a customer has once a card is bound, and what the payment institution begins with, in smallest units. */
+const play = '100000000'
+const reserves = `(values ('USD', 100000), ('CNY', 720000)) as r (id, reserve)`
 
 /** Rows of id, account, currency and amount, for each way that money goes. */
 function moves(from: string, ...lines: [account: string, currency: string, amount: string][]): string {
@@ -16,6 +21,26 @@ function moves(from: string, ...lines: [account: string, currency: string, amoun
 
 /** What the sandbox bank remembers of orders, clearing and exchanges, against what is in the ledger. */
 export const bankChecks: Check[] = [
+  againstLedger(
+    'what the payment institution begins with',
+    'bank:open:',
+    moves(
+      // They are there before anything is exchanged or paid out; before that they may be.
+      `from ${reserves} where exists (select from ledger_postings where key = 'bank:open:' || r.id)
+        or exists (select from bank_exchanges) or exists (select from bank_orders where state = 'paid_out')`,
+      [`'bank:central:bridge'`, 'id', 'reserve'],
+      [`'bank:capital:bridge'`, 'id', '-reserve'],
+    ),
+  ),
+  againstLedger(
+    'what the customer of a card has',
+    'bank:fund:',
+    moves(
+      `from bank_cards where state = 'bound'`,
+      [`'bank:central:' || ${bankOf('currency')}`, 'currency', play],
+      [`'bank:customer:' || owner`, 'currency', `-${play}`],
+    ),
+  ),
   againstLedger(
     'authorisation of an order',
     'bank:authorise:',

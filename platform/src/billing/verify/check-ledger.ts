@@ -20,7 +20,14 @@ export const ledgerChecks: Check[] = [
   {
     what: 'posting of a kind that is not known',
     sql: `select key as subject, '' as currency, '0' as expected, '1' as found from ledger_postings
-      where split_part(key, ':', 1) not in ('invoice', 'credit_note', 'payment', 'bank')`,
+      where key !~ '^(invoice|credit_note|payment|bank:(open|fund|authorise|capture|settle|sell|buy|payout)):'`,
+  },
+  {
+    // The money of the sandbox bank is none: it never comes to anybody's wallet, nor does what is real go there.
+    what: 'entry in an account of another kind than its posting',
+    sql: `select p.key || ' ' || e.account as subject, e.currency, '0' as expected, e.amount::text as found
+      from ledger_entries e join ledger_postings p on p.seq = e.posting
+      where starts_with(p.key, 'bank:') <> starts_with(e.account, 'bank:')`,
   },
   againstLedger(
     'posting of an invoice',
@@ -43,9 +50,9 @@ export const ledgerChecks: Check[] = [
     'payment:',
     `select id, case provider when 'wallet' then 'wallet:' || account_id else 'cash:' || provider end as account, currency,
       amount from billing_payments where state = 'succeeded'
-    union all select p.id, coalesce((select split_part(e.account, ':', 1) from ledger_postings l
-        join ledger_entries e on e.posting = l.seq where l.key = 'payment:' || p.id and e.amount < 0 limit 1), 'wallet')
-      || ':' || account_id, currency, -amount from billing_payments p where state = 'succeeded'`,
+    union all select p.id, case when p.invoice is not null and exists (select from ledger_postings l
+        join ledger_entries e on e.posting = l.seq where l.key = 'payment:' || p.id and starts_with(e.account, 'receivable:'))
+      then 'receivable:' else 'wallet:' end || account_id, currency, -amount from billing_payments p where state = 'succeeded'`,
   ),
   {
     what: 'wallet below zero',
