@@ -94,8 +94,19 @@ test('an invoice is paid once, from the wallet, and what is taken back goes ther
   assert.equal(twice.status, 409)
   const note = { amount: total, memo: 'an outage' }
   const path = `/v1/billing/accounts/org0/invoices/${invoice.id}/credit-notes`
-  assert.equal((await platform.call('POST', path, note)).status, 200)
-  assert.equal((await platform.call('POST', path, note)).status, 409)
+  const credit = (key: string, body = note) =>
+    platform.call('POST', path, body, { headers: { 'idempotency-key': key } })
+  assert.equal((await platform.call('POST', path, note)).status, 400, 'a credit note needs a key')
+  const made = await Promise.all([credit('note-1'), credit('note-1'), credit('note-1')])
+  assert.deepEqual(
+    made.map(({ status }) => status),
+    [200, 200, 200],
+  )
+  const [first, ...others] = await Promise.all(made.map((answer) => answer.json()))
+  for (const other of others) assert.deepEqual(other, first)
+  assert.deepEqual(await (await credit('note-1')).json(), first)
+  assert.equal((await credit('note-1', { ...note, memo: 'another' })).status, 409)
+  assert.equal((await credit('note-2')).status, 409)
   assert.deepEqual((await platform.json('GET', '/v1/billing')).wallet, usd('500.00'))
   await isRight()
 })

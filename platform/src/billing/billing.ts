@@ -15,7 +15,7 @@ import {
 } from './billing-account.ts'
 import { closePeriods, invoice } from './close-periods.ts'
 import { type CouponTerms, createCoupon, redeemCoupon, redemptionsOf } from './coupon.ts'
-import { creditNote } from './credit-note.ts'
+import { creditNote, type NewCreditNote } from './credit-note.ts'
 import type { Invoice } from './invoice.ts'
 import { isBefore, windowOf } from './invoice-lines.ts'
 import { invoicePdf } from './invoice-pdf.ts'
@@ -138,7 +138,7 @@ export async function openBilling(options: BillingOptions) {
         page,
       )
     },
-    creditNote: (accountId: string, id: string, input: { amount: Money; memo: string }): Promise<Invoice> =>
+    creditNote: (accountId: string, id: string, input: NewCreditNote): Promise<Invoice> =>
       creditNote(deps, { accountId, id }, input),
     createCoupon: (code: string, terms: CouponTerms) => createCoupon(deps, code, terms),
     redeemCoupon: async (accountId: string, code: string) => redeemCoupon(deps, await opened(accountId), code),

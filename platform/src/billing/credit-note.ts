@@ -3,20 +3,28 @@ import { WarrenError } from '../errors.ts'
 import { appendEvent } from '../events/outbox.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
-import type { Database } from '../storage/database.ts'
+import type { Database, Queries } from '../storage/database.ts'
 import type { Invoice } from './invoice.ts'
 import { getInvoice, takeNumber, writeLines } from './invoice-records.ts'
 import { post } from './ledger.ts'
 import type { Money } from './money.ts'
 
+export interface NewCreditNote {
+  /** One of its account. */
+  key: string
+  amount: Money
+  memo: string
+}
+
 /**
  * Takes back some of an invoice, at most what is left of it. Of one that is paid the
- * money goes to the wallet; one that is taken back whole before it was paid is void.
+ * money goes to the wallet; one that is taken back whole before it was paid is void. Asked again under its key it is the
+ * same credit note. Throws `conflict` where the key was used for another one: then nothing changed.
  */
 export async function creditNote(
   { db, now }: { db: Database; now: () => Date },
   { accountId, id: corrected }: { accountId: string; id: string },
-  { amount, memo }: { amount: Money; memo: string },
+  { key, amount, memo }: NewCreditNote,
 ): Promise<Invoice> {
   const id = newId('cn')
   return step('invoice.credit', id, () =>
@@ -25,6 +33,8 @@ export async function creditNote(
         tx,
       )
       const invoice = await getInvoice(tx, accountId, corrected)
+      const known = await findByKey(tx, accountId, key)
+      if (known) return checkSame(known, corrected, { key, amount, memo })
       const left = invoice.total - invoice.credited
       if (invoice.kind !== 'invoice' || invoice.state === 'drafted')
         throw new WarrenError('conflict', 'only an invoice that was issued can be corrected by a credit note')
@@ -35,12 +45,14 @@ export async function creditNote(
       const at = now().toISOString()
       const number = await takeNumber(tx, accountId, 'CN')
       const { currency, periodStart, periodEnd } = invoice
-      await sql`insert into billing_invoices (id, account_id, kind, state, series, number, currency, period_start, period_end,
-          from_seq, to_seq, facts, total, corrects, memo, drafted_at, issued_at)
+      const { numAffectedRows } =
+        await sql`insert into billing_invoices (id, account_id, kind, state, series, number, currency,
+          period_start, period_end, from_seq, to_seq, facts, total, corrects, memo, drafted_at, issued_at, key)
         values (${id}, ${accountId}, 'credit_note', 'issued', 'CN', ${number}, ${currency}, ${periodStart.toISOString()},
-          ${periodEnd.toISOString()}, 0, 0, 0, ${String(-amount.minor)}, ${corrected}, ${memo}, ${at}, ${at})`.execute(
-        tx,
-      )
+          ${periodEnd.toISOString()}, 0, 0, 0, ${String(-amount.minor)}, ${corrected}, ${memo}, ${at}, ${at}, ${key})
+        on conflict (account_id, key) where key is not null do nothing`.execute(tx)
+      // Whoever is at this invoice waits for the one before: it was one of another invoice of the account, just now.
+      if (numAffectedRows !== 1n) throw usedForAnother(key)
       await writeLines(tx, id, [{ kind: 'credit', facts: 0, quantity: 0n, minor: -amount.minor }])
       const from = invoice.state === 'paid' ? `wallet:${accountId}` : `receivable:${accountId}`
       const entries = [
@@ -56,4 +68,23 @@ export async function creditNote(
       return note
     }),
   )
+}
+
+async function findByKey(tx: Queries, accountId: string, key: string): Promise<Invoice | undefined> {
+  const { rows } = await sql<{ id: string }>`select id from billing_invoices
+    where account_id = ${accountId} and key = ${key}`.execute(tx)
+  return rows[0] && (await getInvoice(tx, accountId, rows[0].id))
+}
+
+function checkSame(known: Invoice, corrected: string, { key, amount, memo }: NewCreditNote): Invoice {
+  const { corrects, currency, total } = known
+  if (corrects === corrected && currency === amount.currency && total === -amount.minor && known.memo === memo)
+    return known
+  throw usedForAnother(key)
+}
+
+function usedForAnother(key: string): WarrenError {
+  return new WarrenError('conflict', `the idempotency key "${key}" was used for another credit note`, {
+    hint: 'Use a new key for each credit note, and the same only to send one again.',
+  })
 }

@@ -135,15 +135,18 @@ for (const origin of postgresOrigins) {
       const [january, february] = await closePeriods(deps)
       assert.deepEqual([january!.total, january!.state, february!.total], [0n, 'paid', 100n])
 
-      const usd = (minor: bigint) => ({ amount: { currency: 'USD', minor }, memo: 'an outage' })
+      const usd = (minor: bigint, key = `${minor}`) => ({ key, amount: { currency: 'USD', minor }, memo: 'an outage' })
       await assert.rejects(creditNote(deps, february!, usd(101n)), /100 of the smallest unit are left/)
       await assert.rejects(creditNote(deps, february!, usd(-1n)), /left of this/)
       await assert.rejects(
         creditNote(deps, february!, { ...usd(1n), amount: { currency: 'EUR', minor: 1n } }),
         /in USD/,
       )
-      const note = await creditNote(deps, february!, usd(40n))
-      assert.deepEqual([note.number, note.total], ['CN-000001', -40n])
+      const notes = await Promise.all(Array.from({ length: 4 }, () => creditNote(deps, february!, usd(40n))))
+      for (const note of notes) assert.deepEqual([note.id, note.number, note.total], [notes[0]!.id, 'CN-000001', -40n])
+      await assert.rejects(creditNote(deps, february!, usd(41n, '40')), /used for another credit note/)
+      await assert.rejects(creditNote(deps, january!, usd(40n)), /used for another credit note/)
+      await assert.rejects(creditNote(deps, february!, { ...usd(40n), memo: 'a slip' }), /used for another credit note/)
       await creditNote(deps, february!, usd(60n))
       const [again] = (await listInvoices(db.kysely, 'a', { limit: 9, after: 0 })).filter(
         ({ id }) => id === february!.id,

@@ -48,7 +48,11 @@ async function customer(account: string): Promise<void> {
       await attempt(() => createPayment(deps, account, { key: `pay-${id}-${provider}`, provider, method, invoice: id }))
       if (randomInt(5) === 0)
         await attempt(() =>
-          creditNote(deps, { accountId: account, id }, { amount: { currency, minor: 1n }, memo: 'chaos' }),
+          creditNote(
+            deps,
+            { accountId: account, id },
+            { key: randomUUID(), amount: { currency, minor: 1n }, memo: 'chaos' },
+          ),
         )
     }
   }

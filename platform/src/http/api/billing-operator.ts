@@ -5,7 +5,7 @@ import { CouponTerms } from '../../billing/coupon.ts'
 import { MoneyView, parsePayment } from '../../billing/money.ts'
 import { PlanTerms } from '../../billing/plan.ts'
 import { WarrenError } from '../../errors.ts'
-import { InvoiceView, invoiceView, moneyView, PlanView, planView } from './billing-views.ts'
+import { InvoiceView, invoiceView, type KeyHeader, keyHeader, moneyView, PlanView, planView } from './billing-views.ts'
 import { json, Nothing, named, problems } from './schema.ts'
 
 const PlanParams = Type.Object({ plan: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }) })
@@ -120,7 +120,7 @@ export function billingOperatorRoutes(app: FastifyInstance, billing: Billing): v
     },
   )
 
-  app.post<{ Params: Static<typeof InvoiceParams>; Body: Static<typeof NewCreditNote> }>(
+  app.post<{ Params: Static<typeof InvoiceParams>; Body: Static<typeof NewCreditNote>; Headers: KeyHeader }>(
     '/billing/accounts/:account/invoices/:invoice/credit-notes',
     {
       config: { permission: 'platform:manage', audit: 'invoice.credit' },
@@ -129,12 +129,13 @@ export function billingOperatorRoutes(app: FastifyInstance, billing: Billing): v
         operationId: 'createCreditNote',
         summary: 'Take back some of an invoice',
         params: InvoiceParams,
+        headers: keyHeader('credit note'),
         body: named(NewCreditNote),
         response: { 200: json('The credit note.', InvoiceView), ...problems },
       },
     },
-    async ({ params, body }) => {
-      const input = { amount: parsePayment(body.amount), memo: body.memo }
+    async ({ params, body, headers }) => {
+      const input = { key: headers['idempotency-key'], amount: parsePayment(body.amount), memo: body.memo }
       return invoiceView(await billing.creditNote(params.account, params.invoice, input))
     },
   )

@@ -163,3 +163,15 @@ export type PageQuery = Static<typeof PageQuery>
 export function pageOf({ limit = 100, after = 0 }: PageQuery): { limit: number; after: number } {
   return { limit, after }
 }
+
+/** Of what moves money: it must not be done twice. */
+export const keyHeader = (what: string) =>
+  Type.Object({
+    'idempotency-key': Type.String({
+      minLength: 1,
+      maxLength: 128,
+      pattern: '^[\\x21-\\x7e]+$',
+      description: `Names this ${what}: sent again it is the same one, not a second.`,
+    }),
+  })
+export type KeyHeader = Static<ReturnType<typeof keyHeader>>

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Billing } from '../../billing/billing.ts'
 import { MoneyView, parsePayment } from '../../billing/money.ts'
-import { PageQuery, PaymentView, pageOf, paymentView } from './billing-views.ts'
+import { type KeyHeader, keyHeader, PageQuery, PaymentView, pageOf, paymentView } from './billing-views.ts'
 import { json, named, problems } from './schema.ts'
 
 const NewPayment = Type.Object(
@@ -21,14 +21,6 @@ const NewPayment = Type.Object(
 )
 const PaymentList = Type.Object({ payments: Type.Array(named(PaymentView)) }, { $id: 'PaymentList' })
 const PaymentParams = Type.Object({ payment: Type.String({ maxLength: 64 }) })
-const KeyHeader = Type.Object({
-  'idempotency-key': Type.String({
-    minLength: 1,
-    maxLength: 128,
-    pattern: '^[\\x21-\\x7e]+$',
-    description: 'Names this payment: sent again it is the same one, not a second.',
-  }),
-})
 
 export const paymentSchemas = [NewPayment, PaymentList]
 
@@ -36,7 +28,7 @@ export const paymentSchemas = [NewPayment, PaymentList]
 export function paymentRoutes(app: FastifyInstance, billing: Billing): void {
   const about = { tags: ['billing'] }
 
-  app.post<{ Body: Static<typeof NewPayment>; Headers: Static<typeof KeyHeader> }>(
+  app.post<{ Body: Static<typeof NewPayment>; Headers: KeyHeader }>(
     '/billing/payments',
     {
       config: { permission: 'billing:manage', audit: 'payment.create' },
@@ -44,7 +36,7 @@ export function paymentRoutes(app: FastifyInstance, billing: Billing): void {
         ...about,
         operationId: 'createPayment',
         summary: 'Pay an invoice, or into the wallet',
-        headers: KeyHeader,
+        headers: keyHeader('payment'),
         body: named(NewPayment),
         response: { 200: json('How it is now: what is pending is told of later.', PaymentView), ...problems },
       },
