@@ -5,6 +5,7 @@ import type { Account } from '../../platform/src/accounts/account.ts'
 import type { AgentSpec } from '../../platform/src/agents/agent.ts'
 import { createAgentRuns } from '../../platform/src/agents/runs.ts'
 import { recordUsage } from '../../platform/src/metering/record-usage.ts'
+import { createQuotas } from '../../platform/src/quotas/quotas.ts'
 import { openDatabase } from '../../platform/src/storage/database.ts'
 import { createLogger } from '../../platform/src/telemetry/logger.ts'
 import type { StepCost } from './steps.ts'
@@ -16,8 +17,10 @@ const logger = createLogger('error')
 const db = await openDatabase({ home, databaseUrl: undefined, logger })
 try {
   const account = { id: 'bench' } as Account
+  const now = () => new Date()
   const agentRuns = createAgentRuns({
     db,
+    budget: createQuotas({ db, defaults: {}, now }).agentBudget,
     models: {
       model: undefined,
       smallModel: undefined,
@@ -34,7 +37,7 @@ try {
     // No tool of these runs needs a sandbox.
     hands: {} as never,
     accountOf: () => Promise.resolve(account),
-    now: () => new Date(),
+    now,
     logger,
     secret: 'bench',
     traceContents: false,

@@ -248,6 +248,7 @@ async function start(): Promise<void> {
     mcpOpen: config.agents.mcpOpen,
     revealSecrets: secrets.reveal,
     recordUsage,
+    budget: quotas.agentBudget,
     hands: sandboxes,
     accountOf: (id) => accounts.organisations.get(id),
     now,

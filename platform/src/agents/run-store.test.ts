@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openTestDatabase } from '../../test/test-database.ts'
 import { recordUsage } from '../metering/record-usage.ts'
+import { createQuotas } from '../quotas/quotas.ts'
 import { type Entry, noCost } from './journal/entry.ts'
 import { RunStore } from './run-store.ts'
 
@@ -10,7 +11,8 @@ const long = 'It is long. '.repeat(2000)
 
 test('as many runs at once as there are connections are made, settled and changed, each with what is kept beside it', async (t) => {
   const db = await openTestDatabase(t)
-  const store = new RunStore({ db, now: () => new Date(), holder: 'h', recordUsage })
+  const budget = createQuotas({ db, defaults: {}, now: () => new Date() }).agentBudget
+  const store = new RunStore({ db, now: () => new Date(), holder: 'h', recordUsage, budget })
   const ids = Array.from({ length: db.pool.options.max }, (_, index) => `u${index}`)
   const accountId = 'org0'
 
@@ -52,7 +54,8 @@ test('as many runs at once as there are connections are made, settled and change
 
 test('so many runs share a budget and no more, though many are added at once; one that is there is found', async (t) => {
   const db = await openTestDatabase(t)
-  const store = new RunStore({ db, now: () => new Date(), holder: 'h', recordUsage })
+  const budget = createQuotas({ db, defaults: {}, now: () => new Date() }).agentBudget
+  const store = new RunStore({ db, now: () => new Date(), holder: 'h', recordUsage, budget })
   const started = { spec: { name: 'tested' }, input: 'Go.', conversation: false, root: 'u0', depth: 1 }
   const accountId = 'org0'
   await store.create({ id: 'u0', accountId, started: { ...started, depth: 0 } })

@@ -3,6 +3,7 @@ import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { RecordUsage, UsageFact } from '../metering/usage-fact.ts'
+import type { AgentBudget } from '../quotas/agent-budget.ts'
 import type { Database, Queries } from '../storage/database.ts'
 import type { Cost, Entry, Fact, MessageMode, RunStarted } from './journal/entry.ts'
 import { JournalStore } from './journal/journal-store.ts'
@@ -39,6 +40,7 @@ interface RunStoreOptions {
   now: () => Date
   holder: string
   recordUsage: RecordUsage
+  budget: AgentBudget
 }
 
 /** The rows of runs and of what waits for them: the one writer of these tables. */
@@ -49,16 +51,21 @@ export class RunStore {
   /** Who claims: the same for each process of one home, since there is one at a time. */
   readonly #holder: string
   readonly #recordUsage: RecordUsage
+  readonly #budget: AgentBudget
 
-  constructor({ db, now, holder, recordUsage }: RunStoreOptions) {
+  constructor({ db, now, holder, recordUsage, budget }: RunStoreOptions) {
     this.journal = new JournalStore(db)
     this.#db = db
     this.#now = now
     this.#holder = holder
     this.#recordUsage = recordUsage
+    this.#budget = budget
   }
 
-  /** Its row and the beginning of its journal, or neither. With a key that was used before it is that run. */
+  /**
+   * Its row, the beginning of its journal and what it may cost, reserved; or nothing. Throws `limit_exceeded` where that is
+   * beyond the quota; what others have spawned shares the budget of the first. With a key that was used before it is that run.
+   */
   async create({ id, accountId, started, onceKey, mostInTree, history = [] }: NewRun): Promise<Run> {
     const now = this.#now()
     const metered = stateOf(history)?.metered
@@ -90,10 +97,17 @@ export class RunStore {
         }
         if (mostInTree !== undefined && (await this.#sizeOf(tx, started.root)) > mostInTree)
           throw new WarrenError('limit_exceeded', `${mostInTree} runs share a budget, and no more may`)
+        if (started.root === id) await this.#budget.reserve(tx, { accountId, rootId: id }, started.spec.limits?.maxUsd)
         await this.#insert(tx, id, 0, history.length > 0 ? history : [first])
         return toRun(row)
       }),
     )
+  }
+
+  /** Whether one of those that share a budget has not ended. */
+  async #goesOn(tx: Queries, rootId: string): Promise<boolean> {
+    const query = tx.selectFrom('agent_runs').select('id').where('root_id', '=', rootId).where('ended_at', 'is', null)
+    return (await query.limit(1).executeTakeFirst()) !== undefined
   }
 
   /** Who adds to a tree sees what the one before has added. */
@@ -178,11 +192,20 @@ export class RunStore {
     await step('agent.renew', ids[0]!, () => query.where('holder', '=', this.#holder).execute())
   }
 
-  /** The last entries and the state of the row, or neither. Rejects with `Superseded` where somebody else holds it. */
-  async settle({ id, fence }: Pick<Run, 'id' | 'fence'>, entries: readonly Entry[], given: Settlement): Promise<Run> {
+  /**
+   * The last entries and the state of the row, or neither; with the end of the last run that shares it the budget is given
+   * back. Rejects with `Superseded` where somebody else holds it.
+   */
+  async settle(
+    { id, accountId, rootId, fence }: Pick<Run, 'id' | 'accountId' | 'rootId' | 'fence'>,
+    entries: readonly Entry[],
+    given: Settlement,
+  ): Promise<Run> {
     const { state, reason, result, steps, usage, facts } = given
+    const ends = endedStates.includes(state)
     return await step('agent.settle', id, () =>
       this.#db.transaction(async (tx) => {
+        if (ends) await this.#lockTree(tx, rootId)
         const row = await tx
           .updateTable('agent_runs')
           .set({
@@ -193,7 +216,7 @@ export class RunStore {
             usage: JSON.stringify(usage),
             holder: null,
             lease_until: null,
-            ended_at: endedStates.includes(state) ? this.#now() : null,
+            ended_at: ends ? this.#now() : null,
           })
           .where('id', '=', id)
           .where('fence', '=', fence)
@@ -202,6 +225,7 @@ export class RunStore {
         if (!row) throw new Superseded('another process has taken this run over')
         await this.#insert(tx, id, fence, entries)
         await this.#recordUsage(tx, facts)
+        if (ends && !(await this.#goesOn(tx, rootId))) await this.#budget.release(tx, { accountId, rootId })
         return toRun(row)
       }),
     )
@@ -209,12 +233,14 @@ export class RunStore {
 
   /**
    * Changes a run that nobody carries on: `change` sees its row and its journal, locked, and answers what is to be recorded. It is
-   * queued then, in the same transaction. Of several that do so at once, each sees what the one before has done.
+   * queued then, in the same transaction, and has its budget reserved again where it had ended. Of several that do so at once,
+   * each sees what the one before has done.
    */
   async change(accountId: string, id: string, change: (run: Run, entries: Entry[]) => Fact[]): Promise<Run> {
-    await this.find(accountId, id)
+    const { rootId } = await this.find(accountId, id)
     return await step('agent.change', id, () =>
       this.#db.transaction(async (tx) => {
+        await this.#lockTree(tx, rootId)
         const locked = await tx
           .selectFrom('agent_runs')
           .selectAll()
@@ -225,7 +251,9 @@ export class RunStore {
         const entries = await this.journal.readWithin(tx, id)
         const seq = entries.at(-1)?.seq ?? 0
         const at = this.#now().getTime()
-        const facts = change(run, entries).map((fact, index) => ({ ...fact, seq: seq + index + 1, at }) as Entry)
+        const added = change(run, entries)
+        if (run.endedAt) await this.#reserveAgain(tx, run)
+        const facts = added.map((fact, index) => ({ ...fact, seq: seq + index + 1, at }) as Entry)
         const row = await tx
           .updateTable('agent_runs')
           .set({ state: 'queued', reason: null, result: null, ended_at: null, cancel_requested: false, learned: false })
@@ -236,6 +264,12 @@ export class RunStore {
         return toRun(row)
       }),
     )
+  }
+
+  async #reserveAgain(tx: Queries, { accountId, rootId }: Run): Promise<void> {
+    const [first] = await this.journal.readWithin(tx, rootId, { limit: 1 })
+    const limits = first?.type === 'run.started' ? first.data.spec.limits : undefined
+    await this.#budget.reserve(tx, { accountId, rootId }, limits?.maxUsd)
   }
 
   /** Ends at once a run that nobody carries on; one that runs is told to. */

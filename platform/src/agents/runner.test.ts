@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openTestDatabase, temporaryHome } from '../../test/test-database.ts'
 import { recordUsage } from '../metering/record-usage.ts'
+import { createQuotas } from '../quotas/quotas.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
@@ -36,7 +37,8 @@ async function openRunner(t: Parameters<typeof openTestDatabase>[0], now = () =>
   const [db, home] = [await openTestDatabase(t), temporaryHome(t)]
   const none = { model: undefined, smallModel: undefined, vendor: undefined, url: undefined, prices: undefined }
   const models = modelSource({ ...none, api: 'anthropic', keys: [] }, () => 'c1')
-  const store = new WatchedStore({ db, now, holder: 'h', recordUsage })
+  const budget = createQuotas({ db, defaults: {}, now }).agentBudget
+  const store = new WatchedStore({ db, now, holder: 'h', recordUsage, budget })
   const agents = new Agents({ db, models, now })
   const logger = createLogger('warn')
   const [experiences, codeReader] = [new Experiences(home), new CodeReader(home)]
@@ -48,8 +50,8 @@ async function openRunner(t: Parameters<typeof openTestDatabase>[0], now = () =>
     // None of the agents of these tests has a tool that needs a sandbox.
     hands: {} as never,
     accountOf: () => Promise.resolve(account),
-      logger,
-      traceContents: false,
+    logger,
+    traceContents: false,
   })
   for (const one of [runner, experiences, codeReader]) close.push(() => one.close())
   return { runner, store, agents, db }

@@ -6,6 +6,7 @@ import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { RecordUsage } from '../metering/usage-fact.ts'
 import { httpEmbedder } from '../models/embedder.ts'
+import type { AgentBudget } from '../quotas/agent-budget.ts'
 import type { Database } from '../storage/database.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
@@ -47,6 +48,7 @@ interface AgentRunsOptions
   mcpOpen: readonly string[]
   revealSecrets: McpDeps['revealSecrets']
   recordUsage: RecordUsage
+  budget: AgentBudget
 }
 
 /** A run and who asks for it. */
@@ -63,12 +65,13 @@ export function createAgentRuns({
   mcpOpen,
   revealSecrets,
   recordUsage,
+  budget,
   ...given
 }: AgentRunsOptions) {
   const { now, secret } = given
   const models = modelSource(modelConfig, () => newId('c'))
   const holder = createHmac('sha256', secret).update('holder').digest('hex').slice(0, 16)
-  const store = new RunStore({ db, now, holder, recordUsage })
+  const store = new RunStore({ db, now, holder, recordUsage, budget })
   const agents = new Agents({ db, models, now })
   const experiences = new Experiences(home)
   const { embedding } = modelConfig

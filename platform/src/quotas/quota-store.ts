@@ -1,6 +1,7 @@
+import { sql } from 'kysely'
 import { appendEvents } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
-import type { Database } from '../storage/database.ts'
+import type { Database, Queries } from '../storage/database.ts'
 import { type Quota, type QuotaDefaults, type QuotaExceeded, type QuotaName, quotaNames } from './quota.ts'
 
 /** A part of a quota that somebody holds. */
@@ -10,8 +11,8 @@ export interface Reservation {
   /** Whoever reserves again under the same name changes its reservation. */
   holder: string
   amount: number
-  /** From then on it does not count, whoever forgot to give it back. */
-  until: Date
+  /** From then on it does not count, whoever forgot to give it back. Absent: it is given back with the record that it is of. */
+  until?: Date
 }
 
 /** The records of quotas: the one writer of their tables. */
@@ -59,6 +60,14 @@ export class QuotaStore {
     return rows[0] && Number(rows[0].most)
   }
 
+  /** What holds for an account in a transaction that goes on; infinite where nobody set anything. */
+  async mostWithin(tx: Queries, subject: Pick<Reservation, 'accountId' | 'name'>, defaults: QuotaDefaults) {
+    const { accountId, name } = subject
+    const { rows } = await sql<{ most: string }>`select quota_of(${accountId}, ${name},
+      ${JSON.stringify(defaults)}::jsonb) as most`.execute(tx)
+    return Number(rows[0]!.most)
+  }
+
   /** All of them or none, and the event that tells of them: one statement. */
   async set(accountId: string, quotas: Partial<Record<QuotaName, number | null>>): Promise<void> {
     const entries = Object.entries(quotas)
@@ -76,30 +85,30 @@ export class QuotaStore {
     this.#db.told()
   }
 
-  /** Undefined when it is reserved. Of any number of callers at once no more get a part than there are. */
+  /**
+   * Undefined when it is reserved. Of any number of callers at once no more get a part than there are. In a transaction the
+   * others of the account wait for its end.
+   */
   async reserve(
     { accountId, name, holder, amount, until }: Reservation,
-    defaults: QuotaDefaults,
-    now: Date,
+    { defaults, now, within = this.#db.kysely }: { defaults: QuotaDefaults; now: Date; within?: Queries | undefined },
   ): Promise<QuotaExceeded | undefined> {
-    const statement = {
-      name: 'quota-reserve',
-      text: 'select reserve_quota($1, $2, $3, $4, $5, $6, $7) as beyond',
-      values: [accountId, name, holder, amount, until, now, JSON.stringify(defaults)],
-    }
+    const [end, otherwise] = [until?.toISOString() ?? 'infinity', JSON.stringify(defaults)]
     const { rows } = await step('quota.reserve', holder, () =>
-      this.#db.pool.query<{ beyond: QuotaExceeded | null }>(statement),
+      sql<{ beyond: QuotaExceeded | null }>`select reserve_quota(${accountId}, ${name}, ${holder}, ${amount}, ${end},
+        ${now.toISOString()}, ${otherwise}) as beyond`.execute(within),
     )
     return rows[0]?.beyond ?? undefined
   }
 
-  async release({ accountId, name, holder }: Pick<Reservation, 'accountId' | 'name' | 'holder'>): Promise<void> {
-    const statement = {
-      name: 'quota-release',
-      text: 'delete from quota_reservations where account_id = $1 and name = $2 and holder = $3',
-      values: [accountId, name, holder],
-    }
-    await step('quota.release', holder, () => this.#db.pool.query(statement))
+  async release(
+    { accountId, name, holder }: Pick<Reservation, 'accountId' | 'name' | 'holder'>,
+    within: Queries = this.#db.kysely,
+  ): Promise<void> {
+    await step('quota.release', holder, () =>
+      sql`delete from quota_reservations
+        where account_id = ${accountId} and name = ${name} and holder = ${holder}`.execute(within),
+    )
   }
 
   /** Adds what was sent, and answers the bytes of the day with it. */

@@ -1,6 +1,7 @@
 import type { Account } from '../accounts/account.ts'
 import { quotaExceeded } from '../lib/quota-exceeded.ts'
-import type { Database } from '../storage/database.ts'
+import type { Database, Queries } from '../storage/database.ts'
+import { agentBudget } from './agent-budget.ts'
 import { CallsAtOnce } from './calls-at-once.ts'
 import type { Quota, QuotaDefaults, QuotaName, SetQuotas } from './quota.ts'
 import { QuotaStore, type Reservation } from './quota-store.ts'
@@ -42,6 +43,12 @@ export function createQuotas({ db, defaults, now }: QuotasOptions) {
     return known.most
   }
 
+  /** Takes a part of a quota until it is given back or its time is over. Throws `limit_exceeded`. */
+  const reserve = async (reservation: Reservation, within?: Queries): Promise<void> => {
+    const beyond = await store.reserve(reservation, { defaults, now: now(), within })
+    if (beyond) throw quotaExceeded(beyond)
+  }
+
   const calls = new CallsAtOnce(async (accountId) => (await recall(accountId, 'functions')) ?? defaults.functions)
 
   return {
@@ -57,13 +64,16 @@ export function createQuotas({ db, defaults, now }: QuotasOptions) {
       await store.set(accountId, quotas)
       for (const name of Object.keys(quotas)) own.delete(`${accountId}/${name}`)
     },
-    /** Takes a part of a quota until it is given back or its time is over. Throws `limit_exceeded`. */
-    reserve: async (account: Account, reservation: Omit<Reservation, 'accountId'>): Promise<void> => {
-      const beyond = await store.reserve({ ...reservation, accountId: account.id }, defaultsOf(account), now())
-      if (beyond) throw quotaExceeded(beyond)
-    },
+    reserve: (account: Account, reservation: Omit<Reservation, 'accountId'>): Promise<void> =>
+      reserve({ ...reservation, accountId: account.id }),
     release: (account: Account, reservation: Pick<Reservation, 'name' | 'holder'>): Promise<void> =>
       store.release({ ...reservation, accountId: account.id }),
+    /** What agents may cost. */
+    agentBudget: agentBudget({
+      reserve,
+      release: (reservation, within) => store.release(reservation, within),
+      most: (subject, within) => store.mostWithin(within, subject, defaults),
+    }),
     requestsPerMinute: ({ id }: Account): Promise<number | undefined> => recall(id, 'requestsPerMinute'),
     /** What the sandboxes of an organisation sent since it was told last. Answers whether the day's quota is used up. */
     addEgress: async (account: Account, bytes: number): Promise<boolean> => {

@@ -65,14 +65,14 @@ export class JournalStore {
     return await whole(this.#db.kysely, runId, rows)
   }
 
-  /** All of it, on the connection of a transaction: who holds one and waits for another waits for those who do the same. */
-  async readWithin(tx: Queries, runId: string): Promise<Entry[]> {
-    const rows = await tx
+  /** From the beginning, on the connection of a transaction: who holds one and waits for another waits for those who do the same. */
+  async readWithin(tx: Queries, runId: string, range: { limit?: number } = {}): Promise<Entry[]> {
+    const query = tx
       .selectFrom('agent_entries')
       .select(['seq', 'at', 'type', 'data'])
       .where('run_id', '=', runId)
       .orderBy('seq')
-      .execute()
+    const rows = await (range.limit === undefined ? query : query.limit(range.limit)).execute()
     return await whole(tx, runId, rows)
   }
 
