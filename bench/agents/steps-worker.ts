@@ -21,6 +21,7 @@ try {
   const agentRuns = createAgentRuns({
     db,
     budget: createQuotas({ db, defaults: {}, now }).agentBudget,
+    mayStart: () => {},
     models: {
       model: undefined,
       smallModel: undefined,

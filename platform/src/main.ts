@@ -196,9 +196,8 @@ async function start(): Promise<void> {
     bus,
     bucketOf: buckets.find,
     resolveSecrets: secrets.resolve,
-    config,
-    now,
-    logger,
+    ...{ mayStart: billing.mayStart, stopped: billing.stopped },
+    ...{ config, now, logger },
   })
   if (isWorker) opened.defer(await followSecrets({ db, bus, logger, renew: sandboxes.renewSecret }))
   await sandboxes.recover()
@@ -248,7 +247,7 @@ async function start(): Promise<void> {
     mcpOpen: config.agents.mcpOpen,
     revealSecrets: secrets.reveal,
     recordUsage,
-    budget: quotas.agentBudget,
+    ...{ budget: quotas.agentBudget, mayStart: billing.mayStart },
     hands: sandboxes,
     accountOf: (id) => accounts.organisations.get(id),
     now,

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { type Answer, startPlatform } from './platform.ts'
+import { type Answer, startPlatform, until } from './platform.ts'
+import { settledRun } from './settled-run.ts'
 import { startStripe } from './stripe.ts'
 
 const stripe = await startStripe()
 after(() => stripe.close())
 const platform = await startPlatform({
   WARREN_POOL_SIZE: '0',
+  WARREN_FUNCTION_POOL: '0',
   WARREN_STRIPE_KEY: 'sk_test_1',
   WARREN_STRIPE_WEBHOOK_SECRET: stripe.secret,
   WARREN_STRIPE_URL: stripe.url,
@@ -118,6 +120,67 @@ test('at the hard limit no sandbox is started, and above it one is', async () =>
   assert.match((await refused.json()).message, /its limit is 0\.00 USD/)
   await platform.json('PUT', '/v1/billing/limits', { hard: null })
   const path = await platform.sandbox()
+  await platform.call('DELETE', path)
+})
+
+test('at the hard limit nothing else that costs begins either; what was queued waits, and a repeat is answered', async () => {
+  const keyed = (key: string) => ({ headers: { 'idempotency-key': key } })
+  const files = { 'index.js': Buffer.from('exports.handler = () => 42').toString('base64') }
+  await platform.json('PUT', '/v1/functions/f', { runtime: 'node24', files })
+  await platform.json('POST', '/v1/buckets', { name: 'inbox' })
+  await platform.json('POST', '/v1/functions/f/storage-triggers', { bucket: 'inbox' })
+  assert.equal((await platform.call('POST', '/v1/functions/f/invoke', {}, keyed('before'))).status, 200)
+  const asks = { calls: [{ name: 'ask_human', arguments: { question: 'May I?' } }] }
+  const agent = { name: 'a', model: 'scripted', tools: ['ask_human'], script: [{ text: 'Hello.' }, asks] }
+  await platform.json('PUT', '/v1/agents/a', agent)
+  const session = await platform.json('POST', '/v1/sessions', { agent: 'a' })
+  const message = () => platform.call('POST', `/v1/runs/${session.runId}/messages`, { text: 'Go on.' })
+  assert.ok((await message()).ok)
+  await settledRun(platform, session.runId)
+  const path = await platform.sandbox()
+  const isPaused = (await platform.call('POST', `${path}/pause`, {})).ok
+
+  await platform.json('PUT', '/v1/billing/limits', { hard: usd('0.00') })
+  const refused: [string, () => Promise<Response>][] = [
+    ['a call', () => platform.call('POST', '/v1/functions/f/invoke', {})],
+    ['a call with a key', () => platform.call('POST', '/v1/functions/f/invoke', {}, keyed('after'))],
+    ['a queued call', () => platform.call('POST', '/v1/functions/f/invocations', {})],
+    ['a run', () => platform.call('POST', '/v1/runs', { agent: 'a', input: 'Do it.' })],
+    ['a session', () => platform.call('POST', '/v1/sessions', { agent: 'a' })],
+    ['a message', message],
+    ['a fork', () => platform.call('POST', `/v1/runs/${session.runId}/fork`, { at: 1 })],
+  ]
+  if (isPaused) refused.push(['a resume', () => platform.call('POST', `${path}/resume`, {})])
+  for (const [what, ask] of refused) {
+    const answer = await ask()
+    assert.equal(answer.status, 429, what)
+    const { code, message } = (await answer.json()) as Answer
+    assert.deepEqual([code, /its limit is 0\.00 USD/.test(message)], ['limit_exceeded', true], what)
+  }
+  assert.equal((await platform.call('POST', '/v1/functions/f/invoke', {}, keyed('before'))).status, 200, 'a repeat')
+  assert.equal((await platform.json('GET', `/v1/runs/${session.runId}`)).state, 'waiting')
+  if (isPaused) assert.equal((await platform.json('GET', path)).state, 'paused')
+  const calls = async (): Promise<Answer[]> =>
+    (await platform.json('GET', '/v1/functions/f/invocations?limit=100')).invocations.filter(
+      ({ trigger }: Answer) => trigger === 'storage',
+    )
+  for (const key of ['one', 'two']) {
+    await platform.json('PUT', `/v1/buckets/inbox/objects/${key}`, key)
+    await until('its call is recorded', async () => (await calls()).some(({ state }) => state === 'waiting'))
+  }
+
+  const raisedAt = Date.now()
+  await platform.json('PUT', '/v1/billing/limits', { hard: null })
+  const made = await until('they are made', async () => {
+    const found = await calls()
+    return found.length === 2 && found.every(({ state }) => state === 'succeeded') ? found : undefined
+  })
+  for (const { startedAt } of made)
+    assert.ok(Date.parse(startedAt) >= raisedAt, `${startedAt} is before the limit was raised`)
+  for (const [what, ask] of refused) {
+    const answer = await ask()
+    assert.ok(answer.ok, `${what}: ${answer.status} ${await answer.text()}`)
+  }
   await platform.call('DELETE', path)
 })
 

@@ -49,6 +49,8 @@ interface AgentRunsOptions
   revealSecrets: McpDeps['revealSecrets']
   recordUsage: RecordUsage
   budget: AgentBudget
+  /** Throws `limit_exceeded` where the account wants to spend no more. What goes on by itself is not asked. */
+  mayStart: (accountId: string) => void
 }
 
 /** A run and who asks for it. */
@@ -66,6 +68,7 @@ export function createAgentRuns({
   revealSecrets,
   recordUsage,
   budget,
+  mayStart,
   ...given
 }: AgentRunsOptions) {
   const { now, secret } = given
@@ -95,6 +98,7 @@ export function createAgentRuns({
   }
 
   const start = async (account: Account, input: StartRun, conversation: boolean): Promise<Run> => {
+    mayStart(account.id)
     const spec = await specOf(account, input.agent)
     if (conversation && spec.policy && spec.policy !== 'react')
       throw new WarrenError(
@@ -188,6 +192,7 @@ export function createAgentRuns({
       const run = await store.find(account.id, id)
       if (endedStates.includes(run.state))
         throw new WarrenError('conflict', `run ${id} has ended: it is ${run.state}`, { details: { state: run.state } })
+      if (run.state === 'waiting') mayStart(account.id)
       await store.addMessage(id, mode, redactor.text(text))
       await store.requeue(id)
       runner.live(id)?.notify(mode === 'interrupt')
@@ -231,12 +236,14 @@ export function createAgentRuns({
     },
 
     fork: async ({ account, id }: RunSubject, { at, message }: BranchRun): Promise<Run> => {
+      mayStart(account.id)
       const run = await forkRun({ store, hands: given.hands, now }, { account, id }, { at, ...cleaned(message) })
       runner.wake(run.id)
       return run
     },
 
     rollback: async ({ account, id }: RunSubject, { at, message }: BranchRun): Promise<Run> => {
+      mayStart(account.id)
       const run = await rollbackRun({ store, hands: given.hands, now }, { account, id }, { at, ...cleaned(message) })
       runner.wake(id)
       return run

@@ -118,6 +118,7 @@ export async function openBilling(options: BillingOptions) {
       await guard.count()
     },
     mayStart: (accountId: string): void => guard.mayStart(accountId),
+    stopped: (): readonly string[] => guard.stopped,
     invoice: (accountId: string, until: Date | undefined) => invoice(deps, accountId, until ?? now()),
     invoices: (accountId: string, page: Page) => listInvoices(kysely, accountId, page),
     getInvoice: async (accountId: string, id: string) => ({

@@ -12,8 +12,8 @@ import { monthOf } from './segments.ts'
 type Limited = Awaited<ReturnType<typeof limitedAccounts>>[number]
 
 /**
- * Keeps accounts below the limits they set. What is spent is counted now and then, where facts are, so that asking whether a
- * sandbox may start costs nothing; a limit holds from the next count on.
+ * Keeps accounts below the limits they set. What is spent is counted now and then, where facts are, so that asking whether
+ * something may start costs nothing; a limit holds from the next count on.
  */
 export class SpendGuard {
   readonly #db: Database
@@ -34,6 +34,11 @@ export class SpendGuard {
     throw new WarrenError('limit_exceeded', reason, {
       hint: 'Raise the limit: warren billing limits --hard AMOUNT. It begins anew with the next month.',
     })
+  }
+
+  /** The accounts that have. */
+  get stopped(): string[] {
+    return [...this.#stopped.keys()]
   }
 
   /** Counts what every account that has a limit has spent in this month. */

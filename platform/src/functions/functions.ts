@@ -62,6 +62,10 @@ export interface FunctionDeps {
   subCalls: Map<string, SubCalls>
   calls: Pick<CallsAtOnce, 'take' | 'full'>
   resolveSecrets: ResolveSecrets | undefined
+  /** Throws `limit_exceeded` where the account wants to spend no more. */
+  mayStart: (accountId: string) => void
+  /** The accounts that want to spend no more: what waits for them waits on. */
+  stopped: () => readonly string[]
   now: () => Date
   /** From 0 on, below 1. */
   random: () => number
@@ -80,6 +84,8 @@ export interface FunctionsOptions {
   bucketOf: (accountId: string, name: string) => Promise<{ id: string; name: string }>
   /** Without it functions have no secrets. */
   resolveSecrets?: ResolveSecrets | undefined
+  mayStart: FunctionDeps['mayStart']
+  stopped: FunctionDeps['stopped']
   config: {
     isolation: Isolation
     egress: { default: 'deny' | 'allow' }
@@ -108,6 +114,8 @@ export function createFunctions({
   bus,
   bucketOf,
   resolveSecrets,
+  mayStart,
+  stopped,
   config,
   now,
   logger,
@@ -134,7 +142,8 @@ export function createFunctions({
     onRecorded: (calls) => deps.dispatcher.recorded(calls),
   })
   const deps: FunctionDeps = {
-    ...{ db, store, code, pool, fleet, demand, recorder, times, sizing, calls, resolveSecrets, now, logger },
+    ...{ db, store, code, pool, fleet, demand, recorder, times, sizing, calls, resolveSecrets, mayStart, stopped },
+    ...{ now, logger },
     batch: new EnqueueBatch(db),
     counters: new Counters(),
     subCalls: new Map(),

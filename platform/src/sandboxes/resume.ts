@@ -36,6 +36,7 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
   try {
     const before = await getSandbox(deps, account, id)
     if (before.state === 'running') return before
+    deps.mayStart(account.id)
     if (!(await store.markResuming(account.id, id, quotasOf(deps, account)))) throw await notRunning(deps, account, id)
     const instance = await getSandbox(deps, account, id)
       .then((paused) => armedPolicy(deps, paused))

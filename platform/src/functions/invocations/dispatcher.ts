@@ -156,7 +156,7 @@ export class Dispatcher {
 
   /**
    * Marks what is due as ours. Calls of a function or an organisation with as many under way as it may have stay where they
-   * are, and so do those of a function for whose instances others wait already: a place here is not for waiting.
+   * are, and so do those of one that has spent what it wants to at most, and those of a function for whose instances others wait already: a place here is not for waiting.
    */
   async #take(limit: number): Promise<Leased[]> {
     const busy = [...this.#perFunction].filter(([, count]) => count >= mostRunning / 2).map(([id]) => id)
@@ -176,7 +176,7 @@ export class Dispatcher {
         this.#runner,
         most.timeoutSeconds + graceSeconds,
         busy,
-        this.#deps.calls.full,
+        [...this.#deps.calls.full, ...this.#deps.stopped()],
         // One that had to wait long for an instance is not made a second time beside itself.
         [...this.#running.keys()],
       ],

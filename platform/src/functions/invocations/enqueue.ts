@@ -49,12 +49,15 @@ export async function enqueue(
   const more = { ...(retries === undefined ? {} : { retries }), ...(traceparent === undefined ? {} : { traceparent }) }
   const row = { id, accountId: account.id, functionId: record.id, version, trigger, payload, more, now }
   if (!idempotency) {
+    deps.mayStart(account.id)
     await deps.batch.add(row)
     deps.dispatcher.wake()
     return { id, repeated: false }
   }
   const { place } = idempotency
   const scope = place === undefined ? scopeOf(record.id, idempotency.scope, http) : `${record.id}/${place}`
+  const repeated = await refusedUnlessRepeated(deps, account.id, { scope, key: idempotency.key, now })
+  if (repeated !== undefined) return { id: repeated, repeated: true }
   const expiresAt = new Date(now.getTime() + (idempotency.seconds ?? keySeconds) * 1000)
   const statement = {
     name: 'function-enqueue-once',
@@ -95,6 +98,22 @@ export async function enqueue(
     if (!rows[0].repeated) deps.dispatcher.wake()
     return rows[0]
   }
+}
+
+/** The call that the key stands for already, where no other may be made: what was made is answered to whoever asks again. */
+async function refusedUnlessRepeated(
+  { db, stopped, mayStart }: FunctionDeps,
+  accountId: string,
+  { scope, key, now }: { scope: string; key: string; now: Date },
+): Promise<string | undefined> {
+  if (!stopped().includes(accountId)) return undefined
+  const { rows } = await db.pool.query<{ id: string }>(
+    `select invocation_id as id from function_idempotency
+      where account_id = $1 and scope = $2 and key = $3 and expires_at > $4`,
+    [accountId, scope, key, now],
+  )
+  if (!rows[0]) mayStart(accountId)
+  return rows[0]?.id
 }
 
 /** At a URL the same key stands for another call where the method or the path is another. */

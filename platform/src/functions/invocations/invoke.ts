@@ -43,6 +43,7 @@ export async function invoke(
   const known = await deps.store.get(account.id, name)
   const version = chooseVersion(known, input.qualifier)
   if (input.idempotency) return invokeOnce(deps, account, name, input, signal)
+  deps.mayStart(account.id)
 
   const id = newId('c')
   let head: AnswerHead | undefined

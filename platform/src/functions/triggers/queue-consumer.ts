@@ -48,7 +48,9 @@ export class QueueConsumer {
     try {
       while (this.#again && !this.#closed) {
         this.#again = false
-        for (const queue of await this.#queues.withFunction()) await this.#take(queue)
+        const stopped = this.#deps.stopped()
+        for (const queue of await this.#queues.withFunction())
+          if (!stopped.includes(queue.accountId)) await this.#take(queue)
       }
     } catch (error) {
       if (!this.#closed) this.#deps.logger.warn({ err: error }, 'queues could not be read; it is tried again')

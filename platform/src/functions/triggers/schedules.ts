@@ -9,7 +9,7 @@ import type { FunctionRecord } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
 import { type CreateSchedule, readCron, type Schedule, timesDue } from './schedule.ts'
 
-type Deps = Pick<FunctionDeps, 'db' | 'store' | 'dispatcher' | 'now' | 'logger'>
+type Deps = Pick<FunctionDeps, 'db' | 'store' | 'dispatcher' | 'stopped' | 'now' | 'logger'>
 
 const mostOfFunction = 100
 /** Looked for at least this often, for what another platform has made, milliseconds. */
@@ -96,7 +96,7 @@ export class Schedules {
 
   /** The calls of one schedule that is due, and its next time, in one transaction. False where none is due. */
   #fireOne(): Promise<boolean> {
-    const { db, store, dispatcher } = this.#deps
+    const { db, store, dispatcher, stopped } = this.#deps
     const now = this.#deps.now()
     return step('schedule.fire', 'due', () =>
       db.transaction(async (tx) => {
@@ -111,7 +111,9 @@ export class Schedules {
           .executeTakeFirst()
         if (!row) return false
         const schedule = toSchedule(row)
-        const { times, next } = timesDue(schedule, row.next_at!, now)
+        const { times: due, next } = timesDue(schedule, row.next_at!, now)
+        // Those of a month would all be made at once when the next one begins.
+        const times = stopped().includes(row.account_id) ? [] : due
         const known = await store.byId(row.function_id)
         for (const time of known ? times : []) {
           const id = newId('c')
