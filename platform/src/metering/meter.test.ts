@@ -35,6 +35,44 @@ for (const origin of postgresOrigins) {
       assert.deepEqual(await db.kysely.selectFrom('usage_open').selectAll().execute(), [])
     })
 
+    test('with a GPU it uses one while it runs and only then, also over a full hour; without it uses none', async (t) => {
+      const { db, tell, meter } = await rig(t)
+      await tell(created('g1', true), '10:00:00.000')
+      await tell(created('s1'), '10:00:00.000')
+      await tell({ ...about('g1'), type: 'sandbox.paused', data: { memory: 'resident' } }, '10:00:10.123')
+      await tell({ ...about('g1'), type: 'sandbox.resumed', data: { expiresAt: '' } }, '10:05:10.123')
+      await tell({ ...about('g1'), type: 'sandbox.paused', data: { memory: 'saved' } }, '10:05:12.000')
+      await tell({ ...about('g1'), type: 'sandbox.resumed', data: { expiresAt: '' } }, '10:59:59.000')
+      await meter.catchUp()
+      await recordSamples(db, [sample('g1', { usec: 1_000 })])
+      for (const id of ['g1', 's1'])
+        await tell({ ...about(id), type: 'sandbox.stopped', data: { reason: 'deleted' } }, '11:00:01.500')
+      await meter.catchUp()
+      const rows = await db.kysely.selectFrom('usage_facts').select(['key', 'gpu_ms']).orderBy('key').execute()
+      assert.deepEqual(
+        rows.map(({ key, gpu_ms }) => [key, gpu_ms]),
+        [
+          ['g1/1', 10_123],
+          ['g1/2', 0],
+          ['g1/3', 1_877],
+          ['g1/4', 0],
+          ['g1/5', 2_500],
+          ['s1/1', 0],
+        ],
+      )
+      const account = { id: 'org0', name: '', maxSandboxes: 1 }
+      const { total, groups } = await readUsage(db, account, {
+        group: 'subject',
+        from: '2026-01-05T00:00:00Z',
+        to: '2026-01-06T00:00:00Z',
+      })
+      assert.equal(total.gpuMs, 14_500)
+      assert.deepEqual(
+        groups.map(({ gpuMs }) => gpuMs).sort((one, other) => one - other),
+        [0, 14_500],
+      )
+    })
+
     test('a counter that is read again, or late, counts once; one of another group begins at 0', async (t) => {
       const { db, tell, facts, meter } = await rig(t)
       await tell(created('s1'), '10:00:00.000')
@@ -228,9 +266,16 @@ function about(subject: string) {
   return { accountId: 'org0', subject }
 }
 
-function created(subject: string): Event {
+function created(subject: string, gpu = false): Event {
   const limits = { cpuCores: 1, memoryMb: 512, diskMb: 1024 }
-  const data = { template: 'base', driver: 'oci/runc', isolation: 'container', warm: false, limits }
+  const data = {
+    template: 'base',
+    driver: 'oci/runc',
+    isolation: 'container',
+    warm: false,
+    limits,
+    ...(gpu ? { gpu: true as const } : {}),
+  }
   return { ...about(subject), type: 'sandbox.created', data }
 }
 
