@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { test } from 'node:test'
-import { type Answer, type Reply, startPlatform } from './platform.ts'
+import { type Answer, type Reply, startPlatform, until } from './platform.ts'
 import { noRedis, startRedis } from './redis-server.ts'
 
 const platform = await startPlatform({
@@ -53,6 +53,32 @@ test('a key has so many requests a minute, is told how many are left, and when t
   assert.equal(reply.headers.get('retry-after'), String(body.details.retryAfterSeconds))
   assert.deepEqual(rates(reply).slice(0, 2), ['6', '0'])
   isRefusedInTime(reply)
+})
+
+test('a person has one count, whichever access token it shows: a refresh is no new one', async () => {
+  const post = async (path: string, body: object, address: string): Promise<Answer> => {
+    const headers = { 'content-type': 'application/json', 'x-forwarded-for': address }
+    const answer = await platform.fetch(path, { method: 'POST', headers, body: JSON.stringify(body) })
+    assert.equal(answer.status, 200)
+    return answer.json() as Promise<Answer>
+  }
+  const invited = { email: 'ann@example.com', role: 'viewer' }
+  const { link } = await platform.json('POST', '/v1/orgs/org0/invitations', invited)
+  const person = { token: link.split('#')[1], password: 'four words nobody guesses', name: 'Ann' }
+  const { accessToken, ...first } = await post('/v1/auth/join', person, '203.0.113.50')
+  let { refreshToken } = first
+  const ask = (token: string) => platform.fetch('/v1/runtimes', { headers: { authorization: `Bearer ${token}` } })
+  isAbout((await until429(() => ask(accessToken))).before, 6)
+  // In the same second it is the same token.
+  let host = 50
+  const other = await until('another token', async () => {
+    const refreshed = await post('/v1/auth/refresh', { refreshToken }, `203.0.113.${++host}`)
+    refreshToken = refreshed.refreshToken
+    return refreshed.accessToken === accessToken ? undefined : (refreshed.accessToken as string)
+  })
+  const [limit, remaining] = rates(await ask(other))
+  // What came back while a slow machine asked, and not a whole minute's worth.
+  assert.ok(limit === '6' && Number(remaining) <= 2, `${remaining} of ${limit} remain`)
 })
 
 test('it is one count for all doors: E2B, terminals and ports refuse the key as well', async () => {

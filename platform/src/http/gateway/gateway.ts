@@ -76,7 +76,7 @@ export class Gateway {
     }
     if (mark !== undefined) this.#remember(mark)
     const buckets = [
-      ...given(`key:${mark}`, rates.keyPerMinute),
+      ...given(`key:${caller.principal.kind}:${caller.principal.id}`, rates.keyPerMinute),
       ...given(
         `organisation:${caller.account.id}`,
         (await requestsPerMinute(caller.account)) ?? rates.organisationPerMinute,
