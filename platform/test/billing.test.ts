@@ -184,6 +184,33 @@ test('at the hard limit nothing else that costs begins either; what was queued w
   await platform.call('DELETE', path)
 })
 
+test('a payment that is asked after settles only with what was asked for, in its currency', async () => {
+  const minorOf = async () => Math.round(Number((await platform.json('GET', '/v1/billing')).wallet.amount) * 100)
+  const before = await minorOf()
+  const made = await (await pay('poll-1', { provider: 'stripe', amount: usd('20.00') })).json()
+  const intent = stripe.intents.get(made.reference)!
+  const ask = () => platform.call('GET', `/v1/billing/payments/${made.id}`)
+  const lies = [
+    { status: 'succeeded', amount_received: 1_999 },
+    { status: 'succeeded', amount_received: 2_001 },
+    { status: 'succeeded', amount_received: 2_000, currency: 'eur' },
+    { status: 'requires_payment_method', amount: 1_999 },
+  ]
+  for (const lie of lies) {
+    stripe.intents.set(made.reference, { ...intent, ...lie })
+    const answer = await ask()
+    assert.equal(answer.status, 409, JSON.stringify(lie))
+    assert.match((await answer.json()).message, /is of 2000 USD, and stripe tells of/)
+    const { payments } = await platform.json('GET', '/v1/billing/payments')
+    assert.equal(payments.find(({ id }: Answer) => id === made.id).state, 'pending')
+    assert.equal(await minorOf(), before)
+  }
+  stripe.intents.set(made.reference, { ...intent, status: 'succeeded', amount_received: 2_000 })
+  assert.equal((await (await ask()).json()).state, 'succeeded')
+  assert.equal(await minorOf(), before + 2_000)
+  await isRight()
+})
+
 test('what cannot be is refused by its boundary, and changes nothing', async () => {
   const before = await isRight()
   const bad: [string, string, unknown, number][] = [

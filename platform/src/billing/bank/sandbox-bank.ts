@@ -67,12 +67,11 @@ export async function pushNotices(
 }
 
 export function noticeOf({ secret, now }: BankDeps, order: Order): { body: Buffer; signature: string } {
-  const { id, request, payeeCurrency, payee } = order
+  const { id, request, payee } = order
   const notice = {
     ...answerOf(order),
     id: `order ${id}`,
     payment: request,
-    currency: payeeCurrency,
     minor: String(payee),
   }
   const body = Buffer.from(JSON.stringify(notice))
@@ -80,10 +79,10 @@ export function noticeOf({ secret, now }: BankDeps, order: Order): { body: Buffe
   return { body, signature: `t=${at},v1=${signatureOf(secret, at, body)}` }
 }
 
-function answerOf({ id, state }: Order): Answer {
-  if (state === 'declined')
-    return { reference: id, state: 'failed', reason: 'the account of the card does not hold enough' }
-  return { reference: id, state: state === 'authorised' || state === 'accepted' ? 'pending' : 'succeeded' }
+function answerOf({ id, state, payeeCurrency: currency, payee: minor }: Order): Answer {
+  const about = { reference: id, currency, minor }
+  if (state === 'declined') return { ...about, state: 'failed', reason: 'the account of the card does not hold enough' }
+  return { ...about, state: state === 'authorised' || state === 'accepted' ? 'pending' : 'succeeded' }
 }
 
 function checkSignature({ secret, now }: BankDeps, body: Buffer, signature = ''): void {

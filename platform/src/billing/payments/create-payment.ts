@@ -61,7 +61,8 @@ async function ask(deps: PaymentDeps, provider: PaymentProvider, payment: Paymen
   ).catch((error: Error): Answer => {
     // A no is the end of it; whoever cannot be reached is asked again.
     if (!(error instanceof WarrenError) || error.code === 'unavailable') throw error
-    return { state: 'failed', reference: payment.reference ?? payment.id, reason: error.message }
+    const { currency, minor, reference = payment.id } = payment
+    return { state: 'failed', reference, currency, minor, reason: error.message }
   })
   const settled = await settlePayment(deps, payment.id, answer)
   return { payment: settled, ...(answer.clientSecret ? { clientSecret: answer.clientSecret } : {}) }
@@ -109,7 +110,7 @@ async function payFromWallet({ db, now }: PaymentDeps, payment: Payment): Promis
       if (state !== 'issued') throw new WarrenError('conflict', `what is ${state} is not to be paid`)
       if (!(await insertPayment(tx, payment)))
         throw new WarrenError('conflict', 'the same payment is being made by another request')
-      return settleIn(tx, { now }, { id, answer: { state: 'succeeded', reference: id } })
+      return settleIn(tx, { now }, { id, answer: { state: 'succeeded', reference: id, currency, minor } })
     }),
   )
 }

@@ -26,21 +26,19 @@ export type ProviderName = 'stripe' | 'bank'
 export interface Answer {
   reference: string
   state: 'pending' | 'succeeded' | 'failed'
+  /** Of what the provider speaks: of what was received, once it succeeded. */
+  currency: string
+  minor: bigint
   reason?: string
   /** With it the payer's browser completes the payment. */
   clientSecret?: string
 }
 
 /** What a provider tells by itself, once its signature was found to hold. */
-export interface Notice {
+export interface Notice extends Omit<Answer, 'clientSecret'> {
   /** The same one may come again. */
   id: string
-  reference: string
   payment: string | undefined
-  state: Answer['state']
-  currency: string
-  minor: bigint
-  reason?: string
 }
 
 /** Somebody who moves money. It answers at once, and how it went is asked for and told later. */

@@ -1,4 +1,5 @@
 import { sql, type Transaction } from 'kysely'
+import { WarrenError } from '../../errors.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import { step } from '../../lib/step.ts'
 import type { Database } from '../../storage/database.ts'
@@ -13,7 +14,10 @@ interface Deps {
   now: () => Date
 }
 
-/** Records what a provider said, once: of what is over nothing changes any more. Answers the payment as it is then. */
+/**
+ * Records what a provider said, asked or by itself, once: of what is over nothing changes any more. Answers the payment as it is
+ * then. Throws `conflict` where the provider speaks of another amount than was asked for: then nothing changed.
+ */
 export async function settlePayment(deps: Deps, id: string, answer: Answer): Promise<Payment> {
   return step('payment.settle', id, () => deps.db.transaction((tx) => settleIn(tx, deps, { id, answer })))
 }
@@ -25,6 +29,11 @@ export async function settleIn(
   { id, answer }: { id: string; answer: Answer },
 ): Promise<Payment> {
   const payment = await lockPayment(tx, id)
+  if (payment.currency !== answer.currency || payment.minor !== answer.minor)
+    throw new WarrenError(
+      'conflict',
+      `payment ${id} is of ${payment.minor} ${payment.currency}, and ${payment.provider} tells of ${answer.minor} ${answer.currency}`,
+    )
   if (payment.state === 'succeeded' || payment.state === 'failed') return payment
   const { state, reference, reason } = answer
   if (state === 'pending') {

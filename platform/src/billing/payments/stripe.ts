@@ -83,9 +83,14 @@ async function told<T>(asked: Promise<T>): Promise<T> {
 
 function answerOf(intent: Stripe.PaymentIntent): Answer {
   const reason = intent.last_payment_error?.message ?? intent.cancellation_reason ?? undefined
+  const state = intent.status === 'succeeded' ? 'succeeded' : intent.status === 'canceled' ? 'failed' : 'pending'
+  const currency = intent.currency.toUpperCase()
+  const amount = BigInt(state === 'succeeded' ? intent.amount_received : intent.amount)
   return {
     reference: intent.id,
-    state: intent.status === 'succeeded' ? 'succeeded' : intent.status === 'canceled' ? 'failed' : 'pending',
+    state,
+    currency,
+    minor: inHundredths.has(currency) ? amount / 100n : amount,
     ...(reason ? { reason } : {}),
     ...(intent.client_secret ? { clientSecret: intent.client_secret } : {}),
   }
@@ -95,10 +100,7 @@ function noticeOf(event: Stripe.Event): Notice | undefined {
   if (!/^payment_intent\.(succeeded|canceled|payment_failed|processing)$/.test(event.type)) return undefined
   const intent = event.data.object as Stripe.PaymentIntent
   const { clientSecret, ...answer } = answerOf(intent)
-  const currency = intent.currency.toUpperCase()
-  const amount = event.type === 'payment_intent.succeeded' ? intent.amount_received : intent.amount
-  const minor = inHundredths.has(currency) ? BigInt(amount) / 100n : BigInt(amount)
-  return { ...answer, id: event.id, payment: intent.metadata?.payment, currency, minor }
+  return { ...answer, id: event.id, payment: intent.metadata?.payment }
 }
 
 function toStripe({ currency, minor }: Payment): number {

@@ -26,11 +26,6 @@ export async function takeNotice(
       if (numAffectedRows !== 1n) return false
       const payment = await findTold(tx, name, notice)
       if (!payment) return false
-      if (payment.currency !== notice.currency || payment.minor !== notice.minor)
-        throw new WarrenError(
-          'conflict',
-          `payment ${payment.id} is of ${payment.minor} ${payment.currency}, and ${name} tells of ${notice.minor} ${notice.currency}`,
-        )
       await settleIn(tx, { now }, { id: payment.id, answer: notice })
       return true
     }),
