@@ -6,6 +6,7 @@ import { watchAbuse } from './abuse/watch.ts'
 import { createAccounts } from './accounts/accounts.ts'
 import { adminKey } from './accounts/admin-key.ts'
 import { operatorsId } from './accounts/organisations.ts'
+import { nounsHeardFor } from './accounts/standing.ts'
 import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
 import { createAgentRuns } from './agents/runs.ts'
 import { AuditLog } from './audit/audit-log.ts'
@@ -226,7 +227,7 @@ async function start(): Promise<void> {
     opened.defer(() => volumes.close())
   }
   meter.start({ makesFacts: !isWorker })
-  const webhooks = createWebhooks({ db, bus, seed, open: config.webhooks.open, now, logger })
+  const webhooks = createWebhooks({ db, bus, seed, open: config.webhooks.open, heard: nounsHeardFor, now, logger })
   if (!isWorker) {
     opened.defer(() => webhooks.close())
     webhooks.start()

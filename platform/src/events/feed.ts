@@ -8,6 +8,8 @@ export interface FeedFilter {
   accountId: string
   subject?: string | undefined
   types?: readonly string[] | undefined
+  /** What stands before the dot of their types. */
+  nouns: readonly string[]
 }
 
 export interface EventFeed {

@@ -76,12 +76,18 @@ export async function readEvents(
   queries: Queries,
   after: Cursor,
   limit = 100,
-  only: { accountId?: string; subject?: string | undefined; types?: readonly string[] | undefined } = {},
+  only: {
+    accountId?: string
+    subject?: string | undefined
+    types?: readonly string[] | undefined
+    nouns?: readonly string[]
+  } = {},
 ): Promise<RecordedEvent[]> {
   let query = queries.selectFrom('events').selectAll()
   if (only.accountId !== undefined) query = query.where('account_id', '=', only.accountId)
   if (only.subject !== undefined) query = query.where('subject', '=', only.subject)
   if (only.types) query = query.where('type', 'in', only.types)
+  if (only.nouns) query = query.where(sql<boolean>`split_part(type, '.', 1) = any(${only.nouns})`)
   const rows = await query
     .where(sql<boolean>`(xid, seq) > (${after.xid}::xid8, ${after.seq}::bigint)`)
     .where(sql<boolean>`xid < pg_snapshot_xmin(pg_current_snapshot())`)

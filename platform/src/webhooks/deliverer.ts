@@ -8,6 +8,7 @@ import type { DeliveryStore, Due } from './delivery-store.ts'
 import { nextAttempt } from './next-attempt.ts'
 import { patienceMs, send } from './send.ts'
 import { secretOf, signatureHeaders } from './sign.ts'
+import { type Heard, nounOf } from './webhook.ts'
 
 /** It is looked for what is due when something is told, when the next one is, and otherwise this often; after a failure sooner. */
 const lookEveryMs = 30_000
@@ -25,6 +26,7 @@ interface DelivererOptions {
   /** What secrets are made from. */
   seed: string
   open: readonly AddressRange[]
+  heard: Heard
   now: () => Date
   logger: Logger
 }
@@ -60,13 +62,13 @@ export class Deliverer {
 
   async #run(): Promise<void> {
     const { signal } = this.#ending
-    const { db, bus, deliveries, logger } = this.#options
+    const { db, bus, deliveries, heard, logger } = this.#options
     while (!signal.aborted) {
       const since = bus.end
       const woken = this.#woken.signal
       let waitMs = againMs
       try {
-        while ((await consume(db, { consumer: 'webhooks' }, (tx, events) => deliveries.fanOut(tx, events))) > 0);
+        while ((await consume(db, { consumer: 'webhooks' }, (tx, events) => deliveries.fanOut(tx, events, heard))) > 0);
         await this.#sendDue()
         waitMs = Math.min((await deliveries.nextDueMs()) ?? lookEveryMs, lookEveryMs)
       } catch (error) {
@@ -99,6 +101,10 @@ export class Deliverer {
     if (!due) return
     const at = now()
     const began = performance.now()
+    if (!(await this.#isHeard(due))) {
+      const error = 'not sent: who made the webhook may not see events of this kind any more'
+      return deliveries.finish(due, { error }, { at, durationMs: 0, nextAt: undefined })
+    }
     const headers = signatureHeaders(this.#secrets(due, at), { id, at, body: due.body })
     const sent = await send({ url: due.webhook.url, body: due.body, headers }, open, this.#ending.signal)
     if (this.#ending.signal.aborted && sent.error !== undefined) return
@@ -106,6 +112,11 @@ export class Deliverer {
     const isOver = sent.error === undefined || sent.status === 410 || retryAt > due.until
     const durationMs = performance.now() - began
     await deliveries.finish(due, sent, { at, durationMs, nextAt: isOver ? undefined : retryAt })
+  }
+
+  async #isHeard({ webhook, type }: Due): Promise<boolean> {
+    const noun = nounOf(type)
+    return noun === 'webhook' || (await this.#options.heard(this.#options.db.kysely, webhook)).includes(noun)
   }
 
   #secrets({ webhook }: Due, at: Date): string[] {

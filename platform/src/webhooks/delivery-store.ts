@@ -7,11 +7,12 @@ import type { Tables } from '../storage/tables.ts'
 import { giveUpAfterMs } from './next-attempt.ts'
 import type { Sent } from './send.ts'
 import { webhookOf } from './store.ts'
-import { type DeliveryView, type ReplayWebhook, type Webhook, wants } from './webhook.ts'
+import { type DeliveryView, type Heard, nounOf, type ReplayWebhook, type Webhook, wants } from './webhook.ts'
 
 export interface Due {
   id: string
   webhook: Webhook
+  type: string
   body: string
   attempts: number
   until: Date
@@ -37,19 +38,21 @@ export class DeliveryStore {
   }
 
   /** A delivery for each webhook that wants each event, in the transaction of the consumer. */
-  async fanOut(tx: Transaction<Tables>, events: readonly RecordedEvent[]): Promise<void> {
+  async fanOut(tx: Transaction<Tables>, events: readonly RecordedEvent[], heard: Heard): Promise<void> {
     const accounts = [...new Set(events.map(({ accountId }) => accountId))]
     if (accounts.length === 0) return
     const of = tx.selectFrom('webhooks').selectAll().where('account_id', 'in', accounts).where('state', '=', 'active')
     const webhooks = (await of.execute()).map(webhookOf)
-    const deliveries = events.flatMap((event) =>
-      webhooks
-        .filter(
-          ({ accountId, events, createdAt }) =>
-            accountId === event.accountId && createdAt <= event.at && wants(events, event.type),
-        )
-        .map(({ id }) => deliveryOf(id, event)),
-    )
+    const deliveries: NewDelivery[] = []
+    for (const webhook of webhooks) {
+      const { id, accountId, events: patterns, createdAt } = webhook
+      const wanted = events.filter(
+        (event) => accountId === event.accountId && createdAt <= event.at && wants(patterns, event.type),
+      )
+      if (wanted.length === 0) continue
+      const nouns = await heard(tx, webhook)
+      for (const event of wanted) if (nouns.includes(nounOf(event.type))) deliveries.push(deliveryOf(id, event))
+    }
     await insert(tx, deliveries)
   }
 
@@ -92,18 +95,18 @@ export class DeliveryStore {
         text: `update webhook_deliveries d set leased_until = clock_timestamp() + $2 * interval '1 millisecond'
           from webhooks w where d.id = $1 and w.id = d.webhook_id and w.state = 'active' and d.state = 'waiting'
             and next_at <= clock_timestamp() and (leased_until is null or leased_until < clock_timestamp())
-          returning d.body, d.attempts, d.until, to_jsonb(w) as webhook`,
+          returning d.type, d.body, d.attempts, d.until, to_jsonb(w) as webhook`,
         values: [id, ms],
       }),
     )
     const row = rows[0]
     if (!row) return undefined
-    const { webhook, body, attempts, until } = row
+    const { webhook, type, body, attempts, until } = row
     const dates = {
       created_at: new Date(webhook.created_at),
       previous_until: webhook.previous_until && new Date(webhook.previous_until),
     }
-    return { id, webhook: webhookOf({ ...webhook, ...dates }), body, attempts, until }
+    return { id, webhook: webhookOf({ ...webhook, ...dates }), type, body, attempts, until }
   }
 
   /** What became of an attempt. With `nextAt` it is tried again then, else that was the last: the next of its subject is due. */

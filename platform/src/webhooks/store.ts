@@ -13,10 +13,11 @@ export class WebhookStore {
   }
 
   async insert(webhook: Webhook): Promise<void> {
-    const { id, accountId, url, events, state, createdAt } = webhook
-    const insertion = this.#db.kysely
-      .insertInto('webhooks')
-      .values({ id, account_id: accountId, url, events: JSON.stringify(events), state, created_at: createdAt })
+    const { id, accountId, url, events, state, maker, createdAt } = webhook
+    const insertion = this.#db.kysely.insertInto('webhooks').values({
+      ...{ id, account_id: accountId, url, events: JSON.stringify(events), state, created_at: createdAt },
+      maker: maker ? JSON.stringify(maker) : null,
+    })
     await step('webhook.create', id, () => insertion.execute())
   }
 
@@ -64,6 +65,7 @@ export function webhookOf(row: Selectable<WebhooksTable>): Webhook {
     state: row.state,
     secretVersion: row.secret_version,
     previousUntil: row.previous_until ?? undefined,
+    maker: (row.maker as Webhook['maker'] | null) ?? undefined,
     createdAt: row.created_at,
   }
 }

@@ -1,5 +1,7 @@
 import { type Static, Type } from 'typebox'
+import type { Maker } from '../accounts/standing.ts'
 import { matchesType } from '../events/event-types.ts'
+import type { Queries } from '../storage/database.ts'
 
 /*
  * The life of a delivery: one event for one webhook.
@@ -27,7 +29,9 @@ export const CreateWebhook = Type.Object(
       maxLength: 2048,
       description: 'Where events are posted to. https, in the internet.',
     }),
-    events: Type.Optional(Type.Array(EventPattern, { maxItems: 64, description: 'Default: all.' })),
+    events: Type.Optional(
+      Type.Array(EventPattern, { maxItems: 64, description: 'Default: all that its maker may see.' }),
+    ),
   },
   { $id: 'CreateWebhook', additionalProperties: false },
 )
@@ -110,6 +114,8 @@ export interface Webhook {
   state: 'active' | 'disabled'
   secretVersion: number
   previousUntil: Date | undefined
+  /** Undefined of one that was made when that was not kept. */
+  maker: Maker | undefined
   createdAt: Date
 }
 
@@ -117,3 +123,11 @@ export interface Webhook {
 export function wants(patterns: readonly string[], type: string): boolean {
   return patterns.length === 0 || patterns.some((pattern) => matchesType(pattern, type))
 }
+
+/** What an event or a pattern is about; `*` for all. */
+export function nounOf(pattern: string): string {
+  return pattern.split('.')[0]!
+}
+
+/** Answers the nouns of the events that a webhook of `maker` may be told of now. Handed in: it is decided where roles are. */
+export type Heard = (queries: Queries, of: Pick<Webhook, 'accountId' | 'maker'>) => Promise<string[]>

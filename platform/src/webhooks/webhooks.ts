@@ -1,4 +1,5 @@
 import type { Account } from '../accounts/account.ts'
+import type { Maker } from '../accounts/standing.ts'
 import { parseOpenRange } from '../engine/network/judge-address.ts'
 import { WarrenError } from '../errors.ts'
 import type { EventBus } from '../events/bus.ts'
@@ -9,9 +10,19 @@ import { Deliverer } from './deliverer.ts'
 import { DeliveryStore } from './delivery-store.ts'
 import { secretOf } from './sign.ts'
 import { WebhookStore } from './store.ts'
-import type { CreateWebhook, DeliveryView, ReplayWebhook, RotateWebhook, Webhook } from './webhook.ts'
+import {
+  type CreateWebhook,
+  type DeliveryView,
+  type Heard,
+  nounOf,
+  type ReplayWebhook,
+  type RotateWebhook,
+  type Webhook,
+} from './webhook.ts'
 
 const mostWebhooks = 100
+/** Hears all there is. */
+const operator: Maker = { kind: 'admin', id: 'admin', role: 'operator', scopes: undefined }
 
 interface WebhooksOptions {
   db: Database
@@ -20,16 +31,17 @@ interface WebhooksOptions {
   seed: string
   /** Private ranges that the operator opens. */
   open: readonly string[]
+  heard: Heard
   now: () => Date
   logger: Logger
 }
 
 /** Everything that can be done with webhooks. Throws at once for a range that makes no sense. */
-export function createWebhooks({ db, bus, seed, open: ranges, now, logger }: WebhooksOptions) {
+export function createWebhooks({ db, bus, seed, open: ranges, heard, now, logger }: WebhooksOptions) {
   const open = ranges.map(parseOpenRange)
   const store = new WebhookStore(db)
   const deliveries = new DeliveryStore(db)
-  const deliverer = new Deliverer({ db, bus, deliveries, seed, open, now, logger })
+  const deliverer = new Deliverer({ db, bus, deliveries, seed, open, heard, now, logger })
   const withSecret = (webhook: Webhook) => ({ webhook, secret: secretOf(seed, webhook, webhook.secretVersion) })
   const get = async (account: Account, id: string): Promise<Webhook> => {
     const webhook = await store.find(account.id, id)
@@ -38,13 +50,26 @@ export function createWebhooks({ db, bus, seed, open: ranges, now, logger }: Web
   }
 
   return {
-    /** The secret is answered here and by `rotate` only. */
-    async create(account: Account, { url, events = [] }: CreateWebhook): Promise<{ webhook: Webhook; secret: string }> {
+    /** The secret is answered here and by `rotate` only. Throws `forbidden` for events that its maker may not see. */
+    async create(
+      account: Account,
+      { kind, id, role, scopes }: Maker,
+      { url, events = [] }: CreateWebhook,
+    ): Promise<{ webhook: Webhook; secret: string }> {
       checkUrl(url)
+      const maker = { kind, id, role, scopes }
+      const nouns = await heard(db.kysely, { accountId: account.id, maker })
+      const known = await heard(db.kysely, { accountId: account.id, maker: operator })
+      const beyond = events.map(nounOf).filter((noun) => known.includes(noun) && !nouns.includes(noun))
+      if (beyond.length > 0)
+        throw new WarrenError(
+          'forbidden',
+          `nobody is told of what they may not see: ${[...new Set(beyond)].join(', ')}`,
+        )
       if ((await store.list(account.id)).length >= mostWebhooks)
         throw new WarrenError('limit_exceeded', `there are ${mostWebhooks} webhooks already, which is the most`)
       const begun = { state: 'active' as const, secretVersion: 1, previousUntil: undefined, createdAt: now() }
-      const webhook = { id: newId('w'), accountId: account.id, url, events, ...begun }
+      const webhook = { id: newId('w'), accountId: account.id, url, events, maker, ...begun }
       await store.insert(webhook)
       return withSecret(webhook)
     },

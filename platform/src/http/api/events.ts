@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { nounsHeardBy } from '../../accounts/event-permissions.ts'
+import { authorize } from '../../accounts/roles.ts'
 import { WarrenError } from '../../errors.ts'
 import type { EventFeed } from '../../events/feed.ts'
 import { type Cursor, eventId, parseEventId, type RecordedEvent, start } from '../../events/outbox.ts'
@@ -50,10 +52,13 @@ export function eventRoutes(app: FastifyInstance, feed: EventFeed): void {
   app.get<{ Querystring: EventQuery }>(
     '/events',
     {
-      config: { permission: 'sandboxes:read' },
+      // Of each event its own: see accounts/event-permissions.ts.
+      config: { permission: 'self' },
       schema: {
         operationId: 'listEvents',
         summary: 'What happened, oldest first; with `follow`, as server-sent events as it happens',
+        description:
+          'Those that the caller may see: each kind takes the permission to see the thing, such as `billing:read` for invoices.',
         tags: ['events'],
         querystring: EventQuery,
         response: {
@@ -67,7 +72,9 @@ export function eventRoutes(app: FastifyInstance, feed: EventFeed): void {
     },
     async (request, reply) => {
       const { after, limit = 100, type, subject, follow } = request.query
-      const filter = { accountId: request.account.id, subject, types: type?.split(',').filter(Boolean) }
+      const nouns = nounsHeardBy(request.principal)
+      if (nouns.length === 0) authorize(request.principal, 'sandboxes:read')
+      const filter = { accountId: request.account.id, subject, types: type?.split(',').filter(Boolean), nouns }
       if (follow) {
         const from = cursorOf('Last-Event-ID', lastEventId(request)) ?? cursorOf('after', after)
         return streamEvents(request, reply, async (stream, signal) => {

@@ -50,13 +50,15 @@ export function webhookRoutes(app: FastifyInstance, webhooks: Webhooks): void {
       schema: {
         operationId: 'createWebhook',
         summary: 'Be told of events at an address',
+        description:
+          'Of those that its maker may see, now and when they happen: each kind takes the permission to see the thing.',
         tags: ['webhooks'],
         body: named(CreateWebhook),
         response: { 201: json('It is told of what happens from now on.', WebhookView), ...problems },
       },
     },
-    async ({ account, body }, reply) => {
-      const { webhook, secret } = await webhooks.create(account, body)
+    async ({ account, principal, body }, reply) => {
+      const { webhook, secret } = await webhooks.create(account, principal, body)
       reply.code(201)
       return { ...viewOf(webhook), secret }
     },

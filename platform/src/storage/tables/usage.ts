@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { Json } from './column.ts'
+import type { Json, OptionalJson } from './column.ts'
 
 export interface EventsTable {
   seq: Generated<number>
@@ -87,6 +87,7 @@ export interface WebhooksTable {
   state: 'active' | 'disabled'
   secret_version: Generated<number>
   previous_until: Date | null
+  maker: OptionalJson<unknown>
   created_at: Date
 }
 
