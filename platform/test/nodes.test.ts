@@ -71,6 +71,26 @@ test('a platform and two workers on one PostgreSQL', { skip }, async (t) => {
     assert.match((await answer.json()).message, /does not know where the platform is found/)
   })
 
+  await t.test('the audit log says where the client is, also of what a worker did', async () => {
+    await platform.kill('SIGTERM')
+    await platform.start({ WARREN_TRUSTED_PROXIES: '127.0.0.0/8' })
+    const headers = { 'x-forwarded-for': '198.51.100.9' }
+    assert.equal((await platform.call('PUT', `${away}/files?path=/tmp/from`, 'x', { headers })).status, 200)
+    const terminal = new WebSocket(`ws://127.0.0.1:${platform.port}${away}/terminal?command=true`, {
+      headers: { ...headers, 'x-api-key': platform.key },
+    })
+    await once(terminal, 'close')
+    const subject = away.split('/').at(-1)
+    const entries: Answer[] = await until('both are told', async () => {
+      const found = (await platform.json('GET', `/v1/audit?subject=${subject}`)).entries
+      const told = found.filter(({ action }: Answer) => ['file.write', 'terminal.open'].includes(action))
+      return told.length >= 3 && told
+    })
+    for (const { action, address } of entries) assert.equal(address, '198.51.100.9', action)
+    await platform.kill('SIGTERM')
+    await platform.start()
+  })
+
   await t.test('gRPC is told that it does not lead to a sandbox of a worker', async () => {
     const session = http2.connect(`http://127.0.0.1:${platform.port}`)
     const stream = session.request({

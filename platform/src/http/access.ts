@@ -11,6 +11,8 @@ declare module 'fastify' {
     account: Account
     /** Who calls. Set where `account` is. */
     principal: Principal
+    /** Where it came from, behind the proxies that are trusted and the node that passed it on. */
+    readonly address: string
     /** The worker that answers it; set where we do not. */
     servedBy: string | undefined
   }

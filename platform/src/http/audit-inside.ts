@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 
@@ -19,9 +19,8 @@ export interface Inside {
 export function auditInside(
   audit: AuditLog,
   { accountId, first, ...about }: Inside,
-  { request, response, requestId }: { request: IncomingMessage; response?: ServerResponse; requestId: string },
+  { address, response, requestId }: { address: string; response?: ServerResponse; requestId: string },
 ): void {
-  const address = request.socket.remoteAddress ?? ''
   const entry = (): Omit<AuditEntry, 'outcome'> => ({ at: Date.now(), ...about, address, requestId })
   if (first) audit.begin(accountId, { ...entry(), outcome: 'begun' })
   response?.once('close', () => {

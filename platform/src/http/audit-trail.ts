@@ -29,7 +29,7 @@ export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
     addRouteHook(route, 'preHandler', async (request) => {
       if (!request.account) return
       // Of a client that went away over HTTP/2 it is not known any more at the end.
-      addresses.set(request, request.ip)
+      addresses.set(request, request.address)
       if (request.method === 'GET' || !isToldFirst) return
       audit.begin(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
     })
@@ -58,7 +58,7 @@ function entryOf(request: FastifyRequest, action: string, subject: string): Omit
     actor: id,
     action,
     subject,
-    address: request.ip ?? '',
+    address: request.address,
     requestId: request.id,
     ...(Object.keys(details).length > 0 ? { details } : {}),
   }

@@ -63,7 +63,7 @@ export class Terminals {
       const { account, principal } = await this.#deps.gateway.admit({ request })
       authorize(principal, 'sandboxes:exec')
       const url = new URL(request.url ?? '/', 'http://localhost')
-      this.#audited(principal, url, { request, requestId })
+      this.#audited(principal, url, { address: this.#deps.gateway.addressOf(request), requestId })
       const machine = /^\/v1\/sandboxes\/([^/]+)\/console$/.exec(url.pathname)
       if (machine) {
         const console = await this.#deps.sandboxes.console({ account, id: decodeURIComponent(machine[1]!) })
@@ -89,7 +89,7 @@ export class Terminals {
     this.#server.close()
   }
 
-  #audited(principal: Principal, { pathname }: URL, exchange: { request: IncomingMessage; requestId: string }) {
+  #audited(principal: Principal, { pathname }: URL, exchange: { address: string; requestId: string }) {
     const [, id, rest] = /^\/v1\/sandboxes\/([^/]+)\/(terminal|console|processes\/[^/]+\/attach)$/.exec(pathname) ?? []
     if (!id) return
     const { accountId, kind: actorKind, id: actor } = principal

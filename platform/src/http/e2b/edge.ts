@@ -9,7 +9,7 @@ import { sendProblem } from '../problem.ts'
 import { hangUpAfter, refuseUpgrade } from '../refuse-upgrade.ts'
 import { cutOffUpgraded, cutOffWith } from './cut-off.ts'
 import { type EdgeTarget, edgeTarget } from './edge-target.ts'
-import { addressOf } from './envd/call.ts'
+import { targetOf } from './envd/call.ts'
 import { Envd } from './envd/envd.ts'
 import { Watchers } from './envd/watchers.ts'
 import { Interpreter } from './interpreter/interpreter.ts'
@@ -72,8 +72,8 @@ export class Edge {
       cutOffWith(this.#deps.sandboxes, found.target.id, exchange)
       return proxyRequest(this.#deps, found.target, exchange)
     }
-    if (found.kind === 'envd') return this.#envd.serve(found.id, { ...exchange, url: addressOf(request) })
-    return this.#interpreter.serve(found.id, { ...exchange, url: addressOf(request) })
+    const asked = { ...exchange, url: targetOf(request), address: this.#deps.gateway.addressOf(request) }
+    return found.kind === 'envd' ? this.#envd.serve(found.id, asked) : this.#interpreter.serve(found.id, asked)
   }
 
   async #upgrade(

@@ -34,7 +34,7 @@ export function mcpDoor(app: FastifyInstance, { gateway, config, ...deps }: McpD
     ...route,
     method: ['GET', 'POST'],
     handler: async (request, reply) => {
-      const { account, principal, ip: address, id: requestId, body } = request
+      const { account, principal, address, id: requestId, body } = request
       // Rates count requests: one that held many calls would go past them. The protocol has had no such thing since 2025-06-18.
       if (Array.isArray(body))
         throw new WarrenError('invalid_request', 'the body must be one message, not a list of them')

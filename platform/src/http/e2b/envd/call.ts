@@ -19,6 +19,8 @@ export interface Exchange {
   request: IncomingMessage
   response: ServerResponse
   requestId: string
+  /** Of the client. */
+  address: string
   url: Address
 }
 
@@ -28,7 +30,7 @@ export interface Address {
   searchParams: URLSearchParams
 }
 
-export function addressOf({ url = '/' }: IncomingMessage): Address {
+export function targetOf({ url = '/' }: IncomingMessage): Address {
   const [pathname, query] = url.split(/\?(.*)/s, 2)
   return { pathname: pathname!, searchParams: new URLSearchParams(query) }
 }
