@@ -209,6 +209,7 @@ async function start(): Promise<void> {
   opened.defer(
     watchAbuse({
       db,
+      audit,
       engine,
       sandboxes,
       quotas,

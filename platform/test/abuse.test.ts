@@ -27,6 +27,14 @@ async function told(path: string): Promise<Answer[]> {
   await client.end()
   return rows.map(({ data }) => data)
 }
+/** What the audit log says that the platform did by itself to a sandbox, oldest first. */
+async function audited(path: string, count: number): Promise<string[]> {
+  return until(`${count} in the audit log`, async () => {
+    const { entries } = await platform.json('GET', `/v1/audit?actor=abuse&subject=${path.split('/').at(-1)}`)
+    for (const { actorKind, details } of entries) assert.deepEqual([actorKind, details.sign], ['platform', 'cpu'])
+    return entries.length >= count && entries.map(({ action, outcome }: Answer) => `${action} ${outcome}`).reverse()
+  })
+}
 const signs = async (path: string) => (await told(path)).map(({ sign, rule }) => `${sign} ${rule}`)
 const remove = (path: string) => platform.call('DELETE', path)
 
@@ -39,6 +47,7 @@ test('who uses all of the processor for long is told of, and no more where the r
   assert.deepEqual([finding.sign, finding.rule, finding.limit], ['cpu', 'observe', 0.05])
   assert.equal((await platform.json('GET', path)).state, 'running')
   assert.deepEqual(await signs(quiet), [])
+  assert.deepEqual(await audited(path, 1), ['abuse.detect done'])
   await Promise.all([remove(path), remove(quiet)])
 })
 
@@ -121,7 +130,9 @@ test('throttling takes nine tenths of the processor away; pausing pauses', async
     await until('it is told', async () => (await signs(path)).includes(`cpu ${rule}`), 60_000)
     if (rule === 'pause') {
       await until('it is paused', async () => (await platform.json('GET', path)).state === 'paused', 60_000)
+      assert.deepEqual(await audited(path, 2), ['abuse.detect done', 'sandbox.pause done'])
     } else {
+      assert.deepEqual(await audited(path, 2), ['abuse.detect done', 'sandbox.throttle done'])
       const used = async () => (await platform.json('GET', `${path}/metrics`)) as Answer
       await until(
         'it has a tenth',

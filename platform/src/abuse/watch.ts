@@ -1,8 +1,11 @@
 import type { Account } from '../accounts/account.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { AuditEntry } from '../audit/entry.ts'
 import type { Config } from '../config.ts'
 import type { Engine, Instance } from '../engine/engine.ts'
 import type { GatewayStatus } from '../engine/network/messages.ts'
 import { appendEvent } from '../events/outbox.ts'
+import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { Quotas } from '../quotas/quotas.ts'
 import type { Sampled, Sandboxes } from '../sandboxes/sandboxes.ts'
@@ -13,6 +16,7 @@ import { type Finding, Signs } from './signs.ts'
 
 interface WatchDeps {
   db: Database
+  audit: Pick<AuditLog, 'tell'>
   engine: Pick<Engine, 'network'>
   sandboxes: Pick<Sandboxes, 'onSample' | 'pause' | 'get'>
   quotas: Pick<Quotas, 'addEgress'>
@@ -67,22 +71,39 @@ export function watchAbuse(deps: WatchDeps): () => void {
 }
 
 /** The record first: what is done to a sandbox can always be explained. */
-async function answer({ db, sandboxes, accountOf, config, logger }: WatchDeps, sampled: Sampled, finding: Finding) {
+async function answer(deps: WatchDeps, sampled: Sampled, finding: Finding) {
+  const { db, sandboxes, accountOf, config, logger } = deps
   const { id, accountId, instance } = sampled
   const { rule } = config.abuse
-  logger.warn({ sandbox: id, ...finding, rule }, 'a sandbox looks abused')
+  const requestId = newId('r')
+  const tell = (action: string, outcome: AuditEntry['outcome']) => {
+    const who = { actorKind: 'platform', actor: 'abuse', subject: id, address: '', requestId }
+    deps.audit.tell(accountId, { at: deps.now().getTime(), ...who, action, outcome, details: { ...finding, rule } })
+  }
+  logger.warn({ sandbox: id, ...finding, rule, requestId }, 'a sandbox looks abused')
+  tell('abuse.detect', 'done')
   await step('abuse.detect', id, () =>
     db.transaction((tx) =>
       appendEvent(tx, { type: 'abuse.detected', accountId, subject: id, data: { ...finding, rule } }),
     ),
   )
-  if (rule === 'throttle') return throttle(instance)
+  const told = (action: string, work: Promise<unknown>) =>
+    work.then(
+      () => tell(action, 'done'),
+      (error) => {
+        tell(action, 'failed')
+        throw error
+      },
+    )
+  const slow = () => told('sandbox.throttle', throttle(instance))
+  if (rule === 'throttle') return slow()
   if (rule !== 'pause') return
   try {
-    await sandboxes.pause({ account: await accountOf(accountId), id }, { timeout: keptSeconds })
+    const account = await accountOf(accountId)
+    await told('sandbox.pause', sandboxes.pause({ account, id }, { timeout: keptSeconds }))
   } catch (error) {
     logger.warn({ err: error, sandbox: id }, 'a sandbox that looks abused could not be paused, and is throttled')
-    await throttle(instance)
+    await slow()
   }
 }
 

@@ -12,7 +12,8 @@ const EntryView = Type.Object(
     seq: Type.Integer({ description: 'Its place in the chain of the organisation, from 1, without gaps.' }),
     at: Type.String(),
     actorKind: Type.String({
-      description: '`admin`, `key`, `user`, `service`; `token`: who has the token of a sandbox.',
+      description:
+        '`admin`, `key`, `user`, `service`; `token`: who has the token of a sandbox; `platform`: itself, by a rule of the operator.',
     }),
     actor: Type.String(),
     action: Type.String(),
