@@ -174,6 +174,7 @@ async function start(): Promise<void> {
     volumes: volumes.mounts,
     seal,
     revealSecrets: secrets.reveal,
+    isEgressUsedUp: quotas.isEgressUsedUp,
     checkIdentity: () => identities.check(),
     mintIdentity: (bearer, audience) => identities.mint(bearer, audience),
     config,

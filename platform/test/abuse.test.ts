@@ -83,26 +83,46 @@ while True:
   await remove(path)
 })
 
+const egress = async () =>
+  (await platform.json('GET', '/v1/quotas')).quotas.find(({ name }: Answer) => name === 'egressMbPerDay').used
+const program = (path: string, code: string) =>
+  platform.json('POST', `${path}/execute`, { command: ['/usr/bin/python3', '-c', code] })
+/** Whether a sandbox reaches the one address that its policy allows. */
+const connect = async (path: string): Promise<string> =>
+  (
+    await program(
+      path,
+      `import socket
+try: socket.create_connection(("${addresses.listed}", 8443), 3); print("reached")
+except OSError: print("refused")`,
+    )
+  ).stdout.trim()
+const listed = { network: { allow: [`${addresses.listed}:8443`] } }
+
+test('what a sandbox sends counts that is gone before anybody looks', { skip: lacks ?? false }, async () => {
+  const before = await egress()
+  const path = await platform.sandbox(listed)
+  await program(
+    path,
+    `import socket
+s = socket.create_connection(("${addresses.listed}", 8443), 10)
+for _ in range(128):
+  s.sendall(b"x" * 16384); s.recv(65536)`,
+  )
+  await remove(path)
+  await until('it counts', async () => (await egress()) - before > 1.9, 20_000)
+})
+
 test('what is sent counts, and when the day is used up nothing more is reached until there is more', {
   skip: lacks ?? false,
 }, async () => {
-  const egress = async () =>
-    (await platform.json('GET', '/v1/quotas')).quotas.find(({ name }: Answer) => name === 'egressMbPerDay').used
-  const path = await platform.sandbox({ network: { allow: [`${addresses.listed}:8443`] } })
-  const connect = async () =>
-    (
-      await platform.json('POST', `${path}/execute`, {
-        command: [
-          '/usr/bin/python3',
-          '-c',
-          `import socket
-try: socket.create_connection(("${addresses.listed}", 8443), 3); print("reached")
-except OSError: print("refused")`,
-        ],
-      })
-    ).stdout.trim()
-  assert.equal(await connect(), 'reached')
-  await platform.json('PUT', '/v1/quotas', { quotas: { egressMbPerDay: 0.5 } })
+  const path = await platform.sandbox(listed)
+  await platform.json('POST', '/v1/secrets', { name: 'TOKEN', value: 'one', hosts: ['listed.example'] })
+  const withSecret = await platform.sandbox({
+    network: { ...listed.network, rules: [{ host: 'listed.example', set: { 'x-token': '{{secret.TOKEN}}' } }] },
+  })
+  for (const one of [path, withSecret]) assert.equal(await connect(one), 'reached')
+  await platform.json('PUT', '/v1/quotas', { quotas: { egressMbPerDay: (await egress()) + 0.5 } })
   await inside(
     path,
     `import socket, time
@@ -113,12 +133,21 @@ while True:
   except OSError: pass
   time.sleep(0.5)`,
   )
-  await until('it is shut', async () => (await connect()) === 'refused', 90_000)
+  await until('it is shut', async () => (await connect(path)) === 'refused', 90_000)
+  await until('and so is the other', async () => (await connect(withSecret)) === 'refused', 90_000)
   assert.ok((await egress()) > 0.5)
+  const late = await platform.sandbox(listed)
+  assert.equal(await connect(late), 'refused', 'one that begins then reaches nothing from its beginning')
+  await platform.json('PUT', `${path}/network`, { allow: [`${addresses.listed}:8443`] })
+  assert.equal(await connect(path), 'refused', 'its rules set anew do not open it')
+  await platform.json('PUT', '/v1/secrets/TOKEN', { value: 'two' })
+  assert.equal(await connect(withSecret), 'refused', 'nor does a secret of it that changed')
   assert.deepEqual((await platform.json('GET', path)).network.allow, [`${addresses.listed}:8443`], 'its rules stay')
   await platform.json('PUT', '/v1/quotas', { quotas: { egressMbPerDay: null } })
-  await until('it is open again', async () => (await connect()) === 'reached', 90_000)
-  await remove(path)
+  for (const one of [path, withSecret, late]) {
+    await until('it is open again', async () => (await connect(one)) === 'reached', 90_000)
+    await remove(one)
+  }
 })
 
 test('throttling takes nine tenths of the processor away; pausing pauses', async () => {

@@ -22,10 +22,11 @@ test('behind a proxy that is trusted the log says where the client is, at every 
   await new Promise((resolve) => terminal.on('close', resolve))
   await mcp('sandbox_kill', { sandbox: id }, headers)
   const wanted = ['secret.create', 'file.write', 'sandbox.set_timeout', 'file.read', 'terminal.open', 'sandbox.remove']
-  const entries: Answer[] = await until('all are told', async () => {
-    const found: Answer[] = (await platform.json('GET', '/v1/audit?limit=1000')).entries
-    const told = found.filter(({ action }) => wanted.includes(action))
-    return new Set(told.map(({ action }) => action)).size === wanted.length && told
+  const entries = await until('all are told', async () => {
+    const told: Answer = (await platform.json('GET', '/v1/audit?limit=1000')).entries.filter(({ action }: Answer) =>
+      wanted.includes(action),
+    )
+    return new Set(told.map(({ action }: Answer) => action)).size === wanted.length && told
   })
   for (const { action, address } of entries) assert.equal(address, '198.51.100.7', action)
 })

@@ -11,15 +11,15 @@ import type { Quotas } from '../quotas/quotas.ts'
 import type { Sampled, Sandboxes } from '../sandboxes/sandboxes.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { EgressQuota } from './egress-quota.ts'
+import { applyEgressQuota } from './apply-egress-quota.ts'
 import { type Finding, Signs } from './signs.ts'
 
 interface WatchDeps {
   db: Database
   audit: Pick<AuditLog, 'tell'>
   engine: Pick<Engine, 'network'>
-  sandboxes: Pick<Sandboxes, 'onSample' | 'pause' | 'get'>
-  quotas: Pick<Quotas, 'addEgress'>
+  sandboxes: Pick<Sandboxes, 'onSample' | 'pause' | 'renewNetwork'>
+  quotas: Pick<Quotas, 'isEgressUsedUp'>
   /** By the id of the account. */
   accountOf: (id: string) => Promise<Account>
   config: Pick<Config, 'abuse'>
@@ -44,17 +44,16 @@ const keptSeconds = 7 * 86_400
 
 /**
  * Looks at what is measured of sandboxes anyway for the signs of abuse, records each that it sees, and does what the rule says.
- * Counts what they send towards the quota of the day. Answers with what ends it.
+ * Applies the quota of what they send in a day. Answers with what ends it.
  */
 export function watchAbuse(deps: WatchDeps): () => void {
   const watched = new WeakMap<Instance, Watched>()
-  const egress = new EgressQuota(deps)
   return deps.sandboxes.onSample(async (sample) => {
     const { instance } = sample
     const known = watched.get(instance) ?? { signs: new Signs(deps.config.abuse), instance, looks: 0 }
     watched.set(instance, known)
     const status = known.looks++ % looksPerNetwork === 0 ? await deps.engine.network.status(instance) : undefined
-    if (status) await egress.count(sample, status.counters.bytesSent)
+    await applyEgressQuota(deps, sample)
     const atMs = deps.now().getTime()
     const { cpuUsedPct, usage } = sample.measurement
     const findings = known.signs.see({

@@ -17,6 +17,7 @@ export class InstanceNetwork {
   readonly #network: Network | string
   /** An instance may be removed twice, by its end and by whoever wants it gone: the second time its slot is another's. */
   readonly #released = new WeakSet<NetworkPlace>()
+  readonly #shut = new WeakSet<NetworkPlace>()
 
   constructor(network: Network | string) {
     this.#network = network
@@ -66,7 +67,15 @@ export class InstanceNetwork {
     this.checkInstance(instance, policy)
     if (this.isReleased(instance)) throw new WarrenError('unavailable', 'the network of this sandbox is gone with it')
     const { network } = instance.spec
-    if (network && typeof this.#network !== 'string') await this.#network.set(network.slot, policy)
+    if (!network || typeof this.#network === 'string') return
+    await this.#network.set(network.slot, policy.shut ? closedPolicy : policy)
+    if (policy.shut) this.#shut.add(network)
+    else this.#shut.delete(network)
+  }
+
+  /** Whether what was set last is shut for now. */
+  isShut({ spec: { network } }: Placed): boolean {
+    return network !== undefined && this.#shut.has(network)
   }
 
   /** Lets what runs there trust the gateway, if requests are looked into by it. The instance must not stand still. */

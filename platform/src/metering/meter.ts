@@ -166,7 +166,11 @@ export class Meter {
 
   #look(subject: string, instance: Instance, moment: 'first' | 'last'): void {
     const atMs = performance.now()
-    const looked = Promise.all([instance.usage(), this.#network.counters(instance)])
+    const looked = Promise.all([
+      // Of one that ended by itself only its network is left.
+      moment === 'last' ? instance.usage().catch(() => undefined) : instance.usage(),
+      this.#network.counters(instance),
+    ])
     const sample = looked.then(([usage, [bytes]]) => sampleOf({ subject, instance, usage, atMs, bytes }, moment))
     sample.catch(() => {})
     this.#looks.push({ subject, sample })

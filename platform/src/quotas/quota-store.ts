@@ -111,16 +111,14 @@ export class QuotaStore {
     )
   }
 
-  /** Adds what was sent, and answers the bytes of the day with it. */
-  async addEgress(accountId: string, bytes: number, now: Date): Promise<number> {
-    const statement = {
+  /** Bytes that were sent on that day. They are counted where samples of sandboxes are recorded: see migration 0042. */
+  async egress(accountId: string, now: Date): Promise<number> {
+    const { rows } = await this.#db.pool.query<{ bytes: string }>({
       name: 'quota-egress',
-      text: `insert into egress_days as d (account_id, day, bytes) values ($1, ($3::timestamptz at time zone 'UTC')::date, $2)
-        on conflict (account_id, day) do update set bytes = d.bytes + excluded.bytes returning bytes`,
-      values: [accountId, Math.round(bytes), now],
-    }
-    const { rows } = await step('quota.egress', accountId, () => this.#db.pool.query<{ bytes: string }>(statement))
-    return Number(rows[0]!.bytes)
+      text: `select bytes from egress_days where account_id = $1 and day = ($2::timestamptz at time zone 'UTC')::date`,
+      values: [accountId, now],
+    })
+    return Number(rows[0]?.bytes ?? 0)
   }
 
   /** Days that are over long since. */

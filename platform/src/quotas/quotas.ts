@@ -75,13 +75,10 @@ export function createQuotas({ db, defaults, now }: QuotasOptions) {
       most: (subject, within) => store.mostWithin(within, subject, defaults),
     }),
     requestsPerMinute: ({ id }: Account): Promise<number | undefined> => recall(id, 'requestsPerMinute'),
-    /** What the sandboxes of an organisation sent since it was told last. Answers whether the day's quota is used up. */
-    addEgress: async (account: Account, bytes: number): Promise<boolean> => {
-      const [sent, own] = [
-        await store.addEgress(account.id, bytes, now()),
-        await store.most(account.id, 'egressMbPerDay'),
-      ]
-      return sent / 2 ** 20 > (own ?? defaults.egressMbPerDay ?? Number.POSITIVE_INFINITY)
+    /** Whether the sandboxes of an organisation have sent what they may today; where nothing is set, the database is not asked. */
+    isEgressUsedUp: async (accountId: string): Promise<boolean> => {
+      const most = (await recall(accountId, 'egressMbPerDay')) ?? defaults.egressMbPerDay
+      return most !== undefined && (await store.egress(accountId, now())) / 2 ** 20 > most
     },
     forgetEgress: (before: Date, most: number): Promise<number> => store.forgetEgress(before, most),
   }

@@ -7,6 +7,8 @@ import { policyOf, type SetNetwork } from './network.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
 export interface OutgoingDeps {
+  /** Whether the sandboxes of an account have sent all that they may today. */
+  isEgressUsedUp: (accountId: string) => Promise<boolean>
   seal: Seal
   /** Those of these secrets of an account that there are. */
   revealSecrets: (accountId: string, names: readonly string[]) => Promise<RevealedSecret[]>
@@ -37,12 +39,16 @@ export async function recordedPolicy(
   return { ...policy, sealed: deps.seal.close(JSON.stringify(values), subjectOf(accountId)) }
 }
 
-/** The recorded policy of a sandbox with the values that it needs, for the engine alone. */
+/**
+ * The recorded policy of a sandbox with the values that it needs, for the engine alone; shut when what may be sent today is
+ * used up. Whatever is put in force comes from here.
+ */
 export async function armedPolicy(
   deps: OutgoingDeps,
   { id, accountId, network: { sealed, ...policy } }: { id: string; accountId: string; network: NetworkPolicy },
 ): Promise<NetworkPolicy> {
-  if (sealed === undefined) return policy
+  const shut = (await deps.isEgressUsedUp(accountId)) ? { shut: true as const } : {}
+  if (sealed === undefined) return { ...policy, ...shut }
   const values = openSealed(deps, accountId, sealed)
   const inside = policy.secrets ?? []
   const secrets = await deps.revealSecrets(accountId, namesIn({ ...values, inside }))
@@ -50,7 +56,7 @@ export async function armedPolicy(
     name,
     deps.mintIdentity({ sandboxId: id, accountId }, audience),
   ])
-  return { ...policy, outgoing: { ...values, inside, secrets, identities: Object.fromEntries(identities) } }
+  return { ...policy, ...shut, outgoing: { ...values, inside, secrets, identities: Object.fromEntries(identities) } }
 }
 
 /** Whether a secret is used by a recorded policy. */

@@ -1,4 +1,4 @@
-import { renewOutgoing } from './renew-secret.ts'
+import { renewNetwork } from './renew-secret.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
 /** A quarter of the time that an identity token holds, milliseconds. */
@@ -18,7 +18,7 @@ export async function renewIdentities(deps: SandboxDeps): Promise<void> {
     for (const { id, network } of await store.unsettled()) {
       const sandbox = network.identity && live.get(id)
       if (!sandbox) continue
-      await renewOutgoing(deps, { id, ...sandbox }).catch((error) =>
+      await renewNetwork(deps, { id, ...sandbox }).catch((error) =>
         logger.error({ err: error, sandbox: id }, 'the identity tokens of a sandbox were not renewed'),
       )
     }

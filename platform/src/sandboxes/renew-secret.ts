@@ -23,8 +23,8 @@ export async function catchUp(deps: SandboxDeps, { id, accountId, network }: San
   )
 }
 
-/** What goes into its requests anew: with the values of secrets as they are now, and new tokens. */
-export function renewOutgoing(deps: SandboxDeps, live: LiveSandbox): Promise<void> {
+/** What it may reach and what goes into its requests anew: as secrets and quotas are now, with new tokens. */
+export function renewNetwork(deps: SandboxDeps, live: LiveSandbox): Promise<void> {
   return renew(deps, live, undefined)
 }
 

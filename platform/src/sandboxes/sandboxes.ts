@@ -47,7 +47,7 @@ import { recoverSandboxes } from './recover.ts'
 import { removeSandbox } from './remove.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
 import { keepIdentitiesFresh, renewIdentities } from './renew-identities.ts'
-import { renewSecret } from './renew-secret.ts'
+import { renewNetwork, renewSecret } from './renew-secret.ts'
 import { resumeSandbox } from './resume.ts'
 import type { CreateSandbox, ForkSandbox, PauseSandbox, ResumeSandbox, Sandbox } from './sandbox.ts'
 import type { SandboxFilter } from './sandbox-reads.ts'
@@ -188,6 +188,8 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     top: (account: Account): Promise<TopSandbox[]> => topSandboxes(deps, history, account),
     /** Calls `listener` every few seconds with what each running sandbox uses. Answers with what takes that back. */
     onSample: (listener: (sampled: Sampled) => Promise<void>): (() => void) => history.onSample(listener),
+    /** Puts in force anew what it may reach: as its secrets, and what may be sent today, are now. */
+    renewNetwork: (sandbox: LiveSandbox): Promise<void> => renewNetwork(deps, sandbox),
     busiest: (most: number) => busiestSandboxes(deps, history, most),
     concurrency: (account: Account, range: { from: Date; to: Date }): Promise<Concurrency[]> =>
       readConcurrency(db, account, range),

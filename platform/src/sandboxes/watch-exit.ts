@@ -15,6 +15,8 @@ async function onExit(deps: SandboxDeps, lost: { id: string; instance: Instance 
   const endReason: EndReason = exit.reason === 'stopped' ? 'killed' : exit.reason
   deps.busy.add(id)
   try {
+    // Its network still knows what it sent. Before the record, so that what is told then has all of it.
+    if (deps.live.get(id)?.instance === instance) await deps.meter.leaves(id, instance)
     // Fails to match, and changes nothing, when the sandbox is being stopped: then the exit is what was asked for.
     const failed = await deps.store.markFailed(id, endReason)
     if (!failed) return

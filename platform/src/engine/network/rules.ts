@@ -23,6 +23,8 @@ export interface NetworkPolicy {
   proxy?: { address: string; username?: string }
   /** The values that belong to `rules` and `proxy`, sealed for the account. */
   sealed?: string
+  /** Nothing is reached for now, whatever the rest says. Never recorded. */
+  shut?: true
   /** All of these with their values: for the gateway, in memory alone. */
   outgoing?: Outgoing
 }
