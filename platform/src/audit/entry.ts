@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto'
 export interface AuditEntry {
   /** Milliseconds since 1970. */
   at: number
-  /** What kind of caller: `admin`, `key`, `user`, `service`, `token` for who has the token of a sandbox, or `platform` for what it does by a
-   * rule of the operator. */
+  /**
+   * What kind of caller: `admin`, `key`, `user`, `service`, `token` for who has the token of a sandbox, `signature` for who has
+   * a signed address, `provider` for who tells of payments, or `platform` for what it does by a rule of the operator.
+   */
   actorKind: string
   actor: string
   /** The verb, such as `sandbox.create`. */

@@ -5,6 +5,13 @@ import { authorize, type Permission } from '../accounts/roles.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { refuseKeyInAddress } from './keys-in-addresses.ts'
 
+/** Who does something, and in which organisation. */
+export interface Acting {
+  accountId: string
+  actorKind: string
+  actor: string
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
     /** For which organisation this request is. Set on every route that is not for anyone. */
@@ -13,6 +20,8 @@ declare module 'fastify' {
     principal: Principal
     /** Where it came from, behind the proxies that are trusted and the node that passed it on. */
     readonly address: string
+    /** As whose the call is recorded where no key says so: set when what says it was proven. */
+    auditedAs: Acting | undefined
     /** The worker that answers it; set where we do not. */
     servedBy: string | undefined
   }
@@ -21,6 +30,8 @@ declare module 'fastify' {
     permission?: Permission | readonly Permission[] | 'self' | 'anyone'
     /** The verb under which a call of this route stands in the audit log; without one it is not in there. */
     audit?: string
+    /** Why calls of a route that changes something are not in the log. */
+    unaudited?: string
     /** It starts a sandbox, which may be on another node. */
     places?: boolean
   }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Permission } from '../accounts/roles.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditEntry } from '../audit/entry.ts'
+import type { Acting } from './access.ts'
 import { addRouteHook } from './add-route-hook.ts'
 
 /** A call that needs one of these is sure to be in the log before it has an effect. */
@@ -16,21 +17,29 @@ export const toldFirst: readonly Permission[] = [
 /** What is kept of a request beside its subject: names, never content. */
 const kept = ['path', 'from', 'to', 'role', 'name', 'email', 'scopes', 'template', 'snapshot', 'timeout'] as const
 
-/** Records every call of a route of `app` that declares an `audit` verb: the one place where that is done. */
+const reads = ['GET', 'HEAD', 'OPTIONS']
+
+/**
+ * Records every call of a route of `app` that declares an `audit` verb: the one place where that is done. A route that changes
+ * something and declares neither a verb nor why it needs none is refused when it is added, so that none can be forgotten.
+ */
 export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
   const made = new WeakMap<FastifyRequest, string>()
   const addresses = new WeakMap<FastifyRequest, string>()
 
   // Others run none of it: what is asked for most is not told of.
   app.addHook('onRoute', (route) => {
-    const { audit: action, permission = [] } = route.config ?? {}
+    const { audit: action, unaudited, permission = [] } = route.config ?? {}
+    if (!action && !unaudited && ![route.method].flat().every((one) => reads.includes(one)))
+      throw new Error(
+        `${route.method} ${route.url} declares no verb for the audit log: config: { audit: … } or { unaudited: why }`,
+      )
     if (!action) return
     const isToldFirst = [permission].flat().some((one) => toldFirst.includes(one as Permission))
     addRouteHook(route, 'preHandler', async (request) => {
-      if (!request.account) return
       // Of a client that went away over HTTP/2 it is not known any more at the end.
       addresses.set(request, request.address)
-      if (request.method === 'GET' || !isToldFirst) return
+      if (request.method === 'GET' || !request.account || !isToldFirst) return
       audit.begin(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
     })
     // What a create made is only known from its answer.
@@ -40,28 +49,33 @@ export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
       return payload
     })
     addRouteHook(route, 'onResponse', async (request, reply) => {
-      if (!request.account || request.servedBy) return
+      const acting = actingOf(request)
+      if (!acting || request.servedBy) return
       const subject = subjectOf(request) || made.get(request) || ''
       const entry = entryOf(request, action, subject)
       const address = addresses.get(request) ?? entry.address
-      audit.tell(request.account.id, { ...entry, address, outcome: outcomeOf(reply), status: reply.statusCode })
+      audit.tell(acting.accountId, { ...entry, address, outcome: outcomeOf(reply), status: reply.statusCode })
     })
   })
 }
 
 function entryOf(request: FastifyRequest, action: string, subject: string): Omit<AuditEntry, 'outcome'> {
-  const { kind, id } = request.principal
+  const { actorKind, actor } = actingOf(request)!
   const details = detailsOf(request)
   return {
     at: Date.now(),
-    actorKind: kind,
-    actor: id,
+    actorKind,
+    actor,
     action,
     subject,
     address: request.address,
     requestId: request.id,
     ...(Object.keys(details).length > 0 ? { details } : {}),
   }
+}
+
+function actingOf({ account, principal, auditedAs }: FastifyRequest): Acting | undefined {
+  return auditedAs ?? (account && { accountId: account.id, actorKind: principal.kind, actor: principal.id })
 }
 
 function outcomeOf({ statusCode }: FastifyReply): AuditEntry['outcome'] {

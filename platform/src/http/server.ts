@@ -185,6 +185,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.decorateRequest('account', null as never)
   app.decorateRequest('principal', null as never)
   app.decorateRequest('servedBy', undefined)
+  app.decorateRequest('auditedAs', undefined)
   app.decorateRequest('address', {
     getter() {
       return gateway.addressOf((this as FastifyRequest).raw)

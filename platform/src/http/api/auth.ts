@@ -58,7 +58,7 @@ export const authSchemas = [Login, Join, Refresh, SignedIn, SessionView, Session
 
 /** /v1/auth: signing in and out. */
 export function authRoutes(app: FastifyInstance, accounts: Accounts): void {
-  const anyone = { permission: 'anyone' } as const
+  const anyone = { permission: 'anyone', unaudited: 'who signs in is told by accounts/, once it is known' } as const
   const signedIn = { 200: json('Signed in.', SignedIn), ...problems }
 
   app.post<{ Body: Static<typeof Login> }>(

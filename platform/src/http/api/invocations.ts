@@ -96,7 +96,7 @@ export async function invocationRoutes(app: FastifyInstance, functions: Function
     calls.post<ByFunction & WithVersion>(
       '/functions/:name/invoke',
       {
-        config: { permission: 'functions:invoke' },
+        config: { permission: 'functions:invoke', unaudited: 'each call is recorded as an invocation' },
         schema: {
           operationId: 'invokeFunction',
           summary: 'Call a function and wait for its answer',
@@ -150,7 +150,7 @@ export async function invocationRoutes(app: FastifyInstance, functions: Function
     calls.post<ByFunction & WithVersion>(
       '/functions/:name/invocations',
       {
-        config: { permission: 'functions:invoke' },
+        config: { permission: 'functions:invoke', unaudited: 'each call is recorded as an invocation' },
         schema: {
           operationId: 'enqueueInvocation',
           summary: 'Call a function asynchronously: the answer is at once, the call is made at least once',

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { operatorsId } from '../../accounts/organisations.ts'
 import type { Billing } from '../../billing/billing.ts'
 import { MoneyView, parsePayment } from '../../billing/money.ts'
 import { type KeyHeader, keyHeader, PageQuery, PaymentView, pageOf, paymentView } from './billing-views.ts'
@@ -94,7 +95,7 @@ export function noticeRoutes(app: FastifyInstance, billing: Billing): void {
   app.post<{ Params: Static<typeof ProviderParams>; Body: Buffer | undefined }>(
     '/billing/notices/:provider',
     {
-      config: { permission: 'anyone' },
+      config: { permission: 'anyone', audit: 'payment.notice' },
       schema: {
         tags: ['billing'],
         operationId: 'takeNotice',
@@ -104,10 +105,14 @@ export function noticeRoutes(app: FastifyInstance, billing: Billing): void {
         response: { 200: json('Taken in; news says whether it changed anything.', NoticeTaken), ...problems },
       },
     },
-    async ({ params, headers, body }) => {
+    async (request) => {
+      const { params, headers, body } = request
       const signature = headers['stripe-signature'] ?? headers['bank-signature']
       const notice = { body: body ?? Buffer.alloc(0), signature: Array.isArray(signature) ? signature[0] : signature }
-      return { news: await billing.takeNotice(params.provider, notice) }
+      const news = await billing.takeNotice(params.provider, notice)
+      // Its signature was good. Whose payment it is about the events of that payment say.
+      request.auditedAs = { accountId: operatorsId, actorKind: 'provider', actor: params.provider }
+      return { news }
     },
   )
 }

@@ -145,7 +145,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
   app.post<ByProcess & { Body: Static<typeof TerminalSize> }>(
     '/sandboxes/:id/processes/:processId/resize',
     {
-      config: { permission: 'sandboxes:exec' },
+      config: { permission: 'sandboxes:exec', unaudited: 'the size of a window' },
       schema: {
         operationId: 'resizeProcess',
         summary: 'Tell a process in a terminal its new size',
@@ -186,7 +186,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
     raw.post<ByProcess & { Querystring: Static<typeof StdinQuery>; Body: Readable | undefined }>(
       '/sandboxes/:id/processes/:processId/stdin',
       {
-        config: { permission: 'sandboxes:exec' },
+        config: { permission: 'sandboxes:exec', audit: 'process.write_input' },
         schema: {
           operationId: 'writeProcessStdin',
           summary: 'Write the body to the standard input of a process',

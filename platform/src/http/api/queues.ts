@@ -146,7 +146,7 @@ export function queueRoutes(app: FastifyInstance, { queues }: Functions): void {
   app.post<ByQueue & { Body: SendMessages }>(
     '/queues/:queue/messages',
     {
-      config: { permission: 'functions:invoke' },
+      config: { permission: 'functions:invoke', audit: 'queue.send' },
       schema: {
         ...about('sendMessages', 'Put messages in a queue'),
         params: QueueParams,
@@ -163,7 +163,7 @@ export function queueRoutes(app: FastifyInstance, { queues }: Functions): void {
   app.post<ByQueue & { Body: Static<typeof Receive> }>(
     '/queues/:queue/receive',
     {
-      config: { permission: 'functions:invoke' },
+      config: { permission: 'functions:invoke', audit: 'queue.receive' },
       schema: {
         ...about(
           'receiveMessages',
@@ -189,7 +189,7 @@ export function queueRoutes(app: FastifyInstance, { queues }: Functions): void {
   app.post<ByQueue & { Body: Static<typeof DeleteMessages> }>(
     '/queues/:queue/delete',
     {
-      config: { permission: 'functions:invoke' },
+      config: { permission: 'functions:invoke', audit: 'queue.delete_messages' },
       schema: {
         ...about('deleteMessages', 'Delete messages that were dealt with'),
         params: QueueParams,

@@ -223,7 +223,7 @@ export function runRoutes(app: FastifyInstance, runs: AgentRuns): void {
   app.post<ById & { Body: ReplayRun }>(
     '/runs/:id/replay',
     {
-      config: { permission: 'agents:read' },
+      config: { permission: 'agents:read', audit: 'run.replay' },
       schema: {
         operationId: 'replayRun',
         summary: 'Do a run again with its recorded answers, and tell where it becomes another',

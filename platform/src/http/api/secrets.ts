@@ -34,7 +34,7 @@ export function secretRoutes(app: FastifyInstance, secrets: Secrets): void {
   app.get(
     '/secrets',
     {
-      config: { permission: 'secrets:read' },
+      config: { permission: 'secrets:read', audit: 'secret.list' },
       schema: {
         operationId: 'listSecrets',
         summary: 'List secrets, newest first, without their values',
@@ -48,7 +48,7 @@ export function secretRoutes(app: FastifyInstance, secrets: Secrets): void {
   app.get<BySecret>(
     '/secrets/:secret',
     {
-      config: { permission: 'secrets:read' },
+      config: { permission: 'secrets:read', audit: 'secret.read' },
       schema: {
         operationId: 'getSecret',
         summary: 'What is known of one secret',

@@ -29,18 +29,19 @@ export async function signedRoutes(app: FastifyInstance, buckets: Buckets): Prom
     ...{ operationId, summary, tags: ['buckets'], security: [] },
     ...{ params: SignedParams, querystring: SignedQuery },
   })
-  const config = { permission: 'anyone' } as const
+  const config = (audit: string) => ({ permission: 'anyone', audit }) as const
 
   async function allowed(request: FastifyRequest): Promise<{ bucket: Bucket; key: string; maxBytes?: number }> {
     const { params, query, method } = request as FastifyRequest<BySignature>
     const wanted = { method: (method === 'HEAD' ? 'GET' : method) as SignedMethod, key: params['*'] }
     const bucket = await buckets.signed(params.bucket, wanted, query)
+    request.auditedAs = { accountId: bucket.accountId, actorKind: 'signature', actor: bucket.id }
     return { bucket, key: wanted.key, ...(query.maxBytes === undefined ? {} : { maxBytes: query.maxBytes }) }
   }
 
   for (const method of ['HEAD', 'GET'] as const) {
     app.route({
-      ...{ method, url: path, exposeHeadRoute: false, config },
+      ...{ method, url: path, exposeHeadRoute: false, config: config(method === 'GET' ? 'object.get' : 'object.stat') },
       schema: {
         ...about(method === 'GET' ? 'getSignedObject' : 'statSignedObject', 'As of the object, by a signed address'),
         response: { 200: { description: 'As of the object.', content: bytes }, ...problems },
@@ -55,7 +56,7 @@ export async function signedRoutes(app: FastifyInstance, buckets: Buckets): Prom
   app.delete(
     path,
     {
-      config,
+      config: config('object.delete'),
       schema: {
         ...about('deleteSignedObject', 'Delete the object, by a signed address'),
         response: { 204: Nothing, ...problems },
@@ -73,7 +74,7 @@ export async function signedRoutes(app: FastifyInstance, buckets: Buckets): Prom
     raw.put(
       path,
       {
-        config,
+        config: config('object.put'),
         schema: {
           ...about('putSignedObject', 'Write the object, by a signed address'),
           consumes: ['application/octet-stream'],

@@ -29,7 +29,7 @@ export const singleSignOnSchemas = [Finish, SignOnState]
 
 /** /v1/auth/sso: signing in at a provider. */
 export function singleSignOnRoutes(app: FastifyInstance, accounts: Accounts): void {
-  const config = { permission: 'anyone' } as const
+  const config = { permission: 'anyone', unaudited: 'who signs in is told by accounts/, once it is known' } as const
   const configured = () => {
     if (accounts.singleSignOn) return accounts.singleSignOn
     throw new WarrenError('not_found', 'there is no single sign-on here', {

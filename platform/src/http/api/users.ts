@@ -76,7 +76,7 @@ export function userRoutes(app: FastifyInstance, accounts: Accounts): void {
   app.post<{ Body: Static<typeof ChangePassword> }>(
     '/users/me/password',
     {
-      config: { permission: 'self' },
+      config: { permission: 'self', unaudited: 'told by accounts/, in each organisation of the person' },
       schema: {
         operationId: 'changePassword',
         summary: 'Set another password; every other session ends',

@@ -32,7 +32,7 @@ export function e2bSecretRoutes(app: FastifyInstance, secrets: Secrets): void {
 
   app.get<{ Querystring: Static<typeof SecretsQuery> }>(
     '/secrets',
-    { config: { permission: 'secrets:read' }, schema: { querystring: SecretsQuery } },
+    { config: { permission: 'secrets:read', audit: 'secret.list' }, schema: { querystring: SecretsQuery } },
     async ({ account, query: { limit = 100, nextToken } }, reply) => {
       const all = await secrets.list(account)
       const first = nextToken === undefined ? 0 : all.findIndex(({ id }) => tokenOf(id) === nextToken) + 1
@@ -46,7 +46,7 @@ export function e2bSecretRoutes(app: FastifyInstance, secrets: Secrets): void {
 
   app.get<BySecret>(
     '/secrets/:secretID',
-    { config: { permission: 'secrets:read' }, schema: { params: BySecret } },
+    { config: { permission: 'secrets:read', audit: 'secret.read' }, schema: { params: BySecret } },
     async ({ account, params }) => viewOf(await known(params.secretID, secrets.get(account, params.secretID))),
   )
 

@@ -256,12 +256,15 @@ async function uploadRoutes(app: FastifyInstance, { templates, tokens }: Templat
     rawBody(raw)
     raw.put<{ Params: { hash: string }; Querystring: { account?: string; expires?: string; signature?: string } }>(
       '/templates/uploads/:hash',
-      { config: { permission: 'anyone' }, bodyLimit: Number.MAX_SAFE_INTEGER },
-      async ({ params: { hash }, query: { account = '', expires = '', signature }, raw: content }, reply) => {
+      { config: { permission: 'anyone', audit: 'template.upload' }, bodyLimit: Number.MAX_SAFE_INTEGER },
+      async (request, reply) => {
+        const { hash } = request.params
+        const { account = '', expires = '', signature } = request.query
         if (!tokens.isUpload(signed({ account, hash, expires: Number(expires) }), signature))
           throw new Refusal(401, 'this address for an upload is not signed by this server')
         if (Number(expires) < Date.now()) throw new Refusal(401, 'this address for an upload is not good any more')
-        await templates.receiveUpload(account, hash, content)
+        request.auditedAs = { accountId: account, actorKind: 'signature', actor: hash }
+        await templates.receiveUpload(account, hash, request.raw)
         return reply.code(200).send({})
       },
     )

@@ -1,4 +1,5 @@
 import type { AuditLog } from '../../../audit/audit-log.ts'
+import type { Instance } from '../../../engine/engine.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import { auditInside } from '../../audit-inside.ts'
 import type { Exchange } from './call.ts'
@@ -11,6 +12,9 @@ const verbs: Record<string, [action: string, first: boolean]> = {
   'POST /files/compose': ['file.write', true],
   'POST /process.Process/Start': ['process.start', true],
   'POST /process.Process/Connect': ['process.read_output', false],
+  'POST /process.Process/SendInput': ['process.write_input', true],
+  'POST /process.Process/StreamInput': ['process.write_input', true],
+  'POST /process.Process/CloseStdin': ['process.close_input', true],
   'POST /process.Process/SendSignal': ['process.signal', true],
   'POST /filesystem.Filesystem/Stat': ['file.stat', false],
   'POST /filesystem.Filesystem/ListDir': ['file.list', false],
@@ -21,14 +25,27 @@ const verbs: Record<string, [action: string, first: boolean]> = {
   'POST /filesystem.Filesystem/CreateWatcher': ['file.watch', false],
 }
 
+/** Each key that is typed is a call: one of them in so long is recorded, for each sandbox. */
+const inputEveryMs = 60_000
+const lastInputAt = new WeakMap<Instance, number>()
+
 /** Records a call by who has the token of a sandbox. */
 export function audited(audit: AuditLog, live: LiveSandbox, exchange: Exchange): void {
   const { request, url } = exchange
   const asked = `${request.method} ${url.pathname}`
   if (!Object.hasOwn(verbs, asked)) return
   const [action, first] = verbs[asked]!
+  if (asked.endsWith('/SendInput') && !isDue(live.instance)) return
   const path = url.searchParams.get('path')
   const { id, accountId } = live
   const about = { accountId, actorKind: 'token', actor: id, action, subject: id, first }
   auditInside(audit, path === null ? about : { ...about, details: { path } }, exchange)
+}
+
+function isDue(instance: Instance): boolean {
+  const now = performance.now()
+  const last = lastInputAt.get(instance)
+  if (last !== undefined && now - last < inputEveryMs) return false
+  lastInputAt.set(instance, now)
+  return true
 }
