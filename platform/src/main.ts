@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { watchAbuse } from './abuse/watch.ts'
 import { createAccounts } from './accounts/accounts.ts'
 import { adminKey } from './accounts/admin-key.ts'
+import { nounsHeardBy } from './accounts/event-permissions.ts'
 import { operatorsId } from './accounts/organisations.ts'
 import { nounsHeardFor } from './accounts/standing.ts'
 import { accountsSeed, tokenSeed } from './accounts/token-seed.ts'
@@ -197,6 +198,7 @@ async function start(): Promise<void> {
     recordUsage,
     bus,
     bucketOf: buckets.find,
+    heardNouns: nounsHeardBy({ role: 'developer', scopes: undefined }),
     resolveSecrets: secrets.resolve,
     ...{ mayStart: billing.mayStart, stopped: billing.stopped },
     ...{ config, now, logger },

@@ -151,3 +151,38 @@ async function receive(): Promise<{ url: string; got: Got[] }> {
   })
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got }
 }
+
+test('a function is called for what any developer may see, and nobody asks for more than they may', async () => {
+  const files = { 'index.js': Buffer.from('exports.handler = async (event) => event').toString('base64') }
+  await platform.json('PUT', '/v1/functions/watch', { runtime: 'node24', files })
+  const ask = async (key: string, events: string[]) =>
+    (
+      await platform.fetch('/v1/functions/watch/event-triggers', {
+        method: 'POST',
+        headers: { 'x-api-key': key, 'content-type': 'application/json' },
+        body: JSON.stringify({ events }),
+      })
+    ).status
+  const narrow = await keyOf('developer', ['functions:write', 'webhooks:manage', 'volumes:read'])
+  assert.equal(await ask(await keyOf('developer'), ['invoice.*']), 403)
+  assert.equal(await ask(platform.key, ['payment.failed']), 403, 'its code is any developer’s')
+  assert.equal(await ask(narrow, ['*']), 403)
+  assert.equal(await ask(narrow, ['secret.created']), 403)
+  assert.equal(await ask(narrow, ['volume.created']), 201)
+  assert.equal(await ask(platform.key, ['*']), 201)
+  await somethingOfEach('fourth')
+  await volume('fourth-last')
+  const nouns: Answer = await until(
+    'it was called for the last',
+    async () => {
+      const { invocations } = await platform.json('GET', '/v1/functions/watch/invocations?limit=100')
+      const over: Answer = invocations.filter(({ state }: Answer) => state === 'succeeded')
+      const lasts = over.filter(({ result }: Answer) => result.data?.name === 'fourth-last')
+      return (
+        lasts.length >= 2 && nounsOf(over.map(({ result }: Answer) => ({ type: result.type.replace('warren.', '') })))
+      )
+    },
+    60_000,
+  )
+  assert.ok(nouns.includes('secret') && !nouns.includes('invoice'), String(nouns))
+})

@@ -82,6 +82,8 @@ export interface FunctionsOptions {
   bus: Pick<EventBus, 'end' | 'changed'>
   /** The bucket of an account with this name. Throws `not_found`. */
   bucketOf: (accountId: string, name: string) => Promise<{ id: string; name: string }>
+  /** The nouns of the events that a function may be called for: what any developer sees, who can change its code. */
+  heardNouns: readonly string[]
   /** Without it functions have no secrets. */
   resolveSecrets?: ResolveSecrets | undefined
   mayStart: FunctionDeps['mayStart']
@@ -113,6 +115,7 @@ export function createFunctions({
   recordUsage,
   bus,
   bucketOf,
+  heardNouns,
   resolveSecrets,
   mayStart,
   stopped,
@@ -153,7 +156,7 @@ export function createFunctions({
   deps.dispatcher = new Dispatcher(deps, createHash('sha256').update(home).digest('hex').slice(0, 16))
   const schedules = new Schedules(deps)
   const storageTriggers = new StorageTriggers({ ...deps, bus, bucketOf })
-  const eventTriggers = new EventTriggers({ ...deps, bus })
+  const eventTriggers = new EventTriggers({ ...deps, bus, heardNouns })
   const hooks = new Hooks(deps)
   const routes = new Routes(deps)
   const queues = new Queues(deps)

@@ -52,6 +52,21 @@ export function checkEventTypes(patterns: readonly string[]): void {
       })
 }
 
+/**
+ * Throws `forbidden` for a pattern that asks for more than may be heard: by functions, which any developer can change, and by who
+ * asks, whose nouns `own` are.
+ */
+export function checkHeard(patterns: readonly string[], heard: readonly string[], own: readonly string[]): void {
+  const asked = patterns.flatMap((pattern) => (pattern === '*' ? heard : [nounOf(pattern)]))
+  const beyond = new Set(asked.filter((noun) => !heard.includes(noun) || !own.includes(noun)))
+  if (beyond.size === 0) return
+  throw new WarrenError('forbidden', `a function is not called for what may not be seen: ${[...beyond].join(', ')}`)
+}
+
+export function nounOf(type: string): string {
+  return type.split('.')[0]!
+}
+
 /** Whether the function of `trigger` is called for `event`. What happens to the function itself is nothing it is called for. */
 export function isForEvent(trigger: EventTrigger, { type, accountId, subject, cursor }: RecordedEvent): boolean {
   if (accountId !== trigger.accountId || subject === trigger.functionId) return false

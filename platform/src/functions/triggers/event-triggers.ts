@@ -11,8 +11,10 @@ import type { FunctionDeps } from '../functions.ts'
 import {
   type CreateEventTrigger,
   checkEventTypes,
+  checkHeard,
   type EventTrigger,
   isForEvent,
+  nounOf,
   paced,
   platformEvent,
 } from './event-trigger.ts'
@@ -21,6 +23,7 @@ import { insertCalls, type TriggeredCall } from './insert-calls.ts'
 
 type Deps = Pick<FunctionDeps, 'db' | 'store' | 'dispatcher' | 'now' | 'logger'> & {
   bus: Pick<EventBus, 'end' | 'changed'>
+  heardNouns: readonly string[]
 }
 
 const mostOfFunction = 20
@@ -57,9 +60,15 @@ export class EventTriggers {
     return this.#follower.close()
   }
 
-  async create({ id: functionId, accountId }: FunctionRecord, input: CreateEventTrigger): Promise<EventTrigger> {
+  /** `own` are the nouns of the events that who asks may see. */
+  async create(
+    { id: functionId, accountId }: FunctionRecord,
+    input: CreateEventTrigger,
+    own: readonly string[],
+  ): Promise<EventTrigger> {
     const { events, subject = null } = input
     checkEventTypes(events)
+    checkHeard(events, this.#deps.heardNouns, own)
     const ofAccount = await this.#all().where('account_id', '=', accountId).execute()
     if (ofAccount.filter((one) => one.function_id === functionId).length >= mostOfFunction)
       throw new WarrenError('limit_exceeded', `a function has at most ${mostOfFunction} event triggers`)
@@ -100,7 +109,9 @@ export class EventTriggers {
     const now = this.#deps.now()
     const calls: TriggeredCall[] = []
     for (const trigger of triggers.map(toTrigger)) {
-      const wanted = events.filter((event) => isForEvent(trigger, event))
+      const wanted = events.filter(
+        (event) => this.#deps.heardNouns.includes(nounOf(event.type)) && isForEvent(trigger, event),
+      )
       const known = wanted.length > 0 && (await this.#deps.store.byId(trigger.functionId))
       if (!known) continue
       const { dueAt, pacedTo } = paced(trigger.pacedTo, wanted.length, now)

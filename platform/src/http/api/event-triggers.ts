@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { nounsHeardBy } from '../../accounts/event-permissions.ts'
 import type { Functions } from '../../functions/functions.ts'
 import { CreateEventTrigger, type EventTrigger } from '../../functions/triggers/event-trigger.ts'
 import { type ByFunction, FunctionParams } from './functions.ts'
@@ -36,10 +37,10 @@ export function eventTriggerRoutes(app: FastifyInstance, functions: Functions): 
         response: { 201: json('From now on it is called.', TriggerView), ...problems },
       },
     },
-    async ({ account, params, body }, reply) => {
+    async ({ account, principal, params, body }, reply) => {
       const { record } = await functions.get(account, params.name)
       reply.code(201)
-      return viewOf(await functions.eventTriggers.create(record, body))
+      return viewOf(await functions.eventTriggers.create(record, body, nounsHeardBy(principal)))
     },
   )
 
