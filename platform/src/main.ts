@@ -211,15 +211,8 @@ async function start(): Promise<void> {
   }
   opened.defer(
     watchAbuse({
-      db,
-      audit,
-      engine,
-      sandboxes,
-      quotas,
+      ...{ db, audit, engine, sandboxes, quotas, config, now, logger },
       accountOf: (id) => accounts.organisations.get(id),
-      config,
-      now,
-      logger,
     }),
   )
   if (!isWorker) {
