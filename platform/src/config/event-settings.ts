@@ -29,7 +29,7 @@ export const eventSettings = {
     name: 'otlp.contents',
     env: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT',
     default: false,
-    meaning: 'true: spans of runs of agents say what models and tools have answered, too. Default: false.',
+    meaning: 'Whether spans of runs of agents say what models and tools have answered, too: true, false.',
     parse: trueOrFalse,
   }),
   lokiUrl: setting<string | undefined>({
