@@ -67,7 +67,6 @@ async function measure(
 ): Promise<SandboxReport> {
   const input = driver ? { isolation: { driver } } : {}
   const client = await Client.open(platform)
-  const coldClient = await Client.open(poolless)
   const probe = await client.create(input)
   await client.remove(probe.id)
   const { runtime, limits } = probe
@@ -96,6 +95,7 @@ async function measure(
     }),
   )
   tell('create, cold')
+  const coldClient = await Client.open(poolless)
   series.push(await cold(coldClient, runtime.driver, { ...input, ...coldInput }, quick ? 10 : 100))
   series.push(await firstOfItsKind(coldClient, runtime.driver, { ...input, ...coldInput }, quick ? 5 : 50))
   tell('exec')
