@@ -1,3 +1,4 @@
+import { Pending } from '../lib/pending.ts'
 import type { Hold } from './driver.ts'
 import type { Instance } from './instance.ts'
 
@@ -32,7 +33,7 @@ export class PreparedStarts {
   readonly #deps: PreparedStartsDeps
   /** By kind, the one asked for last at the end. */
   readonly #waiting = new Map<string, PreparedStart>()
-  readonly #ending = new Set<Promise<unknown>>()
+  readonly #ending = new Pending()
   #closed = false
 
   constructor(deps: PreparedStartsDeps) {
@@ -59,7 +60,7 @@ export class PreparedStarts {
   async close(): Promise<void> {
     this.#closed = true
     for (const [kind, start] of this.#waiting) this.#giveUp(kind, start)
-    await Promise.allSettled(this.#ending)
+    await this.#ending.over()
   }
 
   #begin(kind: string, begin: BeginStart): void {
@@ -83,8 +84,7 @@ export class PreparedStarts {
         if (!giveUp.signal.aborted) this.#deps.onFailure(error)
       },
     )
-    this.#ending.add(ended)
-    void ended.finally(() => this.#ending.delete(ended))
+    void this.#ending.add(ended)
   }
 
   #giveUp(kind: string, start: PreparedStart): void {

@@ -1,3 +1,4 @@
+import { Pending } from '../lib/pending.ts'
 import type { EngineDeps } from './engine-deps.ts'
 
 /** Pause before what could not be removed is tried again; doubles up to the longest, milliseconds. */
@@ -7,7 +8,7 @@ const retryMs = { shortest: 500, longest: 30_000 }
 export class Remains {
   readonly #log: EngineDeps['log']
   readonly #later = new Map<string, NodeJS.Timeout>()
-  readonly #now = new Set<Promise<void>>()
+  readonly #now = new Pending()
 
   constructor(log: EngineDeps['log']) {
     this.#log = log
@@ -16,14 +17,12 @@ export class Remains {
   /** Removes the instance `id` by `removal`, which may be called several times. Never rejects. */
   async clear(id: string, removal: () => Promise<void>, pauseMs = retryMs.shortest): Promise<void> {
     if (this.#later.has(id)) return
-    const clearing = this.#clear(id, removal, pauseMs).finally(() => this.#now.delete(clearing))
-    this.#now.add(clearing)
-    await clearing
+    await this.#now.add(this.#clear(id, removal, pauseMs))
   }
 
   /** Tries no more once what is being removed is gone or failed: the next start finds what is left. */
   async close(): Promise<void> {
-    await Promise.all(this.#now)
+    await this.#now.over()
     for (const timer of this.#later.values()) clearTimeout(timer)
   }
 

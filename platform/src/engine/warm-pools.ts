@@ -1,3 +1,4 @@
+import { Pending } from '../lib/pending.ts'
 import type { Driver, Limits } from './driver.ts'
 import { functionsTemplate } from './images/images.ts'
 import type { Instance } from './instance.ts'
@@ -61,7 +62,7 @@ export class WarmPools {
   /** By key, the one asked for last at the end. */
   readonly #others = new Map<string, Other>()
   /** Of kinds that went for others. */
-  readonly #closing = new Set<Promise<void>>()
+  readonly #closing = new Pending()
   readonly #timer: NodeJS.Timeout
 
   constructor(deps: WarmPoolsDeps) {
@@ -129,7 +130,7 @@ export class WarmPools {
     await Promise.all([
       this.#own.close(),
       ...[...this.#others.values()].map(({ pool }) => pool.close()),
-      ...this.#closing,
+      this.#closing.over(),
     ])
   }
 
@@ -152,8 +153,7 @@ export class WarmPools {
     const { own, start, forecast } = this.#deps
     for (const [key, { pool }] of [...this.#others].slice(0, Math.max(0, this.#others.size - mostOthers + 1))) {
       this.#others.delete(key)
-      const closing: Promise<void> = pool.close().finally(() => this.#closing.delete(closing))
-      this.#closing.add(closing)
+      void this.#closing.add(pool.close())
     }
     const other: Other = {
       pool: new WarmPool({ ...this.#deps, size: () => other.size, start: (signal) => start(kind, signal) }),

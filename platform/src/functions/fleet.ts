@@ -1,3 +1,4 @@
+import { Pending } from '../lib/pending.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Code, CodeStore } from './code/code-store.ts'
 import type { FunctionRecord, FunctionVersion } from './function.ts'
@@ -42,7 +43,7 @@ export class Fleet {
   readonly #deps: FleetDeps
   readonly #groups = new Map<string, Instances>()
   /** Of functions that are gone, as long as something of them starts. */
-  readonly #dropping = new Set<Promise<void>>()
+  readonly #dropping = new Pending()
   #timer: NodeJS.Timeout | undefined
   /** Counts decisions on what to keep: the last one holds. */
   #round = 0
@@ -147,8 +148,7 @@ export class Fleet {
     for (const [key, group] of this.#groups) {
       if (!key.startsWith(`${functionId}/`)) continue
       this.#groups.delete(key)
-      const dropping: Promise<void> = group.close().finally(() => this.#dropping.delete(dropping))
-      this.#dropping.add(dropping)
+      void this.#dropping.add(group.close())
     }
   }
 
@@ -199,7 +199,7 @@ export class Fleet {
     clearInterval(this.#timer)
     const groups = [...this.#groups.values()]
     this.#groups.clear()
-    await Promise.all([...this.#dropping, ...groups.map((group) => group.close())])
+    await Promise.all([this.#dropping.over(), ...groups.map((group) => group.close())])
   }
 
   #makeRoom(): boolean {

@@ -1,4 +1,5 @@
 import { WarrenError } from '../errors.ts'
+import { Pending } from '../lib/pending.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { CompleteSettings } from './function.ts'
 import { Thermostat } from './worker/thermostat.ts'
@@ -57,7 +58,7 @@ export class Instances {
   readonly members: Member[] = []
   readonly #waiting: Waiting[] = []
   readonly #closing = new AbortController()
-  readonly #starts = new Set<Promise<void>>()
+  readonly #starts = new Pending()
   /** Starts whose instance is not among the members yet. */
   #starting = 0
   #least = 0
@@ -170,7 +171,7 @@ export class Instances {
     for (const { reject } of this.#waiting.splice(0))
       reject(new WarrenError('unavailable', 'the function is being removed'))
     for (const member of [...this.members]) this.#remove(member)
-    await Promise.all(this.#starts)
+    await this.#starts.over()
   }
 
   /** The one used last, which is the likeliest to be warm. */
@@ -214,9 +215,7 @@ export class Instances {
 
   #begin(): Promise<void> {
     this.#starting++
-    const start: Promise<void> = this.#start().finally(() => this.#starts.delete(start))
-    this.#starts.add(start)
-    return start
+    return this.#starts.add(this.#start())
   }
 
   async #start(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Engine, Instance } from '../../engine/engine.ts'
 import { functionsTemplate } from '../../engine/images/images.ts'
 import { Fleet } from '../../kernel/forecasts/arrivals.ts'
 import { PoolForecast } from '../../kernel/forecasts/pool-forecast.ts'
+import { Pending } from '../../lib/pending.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { type CompleteSettings, completeSettings, type FunctionRuntime, most } from '../function.ts'
 import { Worker } from './worker.ts'
@@ -51,7 +52,7 @@ export class WorkerPool {
   readonly #deps: WorkerPoolDeps
   /** By kind, the one used last at the end. */
   readonly #ready = new Map<string, Shelf>()
-  readonly #starting = new Set<Promise<unknown>>()
+  readonly #underWay = new Pending()
   readonly #closing = new AbortController()
   readonly #generic = completeSettings({})
   /** What the claims of all kinds have taught. */
@@ -107,18 +108,17 @@ export class WorkerPool {
   /** Removes a worker and its sandbox, in the background; what fails the engine tries again. */
   end(worker: Worker): void {
     worker.close()
-    const ending: Promise<unknown> = worker.time
+    const ending = worker.time
       .close()
       .then(() => this.#deps.engine.stop(worker.instance.id))
       .catch((error) => this.#deps.logger.warn({ err: error }, 'a worker of functions could not be removed at once'))
-      .finally(() => this.#starting.delete(ending))
-    this.#starting.add(ending)
+    void this.#underWay.add(ending)
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new Error('the platform is stopping'))
     for (const { workers } of this.#ready.values()) for (const worker of workers.splice(0)) this.end(worker)
-    while (this.#starting.size > 0) await Promise.allSettled(this.#starting)
+    await this.#underWay.over()
   }
 
   #shelf(kind: WorkerKind): Shelf {
@@ -171,25 +171,23 @@ export class WorkerPool {
     // One at a time: they are there for calls, which go first.
     if (workers.length >= shelf.claims.size || shelf.filling) return
     shelf.filling = true
-    const starting: Promise<unknown> = this.#start(kind, limitsOf(this.#generic), this.#closing.signal)
-      .then(
-        (worker) => {
-          shelf.filling = false
-          shelf.failures = 0
-          if (!this.#isKept(shelf)) return this.end(worker)
-          workers.push(worker)
-          this.#fill(shelf)
-        },
-        (error) => {
-          shelf.filling = false
-          if (this.#closing.signal.aborted) return
-          this.#deps.logger.warn({ err: error, ...kind }, 'a worker of functions could not be started')
-          const pauseMs = Math.min(retryMs.first * 2 ** shelf.failures++, retryMs.most)
-          setTimeout(() => this.#fill(shelf), pauseMs).unref()
-        },
-      )
-      .finally(() => this.#starting.delete(starting))
-    this.#starting.add(starting)
+    const starting = this.#start(kind, limitsOf(this.#generic), this.#closing.signal).then(
+      (worker) => {
+        shelf.filling = false
+        shelf.failures = 0
+        if (!this.#isKept(shelf)) return this.end(worker)
+        workers.push(worker)
+        this.#fill(shelf)
+      },
+      (error) => {
+        shelf.filling = false
+        if (this.#closing.signal.aborted) return
+        this.#deps.logger.warn({ err: error, ...kind }, 'a worker of functions could not be started')
+        const pauseMs = Math.min(retryMs.first * 2 ** shelf.failures++, retryMs.most)
+        setTimeout(() => this.#fill(shelf), pauseMs).unref()
+      },
+    )
+    void this.#underWay.add(starting)
   }
 
   #isKept(shelf: Shelf): boolean {

@@ -1,7 +1,9 @@
 import type { Node } from 'web-tree-sitter'
 import { hazardOfReading, hazardOfWriting, isRoot, namesMetadata } from '../sensitive-places.ts'
+import { unknown } from '../shell/scope.ts'
 import { quoted } from '../shell/unwrap.ts'
 import { type Heard, Names } from './heard.ts'
+import { walk } from './walk.ts'
 
 const shellCalls =
   /^(os\.(system|popen)|commands\.getoutput|subprocess\.(getoutput|getstatusoutput)|asyncio\.create_subprocess_shell)$/
@@ -201,7 +203,7 @@ function interpolated(node: Node, names: Names): string | undefined {
   for (const child of node.namedChildren) {
     if (child.type === 'string_content') text += child.text
     else if (child.type === 'interpolation')
-      text += (child.namedChildren[0] && constantOf(child.namedChildren[0], names)) ?? '\uFDD0'
+      text += (child.namedChildren[0] && constantOf(child.namedChildren[0], names)) ?? unknown
   }
   return text
 }
@@ -213,14 +215,14 @@ function all(nodes: readonly Node[], names: Names): string[] | undefined {
 
 function listOf(node: Node | undefined, names: Names): string[] | undefined {
   if (node?.type !== 'list' && node?.type !== 'tuple') return undefined
-  return node.namedChildren.map((child) => constantOf(child, names) ?? '\uFDD0')
+  return node.namedChildren.map((child) => constantOf(child, names) ?? unknown)
 }
 
 /** `os.execvp('sh', ['sh', '-c', …])` and `os.execl('/bin/sh', 'sh', '-c', …)`. */
 function wordsOfArgs(args: readonly Node[], names: Names): string[] | undefined {
   const list = args.map((arg) => listOf(arg, names)).find((found) => found !== undefined)
   if (list) return list
-  const words = args.filter(({ type }) => type !== 'keyword_argument').map((arg) => constantOf(arg, names) ?? '\uFDD0')
+  const words = args.filter(({ type }) => type !== 'keyword_argument').map((arg) => constantOf(arg, names) ?? unknown)
   return words.length > 1 ? words.slice(1) : words
 }
 
@@ -233,9 +235,4 @@ function unescaped(text: string): string {
   return text.replace(/\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|\n|(.))/gi, (_, x?: string, u?: string, one?: string) =>
     x || u ? String.fromCharCode(Number.parseInt(x ?? u!, 16)) : one === 'n' ? '\n' : one === 't' ? '\t' : (one ?? ''),
   )
-}
-
-export function walk(node: Node, see: (node: Node) => void): void {
-  see(node)
-  for (const child of node.namedChildren) walk(child, see)
 }

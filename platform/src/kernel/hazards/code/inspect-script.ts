@@ -1,8 +1,9 @@
 import type { Node } from 'web-tree-sitter'
 import { hazardOfReading, hazardOfWriting, isRoot, namesMetadata } from '../sensitive-places.ts'
+import { unknown } from '../shell/scope.ts'
 import { quoted } from '../shell/unwrap.ts'
 import { type Heard, Names } from './heard.ts'
-import { walk } from './inspect-python.ts'
+import { walk } from './walk.ts'
 
 const downloads = /(^|\.)(fetch|axios(\.get)?|got|request)$|^https?\.(get|request)$/
 const decodings = /^(Buffer\.from|atob|unescape|zlib\.\w+)$/
@@ -56,7 +57,7 @@ function judge(node: Node, { names, heard, seen }: Around): void {
     if (constant !== undefined) nested({ kind: 'shell', text: constant, by: name })
     else if (first) found('hidden-command', node.text)
   } else if (/^child_process\.(spawn|spawnSync|execFile|execFileSync|fork)$/.test(name)) {
-    const list = args[1]?.type === 'array' ? args[1].namedChildren.map((one) => constantOf(one, names) ?? '\uFDD0') : []
+    const list = args[1]?.type === 'array' ? args[1].namedChildren.map((one) => constantOf(one, names) ?? unknown) : []
     if (constant !== undefined) nested({ kind: 'shell', text: [constant, ...list].map(quoted).join(' '), by: name })
     else if (first) found('hidden-command', node.text)
     if (/(^|\/)(ba|da|z)?sh$|cmd\.exe/.test(constant ?? '')) seen.shell = true
@@ -163,7 +164,7 @@ function constantOf(node: Node, names: Names): string | undefined {
       return node.namedChildren
         .map((child) =>
           child.type === 'template_substitution'
-            ? ((child.namedChildren[0] && constantOf(child.namedChildren[0], names)) ?? '\uFDD0')
+            ? ((child.namedChildren[0] && constantOf(child.namedChildren[0], names)) ?? unknown)
             : child.type === 'escape_sequence'
               ? unescaped(child.text)
               : child.text,
