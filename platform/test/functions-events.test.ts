@@ -14,15 +14,19 @@ const makeBucket = (name: string) => platform.json('POST', '/v1/buckets', { name
 
 /** What calls of a function came to, by the times of their events, once there are so many. */
 async function calls(name: string, count: number): Promise<Answer[]> {
-  return until(
+  let seen: Answer[] = []
+  const found = until(
     `${name} was called ${count} times`,
     async () => {
-      const { invocations } = await platform.json('GET', `/v1/functions/${name}/invocations?limit=100`)
-      const over = invocations.filter(({ state }: Answer) => ['succeeded', 'failed'].includes(state))
-      return over.length >= count && over
+      seen = (await platform.json('GET', `/v1/functions/${name}/invocations?limit=100`)).invocations
+      const over = seen.filter(({ state }: Answer) => ['succeeded', 'failed'].includes(state))
+      return over.length >= count ? over : undefined
     },
     60_000,
   )
+  return found.catch((error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(seen)}\n${platform.log().slice(-3000)}`)
+  })
 }
 
 test('a function is called with a CloudEvent for each event of its organisation that it wants, and for no other', async () => {

@@ -173,13 +173,16 @@ test('a platform that stops says so, finishes what runs, tells its streams and s
   assert.equal((await platform.call('GET', `/v1/sandboxes/${id}`)).status, 200, 'the sandbox lived on')
 })
 
-/** Begins to write /tmp/go, which the last byte makes whole. */
+/** Begins to write /tmp/go, which the last byte makes whole. The platform has taken it by then. */
 async function openUpload(path: string): Promise<() => void> {
   const socket = net.connect(platform.port, '127.0.0.1')
   await once(socket, 'connect')
   socket.write(
     `PUT ${path}?path=/tmp/go HTTP/1.1\r\nhost: a\r\nx-api-key: ${platform.key}\r\ncontent-length: 2\r\n` +
-      'content-type: application/octet-stream\r\n\r\nx',
+      'content-type: application/octet-stream\r\nexpect: 100-continue\r\n\r\n',
   )
+  const [heard] = await once(socket, 'data')
+  assert.match(`${heard}`, /^HTTP\/1\.1 100 /)
+  socket.write('x')
   return () => socket.end('y')
 }
