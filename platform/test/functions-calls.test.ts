@@ -117,6 +117,21 @@ test('instances that are to be kept are there before the first call, and go with
   assert.equal(await (await invoke('kept', '{}')).json(), 2)
 })
 
+test('a call that waits for an instance has one, though a later version comes meanwhile', async () => {
+  const slow = (version: number) =>
+    `exports.handler = () => new Promise((done) => setTimeout(done, ${version === 1 ? 4000 : 0}, ${version}))`
+  await deploy('waited', slow(1), { maxInstances: 1 })
+  const calls = [invoke('waited', '{}'), invoke('waited', '{}')]
+  await until(
+    'one of them is being made',
+    async () => (await platform.json('GET', '/v1/functions/waited')).instances === 1,
+  )
+  await deploy('waited', slow(2), { maxInstances: 1 })
+  const answers = await Promise.all(calls.map(async (call) => (await call).text()))
+  assert.deepEqual(answers, ['1', '1'])
+  assert.equal(await (await invoke('waited', '{}')).text(), '2')
+})
+
 test('an instance lives on when the time is over that its start might have taken', async () => {
   await deploy('old', 'let n = 0; exports.handler = async () => ++n')
   assert.equal(await (await invoke('old', '{}')).json(), 1)

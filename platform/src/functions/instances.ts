@@ -105,11 +105,10 @@ export class Instances {
   release(member: Member): void {
     member.calls--
     member.idleSince = performance.now()
-    if (!member.worker.usable) {
-      // Others it still answers may come to their end.
-      if (member.calls === 0) this.#remove(member)
-    } else if (this.#retired && member.calls === 0) this.#remove(member)
+    // Others that one which is not usable still answers may come to their end.
+    if (!member.worker.usable && member.calls === 0) this.#remove(member)
     this.#serve()
+    this.#letGo(member)
   }
 
   /** Whether forecasts say how many there are while nobody calls, and not the time since the last call. */
@@ -220,6 +219,7 @@ export class Instances {
 
   async #start(): Promise<void> {
     const began = performance.now()
+    let started: Member | undefined
     try {
       const { worker } = await this.#deps.start(this.#closing.signal)
       this.#starting--
@@ -231,13 +231,19 @@ export class Instances {
       const member = new Member(worker, this.#waiting.length > 0)
       member.idleSince = performance.now()
       this.members.push(member)
-      if (this.#retired) this.#remove(member)
+      started = member
     } catch (error) {
       this.#starting--
       // Whoever waits longest learns of it; the others may get an instance that runs.
       this.#waiting.shift()?.reject(error as Error)
     }
     this.#serve()
+    if (started) this.#letGo(started)
+  }
+
+  /** Those that wait come first: one that was let go of would be started again for them. */
+  #letGo(member: Member): void {
+    if (this.#retired && member.calls === 0) this.#remove(member)
   }
 
   #serve(): void {
