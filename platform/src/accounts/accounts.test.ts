@@ -69,6 +69,7 @@ test('the admin key acts for any organisation, keys that were made for their own
     accountId: 'org0',
     role: 'developer',
     scopes: undefined,
+    keyId: made.key.id,
   })
   assert.equal((await shows(token.secret)).principal.role, 'admin')
   const { account, principal } = await shows(others.secret)

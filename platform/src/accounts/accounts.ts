@@ -10,6 +10,7 @@ import { Links } from './links.ts'
 import { type Login, login } from './login.ts'
 import { Members } from './members.ts'
 import { Organisations } from './organisations.ts'
+import { Reauthorization } from './reauthorization.ts'
 import { SecondFactor } from './second-factor.ts'
 import { ServiceAccounts } from './service-accounts.ts'
 import { Sessions } from './sessions.ts'
@@ -38,11 +39,13 @@ interface AccountsOptions {
 export function createAccounts({ db, now, config, adminKey, seed, seal, publicUrl, tell }: AccountsOptions) {
   const signer = new Signer({ seed, now })
   const organisations = new Organisations({ db, now, maxSandboxes: config.maxSandboxes })
-  const keys = new Keys({ db, now })
+  const reauthorization = new Reauthorization({ db, now })
+  const tookAway = () => reauthorization.now()
+  const keys = new Keys({ db, now, tookAway })
   const users = new Users({ db, now })
-  const members = new Members({ db, now })
+  const members = new Members({ db, now, tookAway })
   const links = new Links({ db, now, signer })
-  const sessions = new Sessions({ db, now, signer })
+  const sessions = new Sessions({ db, now, signer, tookAway })
   const secondFactor = new SecondFactor({ db, now, seal })
   const deps: SignInDeps = {
     ...{ db, users, members, links, sessions, secondFactor },
@@ -68,6 +71,7 @@ export function createAccounts({ db, now, config, adminKey, seed, seal, publicUr
     secondFactor,
     serviceAccounts: new ServiceAccounts({ db, now, keys }),
     singleSignOn,
+    reauthorization,
     publicUrl,
     authenticate: authenticator({ adminKey, organisations, keys, sessions, now }),
     login: (input: Login, client: Client) => login(deps, input, client),

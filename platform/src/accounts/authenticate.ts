@@ -63,6 +63,9 @@ export function authenticator({ adminKey, organisations, keys, sessions, now }: 
     if (organisation !== undefined && organisation !== key.accountId) throw noOrganisation(organisation)
     const { accountId, role, scopes } = key
     const [kind, id] = key.serviceId ? (['service', key.serviceId] as const) : (['key', key.id] as const)
-    return { account: await organisations.get(accountId), principal: { kind, id, accountId, role, scopes } }
+    return {
+      account: await organisations.get(accountId),
+      principal: { kind, id, accountId, role, scopes, keyId: key.id },
+    }
   }
 }

@@ -21,11 +21,13 @@ type NewKey = Pick<Key, 'kind' | 'name'> &
 export class Keys {
   readonly #db: Database
   readonly #now: () => Date
+  readonly #tookAway: () => void
   readonly #remembered = new FreshCache<Key>({ freshMs, patienceMs, most: 10_000 })
 
-  constructor({ db, now }: { db: Database; now: () => Date }) {
+  constructor({ db, now, tookAway = () => {} }: { db: Database; now: () => Date; tookAway?: () => void }) {
     this.#db = db
     this.#now = now
+    this.#tookAway = tookAway
   }
 
   /** `secret` is what is shown to its owner, this once. Without a role a key is a developer's and a token an admin's. */
@@ -76,8 +78,10 @@ export class Keys {
     let deletion = this.#db.kysely.deleteFrom('keys').where('id', '=', id).where('account_id', '=', accountId)
     if (kind) deletion = deletion.where('kind', '=', kind)
     const [removed] = await step('key.remove', id, () => deletion.returning('hash').execute())
-    if (removed) this.#remembered.forget(removed.hash)
-    return removed !== undefined
+    if (!removed) return false
+    this.#remembered.forget(removed.hash)
+    this.#tookAway()
+    return true
   }
 
   /** The key that was shown, if it is one; it may have expired. */
@@ -96,6 +100,7 @@ export class Keys {
   /** What is remembered may be wrong: those of a service account went with it. */
   forgetAll(): void {
     this.#remembered.clear()
+    this.#tookAway()
   }
 
   /** The role of a key of a service account is what that has now. */

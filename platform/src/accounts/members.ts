@@ -22,10 +22,12 @@ interface Change {
 export class Members {
   readonly #db: Database
   readonly #now: () => Date
+  readonly #tookAway: () => void
 
-  constructor({ db, now }: { db: Database; now: () => Date }) {
+  constructor({ db, now, tookAway = () => {} }: { db: Database; now: () => Date; tookAway?: () => void }) {
     this.#db = db
     this.#now = now
+    this.#tookAway = tookAway
   }
 
   /** Those who joined first come first. */
@@ -107,5 +109,6 @@ export class Members {
         await work(tx)
       }),
     )
+    this.#tookAway()
   }
 }

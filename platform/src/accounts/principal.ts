@@ -13,6 +13,8 @@ export interface Principal {
   scopes: readonly Permission[] | undefined
   /** Of a person: by which session. */
   sessionId?: string
+  /** Of a key and of a service account: by which key. */
+  keyId?: string
 }
 
 /** Who calls, and for which organisation. */

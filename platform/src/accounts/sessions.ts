@@ -44,6 +44,8 @@ interface Deps {
   db: Database
   now: () => Date
   signer: Signer
+  /** Called when sessions were ended. */
+  tookAway?: () => void
 }
 
 /** Who is signed in: the one writer of `sessions` and `refresh_tokens`. */
@@ -191,6 +193,7 @@ export class Sessions {
     const update = this.#deps.db.kysely.updateTable('sessions').set(ending).where('id', 'in', ids)
     await step('session.end', ids[0]!, () => update.execute())
     this.#remembered.clear()
+    this.#deps.tookAway?.()
   }
 
   async #tokens({ userId, sessionId, refreshToken }: Pick<Tokens, 'userId' | 'sessionId' | 'refreshToken'>) {

@@ -1,12 +1,14 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { type Duplex, pipeline } from 'node:stream'
 import tls from 'node:tls'
+import type { Principal } from '../accounts/principal.ts'
 import { WarrenError } from '../errors.ts'
 import { portPlaceholder } from '../sandboxes/port-rules.ts'
 import type { Sandboxes } from '../sandboxes/sandboxes.ts'
 import { clientGone } from './client-gone.ts'
 import { withoutCredentials } from './credentials.ts'
-import { cutOff } from './cut-off.ts'
+import { cutOff, reset } from './cut-off.ts'
 import { type PortRight, portRight } from './e2b/port-right.ts'
 import { portNotOpen, Refusal, refusalText, sendRefusal } from './e2b/refusal.ts'
 import type { SandboxTokens } from './e2b/tokens.ts'
@@ -72,7 +74,11 @@ export async function proxyRequest(
   const gone = clientGone(response)
   response.on('error', () => {}) // the client went away while it was written to: `gone` tells
   try {
-    const { connection, by, host } = await dial(deps, target, request, gone)
+    const { connection, by, host, principal } = await dial(deps, target, request, gone)
+    endWith(deps.gateway, principal, response, () => {
+      connection.destroy()
+      cutOff(response)
+    })
     const upstream = http.request({
       createConnection: () => connection,
       method: request.method,
@@ -125,7 +131,8 @@ export async function proxyUpgrade(
   socket.on('error', () => socket.destroy())
   socket.once('close', () => gone.abort())
   try {
-    const { connection, by, host } = await dial(deps, target, request, gone.signal)
+    const { connection, by, host, principal } = await dial(deps, target, request, gone.signal)
+    endWith(deps.gateway, principal, socket, () => reset(socket as Socket))
     connection.on('error', () => socket.destroy())
     connection.write(requestHead(request, { target, by, host }), 'latin1')
     if (head.length > 0) connection.write(head)
@@ -143,6 +150,21 @@ interface Dialled {
   by: PortRight['by']
   /** What the program shall see as its Host, where that is another. */
   host: string | undefined
+  /** Whose key it came with, if it came with one. */
+  principal: Principal | undefined
+}
+
+/** What is open by a key ends with the right of that key. What the other side is told is that it was cut: its protocol is not ours. */
+function endWith(
+  gateway: Gateway,
+  principal: Principal | undefined,
+  open: ServerResponse | Duplex,
+  cut: () => void,
+): void {
+  if (!principal || open.destroyed) return
+  const held = gateway.hold(principal)
+  open.once('close', held.end)
+  held.signal.addEventListener('abort', cut)
 }
 
 async function dial(
@@ -151,13 +173,13 @@ async function dial(
   request: IncomingMessage,
   signal: AbortSignal,
 ): Promise<Dialled> {
-  const { instance, rules, by } = await portRight(deps, target, request)
+  const { instance, rules, by, principal } = await portRight(deps, target, request)
   const { port } = target
   if (Number.isNaN(port)) throw new WarrenError('not_found', 'the address names no port from 1 to 65535 of a sandbox')
   const host = rules.host?.replaceAll(portPlaceholder, String(port))
   try {
     const connection = await instance.guest.dial(port, signal)
-    return { connection: rules.https.includes(port) ? await inTls(connection) : connection, by, host }
+    return { connection: rules.https.includes(port) ? await inTls(connection) : connection, by, host, principal }
   } catch (error) {
     const closed = error instanceof WarrenError && error.code === 'unavailable' && by !== 'key'
     throw closed ? portNotOpen(target.id, port) : error

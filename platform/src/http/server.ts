@@ -75,6 +75,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Aborts when the platform begins to stop. */
     stopping: AbortSignal
+    hold: Gateway['hold']
     /** Sends away what comes in and resolves when what runs is done, or after so long. `close` comes after it. */
     drain: (mostMs: number) => Promise<void>
   }
@@ -125,10 +126,10 @@ const idleMs = 73_000
  */
 export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const { accounts, sandboxes, volumes, config } = deps
-  const { authenticate } = accounts
+  const { authenticate, reauthorization } = accounts
   const drain = new Drain()
   const { requestsPerMinute } = deps.quotas
-  const gateway = new Gateway({ ...deps, ...config, authenticate, drain, requestsPerMinute })
+  const gateway = new Gateway({ ...deps, ...config, authenticate, reauthorization, drain, requestsPerMinute })
   const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ sandboxes, gateway, tokens, audit: deps.audit, domain: config.domain?.name })
@@ -178,6 +179,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const allowed = knownMethods(app)
 
   app.decorate('stopping', drain.stopping)
+  app.decorate('hold', (principal) => gateway.hold(principal))
   app.decorate('drain', async (mostMs: number) => {
     terminals.close()
     await drain.begin(mostMs)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { clientGone } from './client-gone.ts'
+import { clientGone, sendAway } from './client-gone.ts'
 import { problemOf } from './problem.ts'
 
 const keepAliveMs = 15_000
@@ -12,7 +12,8 @@ export interface EventStream {
 
 /**
  * Answers with server-sent events: whatever `produce` sends, then the end. A failure of `produce` is the last event,
- * `error`. Its signal aborts when the client goes away, and when the platform stops, which the last event then says. A comment every 15 s keeps proxies from closing a silent stream.
+ * `error`. Its signal aborts when the client goes away, when the platform stops and when the caller may not have it any more, which
+ * the last event then says. A comment every 15 s keeps proxies from closing a silent stream.
  */
 export async function streamEvents(
   request: FastifyRequest,
@@ -23,7 +24,13 @@ export async function streamEvents(
   const response = reply.raw
   const gone = clientGone(response)
   const { stopping } = request.server
-  const signal = AbortSignal.any([gone, stopping])
+  const held = request.server.hold(request.principal)
+  const signal = AbortSignal.any([gone, stopping, held.signal])
+  // Whatever it waits for.
+  const over = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+  )
+  over.catch(() => {})
   // Writing to a connection that has just gone is an error event, and one without a listener ends the process.
   response.on('error', (error) => request.log.debug({ err: error, requestId: request.id }, 'event stream broke'))
   response.writeHead(200, {
@@ -43,14 +50,18 @@ export async function streamEvents(
       await once(response, 'drain', { signal })
   }
   try {
-    await produce({ send }, signal)
+    const produced = produce({ send }, signal)
+    produced.catch(() => {}) // what it says after the end
+    await Promise.race([produced, over])
   } catch (error) {
     if (gone.aborted) return
-    const problem = problemOf(stopping.aborted ? stopping.reason : error, request.id)
+    const problem = problemOf(signal.aborted ? signal.reason : error, request.id)
     if (problem.body.code === 'internal') request.log.error({ err: error, requestId: request.id }, 'stream failed')
     response.write(`event: error\ndata: ${JSON.stringify(problem.body)}\n\n`)
   } finally {
     clearInterval(keepAlive)
+    held.end()
     response.end()
+    if (held.signal.aborted) sendAway(response, held.signal.reason)
   }
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Account } from '../accounts/account.ts'
 import type { Principal } from '../accounts/principal.ts'
+import type { Held } from '../accounts/reauthorization.ts'
 import { authorize } from '../accounts/roles.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { GuestProcess } from '../engine/guest/process.ts'
@@ -15,7 +16,7 @@ import { connectConsole } from './console.ts'
 import { keyProtocolPrefix } from './credentials.ts'
 import { exitView } from './exit-view.ts'
 import type { Gateway } from './gateway/gateway.ts'
-import { problemOf } from './problem.ts'
+import { type Problem, problemOf } from './problem.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 
 interface TerminalDeps {
@@ -60,20 +61,25 @@ export class Terminals {
     const { request, socket, head, requestId } = exchange
     socket.on('error', () => socket.destroy())
     try {
-      const { account, principal } = await this.#deps.gateway.admit({ request })
+      const { gateway } = this.#deps
+      const { account, principal } = await gateway.admit({ request })
       authorize(principal, 'sandboxes:exec')
       const url = new URL(request.url ?? '/', 'http://localhost')
-      this.#audited(principal, url, { address: this.#deps.gateway.addressOf(request), requestId })
+      this.#audited(principal, url, { address: gateway.addressOf(request), requestId })
       const machine = /^\/v1\/sandboxes\/([^/]+)\/console$/.exec(url.pathname)
       if (machine) {
         const console = await this.#deps.sandboxes.console({ account, id: decodeURIComponent(machine[1]!) })
         if (socket.destroyed) return void console.destroy()
-        return this.#server.handleUpgrade(request, socket, head, (client) => connectConsole(client, console))
+        return this.#server.handleUpgrade(request, socket, head, (client) => {
+          closeWith(client, gateway.hold(principal), requestId)
+          connectConsole(client, console)
+        })
       }
       const { process, hangsUp } = await this.#open(account, url)
       if (socket.destroyed)
         return void (hangsUp ? process.signal(hangUp) : Promise.resolve()).finally(() => process.detach())
       this.#server.handleUpgrade(request, socket, head, (client) => {
+        closeWith(client, gateway.hold(principal), requestId, (body) => tell(client, { type: 'error', ...body }))
         connect(client, process, { hangsUp, requestId }).catch((error) =>
           this.#deps.logger.error({ err: error, requestId }, 'terminal failed'),
         )
@@ -115,6 +121,25 @@ export class Terminals {
     const from = { ...offset(searchParams, 'stdoutOffset'), ...offset(searchParams, 'stderrOffset') }
     return { process: await guest.attach(decodeURIComponent(attach[1]!), from), hangsUp: false }
   }
+}
+
+/** What IANA's registry has for them. */
+const closeCodes: Partial<Record<string, number>> = { unauthenticated: 3000, forbidden: 3003 }
+
+/** Closes the connection when who opened it may not have it any more, and says so; a client that does not close too is cut. */
+function closeWith(client: WebSocket, held: Held, requestId: string, say?: (problem: Problem) => Promise<void>): void {
+  let cut: NodeJS.Timeout | undefined
+  client.once('close', () => {
+    held.end()
+    clearTimeout(cut)
+  })
+  held.signal.addEventListener('abort', () => {
+    const { body } = problemOf(held.signal.reason, requestId)
+    say?.(body).catch(() => {})
+    // The reason of a close frame has room for 123 bytes.
+    client.close(closeCodes[body.code] ?? 1008, body.message.slice(0, 120))
+    cut = setTimeout(() => client.terminate(), 1_000)
+  })
 }
 
 /** Joins the two until either ends. A terminal whose client goes away is hung up, an attached process goes on. */

@@ -55,7 +55,11 @@ function webSocket(operation: { operationId: string; summary: string; descriptio
     tags: ['processes'],
     security: [{ bearer: [] }, { apiKey: [] }, { webSocketProtocol: [] }],
     responses: {
-      '101': { description: 'Switched to WebSocket. Messages are what `x-websocket` says.' },
+      '101': {
+        description:
+          'Switched to WebSocket. Messages are what `x-websocket` says. It closes with 3000 when the key is revoked or the session ' +
+          'over, and with 3003 when the caller may do less than when it was opened.',
+      },
       '4XX': problem('Refused, before the protocol is switched.'),
       '5XX': problem('Failed, before the protocol is switched.'),
     },

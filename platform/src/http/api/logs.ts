@@ -64,8 +64,8 @@ export function logRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
         for await (const entry of guest.logs(from, gone)) entries.push(viewOf(entry))
         return { entries }
       }
-      return streamEvents(request, reply, async ({ send }) => {
-        for await (const entry of guest.logs({ ...from, follow: true }, gone)) await send('log', viewOf(entry))
+      return streamEvents(request, reply, async ({ send }, signal) => {
+        for await (const entry of guest.logs({ ...from, follow: true }, signal)) await send('log', viewOf(entry))
         throw new WarrenError('unavailable', 'the log ended: the sandbox does not answer any more')
       })
     },

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { Account } from '../../accounts/account.ts'
+import type { Caller, Principal } from '../../accounts/principal.ts'
 import { authorize } from '../../accounts/roles.ts'
 import type { Instance } from '../../engine/engine.ts'
 import { WarrenError } from '../../errors.ts'
@@ -18,6 +18,8 @@ export interface PortRight {
   rules: PortRules
   /** By what the request came in: with a key, it is kept from the program, and failures are told as the platform tells them. */
   by: 'key' | 'token' | 'public'
+  /** Who showed the key. */
+  principal?: Principal
 }
 
 interface PortRightDeps {
@@ -41,7 +43,7 @@ export async function portRight(
   if ('account' in asked) {
     const instance = await sandboxes.running({ account: asked.account, id })
     const rules = await sandboxes.portRules({ id, accountId: asked.account.id, instance })
-    return { instance, rules, by: 'key' }
+    return { instance, rules, by: 'key', principal: asked.principal }
   }
 
   if (needsKey) throw asked.refusal
@@ -88,11 +90,11 @@ async function accountOf(
   { gateway }: PortRightDeps,
   request: Pick<IncomingMessage, 'headers' | 'socket'>,
   needsKey: boolean,
-): Promise<{ account: Account } | { refusal: unknown }> {
+): Promise<Caller | { refusal: unknown }> {
   try {
     const { account, principal } = await (needsKey ? gateway.admit({ request }) : gateway.recognise(request))
     authorize(principal, 'sandboxes:exec')
-    return { account }
+    return { account, principal }
   } catch (refusal) {
     return { refusal }
   }

@@ -3,7 +3,8 @@ import type { BlockList } from 'node:net'
 import type { Account } from '../../accounts/account.ts'
 import type { Authenticate } from '../../accounts/authenticate.ts'
 import { digestOf } from '../../accounts/key-digest.ts'
-import type { Caller } from '../../accounts/principal.ts'
+import type { Caller, Principal } from '../../accounts/principal.ts'
+import type { Held, Reauthorization } from '../../accounts/reauthorization.ts'
 import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
 import { credentialsOf } from '../credentials.ts'
@@ -22,6 +23,7 @@ interface Exchange {
 
 interface GatewayDeps {
   authenticate: Authenticate
+  reauthorization: Pick<Reauthorization, 'hold'>
   limiter: Limiter
   rates: Config['rates']
   /** Of one organisation, where it was set for it. */
@@ -89,6 +91,11 @@ export class Gateway {
   /** Whose key a request shows, where it may be meant for somebody else: neither a good nor a bad one is counted. */
   recognise({ headers }: Pick<IncomingMessage, 'headers'>): Promise<Caller> {
     return this.#deps.authenticate(credentialsOf(headers))
+  }
+
+  /** For what stays open: tells when who was let in may not have it any more. */
+  hold(principal: Principal): Held {
+    return this.#deps.reauthorization.hold(principal)
   }
 
   /** One more request that shows no key, but a signature, a token or a password. Throws `limit_exceeded`. */

@@ -17,6 +17,6 @@ export interface RpcCall extends CallTimes {
   principal: Principal
   address: string
   requestId: string
-  /** Aborts when the platform stops. */
+  /** Aborts when the platform stops, and when the caller may not have the answer any more. */
   stopping: AbortSignal
 }

@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Held } from '../../accounts/reauthorization.ts'
 import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
 import { newId } from '../../lib/id.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import { sendAway } from '../client-gone.ts'
 import { closeIfUnread } from '../close-if-unread.ts'
 import { tellOrigin } from '../cors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
@@ -61,12 +63,21 @@ export class GrpcDoor {
     }
     const started = performance.now()
     let status = 200
+    let held: Held | undefined
+    const taken = new AbortController()
+    const stopping = AbortSignal.any([this.#deps.stopping, taken.signal])
     await serveProcedure(known ? this.#procedures[name]! : noProcedure(request), {
       request,
       response,
       caller: async () => {
         const caller = await this.#caller({ request, response, requestId })
-        if (known) return caller
+        held = this.#deps.gateway.hold(caller.principal)
+        held.signal.addEventListener('abort', () => {
+          const { reason } = held!.signal
+          taken.abort(reason)
+          sendAway(response, reason)
+        })
+        if (known) return { ...caller, stopping }
         throw new RpcError('unimplemented', `${SandboxService.name} has no method "${name.slice(0, 100)}"`)
       },
       errorOf: (error) => {
@@ -80,9 +91,10 @@ export class GrpcDoor {
       },
       grpc: true,
       mostBytes: mostMessageBytes,
-      stopping: this.#deps.stopping,
+      stopping,
       patienceMs: this.#deps.patienceMs,
     })
+    held?.end()
     closeIfUnread({ raw: request }, response)
     const labels = {
       method: 'POST',
@@ -100,13 +112,13 @@ export class GrpcDoor {
     request: IncomingMessage
     response: ServerResponse
     requestId: string
-  }): Promise<Omit<RpcCall, 'signal' | 'timeoutMs' | 'keepaliveMs'>> {
-    const { gateway, stopping } = this.#deps
+  }): Promise<Omit<RpcCall, 'signal' | 'timeoutMs' | 'keepaliveMs' | 'stopping'>> {
+    const { gateway } = this.#deps
     refuseKeyInAddress(request.url!)
     const organisation = request.headers['warren-organisation']
     const wanted = typeof organisation === 'string' && organisation !== '' ? { organisation } : {}
     const { account, principal } = await gateway.admit({ request, response }, wanted)
-    return { account, principal, address: gateway.addressOf(request), requestId, stopping }
+    return { account, principal, address: gateway.addressOf(request), requestId }
   }
 }
 
