@@ -27,8 +27,10 @@ export class Attempts {
     const count = Math.max(0, before.count - (at - before.at) / everyMs)
     if (count + 1 > most) {
       const retryAfterSeconds = Math.ceil(((count + 1 - most) * everyMs) / 1000)
+      const policy = `${most};w=${Math.ceil((most * everyMs) / 1000)}`
+      const resetSeconds = Math.ceil((count * everyMs) / 1000)
       throw new WarrenError('limit_exceeded', `too many attempts; the next is taken in ${retryAfterSeconds} s`, {
-        details: { retryAfterSeconds },
+        details: { retryAfterSeconds, rate: { policy, limit: most, remaining: 0, resetSeconds } },
       })
     }
     this.#spent.delete(name)

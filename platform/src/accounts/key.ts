@@ -33,6 +33,11 @@ export interface KeyMask {
 /** With these begin what clients of E2B take for a key and for a token. */
 export const keyPrefixes = { key: 'e2b_', token: 'sk_e2b_' } as const
 
+/** Whether it has the form of a key, a token or the admin key. */
+export function looksLikeKey(shown: string | undefined): boolean {
+  return shown !== undefined && /^(sk_)?e2b_[0-9a-f]{40}$/.test(shown)
+}
+
 export function maskOf(secret: string, prefix: string): KeyMask {
   const value = secret.slice(prefix.length)
   return {

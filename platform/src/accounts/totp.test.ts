@@ -41,7 +41,10 @@ test('attempts that fail run out, come back with time, and are remembered for so
   const attempts = new Attempts({ most: 3, everyMs: 1000, remembered: 2, now: () => new Date(at) })
   for (let i = 0; i < 10; i++) attempts.take('right')()
   for (let i = 0; i < 3; i++) attempts.take('wrong')
-  assert.throws(() => attempts.take('wrong'), { code: 'limit_exceeded', details: { retryAfterSeconds: 1 } })
+  assert.throws(() => attempts.take('wrong'), {
+    code: 'limit_exceeded',
+    details: { retryAfterSeconds: 1, rate: { policy: '3;w=3', limit: 3, remaining: 0, resetSeconds: 3 } },
+  })
   attempts.take('other')
   at = 1000
   attempts.take('wrong')

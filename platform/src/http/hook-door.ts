@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { WarrenError } from '../errors.ts'
 import { most } from '../functions/function.ts'
 import type { Functions } from '../functions/functions.ts'
 import { bytesOf, inputOf, takeBytes } from './function-request.ts'
@@ -20,7 +21,11 @@ export function hookDoor(app: FastifyInstance, functions: Functions, gateway: Ga
         const { headers, params, raw } = request
         const http = inputOf(request, '/', raw.rawHeaders)
         const received = { headers, body: bytesOf(request), http }
-        return reply.code(202).send(await functions.hooks.receive(params.id, params.token, received))
+        const taken = functions.hooks.receive(params.id, params.token, received).catch(async (error) => {
+          const isGuess = ['not_found', 'unauthenticated'].includes((error as WarrenError).code)
+          throw isGuess ? await gateway.failed({ request: raw, response: reply.raw }, error) : error
+        })
+        return reply.code(202).send(await taken)
       },
     )
 }

@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Authenticate } from '../accounts/authenticate.ts'
 import { authorize } from '../accounts/roles.ts'
 import { WarrenError } from '../errors.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { credentialsOf } from './credentials.ts'
+import type { Gateway } from './gateway/gateway.ts'
 
 /** Who may read the figures: `key`: the operator; `loopback`: also whoever is on this machine; `off`: nobody. */
 export type MetricsAccess = 'key' | 'loopback' | 'off'
@@ -12,7 +11,7 @@ export type MetricsAccess = 'key' | 'loopback' | 'off'
 export function metricsRoutes(
   app: FastifyInstance,
   metrics: Metrics,
-  { access, authenticate }: { access: MetricsAccess; authenticate: Authenticate },
+  { access, gateway }: { access: MetricsAccess; gateway: Pick<Gateway, 'admit'> },
 ): void {
   app.addHook('onResponse', (request, reply, done) => {
     // The pattern and not the address: that is a caller's, and there is no end of them.
@@ -23,7 +22,7 @@ export function metricsRoutes(
   if (access === 'off') return
   app.get('/metrics', { schema: { hide: true } as object }, async (request, reply) => {
     if (!(access === 'loopback' && isFromHere(request))) {
-      const { principal } = await authenticate(credentialsOf(request.headers))
+      const { principal } = await gateway.admit({ request: request.raw, response: reply.raw })
       authorize(principal, 'platform:manage')
     }
     const text = await metrics.read().catch((cause) => {

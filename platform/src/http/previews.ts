@@ -140,7 +140,7 @@ export async function proxyUpgrade(
     pipeline(connection, socket, () => socket.destroy())
     socket.once('close', () => connection.destroy())
   } catch (error) {
-    if (error instanceof Refusal) return void hangUpAfter(socket, refusalText(error))
+    if (error instanceof Refusal) return void hangUpAfter(socket, refusalText(error, requestId))
     refuseUpgrade(socket, error, requestId, (error as WarrenError).code === 'unavailable' ? 502 : undefined)
   }
 }

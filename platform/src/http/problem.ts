@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { type ErrorCode, errorCodes, statusOf, WarrenError } from '../errors.ts'
+import { type Rate, rateHeaders } from './gateway/rate.ts'
 
 /** The body of every answer that is an error. */
 export const Problem = Type.Object(
@@ -33,10 +34,18 @@ export function problemOf(error: unknown, requestId: string): { status: number; 
 }
 
 /** When a request that was refused for now may come again, in whole seconds; undefined where that would not help. */
-export function retryAfterOf(error: unknown): string | undefined {
+function retryAfterOf(error: unknown): string | undefined {
   if (!(error instanceof WarrenError)) return undefined
   const { retryAfterSeconds = error.code === 'limit_exceeded' ? 1 : undefined } = error.details ?? {}
   return retryAfterSeconds === undefined ? undefined : String(retryAfterSeconds)
+}
+
+/** The same as headers, with the limit that was reached where there is one to name. */
+export function retryHeadersOf(error: unknown): [string, string][] {
+  const retryAfter = retryAfterOf(error)
+  if (retryAfter === undefined) return []
+  const rate = (error as WarrenError).details?.rate as Rate | undefined
+  return [['retry-after', retryAfter], ...(rate ? rateHeaders(rate) : [])]
 }
 
 interface RawAnswer {
@@ -48,9 +57,8 @@ interface RawAnswer {
 export function sendProblem(response: RawAnswer, error: unknown, requestId: string, status?: number): void {
   const problem = problemOf(error, requestId)
   const body = JSON.stringify(problem.body)
-  const retryAfter = retryAfterOf(error)
   response.writeHead(status ?? problem.status, {
-    ...(retryAfter ? { 'retry-after': retryAfter } : {}),
+    ...Object.fromEntries(retryHeadersOf(error)),
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,

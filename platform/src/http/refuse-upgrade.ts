@@ -1,17 +1,17 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { problemOf, retryAfterOf } from './problem.ts'
+import { problemOf, retryHeadersOf } from './problem.ts'
 
 /** Answers a request for another protocol with `error`, as plain HTTP, and hangs up. */
 export function refuseUpgrade(socket: Duplex, error: unknown, requestId: string, status?: number): void {
   const problem = problemOf(error, requestId)
   const code = status ?? problem.status
   const body = JSON.stringify(problem.body)
-  const retryAfter = retryAfterOf(error)
+  const more = retryHeadersOf(error).map(([name, value]) => `${name}: ${value}\r\n`)
   hangUpAfter(
     socket,
     `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\nx-request-id: ${requestId}\r\n${retryAfter ? `retry-after: ${retryAfter}\r\n` : ''}\r\n${body}`,
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\nx-request-id: ${requestId}\r\n${more.join('')}\r\n${body}`,
   )
 }
 

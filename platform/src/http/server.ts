@@ -63,7 +63,7 @@ import { WorkerGate } from './nodes/worker-gate.ts'
 import { openApi } from './openapi.ts'
 import { places } from './places.ts'
 import { PlainConnections } from './plain/connections.ts'
-import { problemOf, retryAfterOf } from './problem.ts'
+import { problemOf, retryHeadersOf } from './problem.ts'
 import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
 import { buildSerializer } from './serialization.ts'
 import { Terminals } from './terminals.ts'
@@ -75,7 +75,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Aborts when the platform begins to stop. */
     stopping: AbortSignal
-    hold: Gateway['hold']
+    gateway: Pick<Gateway, 'hold' | 'failed'>
     /** Sends away what comes in and resolves when what runs is done, or after so long. `close` comes after it. */
     drain: (mostMs: number) => Promise<void>
   }
@@ -132,7 +132,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const gateway = new Gateway({ ...deps, ...config, authenticate, reauthorization, drain, requestsPerMinute })
   const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
-  const edge = new Edge({ sandboxes, gateway, tokens, audit: deps.audit, domain: config.domain?.name })
+  const edge = new Edge({ ...deps, gateway, tokens, domain: config.domain?.name })
   const calls = new FunctionDoor({ ...deps, gateway, drain, domain: config.domain?.name, patienceMs })
   const at = places(() => portOf(app, config), config.domain)
   const procedures = new GrpcDoor({ ...deps, config, gateway, places: at, stopping: drain.stopping, patienceMs })
@@ -179,7 +179,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const allowed = knownMethods(app)
 
   app.decorate('stopping', drain.stopping)
-  app.decorate('hold', (principal) => gateway.hold(principal))
+  app.decorate('gateway', gateway)
   app.decorate('drain', async (mostMs: number) => {
     terminals.close()
     await drain.begin(mostMs)
@@ -220,8 +220,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     if (problem.body.code === 'internal') request.log.error({ err: error, ...details }, 'request failed')
     else if (problem.status >= 500) request.log.info({ reason: error.message, ...details }, 'request refused')
     closeIfUnread(request, reply.raw)
-    const retryAfter = retryAfterOf(error)
-    if (retryAfter) reply.header('retry-after', retryAfter)
+    for (const [name, value] of retryHeadersOf(error)) reply.header(name, value)
     return reply.code(problem.status).send(problem.body)
   })
   app.setNotFoundHandler(async (request, reply) => {
@@ -236,7 +235,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   })
 
   healthRoutes(app, deps.isDatabaseUp, drain)
-  metricsRoutes(app, deps.metrics, { access: config.metrics, authenticate })
+  metricsRoutes(app, deps.metrics, { access: config.metrics, gateway })
   await app.register(
     async (v1) => {
       accessControl(v1, gateway)
@@ -349,12 +348,13 @@ function clientErrorHandler(error: Error & { code?: string }, socket: Socket): v
     : slow
       ? 'the request did not arrive in time'
       : 'this is not HTTP/1.1'
-  const { body } = problemOf(new WarrenError('invalid_request', message), newId('r'))
+  const requestId = newId('r')
+  const { body } = problemOf(new WarrenError('invalid_request', message), requestId)
   const text = JSON.stringify(body)
   hangUpAfter(
     socket,
     `HTTP/1.1 ${tooLarge ? '431 Request Header Fields Too Large' : slow ? '408 Request Timeout' : '400 Bad Request'}\r\n` +
-      `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+      `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\nx-request-id: ${requestId}\r\n\r\n${text}`,
   )
 }
 

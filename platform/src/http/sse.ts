@@ -24,7 +24,7 @@ export async function streamEvents(
   const response = reply.raw
   const gone = clientGone(response)
   const { stopping } = request.server
-  const held = request.server.hold(request.principal)
+  const held = request.server.gateway.hold(request.principal)
   const signal = AbortSignal.any([gone, stopping, held.signal])
   // Whatever it waits for.
   const over = new Promise<never>((_, reject) =>

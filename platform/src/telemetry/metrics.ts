@@ -32,6 +32,8 @@ const mostTemplates = 100
 const mostEventsAtOnce = 5_000
 const states = ['starting', 'running', 'pausing', 'paused', 'resuming', 'stopping', 'failed'] as const
 
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])
+
 /** Figures in the form of Prometheus. What happened is counted from the outbox when somebody asks, since this process started. */
 export class Metrics {
   readonly #registry = new Registry()
@@ -110,8 +112,13 @@ export class Metrics {
     return this.#registry.contentType
   }
 
-  answered(labels: { method: string; route: string; status: number }, seconds: number): void {
-    this.#requests.observe({ ...labels, status: String(labels.status) }, seconds)
+  answered(
+    { method, route, status }: { method: string; route: string; status: number | string },
+    seconds: number,
+  ): void {
+    // In HTTP/2 a method is any word of the client's.
+    const known = methods.has(method) ? method : 'other'
+    this.#requests.observe({ method: known, route, status: String(status) }, seconds)
   }
 
   /** From now on what happens is counted. */

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import type { Bucket } from '../../buckets/bucket.ts'
 import type { Buckets } from '../../buckets/buckets.ts'
 import type { SignedMethod } from '../../buckets/signed-address.ts'
+import type { WarrenError } from '../../errors.ts'
 import { conditionOf, ObjectView, objectView, sendObject, takeObject } from '../object-content.ts'
 import { rawBody } from '../raw-body.ts'
 import { BucketParams } from './buckets.ts'
@@ -34,7 +35,11 @@ export async function signedRoutes(app: FastifyInstance, buckets: Buckets): Prom
   async function allowed(request: FastifyRequest): Promise<{ bucket: Bucket; key: string; maxBytes?: number }> {
     const { params, query, method } = request as FastifyRequest<BySignature>
     const wanted = { method: (method === 'HEAD' ? 'GET' : method) as SignedMethod, key: params['*'] }
-    const bucket = await buckets.signed(params.bucket, wanted, query)
+    const bucket = await buckets.signed(params.bucket, wanted, query).catch(async (error) => {
+      // An address that was good once was hardly guessed.
+      if ((error as WarrenError).code !== 'forbidden' || query.expires * 1000 < Date.now()) throw error
+      throw await request.server.gateway.failed({ request: request.raw }, error)
+    })
     request.auditedAs = { accountId: bucket.accountId, actorKind: 'signature', actor: bucket.id }
     return { bucket, key: wanted.key, ...(query.maxBytes === undefined ? {} : { maxBytes: query.maxBytes }) }
   }

@@ -11,7 +11,6 @@ import { accessControl } from '../access.ts'
 import { auditTrail } from '../audit-trail.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { withoutKeys } from '../keys-in-addresses.ts'
-import { retryAfterOf } from '../problem.ts'
 import { e2bAbsentRoutes } from './absent.ts'
 import { e2bForkRoutes } from './fork.ts'
 import { e2bKeyRoutes } from './keys.ts'
@@ -19,7 +18,7 @@ import { e2bListRoutes } from './list.ts'
 import { e2bLogRoutes } from './logs.ts'
 import { e2bMetricsRoutes } from './metrics.ts'
 import { e2bPauseRoutes } from './pause.ts'
-import { refusalOf } from './refusal.ts'
+import { refusalOf, retryHeaders } from './refusal.ts'
 import { e2bSandboxRoutes } from './sandboxes.ts'
 import { e2bSecretRoutes } from './secrets.ts'
 import { e2bSnapshotRoutes } from './snapshots.ts'
@@ -60,7 +59,7 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
     if (status === 500)
       request.log.error({ err: error, requestId: request.id, url: withoutKeys(request.url) }, 'request failed')
     onRefused(request, reply.raw)
-    if (status === 429) reply.header('retry-after', retryAfterOf(error) ?? '1')
+    reply.headers(retryHeaders(error, status))
     return reply.code(status).send(body)
   })
   e2bSandboxRoutes(app, sandboxes, view)

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import { newId } from '../../lib/id.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { proxyRequest, proxyUpgrade } from '../previews.ts'
 import { sendProblem } from '../problem.ts'
@@ -21,9 +22,13 @@ interface EdgeDeps {
   sandboxes: Sandboxes
   gateway: Gateway
   tokens: SandboxTokens
+  metrics: Pick<Metrics, 'answered'>
   /** Below which sandboxes have names, beside localhost. */
   domain?: string | undefined
 }
+
+/** The status of an answer whose client went away before it began. */
+const goneStatus = 499
 
 /** Takes the requests that are for a sandbox: its ports are passed on, its inside is served here. */
 export class Edge {
@@ -59,6 +64,8 @@ export class Edge {
     exchange: { request: IncomingMessage; response: ServerResponse; requestId: string },
   ): Promise<void> {
     const { request, response, requestId } = exchange
+    response.setHeader('x-request-id', requestId)
+    this.#time(found, exchange)
     if (found.kind === 'refused') return sendRefusal(response, found.refusal, requestId)
     try {
       await this.#admit(found, exchange)
@@ -76,6 +83,21 @@ export class Edge {
     return found.kind === 'envd' ? this.#envd.serve(found.id, asked) : this.#interpreter.serve(found.id, asked)
   }
 
+  #time({ kind }: EdgeTarget, { request, response }: { request: IncomingMessage; response: ServerResponse }): void {
+    const startedAt = performance.now()
+    response.once('close', () => {
+      const { statusCode, headersSent } = response
+      // What a program makes of them must not become a label of its own for each.
+      const status = kind === 'port' ? `${Math.floor(statusCode / 100)}xx` : statusCode
+      const labels = {
+        method: request.method ?? '',
+        route: `sandbox:${kind}`,
+        status: headersSent ? status : goneStatus,
+      }
+      this.#deps.metrics.answered(labels, (performance.now() - startedAt) / 1000)
+    })
+  }
+
   async #upgrade(
     found: EdgeTarget,
     exchange: { request: IncomingMessage; socket: Duplex; head: Buffer; requestId: string },
@@ -83,7 +105,7 @@ export class Edge {
     const { request, socket, requestId } = exchange
     if (found.kind !== 'port') {
       const refusal = found.kind === 'refused' ? found.refusal : new Refusal(400, 'no other protocol is spoken here')
-      return hangUpAfter(socket, refusalText(refusal))
+      return hangUpAfter(socket, refusalText(refusal, requestId))
     }
     try {
       await this.#admit(found, { request })

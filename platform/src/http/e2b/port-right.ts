@@ -51,7 +51,14 @@ export async function portRight(
   const found = sandboxes.live(id) ?? (await sandboxes.sleeping(id))
   if (!found) throw credentialsOf(headers).key === undefined ? sandboxNotFound(id) : asked.refusal
   const rules = await sandboxes.portRules(found)
-  const by = rightWithoutKey(tokens, { id, access: rules.access, refusal: asked.refusal }, headers)
+  let by: PortRight['by']
+  try {
+    by = rightWithoutKey(tokens, { id, access: rules.access, refusal: asked.refusal }, headers)
+  } catch (refusal) {
+    if ((asked.refusal as WarrenError).code === 'limit_exceeded') throw asked.refusal
+    const isGuess = ['x-access-token', 'e2b-traffic-access-token'].some((name) => headers[name] !== undefined)
+    throw isGuess ? await deps.gateway.failed({ request }, refusal) : refusal
+  }
   // Only whoever has a right to it wakes a sandbox.
   const { instance } = 'instance' in found ? found : await wokenFor(sandboxes, found)
   return { instance, rules, by }
@@ -92,7 +99,7 @@ async function accountOf(
   needsKey: boolean,
 ): Promise<Caller | { refusal: unknown }> {
   try {
-    const { account, principal } = await (needsKey ? gateway.admit({ request }) : gateway.recognise(request))
+    const { account, principal } = await (needsKey ? gateway.admit({ request }) : gateway.recognise({ request }))
     authorize(principal, 'sandboxes:exec')
     return { account, principal }
   } catch (refusal) {

@@ -1,6 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import { WarrenError } from '../../errors.ts'
-import { problemOf, retryAfterOf } from '../problem.ts'
+import { problemOf, retryHeadersOf } from '../problem.ts'
 
 /** A refusal in the words of the contract: a JSON body with the status as its numeric `code`. */
 export class Refusal extends Error {
@@ -38,21 +38,26 @@ export function sendRefusal(response: ServerResponse, error: unknown, requestId:
   if (response.headersSent) return void response.destroy()
   const { status, body } = refusalOf(error, requestId)
   const text = JSON.stringify(body)
-  const retryAfter = retryAfterOf(error) ?? (status === 429 ? '1' : undefined)
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),
     'x-request-id': requestId,
-    ...(retryAfter ? { 'retry-after': retryAfter } : {}),
+    ...retryHeaders(error, status),
   })
   response.end(text)
 }
 
+/** Of a refusal with this status, whatever it was made of. */
+export function retryHeaders(error: unknown, status: number): Record<string, string> {
+  const headers = Object.fromEntries(retryHeadersOf(error))
+  return status === 429 ? { 'retry-after': '1', ...headers } : headers
+}
+
 /** The words with which a WebSocket is refused. */
-export function refusalText({ status, body }: Refusal): string {
+export function refusalText({ status, body }: Refusal, requestId: string): string {
   const text = JSON.stringify(body)
   return (
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-    `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`
+    `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\nx-request-id: ${requestId}\r\n\r\n${text}`
   )
 }

@@ -9,9 +9,8 @@ import type { Volumes } from '../../volumes/volumes.ts'
 import { clientGone } from '../client-gone.ts'
 import { credentialsOf } from '../credentials.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { retryAfterOf } from '../problem.ts'
 import { rawBody } from '../raw-body.ts'
-import { Refusal, refusalOf } from './refusal.ts'
+import { Refusal, refusalOf, retryHeaders } from './refusal.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 const ByVolume = Type.Object({ volumeID: Type.String({ maxLength: 64 }) })
@@ -43,16 +42,17 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
     route.schema = { ...route.schema, hide: true, params: ByVolume }
   })
   app.addHook('onRequest', async (request, reply) => {
-    await gateway.admitAnyone({ request: request.raw, response: reply.raw })
+    const exchange = { request: request.raw, response: reply.raw }
+    await gateway.admitAnyone(exchange)
     const { volumeID } = request.params as Static<typeof ByVolume>
     if (!tokens.isVolume(volumeID, credentialsOf(request.headers).key))
-      throw new Refusal(401, 'the token is missing or is not that of this volume')
+      throw await gateway.failed(exchange, new Refusal(401, 'the token is missing or is not that of this volume'))
   })
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const { status, body } = refusalOf(error, request.id)
     if (status === 500) request.log.error({ err: error, requestId: request.id, url: request.url }, 'request failed')
     request.raw.resume()
-    if (status === 429) reply.header('retry-after', retryAfterOf(error) ?? '1')
+    reply.headers(retryHeaders(error, status))
     const code = (error as { code?: string }).code ?? String(status)
     return reply.code(status).send({ code, message: body.message })
   })

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Account } from '../../accounts/account.ts'
 import type { Authenticate } from '../../accounts/authenticate.ts'
+import { looksLikeKey } from '../../accounts/key.ts'
 import { digestOf } from '../../accounts/key-digest.ts'
 import type { Caller, Principal } from '../../accounts/principal.ts'
 import type { Held, Reauthorization } from '../../accounts/reauthorization.ts'
@@ -10,7 +11,8 @@ import { WarrenError } from '../../errors.ts'
 import { credentialsOf } from '../credentials.ts'
 import { clientAddress, subscriberOf, trustedProxies } from './client-address.ts'
 import type { Drain } from './drain.ts'
-import type { Bucket, Level, Limiter } from './limiter.ts'
+import type { Bucket, Limiter, Taken } from './limiter.ts'
+import { rateHeaders, rateOf } from './rate.ts'
 
 /** Keys that were good once are let in from an address that has used up its attempts: so many are remembered. */
 const mostKnown = 10_000
@@ -58,13 +60,10 @@ export class Gateway {
     const credentials = { ...credentialsOf(request.headers), ...wanted }
     const mark = credentials.key === undefined ? undefined : digestOf(credentials.key).mark
     const isKnown = mark !== undefined && this.#known.has(mark)
-    const attempts: Bucket[] = isKnown
-      ? []
-      : given(`address:${subscriberOf(this.addressOf(request))}`, rates.attemptsPerMinute)
+    const attempts = isKnown ? [] : this.#attemptsOf(request)
     if (attempts.length > 0) {
-      const { allowed, retryAfterSeconds } = await limiter.take(attempts, 0)
-      if (!allowed)
-        throw tooFast(`more than ${rates.attemptsPerMinute} requests a minute without a good key`, retryAfterSeconds)
+      const looked = await limiter.take(attempts, 0)
+      if (!looked.allowed) throw this.#tooManyAttempts(looked, response)
     }
     let caller: Caller
     try {
@@ -88,9 +87,26 @@ export class Gateway {
     return caller
   }
 
-  /** Whose key a request shows, where it may be meant for somebody else: neither a good nor a bad one is counted. */
-  recognise({ headers }: Pick<IncomingMessage, 'headers'>): Promise<Caller> {
-    return this.#deps.authenticate(credentialsOf(headers))
+  /** Whose key a request shows, where it may be meant for somebody else: of those that are not good only what looks like one of ours is counted. */
+  async recognise({ request, response }: Exchange): Promise<Caller> {
+    const credentials = credentialsOf(request.headers)
+    try {
+      return await this.#deps.authenticate(credentials)
+    } catch (error) {
+      const isGuess = (error as WarrenError).code === 'unauthenticated' && looksLikeKey(credentials.key)
+      throw isGuess ? await this.failed({ request, response }, error) : error
+    }
+  }
+
+  /**
+   * Counts a token, a signature or an address that a door itself found to be wrong, as a key that is not known. Answers what to throw:
+   * `refusal`, or that there were too many. One that is right is never held up by this: it is longer than can be guessed.
+   */
+  async failed({ request, response }: Exchange, refusal: unknown): Promise<unknown> {
+    const attempts = this.#attemptsOf(request)
+    if (attempts.length === 0) return refusal
+    const taken = await this.#deps.limiter.take(attempts)
+    return taken.allowed ? refusal : this.#tooManyAttempts(taken, response)
   }
 
   /** For what stays open: tells when who was let in may not have it any more. */
@@ -114,9 +130,10 @@ export class Gateway {
   }
 
   async #count(buckets: Bucket[], response: Exchange['response']): Promise<void> {
-    const { allowed, levels, retryAfterSeconds } = await this.#deps.limiter.take(buckets)
-    if (response && !response.headersSent) tellRates(response, levels)
-    if (allowed) return
+    const taken = await this.#deps.limiter.take(buckets)
+    tellRates(response, taken)
+    if (taken.allowed) return
+    const { levels } = taken
     const used = buckets
       .filter((_, at) => levels[at]!.remaining === 0)
       .map(({ key, perMinute }) => ({
@@ -124,7 +141,16 @@ export class Gateway {
         perMinute,
       }))
     const { by, perMinute } = used[0] ?? { by: 'key', perMinute: 0 }
-    throw tooFast(`more than ${perMinute} requests a minute for this ${by}`, retryAfterSeconds)
+    throw tooFast(`more than ${perMinute} requests a minute for this ${by}`, taken)
+  }
+
+  #attemptsOf(request: Exchange['request']): Bucket[] {
+    return given(`address:${subscriberOf(this.addressOf(request))}`, this.#deps.rates.attemptsPerMinute)
+  }
+
+  #tooManyAttempts(taken: Taken, response: Exchange['response']): WarrenError {
+    tellRates(response, taken)
+    return tooFast(`more than ${this.#deps.rates.attemptsPerMinute} requests a minute without a good key`, taken)
   }
 
   #remember(mark: string): void {
@@ -134,19 +160,15 @@ export class Gateway {
   }
 }
 
-/** As draft-ietf-httpapi-ratelimit-headers has it, for the bucket that is used up first. */
-function tellRates(response: NonNullable<Exchange['response']>, levels: readonly Level[]): void {
-  const tightest = levels.reduce((least, level) => (level.remaining < least.remaining ? level : least))
-  response.setHeader('ratelimit-policy', levels.map(({ perMinute }) => `${perMinute};w=60`).join(', '))
-  response.setHeader('ratelimit-limit', String(tightest.perMinute))
-  response.setHeader('ratelimit-remaining', String(tightest.remaining))
-  response.setHeader('ratelimit-reset', String(tightest.resetSeconds))
+function tellRates(response: Exchange['response'], { levels }: Taken): void {
+  if (!response || response.headersSent) return
+  for (const [name, value] of rateHeaders(rateOf(levels))) response.setHeader(name, value)
 }
 
-function tooFast(what: string, retryAfterSeconds: number): WarrenError {
+function tooFast(what: string, { levels, retryAfterSeconds }: Taken): WarrenError {
   return new WarrenError('limit_exceeded', what, {
     hint: `Wait ${retryAfterSeconds} s, or ask the operator for a higher rate.`,
-    details: { retryAfterSeconds },
+    details: { retryAfterSeconds, rate: rateOf(levels) },
   })
 }
 

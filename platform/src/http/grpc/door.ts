@@ -10,7 +10,7 @@ import { closeIfUnread } from '../close-if-unread.ts'
 import { tellOrigin } from '../cors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { refuseKeyInAddress } from '../keys-in-addresses.ts'
-import { retryAfterOf, sendProblem } from '../problem.ts'
+import { retryHeadersOf, sendProblem } from '../problem.ts'
 import type { Procedure } from '../rpc/procedure.ts'
 import { RpcError } from '../rpc/rpc-error.ts'
 import { serveProcedure } from '../rpc/serve.ts'
@@ -83,8 +83,7 @@ export class GrpcDoor {
       errorOf: (error) => {
         const found = refusalOf(error, requestId)
         status = found.status
-        const retryAfter = retryAfterOf(error)
-        if (retryAfter && !response.headersSent) response.setHeader('retry-after', retryAfter)
+        if (!response.headersSent) for (const [name, value] of retryHeadersOf(error)) response.setHeader(name, value)
         if (found.refusal.code === 'internal')
           this.#deps.logger.error({ err: error, requestId, method: name }, 'call failed')
         return found.refusal

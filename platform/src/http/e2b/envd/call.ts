@@ -3,6 +3,7 @@ import type { AuditLog } from '../../../audit/audit-log.ts'
 import type { GuestClient } from '../../../engine/guest/client.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import type { Sandboxes } from '../../../sandboxes/sandboxes.ts'
+import type { Gateway } from '../../gateway/gateway.ts'
 import type { CallTimes } from '../../rpc/procedure.ts'
 import type { SandboxTokens } from '../tokens.ts'
 import type { Watchers } from './watchers.ts'
@@ -10,6 +11,7 @@ import type { Watchers } from './watchers.ts'
 export interface EnvdDeps {
   sandboxes: Pick<Sandboxes, 'live' | 'liveIds' | 'sleeping' | 'wake' | 'onLeave'>
   tokens: SandboxTokens
+  gateway: Pick<Gateway, 'failed'>
   watchers: Watchers
   audit: AuditLog
 }

@@ -41,7 +41,7 @@ export class Envd {
     allowEveryOrigin(request, response, 'GET, HEAD, POST')
     try {
       if (request.method === 'OPTIONS') return void response.writeHead(204).end()
-      await this.#answer(id ?? this.#signedFor(exchange), exchange)
+      await this.#answer(id ?? (await this.#signedFor(exchange)), exchange)
     } catch (error) {
       if (!request.complete && request.httpVersionMajor < 2) response.setHeader('connection', 'close')
       request.resume()
@@ -55,7 +55,7 @@ export class Envd {
     const live = this.#deps.sandboxes.live(id) ?? (await this.#woken(id, exchange))
     if (url.pathname === '/health' && isRead(exchange))
       return void response.writeHead(204, { 'cache-control': 'no-store' }).end()
-    this.#authorise(live, exchange)
+    await this.#authorise(live, exchange)
     audited(this.#deps.audit, live, exchange)
 
     const guest = live.instance.guest
@@ -107,24 +107,32 @@ export class Envd {
   }
 
   /** Whoever has the token may do everything; for a file a signature does too, unless a wrong token is shown. */
-  #authorise(live: LiveSandbox, { request, url }: Exchange): void {
+  async #authorise(live: LiveSandbox, exchange: Exchange): Promise<void> {
+    const { request, url } = exchange
     const { tokens } = this.#deps
     const shown = request.headers['x-access-token']
     if (shown !== undefined) {
       if (tokens.isAccess(live.id, String(shown))) return
-      throw new Refusal(401, 'unauthorized access, please provide a valid access token')
+      throw await this.#wrong(exchange, 'unauthorized access, please provide a valid access token')
     }
     if (url.pathname !== '/files') throw new Refusal(401, 'unauthorized access, please provide a valid access token')
     const fault = signatureFault(signedRequest(request.method, url.searchParams), tokens.access(live.id), new Date())
-    if (fault) throw new Refusal(401, fault)
+    if (fault) throw await this.#wrong(exchange, fault)
   }
 
-  #signedFor({ request, url }: Exchange): string {
+  #wrong({ request, response }: Exchange, fault: string): Promise<unknown> {
+    return this.#deps.gateway.failed({ request, response }, new Refusal(401, fault))
+  }
+
+  async #signedFor(exchange: Exchange): Promise<string> {
+    const { request, url } = exchange
     const { sandboxes, tokens } = this.#deps
     const signed = signedRequest(request.method, url.searchParams)
     const id = sandboxOfSignature(signed, sandboxes.liveIds(), tokens)
     if (id) return id
-    throw new Refusal(401, signed.signature ? 'invalid signature' : 'missing signature query parameter')
+    throw signed.signature
+      ? await this.#wrong(exchange, 'invalid signature')
+      : new Refusal(401, 'missing signature query parameter')
   }
 
   #userOfQuery(url: Address): { user: string | undefined } {

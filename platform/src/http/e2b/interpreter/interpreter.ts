@@ -10,7 +10,7 @@ import type { Exchange } from '../envd/call.ts'
 import { allowEveryOrigin } from '../every-origin.ts'
 import { isGone } from '../is-gone.ts'
 import { portRight } from '../port-right.ts'
-import { Refusal, refusalOf, sandboxNotFound, sendRefusal } from '../refusal.ts'
+import { Refusal, refusalOf, retryHeaders, sandboxNotFound, sendRefusal } from '../refusal.ts'
 import type { SandboxTokens } from '../tokens.ts'
 import { created, listed, removed, restarted } from './contexts.ts'
 import { execute } from './execute.ts'
@@ -54,7 +54,7 @@ export class Interpreter {
       const refusal = refusalOf(error, requestId)
       // Clients read the end of a sandbox out of JSON, and everything else as text.
       if (refusal.status === 502 || response.headersSent) sendRefusal(response, refusal, requestId)
-      else sendText(exchange, refusal.status, refusal.message)
+      else sendText(exchange, refusal.status, { text: refusal.message, headers: retryHeaders(error, refusal.status) })
     }
   }
 
@@ -86,7 +86,7 @@ export class Interpreter {
     const signal = clientGone(response)
     const asked = `${request.method} ${url.pathname}`
     this.#audited(live, exchange, asked)
-    if (asked === 'GET /health') return sendText(exchange, 200, 'OK')
+    if (asked === 'GET /health') return sendText(exchange, 200, { text: 'OK' })
     if (asked === 'GET /contexts') return sendJson(exchange, await listed(live))
     if (asked === 'POST /contexts') return sendJson(exchange, await created(live, await readJson(request), signal))
     if (asked === 'POST /execute')
@@ -120,7 +120,15 @@ function sendJson({ response }: Exchange, body: unknown): void {
   response.end(text)
 }
 
-function sendText({ response }: Exchange, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(text) })
+function sendText(
+  { response }: Exchange,
+  status: number,
+  { text, headers }: { text: string; headers?: Record<string, string> },
+): void {
+  response.writeHead(status, {
+    ...headers,
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+  })
   response.end(text)
 }
