@@ -28,6 +28,8 @@ export interface Config {
   drainSeconds: number
   /** Ranges of the proxies in front that are believed. */
   trustedProxies: string[]
+  /** What is done with requests that come over the network without TLS. */
+  plainHttp: 'allow' | 'redirect' | 'refuse'
   /** What a sandbox looks like that is abused, and what is done about it; a limit of 0 is not looked at. */
   abuse: {
     rule: 'observe' | 'throttle' | 'pause'
@@ -157,6 +159,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     node: { role: read(settings.node), address: read(settings.nodeAddress) },
     drainSeconds: read(settings.drainSeconds),
     trustedProxies: read(settings.trustedProxies),
+    plainHttp: read(settings.plainHttp),
     abuse: {
       rule: read(settings.abuseRule),
       cpuMinutes: read(settings.abuseCpuMinutes),

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { list, number, setting } from './setting.ts'
+import { list, number, oneOf, setting } from './setting.ts'
 
 function quota(name: string, env: string, meaning: string) {
   return setting<number | undefined>({
@@ -29,6 +29,14 @@ export const gatewaySettings = {
     meaning:
       'Ranges of the proxies in front, such as 10.1.2.0/24, with commas between: who they say in X-Forwarded-For is taken for the client. Default: none, and that header says nothing.',
     parse: ranges,
+  }),
+  plainHttp: setting<'allow' | 'redirect' | 'refuse'>({
+    name: 'plainHttp',
+    env: 'WARREN_PLAIN_HTTP',
+    default: 'allow',
+    meaning:
+      'What is done with requests that come over the network without TLS: allow, redirect (browsers are led to https, whoever shows a key is refused) or refuse. From this machine they are always taken, and /health from anywhere. Behind a proxy that ends TLS, set WARREN_TRUSTED_PROXIES; what it says in X-Forwarded-Proto counts.',
+    parse: oneOf('allow', 'redirect', 'refuse'),
   }),
   redisUrl: setting<string | undefined>({
     name: 'redisUrl',

@@ -19,6 +19,8 @@ interface Deps {
   patienceMs: number
   /** Where connections begin that speak no HTTP/2; without it all of them are the server's at once. */
   plain?: PlainConnections | undefined
+  /** Of those, only connections inside TLS: whether others are answered at all the server judges by their requests. */
+  plainInTlsOnly?: boolean
 }
 
 interface Secured {
@@ -44,7 +46,7 @@ export class Entrance {
   readonly #plain: PlainConnections | undefined
   #shown: Certified | undefined
 
-  constructor(server: Server, { patienceMs, plain }: Deps, secured?: Secured) {
+  constructor(server: Server, { patienceMs, plain, plainInTlsOnly = false }: Deps, secured?: Secured) {
     const listeners = server.listeners('connection') as ((socket: Socket) => void)[]
     const toServer = (socket: Socket) => {
       for (const listener of listeners) listener.call(server, socket)
@@ -84,6 +86,7 @@ export class Entrance {
         if (this.#secure && head[0] === handshake) return void this.#secure.emit('connection', socket)
         this.#entering.delete(socket)
         if (head.subarray(0, preface.length).equals(preface)) inFrames(socket)
+        else if (plainInTlsOnly) toServer(socket)
         else inHttp1(socket)
       })
     })

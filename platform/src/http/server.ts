@@ -51,6 +51,7 @@ import { Drain } from './gateway/drain.ts'
 import { tagEntities } from './gateway/entity-tags.ts'
 import { Gateway } from './gateway/gateway.ts'
 import type { Limiter } from './gateway/limiter.ts'
+import { PlainHttp } from './gateway/plain-http.ts'
 import { GrpcDoor } from './grpc/door.ts'
 import { hookDoor } from './hook-door.ts'
 import { withoutKeys } from './keys-in-addresses.ts'
@@ -84,7 +85,16 @@ declare module 'fastify' {
 export interface ServerDeps {
   config: Pick<
     Config,
-    'host' | 'port' | 'node' | 'corsOrigins' | 'defaultLimits' | 'domain' | 'rates' | 'trustedProxies' | 'metrics'
+    | 'host'
+    | 'port'
+    | 'node'
+    | 'corsOrigins'
+    | 'defaultLimits'
+    | 'domain'
+    | 'rates'
+    | 'trustedProxies'
+    | 'plainHttp'
+    | 'metrics'
   >
   engine: Pick<Engine, 'drivers'>
   sandboxes: Sandboxes
@@ -138,6 +148,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const procedures = new GrpcDoor({ ...deps, config, gateway, places: at, stopping: drain.stopping, patienceMs })
   const pass = new NodePass(deps.tokenSeed)
   const isWorker = config.node.role === 'worker'
+  // A worker answers its platform alone.
+  const plainHttp = isWorker ? undefined : new PlainHttp(config.plainHttp, gateway.trusted)
   const gate = isWorker ? new WorkerGate(pass) : undefined
   const router = isWorker ? undefined : nodeRouter({ ...deps, gateway, pass })
   const upgraded = new Set<Duplex>()
@@ -154,13 +166,16 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     serverFactory: (handle) => {
-      const server = createServer({ gate, router, edge, calls, procedures, terminals, upgraded, drain }, handle)
+      const server = createServer(
+        { gate, plainHttp, router, edge, calls, procedures, terminals, upgraded, drain },
+        handle,
+      )
       const { tls: credentials, logger } = deps
       const secured = credentials && certified && { credentials, first: certified, logger }
       const isStopping = () => drain.stopping.aborted
       // What comes to a worker shows first that it comes from its platform.
       const plain = gate ? undefined : new PlainConnections({ door: calls, isStopping, patienceMs, idleMs })
-      entrance = new Entrance(server, { patienceMs, plain }, secured)
+      entrance = new Entrance(server, { patienceMs, plain, plainInTlsOnly: config.plainHttp !== 'allow' }, secured)
       return server
     },
     clientErrorHandler,
@@ -282,17 +297,9 @@ function nodeRouter({
 
 /** Requests for a sandbox never reach the router: they are passed on as they are. */
 function createServer(
-  {
-    gate,
-    router,
-    edge,
-    calls,
-    procedures,
-    terminals,
-    upgraded,
-    drain,
-  }: {
+  doors: {
     gate: WorkerGate | undefined
+    plainHttp: PlainHttp | undefined
     router: NodeRouter | undefined
     edge: Edge
     calls: FunctionDoor
@@ -303,6 +310,7 @@ function createServer(
   },
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): http.Server {
+  const { gate, plainHttp, router, edge, calls, procedures, terminals, upgraded, drain } = doors
   // Uploads may take as long as they need, so there is no limit on a whole request.
   const server = http.createServer(
     {
@@ -314,7 +322,7 @@ function createServer(
     },
     (request, response) => {
       drain.track(request, response)
-      if (gate && !gate.lets(request, response)) return
+      if (gate?.lets(request, response) === false || plainHttp?.lets(request, response) === false) return
       const local = () => {
         const served =
           edge.serve(request, response) || calls.offer(request, response) || procedures.serve(request, response)
@@ -326,7 +334,7 @@ function createServer(
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     upgraded.add(socket)
     socket.once('close', () => upgraded.delete(socket))
-    if (gate && !gate.letsUpgrade(request, socket)) return
+    if (gate?.letsUpgrade(request, socket) === false || plainHttp?.letsUpgrade(request, socket) === false) return
     const local = () => {
       if (edge.upgrade(request, socket, head)) return
       if (isOfFunctions(request)) refuseUpgrade(socket, noWebSockets(), newId('r'))

@@ -25,6 +25,7 @@ async function document(): Promise<object> {
       domain: undefined,
       rates: { keyPerMinute: 0, organisationPerMinute: 0, sandboxPerMinute: 0, attemptsPerMinute: 0 },
       trustedProxies: [],
+      plainHttp: 'allow',
       metrics: 'off',
       defaultLimits: {} as never,
     },

@@ -50,12 +50,12 @@ export function subscriberOf(address: string): string {
   return [...first, ...zeros, ...last].slice(0, 4).join(':').toLowerCase()
 }
 
-function isTrusted(address: string, trusted: BlockList): boolean {
+export function isTrusted(address: string, trusted: BlockList): boolean {
   const version = isIP(address)
   return version !== 0 && trusted.check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** An address of IPv4 as such, also where the socket is one of both. */
-function plain(address: string): string {
+export function plain(address: string): string {
   return address.toLowerCase().startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

@@ -37,17 +37,18 @@ interface GatewayDeps {
 /** What every request passes, at whichever door it comes in: who sends it, and whether they may send one more now. */
 export class Gateway {
   readonly #deps: GatewayDeps
-  readonly #trusted: BlockList
+  /** The proxies in front. */
+  readonly trusted: BlockList
   readonly #known = new Map<string, true>()
 
   constructor(deps: GatewayDeps) {
     this.#deps = deps
-    this.#trusted = trustedProxies(deps.trustedProxies)
+    this.trusted = trustedProxies(deps.trustedProxies)
   }
 
   /** The address that a request came from, behind the proxies that are trusted. */
   addressOf(request: Exchange['request']): string {
-    return clientAddress(request, this.#trusted)
+    return clientAddress(request, this.trusted)
   }
 
   /**
