@@ -1,9 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { type Selectable, sql } from 'kysely'
+import { type Selectable, sql, type Transaction } from 'kysely'
+import { appendEvent } from '../events/outbox.ts'
 import { FreshCache } from '../lib/fresh-cache.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
-import type { KeysTable } from '../storage/tables.ts'
+import type { KeysTable, Tables } from '../storage/tables.ts'
 import { freshMs, patienceMs } from './fresh.ts'
 import { type Key, type KeyMask, keyPrefixes, maskOf } from './key.ts'
 import { digestOf } from './key-digest.ts'
@@ -50,9 +51,14 @@ export class Keys {
       created_by: wanted.createdBy ?? null,
       service_id: wanted.serviceId ?? null,
     }
-    const insertion = this.#db.kysely.insertInto('keys').values(row).returningAll()
-    const made = await step('key.create', row.id, () => insertion.executeTakeFirstOrThrow())
-    return { key: keyOf(made), secret }
+    const key = await step('key.create', row.id, () =>
+      this.#db.transaction(async (tx) => {
+        const made = keyOf(await tx.insertInto('keys').values(row).returningAll().executeTakeFirstOrThrow())
+        await appendEvent(tx, { type: 'key.created', ...toldOf(made) })
+        return made
+      }),
+    )
+    return { key, secret }
   }
 
   /** Oldest first; of one kind, or all. */
@@ -75,13 +81,25 @@ export class Keys {
 
   /** From now on it is not known any more; to other processes after a second. False when the account has no such key. */
   async remove(accountId: string, { id, kind }: { id: string; kind?: Key['kind'] }): Promise<boolean> {
-    let deletion = this.#db.kysely.deleteFrom('keys').where('id', '=', id).where('account_id', '=', accountId)
-    if (kind) deletion = deletion.where('kind', '=', kind)
-    const [removed] = await step('key.remove', id, () => deletion.returning('hash').execute())
+    const removed = await step('key.remove', id, () =>
+      this.#db.transaction(async (tx) => {
+        let deletion = tx.deleteFrom('keys').where('id', '=', id).where('account_id', '=', accountId)
+        if (kind) deletion = deletion.where('kind', '=', kind)
+        const row = await deletion.returningAll().executeTakeFirst()
+        if (row) await appendEvent(tx, { type: 'key.revoked', ...toldOf(keyOf(row)) })
+        return row
+      }),
+    )
     if (!removed) return false
     this.#remembered.forget(removed.hash)
     this.#tookAway()
     return true
+  }
+
+  /** All of a service account. Call it in the transaction that removes that, and `forgetAll` after it. */
+  async removeOf(tx: Transaction<Tables>, serviceId: string): Promise<void> {
+    const rows = await tx.deleteFrom('keys').where('service_id', '=', serviceId).returningAll().execute()
+    for (const row of rows) await appendEvent(tx, { type: 'key.revoked', ...toldOf(keyOf(row)) })
   }
 
   /** The key that was shown, if it is one; it may have expired. */
@@ -118,6 +136,10 @@ export class Keys {
     const update = this.#db.kysely.updateTable('keys').set({ last_used_at: now }).where('id', '=', id)
     await step('key.use', id, () => update.execute())
   }
+}
+
+function toldOf({ id, accountId, kind, name, role, serviceId }: Key) {
+  return { accountId, subject: id, data: { kind, name, role, ...(serviceId ? { serviceAccountId: serviceId } : {}) } }
 }
 
 const usualRole = { key: 'developer', token: 'admin' } as const

@@ -1,6 +1,9 @@
+import type { Transaction } from 'kysely'
 import { WarrenError } from '../errors.ts'
+import { appendEvent } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
-import type { Database, Queries } from '../storage/database.ts'
+import type { Database } from '../storage/database.ts'
+import type { Tables } from '../storage/tables.ts'
 import type { Principal } from './principal.ts'
 import { authorizeGrant, type Role } from './roles.ts'
 
@@ -53,18 +56,22 @@ export class Members {
 
   /** Who is a member already stays what they are. Call it in the transaction that says why. */
   async add(
-    tx: Queries,
+    tx: Transaction<Tables>,
     { accountId, userId, role }: { accountId: string; userId: string; role: Role },
   ): Promise<void> {
     const row = { account_id: accountId, user_id: userId, role, created_at: this.#now() }
     const once = tx.insertInto('memberships').values(row)
-    await once.onConflict((conflict) => conflict.columns(['account_id', 'user_id']).doNothing()).execute()
+    const added = await once
+      .onConflict((conflict) => conflict.columns(['account_id', 'user_id']).doNothing())
+      .returning('role')
+      .executeTakeFirst()
+    if (added) await appendEvent(tx, { type: 'member.added', accountId, subject: userId, data: { role } })
   }
 
   /** Nobody gives a role that is beyond their own, or takes one away. Throws `conflict` for the last owner. */
   async setRole(change: Change, role: Role): Promise<void> {
     authorizeGrant(change.principal, { role, scopes: undefined })
-    await this.#change('member.set_role', change, role, async (tx) => {
+    await this.#change('member.set_role', change, role, async (tx, before) => {
       const { accountId, userId } = change
       await tx
         .updateTable('memberships')
@@ -72,14 +79,17 @@ export class Members {
         .where('account_id', '=', accountId)
         .where('user_id', '=', userId)
         .execute()
+      if (before === role) return
+      await appendEvent(tx, { type: 'member.changed', accountId, subject: userId, data: { role, before } })
     })
   }
 
   /** The person stays, and so do the keys that they made: those belong to the organisation. */
   async remove(change: Change): Promise<void> {
-    await this.#change('member.remove', change, undefined, async (tx) => {
+    await this.#change('member.remove', change, undefined, async (tx, role) => {
       const { accountId, userId } = change
       await tx.deleteFrom('memberships').where('account_id', '=', accountId).where('user_id', '=', userId).execute()
+      await appendEvent(tx, { type: 'member.removed', accountId, subject: userId, data: { role } })
     })
   }
 
@@ -87,7 +97,7 @@ export class Members {
     name: string,
     { principal, accountId, userId }: Change,
     role: Role | undefined,
-    work: (tx: Queries) => Promise<void>,
+    work: (tx: Transaction<Tables>, role: Role) => Promise<void>,
   ): Promise<void> {
     const change = this.#db.transaction.bind(this.#db)
     await step(name, userId, () =>
@@ -106,7 +116,7 @@ export class Members {
         const owners = all.filter((one) => one.role === 'owner').length
         if (member.role === 'owner' && owners === 1 && role !== 'owner' && principal.kind !== 'admin')
           throw new WarrenError('conflict', 'an organisation keeps an owner; make somebody else one first')
-        await work(tx)
+        await work(tx, member.role)
       }),
     )
     this.#tookAway()

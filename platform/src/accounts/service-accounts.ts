@@ -72,8 +72,13 @@ export class ServiceAccounts {
   /** With its keys. */
   async remove(accountId: string, id: string): Promise<void> {
     const { id: found } = await this.get(accountId, id)
-    const deletion = this.#deps.db.kysely.deleteFrom('service_accounts').where('id', '=', found)
-    await step('service_account.remove', found, () => deletion.where('account_id', '=', accountId).execute())
-    this.#deps.keys.forgetAll()
+    const { db, keys } = this.#deps
+    await step('service_account.remove', found, () =>
+      db.transaction(async (tx) => {
+        await keys.removeOf(tx, found)
+        await tx.deleteFrom('service_accounts').where('id', '=', found).where('account_id', '=', accountId).execute()
+      }),
+    )
+    keys.forgetAll()
   }
 }

@@ -24,6 +24,15 @@ export type Event =
   | ObjectRemoved
   | FunctionDeployed
   | FunctionDeleted
+  | KeyCreated
+  | KeyRevoked
+  | MemberAdded
+  | MemberChanged
+  | MemberRemoved
+  | WebhookCreated
+  | WebhookRotated
+  | WebhookDisabled
+  | WebhookDeleted
   | QuotaChanged
   | AbuseDetected
   | InvoiceIssued
@@ -144,6 +153,55 @@ interface AbuseDetected extends About {
     limit: number
     rule: 'observe' | 'throttle' | 'pause'
   }
+}
+
+/** About a key or a token, which is not in it. */
+interface KeyCreated extends About {
+  type: 'key.created'
+  data: { kind: 'key' | 'token'; name: string; role: string; serviceAccountId?: string }
+}
+
+interface KeyRevoked extends About {
+  type: 'key.revoked'
+  data: { kind: 'key' | 'token'; name: string; role: string; serviceAccountId?: string }
+}
+
+/** About the person, by their id. */
+interface MemberAdded extends About {
+  type: 'member.added'
+  data: { role: string }
+}
+
+interface MemberChanged extends About {
+  type: 'member.changed'
+  data: { role: string; before: string }
+}
+
+interface MemberRemoved extends About {
+  type: 'member.removed'
+  data: { role: string }
+}
+
+/** Without its address, which may carry what lets in at the receiver. */
+interface WebhookCreated extends About {
+  type: 'webhook.created'
+  data: { events: string[] }
+}
+
+interface WebhookRotated extends About {
+  type: 'webhook.rotated'
+  data: { version: number }
+}
+
+/** Its receiver said that it is gone. */
+interface WebhookDisabled extends About {
+  type: 'webhook.disabled'
+  data: Record<string, never>
+}
+
+interface WebhookDeleted extends About {
+  type: 'webhook.deleted'
+  data: Record<string, never>
 }
 
 /** About the organisation. What is null has its default again. */

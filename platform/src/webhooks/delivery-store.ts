@@ -1,5 +1,5 @@
 import { sql, type Transaction } from 'kysely'
-import { eventId, type RecordedEvent } from '../events/outbox.ts'
+import { appendEvent, eventId, type RecordedEvent } from '../events/outbox.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
@@ -37,7 +37,7 @@ export class DeliveryStore {
     this.#db = db
   }
 
-  /** A delivery for each webhook that wants each event, in the transaction of the consumer. */
+  /** A delivery for each webhook that wants each event and is not what it is about, in the transaction of the consumer. */
   async fanOut(tx: Transaction<Tables>, events: readonly RecordedEvent[], heard: Heard): Promise<void> {
     const accounts = [...new Set(events.map(({ accountId }) => accountId))]
     if (accounts.length === 0) return
@@ -47,7 +47,8 @@ export class DeliveryStore {
     for (const webhook of webhooks) {
       const { id, accountId, events: patterns, createdAt } = webhook
       const wanted = events.filter(
-        (event) => accountId === event.accountId && createdAt <= event.at && wants(patterns, event.type),
+        (event) =>
+          accountId === event.accountId && event.subject !== id && createdAt <= event.at && wants(patterns, event.type),
       )
       if (wanted.length === 0) continue
       const nouns = await heard(tx, webhook)
@@ -145,8 +146,7 @@ export class DeliveryStore {
           })
           .onConflict((conflict) => conflict.doNothing())
           .execute()
-        if (sent.status === 410)
-          await tx.updateTable('webhooks').set({ state: 'disabled' }).where('id', '=', due.webhook.id).execute()
+        if (sent.status === 410) await disable(tx, due.webhook)
         if (state !== 'waiting') await makeFirstDue(tx, due.webhook.id, [row.subject])
       }),
     )
@@ -253,6 +253,13 @@ async function insert(tx: Transaction<Tables>, deliveries: readonly NewDelivery[
 /** Whoever adds and whoever finishes must not overlook each other, or one would wait for ever. */
 async function lockWebhooks(tx: Transaction<Tables>, ids: readonly string[]): Promise<void> {
   await tx.selectFrom('webhooks').select('id').where('id', 'in', ids).orderBy('id').forUpdate().execute()
+}
+
+async function disable(tx: Transaction<Tables>, { id, accountId }: Webhook): Promise<void> {
+  const update = tx.updateTable('webhooks').set({ state: 'disabled' }).where('id', '=', id)
+  const { numUpdatedRows } = await update.where('state', '=', 'active').executeTakeFirst()
+  if (numUpdatedRows === 0n) return
+  await appendEvent(tx, { type: 'webhook.disabled', accountId, subject: id, data: {} })
 }
 
 /** The first that waits of each subject is due now, unless it has a time. */

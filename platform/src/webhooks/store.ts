@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely'
+import { appendEvent } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { WebhooksTable } from '../storage/tables.ts'
@@ -14,11 +15,16 @@ export class WebhookStore {
 
   async insert(webhook: Webhook): Promise<void> {
     const { id, accountId, url, events, state, maker, createdAt } = webhook
-    const insertion = this.#db.kysely.insertInto('webhooks').values({
+    const row = {
       ...{ id, account_id: accountId, url, events: JSON.stringify(events), state, created_at: createdAt },
       maker: maker ? JSON.stringify(maker) : null,
-    })
-    await step('webhook.create', id, () => insertion.execute())
+    }
+    await step('webhook.create', id, () =>
+      this.#db.transaction(async (tx) => {
+        await tx.insertInto('webhooks').values(row).execute()
+        await appendEvent(tx, { type: 'webhook.created', accountId, subject: id, data: { events: [...events] } })
+      }),
+    )
   }
 
   /** Oldest first. */
@@ -34,21 +40,38 @@ export class WebhookStore {
 
   /** With its deliveries. False when there is none. */
   async remove(accountId: string, id: string): Promise<boolean> {
-    const removal = this.#db.kysely.deleteFrom('webhooks').where('account_id', '=', accountId).where('id', '=', id)
-    const { numDeletedRows } = await step('webhook.delete', id, () => removal.executeTakeFirst())
-    return numDeletedRows > 0n
+    return step('webhook.delete', id, () =>
+      this.#db.transaction(async (tx) => {
+        const removal = tx.deleteFrom('webhooks').where('account_id', '=', accountId).where('id', '=', id)
+        const { numDeletedRows } = await removal.executeTakeFirst()
+        if (numDeletedRows === 0n) return false
+        await appendEvent(tx, { type: 'webhook.deleted', accountId, subject: id, data: {} })
+        return true
+      }),
+    )
   }
 
   /** The next version of its secret; the one before is valid until then. A webhook that was disabled is active again. */
   async rotate(accountId: string, id: string, previousUntil: Date): Promise<Webhook | undefined> {
-    const update = this.#db.kysely
-      .updateTable('webhooks')
-      .set((is) => ({ secret_version: is('secret_version', '+', 1), previous_until: previousUntil, state: 'active' }))
-      .where('account_id', '=', accountId)
-      .where('id', '=', id)
-      .returningAll()
-    const row = await step('webhook.rotate', id, () => update.executeTakeFirst())
-    return row && webhookOf(row)
+    return step('webhook.rotate', id, () =>
+      this.#db.transaction(async (tx) => {
+        const row = await tx
+          .updateTable('webhooks')
+          .set((is) => ({
+            secret_version: is('secret_version', '+', 1),
+            previous_until: previousUntil,
+            state: 'active',
+          }))
+          .where('account_id', '=', accountId)
+          .where('id', '=', id)
+          .returningAll()
+          .executeTakeFirst()
+        if (!row) return undefined
+        const data = { version: row.secret_version }
+        await appendEvent(tx, { type: 'webhook.rotated', accountId, subject: id, data })
+        return webhookOf(row)
+      }),
+    )
   }
 
   #of(accountId: string) {
