@@ -4,6 +4,7 @@ import { openTestDatabase } from '../../test/test-database.ts'
 import { recordUsage } from '../metering/record-usage.ts'
 import { createQuotas } from '../quotas/quotas.ts'
 import { type Entry, noCost } from './journal/entry.ts'
+import { recorded } from './journal/recorded.ts'
 import { RunStore } from './run-store.ts'
 
 /** Too long to be in an entry: it is kept beside it. */
@@ -29,7 +30,7 @@ test('as many runs at once as there are connections are made, settled and change
       const said = { type: 'message.added', data: { text: `settled ${long}`, mode: 'steer' } }
       const usage = { ...noCost, children: noCost, metered: noCost }
       const settlement = { state: 'waiting' as const, result: {}, steps: 0, usage, facts: [] }
-      await store.settle(run!, [{ ...said, seq: 2, at: 1 } as Entry], settlement)
+      await store.settle(run!, [recorded({ ...said, seq: 2, at: 1 } as Entry)], settlement)
     }),
   )
   const changed = await Promise.all(

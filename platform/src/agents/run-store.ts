@@ -7,6 +7,7 @@ import type { AgentBudget } from '../quotas/agent-budget.ts'
 import type { Database, Queries } from '../storage/database.ts'
 import type { Cost, Entry, Fact, MessageMode, RunStarted } from './journal/entry.ts'
 import { JournalStore } from './journal/journal-store.ts'
+import { type Recorded, recorded } from './journal/recorded.ts'
 import { Superseded } from './journal/recorder.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Incoming } from './loop/running.ts'
@@ -33,6 +34,8 @@ export interface Settlement {
   usage: Cost & { children: Cost; metered: Cost }
   /** What it used since it was settled the last time. */
   facts: readonly UsageFact[]
+  /** Its tree has no limit in money, so nothing is reserved that could be given back. */
+  reservesNothing?: boolean
 }
 
 interface RunStoreOptions {
@@ -98,7 +101,7 @@ export class RunStore {
         if (mostInTree !== undefined && (await this.#sizeOf(tx, started.root)) > mostInTree)
           throw new WarrenError('limit_exceeded', `${mostInTree} runs share a budget, and no more may`)
         if (started.root === id) await this.#budget.reserve(tx, { accountId, rootId: id }, started.spec.limits?.maxUsd)
-        await this.#insert(tx, id, 0, history.length > 0 ? history : [first])
+        await this.#insert(tx, id, 0, (history.length > 0 ? history : [first]).map(recorded))
         return toRun(row)
       }),
     )
@@ -198,14 +201,15 @@ export class RunStore {
    */
   async settle(
     { id, accountId, rootId, fence }: Pick<Run, 'id' | 'accountId' | 'rootId' | 'fence'>,
-    entries: readonly Entry[],
+    entries: readonly Recorded[],
     given: Settlement,
   ): Promise<Run> {
-    const { state, reason, result, steps, usage, facts } = given
+    const { state, reason, result, steps, usage, facts, reservesNothing } = given
     const ends = endedStates.includes(state)
+    const mayRelease = ends && !reservesNothing
     return await step('agent.settle', id, () =>
       this.#db.transaction(async (tx) => {
-        if (ends) await this.#lockTree(tx, rootId)
+        if (mayRelease) await this.#lockTree(tx, rootId)
         const row = await tx
           .updateTable('agent_runs')
           .set({
@@ -225,7 +229,7 @@ export class RunStore {
         if (!row) throw new Superseded('another process has taken this run over')
         await this.#insert(tx, id, fence, entries)
         await this.#recordUsage(tx, facts)
-        if (ends && !(await this.#goesOn(tx, rootId))) await this.#budget.release(tx, { accountId, rootId })
+        if (mayRelease && !(await this.#goesOn(tx, rootId))) await this.#budget.release(tx, { accountId, rootId })
         return toRun(row)
       }),
     )
@@ -260,7 +264,7 @@ export class RunStore {
           .where('id', '=', id)
           .returningAll()
           .executeTakeFirstOrThrow()
-        await this.#insert(tx, id, run.fence, facts)
+        await this.#insert(tx, id, run.fence, facts.map(recorded))
         return toRun(row)
       }),
     )
@@ -373,12 +377,10 @@ export class RunStore {
     )
   }
 
-  async #insert(tx: Queries, id: string, fence: number, entries: readonly Entry[]): Promise<void> {
+  async #insert(tx: Queries, id: string, fence: number, entries: readonly Recorded[]): Promise<void> {
     const rows = await this.journal.rows(tx, { runId: id, fence, entries })
     for (let from = 0; from < rows.length; from += 500) {
-      const values = rows
-        .slice(from, from + 500)
-        .map(({ fence: _, data, at, ...row }) => ({ ...row, at: new Date(at), data: JSON.stringify(data) }))
+      const values = rows.slice(from, from + 500).map(({ fence: _, at, ...row }) => ({ ...row, at: new Date(at) }))
       await tx.insertInto('agent_entries').values(values).execute()
     }
   }

@@ -8,6 +8,7 @@ import type { AgentSpec } from './agent.ts'
 import { Agents } from './agents.ts'
 import { CodeReader } from './code/code-reader.ts'
 import { type Entry, type Fact, noCost } from './journal/entry.ts'
+import { recorded } from './journal/recorded.ts'
 import { Documents } from './memory/documents.ts'
 import { Experiences } from './memory/experiences.ts'
 import { modelSource } from './models.ts'
@@ -116,7 +117,7 @@ test('what a process that is gone did of a turn is told with it, and what was se
   )
   const rest = { reason: 'message', result: {}, steps: 1, facts: [] }
   const settledUsage = { ...usage, children: noCost, metered: usage }
-  await store.settle(first, entries, { state: 'waiting', ...rest, usage: settledUsage })
+  await store.settle(first, entries.map(recorded), { state: 'waiting', ...rest, usage: settledUsage })
   // As it was written before tokens were counted.
   await db.pool.query(`update agent_runs set usage = usage::jsonb - 'metered'`)
 
@@ -124,10 +125,12 @@ test('what a process that is gone did of a turn is told with it, and what was se
   assert.ok(await store.requeue('u1'))
   const second = (await store.claim('u1'))!
   // It takes the run up, and is gone 20 seconds later.
-  await store.journal.of('u1', second.fence).append([
-    { type: 'run.resumed', data: { fence: second.fence }, seq: 6, at: noon + 100_000 },
-    { type: 'message.added', data: { text: 'So?', mode: 'steer', id: 'g1' }, seq: 7, at: noon + 120_000 },
-  ])
+  await store.journal
+    .of('u1', second.fence)
+    .append([
+      recorded({ type: 'run.resumed', data: { fence: second.fence }, seq: 6, at: noon + 100_000 }),
+      recorded({ type: 'message.added', data: { text: 'So?', mode: 'steer', id: 'g1' }, seq: 7, at: noon + 120_000 }),
+    ])
 
   const ended = new Promise<void>((resolve) => void runner.heard.once('settled:u1', resolve))
   runner.wake('u1')

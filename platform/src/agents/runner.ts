@@ -8,7 +8,7 @@ import type { Agents } from './agents.ts'
 import type { Entry } from './journal/entry.ts'
 import { addCost, type Cost, endReasons, noCost } from './journal/entry.ts'
 import { Superseded } from './journal/recorder.ts'
-import { stateOf } from './journal/run-state.ts'
+import { type RunState, stateOf } from './journal/run-state.ts'
 import { type Delta, LiveRun, type LiveRunOptions } from './live-run.ts'
 import { Pot } from './loop/pot.ts'
 import { pursue } from './loop/pursue.ts'
@@ -30,6 +30,8 @@ const deepest = 4
 /** Runs that one has brought about, itself and those of its children too. */
 const mostInTree = 500
 const mostLearnedAtOnce = 50
+/** Runs that this process has ended and that are learned from what it knows; of others their journals are read. */
+const mostToLearn = 200
 /** How often a run that waits for another looks at it, where nothing is heard of it. */
 const lookMs = 1000
 
@@ -54,6 +56,7 @@ export class Runner {
   /** Runs that something was done for while they were being settled. */
   readonly #again = new Set<string>()
   readonly #pots = new Map<string, Pot>()
+  readonly #toLearn: { id: string; accountId: string; state: RunState }[] = []
   #timer: NodeJS.Timeout | undefined
   #learning: Promise<void> | undefined
   #isClosing = false
@@ -111,27 +114,35 @@ export class Runner {
       await store.renew([...this.#live.keys()])
       for (const live of this.#live.values()) live.notify(false)
       for (const id of await store.claimable()) this.wake(id)
-      this.#learn()
+      this.#learn({ others: true })
     } catch (error) {
       logger.warn({ err: error }, 'runs of agents could not be looked for; it is tried again')
     }
   }
 
   /** Makes experiences of what has ended, one after the other. What is cut off here is done at the next start. */
-  #learn(): void {
-    if (this.#isClosing) return
-    this.#learning ??= this.#learnAll().finally(() => {
+  #learn({ others = false } = {}): void {
+    if (this.#isClosing || (!others && this.#toLearn.length === 0)) return
+    this.#learning ??= this.#learnAll(others).finally(() => {
       this.#learning = undefined
+      this.#learn()
     })
   }
 
-  async #learnAll(): Promise<void> {
+  async #learnAll(others: boolean): Promise<void> {
     const { store, experiences, logger } = this.#options
+    const learn = async (accountId: string, id: string, state: RunState | undefined) => {
+      await experiences.learn(accountId, id, state)
+      await store.markLearned(id)
+    }
     try {
-      for (const { id, accountId } of await store.unlearned(mostLearnedAtOnce)) {
+      for (let own = this.#toLearn.shift(); own; own = this.#toLearn.shift()) {
         if (this.#isClosing) return
-        await experiences.learn(accountId, id, await store.journal.read(id))
-        await store.markLearned(id)
+        await learn(own.accountId, own.id, own.state)
+      }
+      for (const { id, accountId } of others ? await store.unlearned(mostLearnedAtOnce) : []) {
+        if (this.#isClosing) return
+        await learn(accountId, id, stateOf(await store.journal.read(id)))
       }
     } catch (error) {
       logger.warn({ err: error }, 'runs that ended could not be kept as experiences; it is tried again')
@@ -207,7 +218,7 @@ export class Runner {
     // What earlier processes did comes right before: one stretch, however often it was interrupted.
     const since = live.startedAt - before.ms
     const facts = usageFacts(run, { since, until: live.now(), metered: state.metered, told: before.told })
-    const common = { steps: state.steps, usage, facts }
+    const common = { steps: state.steps, usage, facts, reservesNothing: live.pot.budget.maxUsd === undefined }
     const settlement: Settlement =
       turn.type === 'end'
         ? {
@@ -223,6 +234,8 @@ export class Runner {
             result: { ...(turn.for === 'approval' && { approvals }), ...lastAnswer(live) },
           }
     await this.#options.store.settle(run, recorder.take(), settlement)
+    if (turn.type === 'end' && this.#toLearn.length < mostToLearn)
+      this.#toLearn.push({ id: run.id, accountId: run.accountId, state })
     if (turn.type === 'end') await live.sandbox.remove()
     // What came while it was being settled is for the next turn.
     if (turn.type === 'wait' && turn.for === 'message' && (await this.#options.store.messages(run.id)).length > 0)
@@ -239,7 +252,9 @@ export class Runner {
       const limits = root[0]?.type === 'run.started' ? (root[0].data.spec.limits ?? {}) : {}
       pot = new Pot({ maxTokens: limits.maxTokens, maxUsd: limits.maxUsd })
       this.#pots.set(run.rootId, pot)
-      for (const other of await store.tree(run.rootId))
+      // One that nobody has carried on before has brought about no others.
+      const isFirst = run.rootId === run.id && entries.length === 1
+      for (const other of isFirst ? [] : await store.tree(run.rootId))
         if (other.endedAt && other.id !== run.id) pot.count(other.id, ownOf(other.usage))
     }
     if (state) pot.count(run.id, ownOf({ ...state.usage, children: state.childUsage }))

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { step } from '../../lib/step.ts'
 import type { Database, Queries } from '../../storage/database.ts'
 import type { Entry } from './entry.ts'
+import type { Recorded } from './recorded.ts'
 import { type Journal, Superseded } from './recorder.ts'
 
 /** Entries longer than this, as JSON, have their payload beside them. */
@@ -13,7 +14,7 @@ const mostAtOnce = 500
 interface Waiting {
   runId: string
   fence: number
-  entries: readonly Entry[]
+  entries: readonly Recorded[]
   done: () => void
   failed: (error: unknown) => void
 }
@@ -24,10 +25,16 @@ interface Row {
   seq: number
   at: string
   type: string
-  data: unknown
+  /** As JSON. */
+  data: string
 }
 
-type Found = Pick<Row, 'seq' | 'type' | 'data'> & { at: Date }
+interface Found {
+  seq: number
+  at: Date
+  type: string
+  data: unknown
+}
 
 /** Writes the entries of a run only while its fence is the newest. */
 const insertion = `insert into agent_entries (run_id, seq, at, type, data)
@@ -89,25 +96,26 @@ export class JournalStore {
   /** As rows of the table, with large payloads kept beside them first. For what is written together with something else, by `tx`. */
   async rows(tx: Queries, { runId, fence, entries }: Omit<Waiting, 'done' | 'failed'>): Promise<Row[]> {
     const rows: Row[] = []
-    for (const { seq, at, type, data } of entries) {
-      const text = JSON.stringify(data)
-      let kept: unknown = data
-      if (text.length > longestInline) {
-        const key = hash('sha256', text, 'hex')
-        await keep(tx, { runId, key, text })
-        kept = { $blob: key, chars: text.length }
+    for (const { entry, json } of entries) {
+      const { seq, at, type } = entry
+      let data = json
+      if (json.length > longestInline) {
+        const key = hash('sha256', json, 'hex')
+        await keep(tx, { runId, key, text: json })
+        data = JSON.stringify({ $blob: key, chars: json.length })
       }
-      rows.push({ run_id: runId, fence, seq, at: new Date(at).toISOString(), type, data: kept })
+      rows.push({ run_id: runId, fence, seq, at: new Date(at).toISOString(), type, data })
     }
     return rows
   }
 
   /** The statement that writes such rows; fewer come back where a fence was not the newest. */
   static statement(rows: readonly Row[]): { name: string; text: string; values: string[] } {
-    return { name: 'agent-append', text: insertion, values: [JSON.stringify(rows)] }
+    const values = rows.map(({ data, ...row }) => `${JSON.stringify(row).slice(0, -1)},"data":${data}}`)
+    return { name: 'agent-append', text: insertion, values: [`[${values.join()}]`] }
   }
 
-  #append(runId: string, fence: number, entries: readonly Entry[]): Promise<void> {
+  #append(runId: string, fence: number, entries: readonly Recorded[]): Promise<void> {
     return new Promise((done, failed) => {
       this.#waiting.push({ runId, fence, entries, done, failed })
       if (!this.#isWriting) void this.#writeAll()

@@ -2,12 +2,13 @@ import { hash } from 'node:crypto'
 import type { AgentSpec } from '../agent.ts'
 import type { Redactor } from '../safety/redactor.ts'
 import type { Entry, Fact } from './entry.ts'
+import type { Recorded } from './recorded.ts'
 import { apply, begin, type RunState, stateOf } from './run-state.ts'
 
 /** Where entries are kept. Rejects with `Superseded` when somebody else writes by now. */
 export interface Journal {
   /** Resolves when they are on the disk; earlier calls come before later ones. */
-  append(entries: readonly Entry[]): Promise<void>
+  append(entries: readonly Recorded[]): Promise<void>
   keepBlob(hash: string, text: string): Promise<void>
   readBlob(hash: string): Promise<string | undefined>
 }
@@ -22,8 +23,8 @@ export class MemoryJournal implements Journal {
   readonly entries: Entry[] = []
   readonly #blobs = new Map<string, string>()
 
-  append(entries: readonly Entry[]): Promise<void> {
-    this.entries.push(...entries)
+  append(entries: readonly Recorded[]): Promise<void> {
+    for (const { entry } of entries) this.entries.push(entry)
     return Promise.resolve()
   }
 
@@ -50,7 +51,7 @@ interface RecorderOptions {
 export class Recorder {
   readonly #options: RecorderOptions
   #state: RunState | undefined
-  #pending: Entry[] = []
+  #pending: Recorded[] = []
   #writing: Promise<void> = Promise.resolve()
   #failure: unknown
 
@@ -67,21 +68,17 @@ export class Recorder {
 
   record(fact: Fact): Entry {
     const { redactor, now, onEntry } = this.#options
-    const entry = {
-      seq: (this.#state?.seq ?? 0) + 1,
-      at: now(),
-      type: fact.type,
-      data: redactor.clean(fact.data),
-    } as Entry
+    const { value: data, json } = redactor.cleaned(fact.data)
+    const entry = { seq: (this.#state?.seq ?? 0) + 1, at: now(), type: fact.type, data } as Entry
     if (this.#state) apply(this.#state, entry)
     else if (entry.type === 'run.started') this.#state = begin(entry.data, entry)
-    this.#pending.push(entry)
+    this.#pending.push({ entry, json })
     onEntry?.(entry)
     return entry
   }
 
   /** Numbered and applied, but for the caller to write: with something else in one transaction. */
-  take(): Entry[] {
+  take(): Recorded[] {
     const entries = this.#pending
     this.#pending = []
     return entries

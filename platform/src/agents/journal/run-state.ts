@@ -28,6 +28,8 @@ export interface OpenCall {
   seq: number
   /** Its result is that of a node, which nobody could read the rest of: it is not shortened. */
   isNode?: boolean
+  /** Its name and arguments, as one text. Made when it is asked for. */
+  key?: string
   /** Set where something was found in it. */
   findings?: Finding[]
   /** Set once it was started: by this process or by one that is gone. */
@@ -82,6 +84,8 @@ export interface RunState {
   snapshots: { step: number; id: string }[]
   plan: Plan | undefined
   graph: GraphState
+  /** How often each tool was called, also in what was rolled back. */
+  called: Map<string, number>
   /** What people have said since it began. */
   said: string[]
   /** Results of calls that read, until something changes. */
@@ -90,6 +94,8 @@ export interface RunState {
   received: Set<string>
   waitsFor: 'approval' | 'message' | undefined
   end: RunEnd | undefined
+  /** When it ended the last time; 0 before. */
+  endedAt: number
 }
 
 /** The state after `entries`. Pure: the same journal gives the same state, in any process. */
@@ -108,8 +114,10 @@ export function stateOf(entries: readonly Entry[]): RunState | undefined {
 /** What was paid stays paid, and what was read stays read, though it was rolled back. */
 function outlast(state: RunState, { type, data }: Entry): void {
   if (type === 'model.answered' || type === 'model.failed') pay(state, data)
-  else if (type === 'tool.ended') payChild(state, data)
-  else if (type === 'message.added' && data.id) state.received.add(data.id)
+  else if (type === 'tool.ended') {
+    payChild(state, data)
+    countCall(state, data)
+  } else if (type === 'message.added' && data.id) state.received.add(data.id)
 }
 
 export function begin(started: RunStarted, { seq, at }: { seq: number; at: number }): RunState {
@@ -130,11 +138,13 @@ export function begin(started: RunStarted, { seq, at }: { seq: number; at: numbe
     snapshots: [],
     plan: undefined,
     graph: beforeGraph(),
+    called: new Map(),
     said: [],
     cache: new Map(),
     received: new Set(),
     waitsFor: undefined,
     end: undefined,
+    endedAt: 0,
   }
 }
 
@@ -208,6 +218,7 @@ export function apply(state: RunState, entry: Entry): void {
       return
     }
     case 'tool.ended':
+      countCall(state, entry.data)
       endCall(state, entry.data)
       return
     case 'approval.requested':
@@ -278,6 +289,7 @@ export function apply(state: RunState, entry: Entry): void {
       return
     case 'run.ended':
       state.end = entry.data
+      state.endedAt = entry.at
       return
   }
 }
@@ -302,6 +314,10 @@ function payChild(state: RunState, { usage }: ToolEnded): void {
   state.childUsage = addCost(state.childUsage, usage)
 }
 
+function countCall({ called }: RunState, { tool }: ToolEnded): void {
+  called.set(tool, (called.get(tool) ?? 0) + 1)
+}
+
 /** The last of a step's results closes the step: all go to the model, in the order of the calls. */
 function endCall(state: RunState, ended: ToolEnded): void {
   const thread = state.threads.get(ended.thread)
@@ -314,12 +330,13 @@ function endCall(state: RunState, ended: ToolEnded): void {
   const invalid = ended.error === 'invalid_arguments' || ended.error === 'unknown_tool'
   thread.invalidCalls = invalid ? thread.invalidCalls + 1 : 0
   if (ended.effect !== 'read') state.cache.clear()
-  else if (ended.status === 'done' && !ended.stored) state.cache.set(cacheKey(open.call), ended.text)
+  else if (ended.status === 'done' && !ended.stored) state.cache.set(cacheKey(open), ended.text)
 
   const calls = [...thread.open.values()]
   if (calls.some((call) => !call.ended)) return
   let did = ''
-  for (const { call, ended: result } of calls) {
+  for (const open of calls) {
+    const { call, ended: result } = open
     const isError = result!.status !== 'done' || undefined
     say(thread, {
       role: 'tool',
@@ -327,15 +344,16 @@ function endCall(state: RunState, ended: ToolEnded): void {
       content: [{ type: 'text', text: result!.text }],
       ...(isError && { isError }),
     })
-    did += `${cacheKey(call)}\n${result!.text}\n`
+    did += `${cacheKey(open)}\n${result!.text}\n`
   }
   thread.recent.push(hash('sha256', did, 'base64'))
   if (thread.recent.length > 100) thread.recent.shift()
   thread.open.clear()
 }
 
-export function cacheKey({ name, arguments: args }: Pick<ToolCallPart, 'name' | 'arguments'>): string {
-  return `${name} ${canonical(args)}`
+export function cacheKey(open: OpenCall): string {
+  open.key ??= `${open.call.name} ${canonical(open.call.arguments)}`
+  return open.key
 }
 
 /** JSON with the names of objects in order. */

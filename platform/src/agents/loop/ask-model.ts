@@ -6,7 +6,7 @@ import type { Thread } from '../journal/run-state.ts'
 import { charsPerToken, tokensOf } from '../memory/count-tokens.ts'
 import type { Tool } from '../tools/tool.ts'
 import { toolsOf } from '../tools/tools-of.ts'
-import { interruptionOf } from './interruption.ts'
+import { stopOf } from './interruption.ts'
 import type { Running, WhichModel } from './running.ts'
 import { reasonToStop } from './stop-conditions.ts'
 
@@ -48,9 +48,17 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
 
   const { deadlineSeconds = defaultLimits.deadlineSeconds } = limits
   const leftMs = Math.max(1, state.turn.at + deadlineSeconds * 1000 - run.now())
-  const over = new AbortController()
-  const timer = setTimeout(() => over.abort(), Math.min(leftMs, 2 ** 31 - 1))
-  const interruption = interruptionOf(run, asking.thread)
+  const stop = stopOf(run, asking.thread)
+  const asked = new AbortController()
+  const giveUp = () => asked.abort()
+  let isLate = false
+  const late = () => {
+    isLate = true
+    giveUp()
+  }
+  const timer = setTimeout(late, Math.min(leftMs, 2 ** 31 - 1))
+  if (stop.aborted) giveUp()
+  else stop.addEventListener('abort', giveUp, { once: true })
   const began = run.now()
   const request: ModelRequest = {
     messages: thread.messages,
@@ -61,11 +69,12 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   let outcome: Outcome
   try {
     outcome = await listen(run, asking, {
-      events: model.stream(request, AbortSignal.any([run.signal, over.signal, interruption])),
+      events: model.stream(request, asked.signal),
       failed,
     })
   } finally {
     clearTimeout(timer)
+    stop.removeEventListener('abort', giveUp)
   }
   const ms = run.now() - began
 
@@ -84,8 +93,8 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
     type: 'model.failed',
     data: { thread: asking.thread, step, model: model.name, failure, ms, usage },
   })
-  if (run.signal.aborted || interruption.aborted) return undefined
-  if (over.signal.aborted) return { reason: 'deadline', message: `${deadlineSeconds} s are over` }
+  if (stop.aborted) return undefined
+  if (isLate) return { reason: 'deadline', message: `${deadlineSeconds} s are over` }
   return { reason: 'model_failed', message: `${model.name}: ${failure.code}: ${failure.message}` }
 }
 

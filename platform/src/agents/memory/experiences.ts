@@ -4,8 +4,8 @@ import { lexicalEmbedding } from '../../kernel/experience/embed-text.ts'
 import { ExperienceStore } from '../../kernel/experience/experience-store.ts'
 import type { Experience } from '../../kernel/experience/record-format.ts'
 import { step } from '../../lib/step.ts'
-import type { Cost, EndReason, Entry } from '../journal/entry.ts'
-import { stateOf } from '../journal/run-state.ts'
+import type { Cost, EndReason } from '../journal/entry.ts'
+import type { RunState } from '../journal/run-state.ts'
 import { oneLine } from '../one-line.ts'
 
 /** What is kept of a run that has ended; its text is its task. */
@@ -53,19 +53,15 @@ export class Experiences {
   }
 
   /** Keeps what a run has come to, unless it is kept. */
-  async learn(accountId: string, id: string, entries: readonly Entry[]): Promise<void> {
-    const state = stateOf(entries)
-    const task = state && (state.started.input || firstMessage(entries))
+  async learn(accountId: string, id: string, state: RunState | undefined): Promise<void> {
+    const task = state && (state.started.input || state.said[0])
     if (!state?.end || !task || state.end.reason === 'cancelled') return
-    const at = entries.at(-1)!.at
-    const tools: Record<string, number> = {}
-    for (const entry of entries)
-      if (entry.type === 'tool.ended') tools[entry.data.tool] = (tools[entry.data.tool] ?? 0) + 1
+    const at = state.endedAt
     const data: RunExperience = {
       agent: state.started.spec.name,
       outcome: state.end.reason,
       plan: state.plan?.steps.map((planned) => planned.task) ?? [],
-      tools,
+      tools: Object.fromEntries(state.called),
       answer: (state.end.output ?? state.end.message ?? '').slice(0, mostAnswerChars),
       steps: state.steps,
       usage: state.usage,
@@ -154,11 +150,6 @@ export class Experiences {
     await step('experience.folder', this.#folder, () => mkdir(this.#folder, { recursive: true, mode: 0o700 }))
     return await ExperienceStore.open(join(this.#folder, `${encodeURIComponent(accountId)}.log`), lexicalEmbedding)
   }
-}
-
-function firstMessage(entries: readonly Entry[]): string {
-  const first = entries.find((entry) => entry.type === 'message.added' && entry.data.id !== undefined)
-  return first?.type === 'message.added' ? first.data.text : ''
 }
 
 function toolsText(tools: Record<string, number>): string {

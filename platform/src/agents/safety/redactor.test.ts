@@ -44,3 +44,16 @@ test('a text that is made to send a regular expression back and forth comes to a
     assert.equal(redactor.result(text).length, text.length, part)
   }
 })
+
+test('what is clean stays as it is, with its JSON; what is not is written without its secrets, whatever JSON makes of them', () => {
+  const careful = new Redactor(['short', 'a "quoted"\nkey', 'plain-secret'])
+  const harmless = { text: 'short', list: [1, 'two'] }
+  const { value, json } = careful.cleaned(harmless)
+  assert.deepEqual([value === harmless, json], [true, JSON.stringify(harmless)])
+  const told = { text: 'it is a "quoted"\nkey', more: ['plain-secret', '\0\ud800'], signature: 'plain-secret' }
+  const cleaned = careful.cleaned(told)
+  const wanted = { text: 'it is [redacted]', more: ['[redacted]', '\uFFFD\uFFFD'], signature: 'plain-secret' }
+  assert.deepEqual([cleaned.value, cleaned.json], [wanted, JSON.stringify(wanted)])
+  careful.know(['learned-later'])
+  assert.equal(careful.cleaned('learned-later').json, '"[redacted]"')
+})

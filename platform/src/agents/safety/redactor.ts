@@ -15,17 +15,20 @@ const unstorable = /\\u0000|\\ud[89a-f]/i
 
 /** Takes secrets out of everything that is written down or shown to a model. One for each run. */
 export class Redactor {
-  #values: readonly string[]
+  #values: readonly string[] = []
+  /** As they stand in JSON. */
+  #inJson: readonly string[] = []
 
   /** `values`: secrets that are known, such as the keys of models. */
   constructor(values: readonly string[]) {
-    this.#values = values.filter((value) => value.length >= 6)
+    this.know(values)
   }
 
   /** Secrets that are known from now on. */
   know(values: readonly string[]): void {
     const added = values.filter((value) => value.length >= 6 && !this.#values.includes(value))
     this.#values = [...this.#values, ...added]
+    this.#inJson = this.#values.map((value) => JSON.stringify(value).slice(1, -1))
   }
 
   /** Text that a tool answers: also what is named like a secret. */
@@ -42,10 +45,16 @@ export class Redactor {
 
   /** `value` without secrets and without what a database cannot keep. Mostly it is `value` itself. */
   clean<T>(value: T): T {
+    return this.cleaned(value).value
+  }
+
+  /** The same, with its JSON. */
+  cleaned<T>(value: T): { value: T; json: string } {
     const json = JSON.stringify(value)
-    const hit =
-      suspicious.test(json) || unstorable.test(json) || this.#values.some((secret) => json.includes(inJson(secret)))
-    return hit ? (this.#walk(value) as T) : value
+    const hit = suspicious.test(json) || unstorable.test(json) || this.#inJson.some((secret) => json.includes(secret))
+    if (!hit) return { value, json }
+    const clean = this.#walk(value) as T
+    return { value: clean, json: JSON.stringify(clean) }
   }
 
   #walk(value: unknown): unknown {
@@ -60,8 +69,4 @@ export class Redactor {
       ]),
     )
   }
-}
-
-function inJson(secret: string): string {
-  return JSON.stringify(secret).slice(1, -1)
 }

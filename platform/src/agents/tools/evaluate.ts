@@ -127,6 +127,7 @@ class Parser {
 }
 
 function parseNumber(text: string): Value {
+  if (/^\d{1,15}$/.test(text)) return { n: BigInt(text), d: 1n }
   const [, whole = '', fraction = '', exponent = '0'] = /^(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text)!
   const places = fraction.length - Number(exponent)
   if (Math.abs(places) > mostBits / 4) throw new Error(`${text} is too long a number`)
@@ -136,7 +137,7 @@ function parseNumber(text: string): Value {
 
 function fractionOf(n: bigint, d: bigint): Value {
   if (d === 0n) throw new Error('a division by zero')
-  const divisor = gcd(n < 0n ? -n : n, d < 0n ? -d : d)
+  const divisor = d === 1n ? 1n : gcd(n < 0n ? -n : n, d < 0n ? -d : d)
   const sign = d < 0n ? -1n : 1n
   const [top, bottom] = [(sign * n) / divisor, (sign * d) / divisor]
   if (top.toString(16).length * 4 > mostBits || bottom.toString(16).length * 4 > mostBits)

@@ -1,6 +1,6 @@
 import type { ApprovalRequest } from '../journal/entry.ts'
 import { cacheKey, type OpenCall, type RunState } from '../journal/run-state.ts'
-import { interruptionOf } from '../loop/interruption.ts'
+import { stopOf } from '../loop/interruption.ts'
 import type { Running } from '../loop/running.ts'
 import { inspectCall } from './inspect-call.ts'
 import { type CallPlace, prepareCall, requestFor } from './prepare-call.ts'
@@ -34,8 +34,7 @@ const mostQuestionChars = 2000
 export async function executeCalls(run: Running, place: CallPlace): Promise<boolean> {
   const { recorder, signal } = run
   const { open } = recorder.state.threads.get(place.thread)!
-  const interruption = interruptionOf(run, place.thread)
-  const stop = AbortSignal.any([signal, interruption])
+  const stop = stopOf(run, place.thread)
   const locks = new ResourceLocks()
   const places = new Semaphore(mostAtOnce)
   const asked: Asked[] = []
@@ -125,7 +124,7 @@ async function execute(
   const { recorder } = run
   const { state } = recorder
   const { call, isNode } = one
-  const cached = isCached(tool) ? recorder.state.cache.get(cacheKey(call)) : undefined
+  const cached = isCached(tool) ? recorder.state.cache.get(cacheKey(one)) : undefined
   if (cached !== undefined) {
     endUnrun(run, place, one, { status: 'done', text: cached, cached: true })
     return undefined

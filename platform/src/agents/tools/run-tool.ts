@@ -56,23 +56,26 @@ interface Outcome {
 }
 
 async function attemptCall(run: Running, { tool, call, key, stop, observed }: Attempted): Promise<Outcome> {
-  const limit = new AbortController()
   const timeoutMs = tool.timeoutMs ?? defaultTimeoutMs
-  const timer = setTimeout(() => limit.abort(), timeoutMs)
-  const signal = AbortSignal.any([stop, limit.signal])
+  const over = new AbortController()
+  const { promise: left, reject } = Promise.withResolvers<never>()
+  let timedOut = false
   let late: NodeJS.Timeout | undefined
+  // One that does not listen is left behind: the run goes on without it.
+  const giveUp = () => {
+    if (over.signal.aborted) return
+    late = setTimeout(() => reject(new ToolError('timeout', 'it did not stop when it was told to')), graceMs)
+    over.abort()
+  }
+  const timer = setTimeout(() => {
+    timedOut = true
+    giveUp()
+  }, timeoutMs)
   try {
-    const context = { runId: run.id, idempotencyKey: key, signal, ...(observed && { observed }) }
-    const work = Promise.resolve(tool.handler(context, call.arguments as never))
-    // One that does not listen is left behind: the run goes on without it.
-    const left = new Promise<never>((_, reject) => {
-      const give = () => {
-        late = setTimeout(() => reject(new ToolError('timeout', 'it did not stop when it was told to')), graceMs)
-      }
-      signal.addEventListener('abort', give, { once: true })
-      if (signal.aborted) give()
-    })
-    const result = await Promise.race([work, left])
+    if (stop.aborted) giveUp()
+    else stop.addEventListener('abort', giveUp, { once: true })
+    const context = { runId: run.id, idempotencyKey: key, signal: over.signal, ...(observed && { observed }) }
+    const result = await Promise.race([tool.handler(context, call.arguments as never), left])
     const { text, isError, usage, offers }: ToolResult = typeof result === 'string' ? { text: result } : result
     const more = { ...(usage && { usage }), ...(offers && { offers }) }
     return { status: isError ? 'failed' : 'done', text: String(text), ...more }
@@ -80,13 +83,14 @@ async function attemptCall(run: Running, { tool, call, key, stop, observed }: At
     return failureOf(error, {
       tool,
       timeoutMs,
-      timedOut: limit.signal.aborted,
+      timedOut,
       stopped: stop.aborted,
       cancelled: run.signal.aborted,
     })
   } finally {
     clearTimeout(timer)
     clearTimeout(late)
+    stop.removeEventListener('abort', giveUp)
   }
 }
 
