@@ -46,7 +46,7 @@ async function openRunner(t: Parameters<typeof openTestDatabase>[0], now = () =>
   const runner = new Runner({
     ...{ store, models, agents, experiences, codeReader, now, secret: 'a secret of tests' },
     facts: { db, now },
-    documents: new Documents({ db, now, logger, embedder: undefined }),
+    documents: new Documents({ db, now, meanings: undefined }),
     mcp: { open: [], revealSecrets: () => Promise.resolve({}) as never },
     // None of the agents of these tests has a tool that needs a sandbox.
     hands: {} as never,

@@ -20,6 +20,7 @@ import { passagesFor } from './memory/document-tools.ts'
 import { type AgentDocument, Documents, type PutDocument } from './memory/documents.ts'
 import { Experiences } from './memory/experiences.ts'
 import { type Fact, findFacts, forgetFact, hasFacts } from './memory/facts.ts'
+import { Meanings } from './memory/meanings.ts'
 import { type ModelConfig, modelSource } from './models.ts'
 import { forkRun, rollbackRun } from './replay/branch.ts'
 import { type Replay, replay } from './replay/replay.ts'
@@ -76,10 +77,11 @@ export function createAgentRuns({
   const holder = createHmac('sha256', secret).update('holder').digest('hex').slice(0, 16)
   const store = new RunStore({ db, now, holder, recordUsage, budget })
   const agents = new Agents({ db, models, now })
-  const experiences = new Experiences(home)
   const { embedding } = modelConfig
   const embedder = embedding && httpEmbedder({ fetch: globalThis.fetch }, embedding)
-  const documents = new Documents({ db, now, logger: given.logger, embedder })
+  const meanings = embedder && new Meanings({ embedder, now, logger: given.logger })
+  const experiences = new Experiences(home, meanings)
+  const documents = new Documents({ db, now, meanings })
   const mcp = { open: mcpOpen.map(parseOpenRange), revealSecrets }
   const codeReader = new CodeReader(home)
   const facts = { db, now }
@@ -252,6 +254,7 @@ export function createAgentRuns({
     recover: (): Promise<void> => runner.start(),
     forgetEnded: (before: Date, most: number): Promise<number> => store.forgetEnded(before, most),
     close: async (): Promise<void> => {
+      meanings?.close()
       await runner.close()
       await experiences.close()
       await documents.close()

@@ -62,7 +62,7 @@ export const agentSettings = {
     env: 'WARREN_EMBEDDING_MODEL',
     default: undefined,
     meaning:
-      'Name of a model that makes vectors of texts, such as text-embedding-3-small, so that documents of agents are found by what they mean. Without one they are found by their words and how these are written.',
+      'Name of a model that makes vectors of texts, such as text-embedding-3-small, so that documents and experiences of agents are found by what they mean. Without one they are found by their words and how these are written.',
     parse: (text) => text,
   }),
   embeddingUrl: setting<string>({

@@ -60,7 +60,6 @@ export class DocumentIndexes {
   }
 
   async close(): Promise<void> {
-    this.#vectors?.close()
     await Promise.all([...this.#entries.values()].map(({ filling }) => filling))
   }
 

@@ -5,12 +5,11 @@ import { WarrenError } from '../../errors.ts'
 import type { DocumentKind } from '../../kernel/experience/cut-into-passages.ts'
 import { newId } from '../../lib/id.ts'
 import { step } from '../../lib/step.ts'
-import type { Embedder } from '../../models/embedder.ts'
 import type { Database } from '../../storage/database.ts'
-import type { Logger } from '../../telemetry/logger.ts'
 import { tokensOfText } from './count-tokens.ts'
 import type { FoundPassage } from './document-index.ts'
 import { DocumentIndexes, type FoundPassages, type Whose } from './document-indexes.ts'
+import type { Meanings } from './meanings.ts'
 import { PassageVectors } from './passage-vectors.ts'
 
 /** Of one agent. */
@@ -55,9 +54,8 @@ export interface AgentDocument {
 interface DocumentsOptions {
   db: Database
   now: () => Date
-  logger: Logger
   /** Undefined: they are found by their words and how these are written. */
-  embedder: Embedder | undefined
+  meanings: Meanings | undefined
 }
 
 const columns = ['id', 'name', 'kind', 'bytes', 'at'] as const
@@ -68,10 +66,10 @@ export class Documents {
   readonly #now: () => Date
   readonly #indexes: DocumentIndexes
 
-  constructor({ db, now, logger, embedder }: DocumentsOptions) {
+  constructor({ db, now, meanings }: DocumentsOptions) {
     this.#db = db
     this.#now = now
-    this.#indexes = new DocumentIndexes(db, embedder && new PassageVectors({ db, embedder, now, logger }))
+    this.#indexes = new DocumentIndexes(db, meanings && new PassageVectors({ db, meanings }))
   }
 
   /** Adds it, or puts it in the place of the one of its name. The same text again changes nothing. */

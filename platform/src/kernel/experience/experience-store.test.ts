@@ -32,7 +32,9 @@ test('what was kept is found by what it says, also after it was opened again', a
   }
   check(store)
   assert.deepEqual(
-    store.search('csv of an invoice', 3, ({ id }) => id !== 'e0').filter(({ experience }) => experience.id === 'e0'),
+    store
+      .search('csv of an invoice', 3, { accepts: ({ id }) => id !== 'e0' })
+      .filter(({ experience }) => experience.id === 'e0'),
     [],
   )
   assert.equal(await store.remove('e0', 9), true)
@@ -178,6 +180,52 @@ test('vectors of another space are computed anew', async () => {
   assert.ok(first!.score > 0.99)
   await store.close()
   await truncate(path)
+})
+
+test('what means the same is found by the vectors of a model, after it was opened again too; those that fit nothing do not count', async () => {
+  const openMeaning = () => ExperienceStore.open<{ n: number }>(join(folder, 'meant'), lexicalEmbedding, 'model')
+  let store = await openMeaning()
+  const of = (...values: number[]) => ({ space: 'model', values: Float32Array.from(values) })
+  await store.put({ id: 'cat', at: 1, text: 'feed the feline', data: { n: 1 }, vector: of(1, 0, 0.1) })
+  await store.put({ id: 'car', at: 2, text: 'wash the vehicle', data: { n: 2 }, vector: of(0, 1, 0.1) })
+  await store.put({
+    id: 'older',
+    at: 3,
+    text: 'of another model',
+    data: { n: 3 },
+    vector: { ...of(1, 0, 0), space: 'x' },
+  })
+  await store.put({ id: 'longer', at: 4, text: 'has more numbers', data: { n: 4 }, vector: of(1, 0, 0, 0) })
+  await store.put({ id: 'none', at: 5, text: 'has no direction', data: { n: 5 }, vector: of(Number.NaN, 0, 0) })
+  for (let time = 0; time < 2; time++) {
+    const [best] = store.search('looks after a pet', 5, { vector: Float32Array.of(1, 0, 0) })
+    assert.deepEqual([best?.experience.id, best?.hasWords, Number(best?.meant?.toFixed(2))], ['cat', false, 1])
+    // One that the index has no place for is a question in words.
+    assert.equal(store.search('wash a car', 1, { vector: Float32Array.of(1, 0) })[0]!.experience.id, 'car')
+    assert.deepEqual(
+      store.withoutMeaning(9).map(({ id }) => id),
+      ['older'],
+    )
+    await store.close()
+    store = await openMeaning()
+  }
+  // What it means comes later: it is no newer for that.
+  await store.give(store.get('older')!, of(0.9, 0.1, 0))
+  assert.equal(store.all()[2]!.id, 'older')
+  assert.ok(
+    store.search('pet', 5, { vector: Float32Array.of(1, 0, 0) }).some(({ experience: { id } }) => id === 'older'),
+  )
+  // Of what is being forgotten nothing comes back.
+  const car = store.get('car')!
+  await Promise.all([store.remove('car', 6), store.give(car, of(0, 1, 0))])
+  await store.give(car, of(0, 1, 0))
+  await store.close()
+  store = await openMeaning()
+  assert.deepEqual(
+    store.all().map(({ id }) => id),
+    ['cat', 'older', 'longer', 'none'],
+  )
+  await store.close()
 })
 
 function put(n: number, text: string): LogRecord {
