@@ -9,7 +9,7 @@ interface EmbeddingRequest {
   authorization: string | undefined
 }
 
-type Fault = '500' | 'dimensions' | 'missing' | 'not a number' | 'hangs' | 'nonsense'
+type Fault = '500' | 'dimensions' | 'missing' | 'places' | 'null' | 'not a number' | 'hangs' | 'nonsense'
 
 /** Words that mean the same to it; all else it knows by its length alone. */
 const meanings = [/\b(cat|feline)\b/i, /\b(car|vehicle)\b/i]
@@ -31,6 +31,8 @@ export async function startEmbeddingServer() {
     const data = (input as string[]).map((text, index) => ({ index, embedding: vectorOf(text) as unknown[] })).reverse()
     if (fault === 'dimensions') for (const one of data) one.embedding.push(1)
     if (fault === 'missing') data.pop()
+    if (fault === 'places') data[0]!.index = -1
+    if (fault === 'null') data[0]!.embedding[0] = null
     if (fault === 'not a number') data[0]!.embedding[0] = 'x'
     response.setHeader('content-type', 'application/json').end(JSON.stringify({ object: 'list', model, data }))
   })

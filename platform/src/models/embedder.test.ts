@@ -34,7 +34,9 @@ test('whatever is wrong with an answer, it is one failure that says what, withou
     '500': /500/,
     dimensions: /a vector has 6 numbers, not 5/,
     missing: /1 vectors were answered for 2 texts/,
-    'not a number': /no direction/,
+    places: /the places of vectors are wrong/,
+    null: /something else than numbers/,
+    'not a number': /something else than numbers/,
     hangs: /timeout/i,
     nonsense: /JSON/,
   }

@@ -98,17 +98,19 @@ function vectorsOf(text: string, count: number): Float32Array[] {
     throw new Error(`${Array.isArray(data) ? data.length : 'no'} vectors were answered for ${count} texts`)
   const vectors: Float32Array[] = new Array(count)
   for (const [place, one] of data.entries()) {
-    const { index = place, embedding } = (one ?? {}) as { index?: number; embedding?: unknown }
-    if (!Array.isArray(embedding) || embedding.length === 0 || embedding.length > mostDimensions || vectors[index])
+    const { index = place, embedding } = (one ?? {}) as { index?: unknown; embedding?: unknown }
+    if (!Array.isArray(embedding) || embedding.length === 0 || embedding.length > mostDimensions)
       throw new Error('the answer has something else than a vector for each text')
-    const vector = Float32Array.from(embedding as number[])
+    if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index >= count || vectors[index])
+      throw new Error('the places of vectors are wrong')
+    // Else `null` would be zero, and a text the number that it says.
+    if (!embedding.every((value) => typeof value === 'number'))
+      throw new Error('a vector has something else than numbers')
+    const vector = Float32Array.from(embedding)
     if (!vector.every(Number.isFinite) || vector.every((value) => value === 0))
       throw new Error('a vector has no direction')
     vectors[index] = vector
   }
-  // An index that is none of these leaves a hole.
-  if (Object.keys(vectors).length !== count || vectors.length !== count)
-    throw new Error('the places of vectors are wrong')
   return vectors
 }
 

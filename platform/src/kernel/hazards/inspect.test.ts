@@ -103,7 +103,7 @@ test('what deletes a system is found, however it is written', async () => {
     '! rm -rf / && echo',
     `echo ${base64('/')} | base64 -d | xargs rm -rf`,
   ].map((text) => [text, 'remove-root'])
-  cases.push(['{rm,-rf,/}', 'remove-root', 'unreadable'])
+  for (const braces of ['{rm,-rf,/}', '{,rm,-rf,/}']) cases.push([braces, 'remove-root', 'unreadable'])
   await all('shell', cases)
 })
 
@@ -263,5 +263,7 @@ test('what is made to be hard to read comes to an end, and is told of', async ()
   await hazardsIn('shell', `a=x\n${'a=$a$a\n'.repeat(200)}eval "$a"`)
   await hazardsIn('shell', `${'true && '.repeat(20_000)}true`)
   await hazardsIn('shell', `echo ${'{a,b}'.repeat(40)}`)
+  // Braces that nobody closes: tried in each way to cut them, these would take for ever.
+  assert.deepEqual(await hazardsIn('shell', `{${'a,'.repeat(100_000)}`), ['unreadable'])
   await hazardsIn('shell', Buffer.from(Array.from({ length: 20_000 }, (_, at) => (at * 7919) % 256)).toString('latin1'))
 })

@@ -87,7 +87,7 @@ async function inspectOne({ program, scope: outer }: Waiting, { found, nested }:
   try {
     if (tree.rootNode.hasError) {
       // A command that is written in braces is one to a shell, and none to the grammar.
-      const spread = kind === 'shell' ? text.replace(/(^|[\s;&|(])\{([^\s{}]+(?:,[^\s{}]*)+)\}/g, spreadOut) : text
+      const spread = kind === 'shell' ? text.replace(/(^|[\s;&|(])\{([^\s{},]*(?:,[^\s{},]*)+)\}/g, spreadOut) : text
       found('unreadable', text)
       if (spread !== text) nested({ kind, text: spread, by: '{…}' }, new Scope(outer))
     }
