@@ -44,6 +44,7 @@ export interface Config {
     storageMb: number | undefined
     egressMbPerDay: number | undefined
     functions: number | undefined
+    builds: number | undefined
     agentBudget: number | undefined
   }
   /** Where nodes that share their limits count. */
@@ -172,6 +173,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       storageMb: read(settings.quotaStorage),
       egressMbPerDay: read(settings.quotaEgress),
       functions: read(settings.quotaFunctions),
+      builds: read(settings.quotaBuilds),
       agentBudget: read(settings.quotaAgents),
     },
     redisUrl: read(settings.redisUrl),

@@ -131,7 +131,10 @@ async function start(): Promise<void> {
   opened.defer(closeEvents)
   const now = () => new Date()
   const pull = imagePuller(config.registry, guestBinary)
-  const templates = await Templates.open({ db, engine, home: config.home, config, pull, now, logger })
+  const quotas = createQuotas({ db, defaults: config.quotas, now })
+  const giveWay = (accountId: string) => functions.giveWay(accountId)
+  const building = { pull, hold: quotas.hold, giveWay }
+  const templates = await Templates.open({ db, engine, home: config.home, config, ...building, now, logger })
   opened.defer(() => templates.close())
   const audit = new AuditLog({ db, logger, journal: new AuditJournal(join(config.home, 'audit.journal')) })
   opened.defer(() => audit.close())
@@ -150,7 +153,6 @@ async function start(): Promise<void> {
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
   const meter = new Meter({ db, bus, network: engine.network, logger })
   opened.defer(() => meter.close())
-  const quotas = createQuotas({ db, defaults: config.quotas, now })
   const { stripe: atStripe } = config.billing
   const billing = await openBilling({
     db,
@@ -183,7 +185,7 @@ async function start(): Promise<void> {
     logger,
     node,
     accountOf: (id) => accounts.organisations.get(id),
-    mayStart: billing.mayStart,
+    ...{ mayStart: billing.mayStart, giveWay },
   })
   opened.defer(() => sandboxes.close())
   const buckets = await openBuckets({
@@ -194,9 +196,8 @@ async function start(): Promise<void> {
     db,
     engine,
     home: config.home,
-    calls: quotas.calls,
-    recordUsage,
-    bus,
+    ...{ calls: quotas.calls, hold: quotas.hold, isEgressUsedUp: quotas.isEgressUsedUp },
+    ...{ meter, recordUsage, bus },
     bucketOf: buckets.find,
     heardNouns: nounsHeardBy({ role: 'developer', scopes: undefined }),
     resolveSecrets: secrets.resolve,
@@ -206,6 +207,7 @@ async function start(): Promise<void> {
   if (isWorker) opened.defer(await followSecrets({ db, bus, logger, renew: sandboxes.renewSecret }))
   await sandboxes.recover()
   if (!isWorker) {
+    await quotas.recover()
     await functions.start()
     opened.defer(() => functions.close())
   }

@@ -58,6 +58,48 @@ for (const origin of postgresOrigins) {
     )
   })
 
+  test(`processors and memory beside sandboxes are held exactly, and given back (${origin})`, {
+    skip: await whyNoPostgres(origin),
+  }, async (t) => {
+    const db = await openTestDatabase(t, origin)
+    const quotas = createQuotas({ db, defaults: { cpuCores: 2, builds: 1 }, now: () => new Date() })
+    const hold = (kind: 'function' | 'build' = 'function', accountId = 'o1') =>
+      quotas.hold({ accountId, kind, cpuCores: 0.5, memoryMb: 100 })
+    const used = async () => {
+      const found = new Map((await quotas.get(account)).map(({ name, used }) => [name, used]))
+      return ['cpuCores', 'memoryMb', 'builds', 'sandboxes'].map((name) => found.get(name as 'builds'))
+    }
+    const refusal = (quota: string, limit: number) => (error: WarrenError) => {
+      assert.deepEqual([error.code, error.details], ['limit_exceeded', { quota, limit }])
+      return true
+    }
+
+    const many = await Promise.allSettled(Array.from({ length: 40 }, () => hold()))
+    const held = many.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    assert.equal(held.length, 4)
+    assert.deepEqual(await used(), [2, 400, 0, 0])
+    await assert.rejects(hold(), refusal('cpuCores', 2))
+    await hold('function', 'o2')
+
+    await Promise.all([held[0]!(), held[1]!()])
+    assert.deepEqual(await used(), [1, 200, 0, 0])
+    const build = await hold('build')
+    await assert.rejects(hold('build'), refusal('builds', 1))
+    await hold() // that builds are full keeps nobody else from anything
+    await assert.rejects(hold(), refusal('cpuCores', 2))
+    await build()
+    await build()
+    assert.deepEqual(await used(), [1.5, 300, 0, 0])
+
+    await quotas.set('o1', { quotas: { memoryMb: 350 } })
+    await assert.rejects(hold(), refusal('memoryMb', 350))
+    await quotas.set('o1', { quotas: { memoryMb: null } })
+    await hold()
+    // Another process of the platform: nothing of what the one before held is there any more.
+    await createQuotas({ db, defaults: {}, now: () => new Date() }).recover()
+    assert.deepEqual(await used(), [0, 0, 0, 0])
+  })
+
   test(`what is sent counts by day of UTC (${origin})`, { skip: await whyNoPostgres(origin) }, async (t) => {
     const db = await openTestDatabase(t, origin)
     let now = new Date('2026-03-01T23:59:59Z')

@@ -67,8 +67,12 @@ export const gatewaySettings = {
     meaning: 'Requests a minute for the inside and the ports of one sandbox. 0: no limit.',
     parse: perMinute,
   }),
-  quotaCpu: quota('cpuCores', 'WARREN_QUOTA_CPU', 'Cores of the sandboxes of an organisation together.'),
-  quotaMemory: quota('memoryMb', 'WARREN_QUOTA_MEMORY_MB', 'Memory of those sandboxes together, in MiB.'),
+  quotaCpu: quota(
+    'cpuCores',
+    'WARREN_QUOTA_CPU',
+    'Cores of the sandboxes, instances of functions and builds of an organisation together.',
+  ),
+  quotaMemory: quota('memoryMb', 'WARREN_QUOTA_MEMORY_MB', 'Memory of the same together, in MiB.'),
   quotaStorage: quota(
     'storageMb',
     'WARREN_QUOTA_STORAGE_MB',
@@ -77,9 +81,14 @@ export const gatewaySettings = {
   quotaEgress: quota(
     'egressMbPerDay',
     'WARREN_QUOTA_EGRESS_MB',
-    'What the sandboxes of an organisation send to the network in a day of UTC, in MiB.',
+    'What the sandboxes and functions of an organisation send to the network in a day of UTC, in MiB.',
   ),
   quotaFunctions: quota('functions', 'WARREN_QUOTA_FUNCTIONS', 'Calls of functions of an organisation at once.'),
+  quotaBuilds: quota(
+    'builds',
+    'WARREN_QUOTA_BUILDS',
+    'Builds of templates of an organisation at once; the others wait.',
+  ),
   quotaAgents: quota(
     'agentBudget',
     'WARREN_QUOTA_AGENTS',

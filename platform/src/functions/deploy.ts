@@ -123,7 +123,7 @@ async function tryToLoad(
       details: { reason, ...(stack === undefined ? {} : { stack }) },
     })
   } finally {
-    pool.end(worker)
+    void pool.end(worker)
   }
 }
 

@@ -1,15 +1,20 @@
+import { inRoom } from '../lib/in-room.ts'
 import { Pending } from '../lib/pending.ts'
+import type { Hold } from '../quotas/held-instances.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Code, CodeStore } from './code/code-store.ts'
 import type { FunctionRecord, FunctionVersion } from './function.ts'
 import { Instances, type Member } from './instances.ts'
 import type { ResolveSecrets } from './secrets.ts'
+import type { Tenant } from './worker/networks.ts'
 import type { LoadHead, Worker } from './worker/worker.ts'
 import type { WorkerPool } from './worker/worker-pool.ts'
 
 interface FleetDeps {
   pool: WorkerPool
   code: CodeStore
+  /** Takes what an instance has from the quota of its organisation. */
+  hold: Hold
   resolveSecrets: ResolveSecrets | undefined
   /** Most instances of all functions together. */
   mostInstances: number
@@ -42,6 +47,7 @@ const preparedAtOnce = 4
 export class Fleet {
   readonly #deps: FleetDeps
   readonly #groups = new Map<string, Instances>()
+  readonly #accounts = new WeakMap<Instances, string>()
   /** Of functions that are gone, as long as something of them starts. */
   readonly #dropping = new Pending()
   #timer: NodeJS.Timeout | undefined
@@ -60,8 +66,8 @@ export class Fleet {
     const { logger } = this.#deps
     const group = new Instances(
       {
-        start: (signal) => this.start(record, version, { signal, wantsCache: false }),
-        end: (worker) => this.#deps.pool.end(worker),
+        start: (signal) => this.#startInRoom(record, version, signal),
+        end: (worker) => void this.#deps.pool.end(worker),
         makeRoom: () => this.#makeRoom(),
         onStarted: (startMs) => this.#deps.onMeasured(record.id, { startMs }),
         logger,
@@ -69,44 +75,67 @@ export class Fleet {
       version.settings,
     )
     this.#groups.set(key, group)
+    this.#accounts.set(group, record.accountId)
     this.#timer ??= setInterval(() => this.#look(), lookMs).unref()
     return group
   }
 
-  /** A worker of this version, its code on the way to it. */
-  async start(
-    { accountId, name }: Pick<FunctionRecord, 'accountId' | 'name'>,
-    version: FunctionVersion,
-    { signal, wantsCache }: { signal: AbortSignal; wantsCache: boolean },
-  ): Promise<{ worker: Worker; ready: boolean }> {
-    const code = await this.#deps.code.read(version.code)
-    return this.startWith({ accountId, name }, version, code, { signal, wantsCache })
+  /** Ends an instance of an organisation that nobody needs, the one idle for longest of some function. False where there is none. */
+  async giveWay(accountId: string): Promise<boolean> {
+    for (const group of this.#groups.values()) {
+      const member = this.#accounts.get(group) === accountId ? group.dropIdle() : undefined
+      if (!member) continue
+      await this.#deps.pool.end(member.worker)
+      return true
+    }
+    return false
   }
 
-  /** The same of code that is not kept yet. */
+  /** What its organisation has idle goes for it. */
+  async #startInRoom(
+    record: FunctionRecord,
+    version: FunctionVersion,
+    signal: AbortSignal,
+  ): Promise<{ worker: Worker; ready: boolean }> {
+    const code = await this.#deps.code.read(version.code)
+    return inRoom(
+      () => this.startWith(record, version, code, { signal, wantsCache: false }),
+      () => this.giveWay(record.accountId),
+    )
+  }
+
+  /** A worker with this code on the way to it. Throws `limit_exceeded` where its organisation may not have so much more. */
   async startWith(
-    { accountId, name }: Pick<FunctionRecord, 'accountId' | 'name'>,
+    tenant: Tenant,
     { runtime, version, settings }: Pick<FunctionVersion, 'runtime' | 'version' | 'settings'>,
     code: Code,
     { signal, wantsCache }: { signal: AbortSignal; wantsCache: boolean },
   ): Promise<{ worker: Worker; ready: boolean }> {
-    const { pool, resolveSecrets } = this.#deps
-    const names = settings.secrets
-    const secrets = names.length > 0 && resolveSecrets ? await resolveSecrets(accountId, names) : {}
-    const claimed = await pool.claim(runtime, settings, signal)
-    const head: LoadHead = {
-      ...code.head,
-      handler: settings.handler,
-      env: { ...settings.env, ...secrets },
-      concurrency: settings.concurrency,
-      name,
-      account: accountId,
-      version,
-      memoryMb: settings.memoryMb,
-      wantsCache,
+    const { pool, hold, resolveSecrets } = this.#deps
+    const { accountId, name } = tenant
+    const { secrets: names, cpuCores, memoryMb } = settings
+    const letGo = await hold({ accountId, kind: 'function', cpuCores, memoryMb })
+    try {
+      const secrets = names.length > 0 && resolveSecrets ? await resolveSecrets(accountId, names) : {}
+      const claimed = await pool.claim(tenant, { runtime, settings }, signal)
+      pool.afterEnd(claimed.worker, letGo)
+      const head: LoadHead = {
+        ...code.head,
+        handler: settings.handler,
+        env: { ...settings.env, ...secrets },
+        concurrency: settings.concurrency,
+        name,
+        account: accountId,
+        version,
+        memoryMb,
+        wantsCache,
+      }
+      claimed.worker.load(head, code.bytes)
+      return claimed
+    } catch (error) {
+      await letGo()
+      throw error
     }
-    claimed.worker.load(head, code.bytes)
-    return claimed
   }
 
   /** Keeps so many of these versions, and of no others. Half of all there may be are left to whoever calls. */
@@ -176,6 +205,11 @@ export class Fleet {
     return count
   }
 
+  /** Functions that have no instance, and were refused one because their organisation may not have more. */
+  get withoutRoom(): string[] {
+    return [...this.#groups].filter(([, group]) => group.isWithoutRoom).map(([key]) => key.split('/')[0]!)
+  }
+
   /** Functions for whose instances so many calls wait. */
   waitedFor(atLeast: number): string[] {
     return [...this.#groups].filter(([, { waiting }]) => waiting >= atLeast).map(([key]) => key.split('/')[0]!)
@@ -215,7 +249,7 @@ export class Fleet {
       group.look()
       for (const member of group.members) this.#freeze(key, member, now)
       while (!group.isForeseen && group.dropIdle(this.#deps.idleMs));
-      if (group.size === 0 && group.waiting === 0) this.#groups.delete(key)
+      if (group.size === 0 && group.waiting === 0 && !group.isWithoutRoom) this.#groups.delete(key)
     }
     if (this.#groups.size > 0) return
     clearInterval(this.#timer)

@@ -6,6 +6,7 @@ import type { EventBus } from '../events/bus.ts'
 import type { GoneSignal } from '../lib/gone-signal.ts'
 import type { RecordUsage } from '../metering/usage-fact.ts'
 import type { CallsAtOnce } from '../quotas/calls-at-once.ts'
+import type { Hold } from '../quotas/held-instances.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { checkTargets } from './choose-version.ts'
@@ -42,6 +43,7 @@ import { Queues } from './triggers/queues.ts'
 import { Routes } from './triggers/routes.ts'
 import { Schedules } from './triggers/schedules.ts'
 import { StorageTriggers } from './triggers/storage-triggers.ts'
+import { Networks, type NetworksDeps } from './worker/networks.ts'
 import { ProcessorTimes } from './worker/processor-time.ts'
 import { WorkerPool } from './worker/worker-pool.ts'
 
@@ -78,6 +80,10 @@ export interface FunctionsOptions {
   home: string
   /** What organisations may call at once. */
   calls: Pick<CallsAtOnce, 'take' | 'full'>
+  /** Takes what an instance has from the quota of its organisation. */
+  hold: Hold
+  meter: NetworksDeps['meter']
+  isEgressUsedUp: NetworksDeps['isEgressUsedUp']
   recordUsage: RecordUsage
   bus: Pick<EventBus, 'end' | 'changed'>
   /** The bucket of an account with this name. Throws `not_found`. */
@@ -112,6 +118,9 @@ export function createFunctions({
   engine,
   home,
   calls,
+  hold,
+  meter,
+  isEgressUsedUp,
   recordUsage,
   bus,
   bucketOf,
@@ -127,10 +136,12 @@ export function createFunctions({
   const internet = config.egress.default === 'allow'
   const store = new FunctionStore({ db, now })
   const code = new CodeStore({ db, home, now })
-  const pool = new WorkerPool({ engine, logger, size, driver, isolation: config.isolation, internet })
+  const networks = new Networks({ network: engine.network, meter, isEgressUsedUp, logger })
+  const { isolation } = config
+  const pool = new WorkerPool({ engine, networks, logger, size, driver, isolation, internet })
   const demand = new Demand({ now, leastMinutes: idleSeconds / 60 })
   const fleet = new Fleet({
-    ...{ pool, code, resolveSecrets, mostInstances: instances, idleMs: idleSeconds * 1000, logger },
+    ...{ pool, code, hold, resolveSecrets, mostInstances: instances, idleMs: idleSeconds * 1000, logger },
     onMeasured: (functionId, what) => demand.measured(functionId, what),
   })
   const times = new ProcessorTimes()
@@ -217,6 +228,8 @@ export function createFunctions({
     counts: (functionId: string) => deps.counters.of(functionId),
     /** What calls of a version used since the start. */
     measured: (functionId: string, version: number): Measured | undefined => sizing.of(functionId, version),
+    /** Ends an idle instance of an organisation, for something else of it. False where there is none. */
+    giveWay: (accountId: string): Promise<boolean> => fleet.giveWay(accountId),
     instances: (functionId: string): number => fleet.startedOf(functionId),
     /** Of all functions, since the start and now. */
     figures: () => ({ ...deps.counters.all, ...fleet.counts, workersReady: pool.ready }),

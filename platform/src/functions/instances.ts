@@ -1,5 +1,6 @@
 import { WarrenError } from '../errors.ts'
 import { Pending } from '../lib/pending.ts'
+import { lacksRoom } from '../lib/quota-exceeded.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { CompleteSettings } from './function.ts'
 import { Thermostat } from './worker/thermostat.ts'
@@ -18,6 +19,8 @@ export interface InstancesDeps {
 
 /** Calls that may wait for an instance of one version. */
 const mostWaiting = 10_000
+/** Where its organisation may not have another instance it is asked for again after so long, milliseconds. */
+const roomAgainMs = 1000
 
 interface Waiting {
   resolve: (member: Member) => void
@@ -64,6 +67,8 @@ export class Instances {
   #least = 0
   #foreseen: number | undefined
   #retired = false
+  /** When another instance was refused because its organisation may not have more. */
+  #refusedAt = Number.NEGATIVE_INFINITY
 
   constructor(
     deps: InstancesDeps,
@@ -77,11 +82,19 @@ export class Instances {
     return this.members.length + this.#starting
   }
 
+  /** Whether there is none, and was none to be had a moment ago. */
+  get isWithoutRoom(): boolean {
+    return this.size === 0 && performance.now() - this.#refusedAt < roomAgainMs
+  }
+
   get waiting(): number {
     return this.#waiting.length
   }
 
-  /** An instance with room for one call, which is counted. Throws `limit_exceeded` where that is not to be expected. */
+  /**
+   * An instance with room for one call, which is counted. Throws `limit_exceeded` where that is not to be expected: where its
+   * organisation may not have more, a call waits for the instances that are there, and is refused if there are none.
+   */
   async acquire(): Promise<Member> {
     this.#retired = false
     const member = this.#free()
@@ -202,6 +215,7 @@ export class Instances {
 
   #grow(): void {
     const { concurrency, maxInstances } = this.#settings
+    if (this.size > 0 && performance.now() - this.#refusedAt < roomAgainMs) return
     while (
       this.#waiting.length > this.#starting * concurrency &&
       this.size < maxInstances &&
@@ -234,6 +248,7 @@ export class Instances {
       started = member
     } catch (error) {
       this.#starting--
+      if (lacksRoom(error)) return this.#refuse(error)
       // Whoever waits longest learns of it; the others may get an instance that runs.
       this.#waiting.shift()?.reject(error as Error)
     }
@@ -244,6 +259,12 @@ export class Instances {
   /** Those that wait come first: one that was let go of would be started again for them. */
   #letGo(member: Member): void {
     if (this.#retired && member.calls === 0) this.#remove(member)
+  }
+
+  #refuse(error: WarrenError): void {
+    this.#refusedAt = performance.now()
+    if (this.size > 0) this.#serve()
+    else for (const { reject } of this.#waiting.splice(0)) reject(error)
   }
 
   #serve(): void {

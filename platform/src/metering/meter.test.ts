@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { openTestDatabase, postgresOrigins, whyNoPostgres } from '../../test/test-database.ts'
+import type { Instance } from '../engine/engine.ts'
 import { openBus } from '../events/bus.ts'
 import type { Event } from '../events/event.ts'
 import { appendEvent, forgetEvents } from '../events/outbox.ts'
@@ -208,6 +209,64 @@ for (const origin of postgresOrigins) {
       assert.equal((await db.kysely.selectFrom('usage_facts').selectAll().execute()).length, 1)
     })
 
+    test('what an instance of a function sends is a fact of the function, and of its day, also after a crash', async (t) => {
+      const { db, bus } = await rig(t)
+      const sent = new Map<number, { counter: string; sent: number }>()
+      const network = {
+        counters: async (of?: object) => {
+          const slot = (of as Instance | undefined)?.spec.network?.slot
+          return [...sent]
+            .filter(([one]) => slot === undefined || slot === one)
+            .map(([one, { counter, sent }]) => ({ slot: one, counter, sent, received: 2 * sent }))
+        },
+      }
+      const open = () => new Meter({ db, bus, network, logger: createLogger('warn') })
+      const instanceAt = (slot: number) =>
+        ({ spec: { network: { slot } }, limits: { memoryMb: 128, diskMb: 64 } }) as unknown as Instance
+      const of = (subject: string) => ({ subject, accountId: 'org0', resource: 'f1', attributes: { function: 'one' } })
+      const facts = async () =>
+        (await db.kysely.selectFrom('usage_facts').selectAll().orderBy('key').execute()).map((row) => [
+          ...[row.key, row.kind, row.subject, row.network_out_bytes, row.network_in_bytes],
+          ...[row.cpu_ms, row.memory_mb_ms, row.attributes.function],
+        ])
+      const day = async () =>
+        (await db.pool.query("select sum(bytes)::int as bytes from egress_days where account_id = 'org0'")).rows[0]
+          .bytes
+
+      sent.set(1, { counter: 'a', sent: 1000 }) // by whoever had the network before
+      const before = open()
+      before.connects(of('i1'), instanceAt(1))
+      before.connects(of('i2'), instanceAt(2))
+      await until(async () => (await db.kysely.selectFrom('usage_samples').selectAll().execute()).length === 2)
+      sent.set(1, { counter: 'a', sent: 1500 })
+      await before.disconnects('i1')
+      assert.equal(await day(), 500)
+      // Its network is another's by now, and nothing of that is its own.
+      sent.set(1, { counter: 'b', sent: 7777 })
+      await before.close()
+      await before.round()
+      assert.deepEqual(await facts(), [['i1/1', 'egress', 'f1', 500, 1000, 0, 0, 'one']])
+
+      sent.set(2, { counter: 'c', sent: 300 })
+      await before.close() // records what is seen, as it does every ten seconds
+      const after = open()
+      after.connects(of('i3'), instanceAt(3))
+      await after.round()
+      await after.round()
+      assert.deepEqual((await facts())[1], ['i2/1', 'egress', 'f1', 300, 600, 0, 0, 'one'])
+      assert.equal((await facts()).length, 2)
+      assert.equal(await day(), 800)
+      const left = await db.kysely.selectFrom('usage_open').select('subject').execute()
+      assert.deepEqual(
+        left.map(({ subject }) => subject).filter((subject) => subject !== 'i3'),
+        [],
+      )
+      await after.disconnects('i3')
+      await after.round()
+      assert.equal((await facts()).length, 2, 'one that sent nothing has no fact')
+      assert.deepEqual(await db.kysely.selectFrom('usage_open').selectAll().execute(), [])
+    })
+
     test('events are kept until they were read', async (t) => {
       const { db, meter } = await rig(t)
       await meter.catchUp()
@@ -229,8 +288,12 @@ for (const origin of postgresOrigins) {
     const bus = await openBus({ db, openWire: noWire })
     t.after(() => bus.close())
     const meter = new Meter({ db, bus, network, logger: createLogger('warn'), ...(bootTime ? { bootTime } : {}) })
-    return { db, meter, tell: (event: Event, at: string) => tellAt(db, event, at), facts: () => factsOf(db) }
+    return { db, bus, meter, tell: (event: Event, at: string) => tellAt(db, event, at), facts: () => factsOf(db) }
   }
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
 /** At that time of one day. */

@@ -8,11 +8,12 @@ import type { EventBus } from '../events/bus.ts'
 import { changedWithin } from '../events/changed-within.ts'
 import { consume } from '../events/consume.ts'
 import type { RecordedEvent } from '../events/outbox.ts'
+import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { Tables } from '../storage/tables.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type BootTime, bootTimeOfHost, turnClock, wasBefore } from './clock.ts'
-import { OpenUsage, subjectsToClose } from './open-usage.ts'
+import { type Egress, OpenUsage, openIntervals, subjectsToClose } from './open-usage.ts'
 import { forgetSamples, recordSamples, type Sample } from './samples.ts'
 
 /** What was seen of sandboxes is recorded this often; what failed is tried again after so long, milliseconds. */
@@ -43,6 +44,11 @@ export class Meter {
   readonly #bootTime: BootTime
   #seen = new Map<string, { instance: Instance; usage: Usage | undefined; atMs: number }>()
   #looks: Look[] = []
+  /** What is there of which only the network is metered. */
+  readonly #connected = new Map<string, { instance: Instance; leaves: boolean }>()
+  /** What of it has been looked at for the last time, until its interval is closed. */
+  readonly #gone = new Set<string>()
+  #connecting: Egress[] = []
   #gathering: NodeJS.Timeout | undefined
   /** One record of samples after the other: an older one must not come after a newer. */
   #recording: Promise<void> = Promise.resolve()
@@ -62,6 +68,24 @@ export class Meter {
   begins(id: string, instance: Instance): void {
     this.#look(id, instance, 'first')
     this.#gathering ??= setTimeout(() => void this.#recordLooks(), gatherMs).unref()
+  }
+
+  /** Of what no event tells: what it sends and receives is metered from now on, and nothing else. */
+  connects(egress: Egress, instance: Instance): void {
+    this.#connected.set(egress.subject, { instance, leaves: false })
+    this.#connecting.push(egress)
+    this.#look(egress.subject, instance, 'first')
+    this.#gathering ??= setTimeout(() => void this.#recordLooks(), gatherMs).unref()
+  }
+
+  /** It is about to end: the last moment to look at it. Never rejects. */
+  async disconnects(id: string): Promise<void> {
+    const connected = this.#connected.get(id)
+    if (!connected || connected.leaves) return
+    connected.leaves = true
+    this.#look(id, connected.instance, 'last')
+    const recorded = this.#recordLooks().then(() => this.#gone.add(id))
+    await Promise.race([recorded, sleep(patienceMs, undefined, { ref: false })])
   }
 
   async leaves(id: string, instance: Instance): Promise<void> {
@@ -90,12 +114,17 @@ export class Meter {
 
   /** Makes facts of everything that was told until now. */
   async catchUp(): Promise<void> {
-    while ((await this.#turn(false)) > 0);
+    while ((await this.#turn()) > 0);
   }
 
   /** What is done from time to time beside: full hours are closed, and other limits. */
   async round(): Promise<void> {
-    await this.#turn(true)
+    const gone = new Set(this.#gone)
+    await this.#turn(gone)
+    for (const id of gone) {
+      this.#connected.delete(id)
+      this.#gone.delete(id)
+    }
   }
 
   async #run(makesFacts: boolean): Promise<void> {
@@ -119,11 +148,14 @@ export class Meter {
     }
   }
 
-  #turn(always: boolean): Promise<number> {
-    return consume(this.#db, { consumer: 'metering', always }, (tx, events) => this.#follow(tx, events, always))
+  /** With `gone` it is a round: of these the last that is seen was recorded before. */
+  #turn(gone?: ReadonlySet<string>): Promise<number> {
+    const always = gone !== undefined
+    return consume(this.#db, { consumer: 'metering', always }, (tx, events) => this.#follow(tx, events, gone))
   }
 
-  async #follow(tx: Transaction<Tables>, events: RecordedEvent[], isRound: boolean): Promise<void> {
+  async #follow(tx: Transaction<Tables>, events: RecordedEvent[], gone?: ReadonlySet<string>): Promise<void> {
+    const isRound = gone !== undefined
     const clock = await turnClock(tx, this.#bootTime)
     const subjects = [...events.map((event) => event.subject), ...(isRound ? await subjectsToClose(tx) : [])]
     const open = await OpenUsage.load(tx, clock.turn, clock.jumpMs !== 0 ? 'all' : [...new Set(subjects)])
@@ -137,6 +169,8 @@ export class Meter {
     }
     if (!isSet) open.setClock(clock)
     if (isRound) {
+      // What this process does not know was that of an earlier one, whose instances have ended.
+      open.closeEgress((id) => gone.has(id) || !this.#connected.has(id))
       open.closeLimits()
       open.closeHours(clock.now)
     }
@@ -154,10 +188,14 @@ export class Meter {
   #recordSeen(): Promise<void> {
     const seen = this.#seen
     this.#seen = new Map()
+    const atMs = performance.now()
+    for (const [id, { instance }] of this.#connected) seen.set(id, { instance, usage: undefined, atMs })
     return this.#inTurn(async () => {
       const bytes = seen.size === 0 ? [] : await this.#network.counters()
       const bySlot = new Map(bytes.map((one) => [one.slot, one]))
-      const samples = [...seen].map(([subject, { instance, usage, atMs }]) =>
+      // The network of one that leaves is soon another's.
+      const there = [...seen].filter(([id]) => !this.#connected.get(id)?.leaves)
+      const samples = there.map(([subject, { instance, usage, atMs }]) =>
         sampleOf({ subject, instance, usage, atMs, bytes: bySlot.get(instance.spec.network?.slot ?? -1) }, 'running'),
       )
       await recordSamples(this.#db, samples)
@@ -166,9 +204,10 @@ export class Meter {
 
   #look(subject: string, instance: Instance, moment: 'first' | 'last'): void {
     const atMs = performance.now()
+    const usage = this.#connected.has(subject) ? undefined : instance.usage()
     const looked = Promise.all([
       // Of one that ended by itself only its network is left.
-      moment === 'last' ? instance.usage().catch(() => undefined) : instance.usage(),
+      moment === 'last' ? usage?.catch(() => undefined) : usage,
       this.#network.counters(instance),
     ])
     const sample = looked.then(([usage, [bytes]]) => sampleOf({ subject, instance, usage, atMs, bytes }, moment))
@@ -181,6 +220,9 @@ export class Meter {
     clearTimeout(this.#gathering)
     this.#gathering = undefined
     return this.#inTurn(async () => {
+      const begun = this.#connecting
+      if (begun.length > 0) await step('usage.open', begun[0]!.subject, () => openIntervals(this.#db.kysely, begun))
+      this.#connecting = this.#connecting.slice(begun.length)
       let failed: PromiseRejectedResult | undefined
       while (this.#looks.length > 0) {
         const taken = eachOnce(this.#looks)

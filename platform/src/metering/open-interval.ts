@@ -9,6 +9,9 @@ import type { UsageFact } from './usage-fact.ts'
  *                created
  *   (nothing) ───────────▶ stored                                              of a snapshot or volume; of a bucket, from its first object on
  *
+ *                began           ended
+ *   (nothing) ───────────▶ running ──────▶ (nothing)                           of what a function's instance sends and receives, and nothing else of it
+ *
  * Each arrow closes an interval and opens the next, and so do each full hour, each change of limits and of what a bucket holds. The end of the subject
  * closes the last. The key of the fact is the subject and the number of the interval, so that none is told twice.
  */
@@ -16,8 +19,10 @@ import type { UsageFact } from './usage-fact.ts'
 /** What is used from `startedAt` on. */
 export interface OpenInterval {
   subject: string
+  /** Of what its facts tell, where that is not the subject itself. */
+  resource?: string | undefined
   accountId: string
-  kind: 'sandbox' | 'storage'
+  kind: 'sandbox' | 'storage' | 'egress'
   state: 'running' | 'resident' | 'stored'
   number: number
   startedAt: Date
@@ -59,7 +64,7 @@ export function closeInterval(
     key: `${open.subject}/${open.number}`,
     accountId: open.accountId,
     kind: open.kind,
-    subject: open.subject,
+    subject: open.resource ?? open.subject,
     startedAt: open.startedAt,
     endedAt: new Date(open.startedAt.getTime() + lastedMs),
     cpuMs,
@@ -70,6 +75,6 @@ export function closeInterval(
     gpuMs: open.gpu && runs ? lastedMs : 0,
     attributes: { ...open.attributes, state: open.state },
   }
-  const isEmpty = lastedMs === 0 && cpuMs === 0 && told.bytesIn === 0 && told.bytesOut === 0
+  const isEmpty = (lastedMs === 0 || open.kind === 'egress') && cpuMs === 0 && told.bytesIn === 0 && told.bytesOut === 0
   return { fact: isEmpty ? undefined : fact, told, skewMs }
 }

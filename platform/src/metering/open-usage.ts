@@ -9,6 +9,14 @@ import { recordUsage } from './record-usage.ts'
 import { readSamples, type Seen, tellSamples } from './samples.ts'
 import type { UsageFact } from './usage-fact.ts'
 
+/** Something of which only what it sends and receives is metered. */
+export interface Egress {
+  subject: string
+  accountId: string
+  resource: string
+  attributes: Record<string, string>
+}
+
 /** The open intervals that one transaction changes, and the facts that come of it. Nothing lasts before `save`. */
 export class OpenUsage {
   readonly #turn: number
@@ -72,6 +80,13 @@ export class OpenUsage {
     }
   }
 
+  /** Ends what of which only the network is metered and which is gone, when it was last seen. */
+  closeEgress(isGone: (subject: string) => boolean): void {
+    for (const { subject, kind, startedAt } of [...this.#open.values()])
+      if (kind === 'egress' && isGone(subject))
+        this.#close(subject, this.#seen.get(subject)?.at ?? startedAt, undefined)
+  }
+
   #close(
     subject: string,
     at: Date,
@@ -127,11 +142,11 @@ function nextHour(at: Date): number {
   return (Math.floor(at.getTime() / hourMs) + 1) * hourMs
 }
 
-/** Subjects of what has an hour to be closed, or was seen to have other limits than it began with. */
+/** Subjects of what has an hour to be closed, was seen to have other limits than it began with, or may have no instance any more. */
 export async function subjectsToClose(tx: Transaction<Tables>): Promise<string[]> {
   const { rows } = await sql<{ subject: string }>`select subject from usage_open open
     left join usage_samples seen using (subject)
-    where started_at < date_trunc('hour', clock_timestamp())
+    where started_at < date_trunc('hour', clock_timestamp()) or kind = 'egress'
       or (state = 'running' and seen.memory_mb > 0
         and (seen.memory_mb, seen.disk_mb) is distinct from (open.memory_mb, open.disk_mb))`.execute(tx)
   return rows.map(({ subject }) => subject)
@@ -148,6 +163,17 @@ export async function readOpen(
   return new Map((await query.execute()).map((row) => [row.subject, intervalOf(row)]))
 }
 
+/** Begins intervals of what no event tells of. */
+export async function openIntervals(queries: Queries, subjects: readonly Egress[]): Promise<void> {
+  const rows = subjects.map(({ subject, accountId, resource, attributes }) => ({
+    ...{ subject, account_id: accountId, resource, attributes, kind: 'egress' as const, state: 'running' as const },
+    ...{ number: 1, memory_mb: 0, disk_mb: 0, gpu: false, skew_ms: 0, turn: 0 },
+  }))
+  await sql`insert into usage_open select new.* from jsonb_array_elements(${JSON.stringify(rows)}::jsonb) row,
+    jsonb_populate_record(null::usage_open, row || jsonb_build_object('started_at', clock_timestamp())) new
+    on conflict (subject) do nothing`.execute(queries)
+}
+
 async function upsert(tx: Transaction<Tables>, intervals: readonly OpenInterval[]): Promise<void> {
   const rows = intervals.map((open) => ({
     subject: open.subject,
@@ -162,6 +188,7 @@ async function upsert(tx: Transaction<Tables>, intervals: readonly OpenInterval[
     attributes: open.attributes,
     skew_ms: open.skewMs,
     turn: open.turn,
+    resource: open.resource ?? null,
   }))
   await sql`insert into usage_open select * from jsonb_populate_recordset(null::usage_open, ${JSON.stringify(rows)}::jsonb)
     on conflict (subject) do update set state = excluded.state, number = excluded.number, started_at = excluded.started_at,
@@ -184,5 +211,6 @@ function intervalOf(row: Selectable<UsageOpenTable>): OpenInterval {
     attributes: row.attributes,
     skewMs: row.skew_ms,
     turn: row.turn,
+    resource: row.resource ?? undefined,
   }
 }

@@ -15,6 +15,15 @@ export interface Reservation {
   until?: Date
 }
 
+/** Processors and memory that an organisation has beside its sandboxes. */
+export interface Held {
+  id: string
+  accountId: string
+  kind: 'function' | 'build'
+  cpuCores: number
+  memoryMb: number
+}
+
 /** The records of quotas: the one writer of their tables. */
 export class QuotaStore {
   readonly #db: Database
@@ -29,10 +38,10 @@ export class QuotaStore {
       name: 'quota-read',
       text: `select (select jsonb_object_agg(name, most) from quotas where account_id = $1) as own,
         plan_concurrency($1)::float8 as planned,
-        (select jsonb_build_object('sandboxes', count(*), 'cpuCores', sum((limits ->> 'cpuCores')::numeric),
-            'memoryMb', sum((limits ->> 'memoryMb')::numeric))
-          from sandboxes s where account_id = $1 and occupies_a_place(s))
-        || jsonb_build_object('storageMb', storage_of($1), 'egressMbPerDay',
+        (select jsonb_build_object('sandboxes', places, 'cpuCores', cores, 'memoryMb', memory)
+          from cores_and_memory_of($1, null))
+        || jsonb_build_object('builds', (select count(*) from held_instances where account_id = $1 and kind = 'build'),
+          'storageMb', storage_of($1), 'egressMbPerDay',
             (select round(bytes / 1048576.0, 3) from egress_days where account_id = $1 and day = ($2::timestamptz at time zone 'UTC')::date))
         || coalesce((select jsonb_object_agg(name, held) from (select name, sum(amount) as held from quota_reservations
             where account_id = $1 and until > $2 group by name) as held), '{}') as used`,
@@ -109,6 +118,28 @@ export class QuotaStore {
       sql`delete from quota_reservations
         where account_id = ${accountId} and name = ${name} and holder = ${holder}`.execute(within),
     )
+  }
+
+  /** Undefined when it is recorded. As `reserve`, and together with what sandboxes have. */
+  async hold(
+    { id, accountId, kind, cpuCores, memoryMb }: Held,
+    defaults: QuotaDefaults,
+  ): Promise<QuotaExceeded | undefined> {
+    const statement = {
+      name: 'quota-hold',
+      text: 'select hold_instance($1, $2, $3, $4, $5, $6) as beyond',
+      values: [id, accountId, kind, cpuCores, memoryMb, JSON.stringify(defaults)],
+    }
+    const { rows } = await step('quota.hold', id, () =>
+      this.#db.pool.query<{ beyond: QuotaExceeded | null }>(statement),
+    )
+    return rows[0]?.beyond ?? undefined
+  }
+
+  async letGo(ids: readonly string[] | 'all'): Promise<void> {
+    const text = 'delete from held_instances where $1::text[] is null or id = any($1)'
+    const statement = { name: 'quota-let-go', text, values: [ids === 'all' ? null : ids] }
+    await step('quota.let_go', ids === 'all' ? ids : ids[0]!, () => this.#db.pool.query(statement))
   }
 
   /** Bytes that were sent on that day. They are counted where samples of sandboxes are recorded: see migration 0042. */

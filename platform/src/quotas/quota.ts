@@ -3,12 +3,13 @@ import { type Static, Type } from 'typebox'
 /** What an organisation may have, and what that counts. The database counts; see migration 0012. */
 export const quotaMeanings = {
   sandboxes: 'Sandboxes at once. One that is paused with its memory on the disk does not count.',
-  cpuCores: 'Cores of those sandboxes together.',
-  memoryMb: 'Memory of those sandboxes together, MiB.',
+  cpuCores: 'Cores of those sandboxes, of instances of functions and of builds of templates together.',
+  memoryMb: 'Their memory together, MiB.',
   storageMb: 'Disks of sandboxes, also of paused ones, volumes, snapshots and objects, MiB.',
-  egressMbPerDay: 'What sandboxes send to the network in a day of UTC, MiB.',
+  egressMbPerDay: 'What sandboxes and functions send to the network in a day of UTC, MiB.',
   requestsPerMinute: 'Requests with all its keys.',
   functions: 'Calls of functions at once.',
+  builds: 'Builds of templates at once; the others wait.',
   agentBudget: 'What agents may have reserved at once, in millionths of a dollar.',
 } as const
 

@@ -3,6 +3,7 @@ import { quotaExceeded } from '../lib/quota-exceeded.ts'
 import type { Database, Queries } from '../storage/database.ts'
 import { agentBudget } from './agent-budget.ts'
 import { CallsAtOnce } from './calls-at-once.ts'
+import { HeldInstances } from './held-instances.ts'
 import type { Quota, QuotaDefaults, QuotaName, SetQuotas } from './quota.ts'
 import { QuotaStore, type Reservation } from './quota-store.ts'
 
@@ -51,6 +52,16 @@ export function createQuotas({ db, defaults, now }: QuotasOptions) {
 
   const calls = new CallsAtOnce(async (accountId) => (await recall(accountId, 'functions')) ?? defaults.functions)
 
+  const held = new HeldInstances({
+    hold: (one) => store.hold(one, defaults),
+    letGo: (ids) => store.letGo(ids),
+    isLimited: async (accountId) => {
+      const names = ['cpuCores', 'memoryMb', 'builds'] as const
+      const found = await Promise.all(names.map((name) => recall(accountId, name)))
+      return names.some((name, at) => (found[at] ?? defaults[name]) !== undefined)
+    },
+  })
+
   return {
     get: async (account: Account): Promise<Quota[]> => {
       const found = await store.read(account.id, defaultsOf(account), now())
@@ -60,9 +71,14 @@ export function createQuotas({ db, defaults, now }: QuotasOptions) {
     },
     /** Calls of functions that this platform makes. */
     calls,
+    /** Takes processors and memory for what is no sandbox. */
+    hold: held.hold,
+    /** What an earlier process held has ended: nothing of it outlives the platform. */
+    recover: (): Promise<void> => store.letGo('all'),
     set: async (accountId: string, { quotas }: SetQuotas): Promise<void> => {
       await store.set(accountId, quotas)
       for (const name of Object.keys(quotas)) own.delete(`${accountId}/${name}`)
+      held.changed(accountId)
     },
     reserve: (account: Account, reservation: Omit<Reservation, 'accountId'>): Promise<void> =>
       reserve({ ...reservation, accountId: account.id }),

@@ -3,6 +3,7 @@ import type { Account } from '../accounts/account.ts'
 import type { Instance } from '../engine/engine.ts'
 import { runStartCommand } from '../engine/start-command.ts'
 import { WarrenError } from '../errors.ts'
+import { inRoom } from '../lib/in-room.ts'
 import type { StartingPoint } from '../templates/templates.ts'
 import { getSnapshot } from './get-snapshot.ts'
 import { armedPolicy, recordedPolicy } from './outgoing.ts'
@@ -38,7 +39,8 @@ export async function createSandbox(
 
   busy.add(starting.id)
   // Atomic: two callers cannot both take the last place.
-  const reserved = store.reserve(starting, quotasOf(deps, account))
+  const giveWay = () => deps.giveWay(account.id)
+  const reserved = inRoom(() => store.reserve(starting, quotasOf(deps, account)), giveWay)
   reserved.catch(() => {}) // what comes before it is waited for may fail first
   try {
     const { instance, runtime, warm } = await start(deps, { starting, input, snapshot, point, reserved }, signal)

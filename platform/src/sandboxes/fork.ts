@@ -1,4 +1,5 @@
 import { newId } from '../lib/id.ts'
+import { inRoom } from '../lib/in-room.ts'
 import { getSandbox } from './get.ts'
 import { armedPolicy } from './outgoing.ts'
 import { quotasOf } from './quotas-of.ts'
@@ -62,7 +63,10 @@ async function fork(
   for (const { starting } of all) busy.add(starting.id)
   try {
     for (const copy of all)
-      await store.reserve(copy.starting, quotasOf(deps, account)).then(
+      await inRoom(
+        () => store.reserve(copy.starting, quotasOf(deps, account)),
+        () => deps.giveWay(account.id),
+      ).then(
         () => (copy.isReserved = true),
         (error) => fail(copy, error),
       )

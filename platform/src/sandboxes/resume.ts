@@ -1,3 +1,4 @@
+import { inRoom } from '../lib/in-room.ts'
 import { getSandbox } from './get.ts'
 import { armedPolicy } from './outgoing.ts'
 import { pauseSandbox } from './pause.ts'
@@ -37,7 +38,8 @@ async function resume(deps: SandboxDeps, { account, id }: Subject, timeout: numb
     const before = await getSandbox(deps, account, id)
     if (before.state === 'running') return before
     deps.mayStart(account.id)
-    if (!(await store.markResuming(account.id, id, quotasOf(deps, account)))) throw await notRunning(deps, account, id)
+    const mark = () => store.markResuming(account.id, id, quotasOf(deps, account))
+    if (!(await inRoom(mark, () => deps.giveWay(account.id)))) throw await notRunning(deps, account, id)
     const instance = await getSandbox(deps, account, id)
       .then((paused) => armedPolicy(deps, paused))
       .then((policy) => engine.saved.resume(before.instanceId!, policy, AbortSignal.timeout(deadlineMs)))

@@ -81,6 +81,8 @@ export interface SandboxDeps extends OutgoingDeps {
   accountOf: (id: string) => Promise<Account>
   /** Throws `limit_exceeded` where the account wants to spend no more. */
   mayStart: (accountId: string) => void
+  /** Ends something idle of the account that has processors and memory and is no sandbox. False where there is none. */
+  giveWay: (accountId: string) => Promise<boolean>
   expiry: Expiry
   meter: UseMeter
   /** Running sandboxes by id. A cache of what the store says is running and the engine has alive. */
@@ -104,7 +106,17 @@ interface SandboxesOptions
   extends OutgoingDeps,
     Pick<
       SandboxDeps,
-      'engine' | 'templates' | 'volumes' | 'config' | 'now' | 'logger' | 'node' | 'accountOf' | 'meter' | 'mayStart'
+      | 'engine'
+      | 'templates'
+      | 'volumes'
+      | 'config'
+      | 'now'
+      | 'logger'
+      | 'node'
+      | 'accountOf'
+      | 'meter'
+      | 'mayStart'
+      | 'giveWay'
     > {
   db: Database
 }

@@ -7,11 +7,12 @@ import type { BaseDeps } from './build/base-image.ts'
 import { BuildFailed } from './build/build-failed.ts'
 import { BuildLog } from './build/build-log.ts'
 import { runBuild } from './build/run-build.ts'
+import { BuildQueue, type BuildQueueDeps } from './build-queue.ts'
 import type { Build, RegistryCredentials } from './template.ts'
 import type { TemplateRecords } from './template-records.ts'
 import type { Uploads } from './uploads.ts'
 
-interface BuilderDeps extends Pick<BaseDeps, 'pull'> {
+interface BuilderDeps extends Pick<BaseDeps, 'pull'>, BuildQueueDeps {
   engine: Engine
   records: TemplateRecords
   uploads: Uploads
@@ -24,8 +25,12 @@ interface BuilderDeps extends Pick<BaseDeps, 'pull'> {
   logger: Logger
 }
 
-/** Builds that are worked on at the same time. */
-const mostAtOnce = 2
+interface Work {
+  giveUp: AbortController
+  log: BuildLog
+  credentials: RegistryCredentials | undefined
+}
+
 /** Builds need more than what runs in the end. */
 const least = { cpuCores: 1, memoryMb: 1024, diskMb: 10_240, maxProcesses: 1024 }
 
@@ -33,12 +38,12 @@ const least = { cpuCores: 1, memoryMb: 1024, diskMb: 10_240, maxProcesses: 1024 
 export class Builder {
   readonly #deps: BuilderDeps
   readonly #active = new Map<string, { giveUp: AbortController; log: BuildLog; ended: Promise<void> }>()
-  readonly #queue: (() => void)[] = []
-  #working = 0
+  readonly #queue: BuildQueue
   #closing = false
 
   constructor(deps: BuilderDeps) {
     this.#deps = deps
+    this.#queue = new BuildQueue(deps)
   }
 
   /** Begins with a build whose record says `building`. Its end is in the record. */
@@ -46,9 +51,7 @@ export class Builder {
     if (!build.plan || this.#active.has(build.id)) return
     const giveUp = new AbortController()
     const log = new BuildLog(this.#deps.records, build.id, this.#deps.now)
-    const ended = this.#inTurn(() => this.#run(build, { giveUp, log, credentials })).finally(() =>
-      this.#active.delete(build.id),
-    )
+    const ended = this.#inTurn(build, { giveUp, log, credentials }).finally(() => this.#active.delete(build.id))
     this.#active.set(build.id, { giveUp, log, ended })
   }
 
@@ -71,31 +74,30 @@ export class Builder {
   async close(): Promise<void> {
     this.#closing = true
     for (const { giveUp } of this.#active.values()) giveUp.abort(new Error('the platform stops'))
-    for (const next of this.#queue.splice(0)) next()
     await Promise.all([...this.#active.values()].map(({ ended }) => ended))
   }
 
-  async #inTurn(work: () => Promise<void>): Promise<void> {
-    if (this.#working >= mostAtOnce) await new Promise<void>((resolve) => this.#queue.push(resolve))
-    if (this.#closing) return
-    this.#working++
+  async #inTurn(build: Build, work: Work): Promise<void> {
+    const { giveUp, log } = work
+    const { cpuCores, memoryMb } = buildLimits(this.#deps.limits, build)
+    // The COPY of another stage or image has a sandbox of each.
+    const sandboxes = build.plan?.dockerfile && /--from=/i.test(build.plan.dockerfile.text) ? 2 : 1
+    let told = ''
+    const onFull = (why: string) => {
+      if (why !== told) log.say(`Waiting: ${why}`)
+      told = why
+    }
+    const most = { cpuCores: cpuCores * sandboxes, memoryMb: memoryMb * sandboxes }
     try {
-      await work()
-    } finally {
-      this.#working--
-      this.#queue.shift()?.()
+      const leave = await this.#queue.turn({ accountId: build.accountId, ...most, onFull }, giveUp.signal)
+      await this.#run(build, work).finally(leave)
+    } catch (error) {
+      await this.#end(build, error, log)
     }
   }
 
-  async #run(
-    build: Build,
-    {
-      giveUp,
-      log,
-      credentials,
-    }: { giveUp: AbortController; log: BuildLog; credentials: RegistryCredentials | undefined },
-  ): Promise<void> {
-    const { engine, records, uploads, pull, now, logger, limits, starts } = this.#deps
+  async #run(build: Build, { giveUp, log, credentials }: Work): Promise<void> {
+    const { engine, records, uploads, pull, now, limits, starts } = this.#deps
     const { signal } = giveUp
     try {
       await records.clearLogs(build.id)
@@ -113,10 +115,14 @@ export class Builder {
       await log.flush()
       await records.markReady(build, now())
     } catch (error) {
-      await this.#settle(build, error, log).catch((err) =>
-        logger.error({ err, build: build.id }, 'the end of a build was not recorded'),
-      )
+      await this.#end(build, error, log)
     }
+  }
+
+  async #end(build: Build, error: unknown, log: BuildLog): Promise<void> {
+    await this.#settle(build, error, log).catch((err) =>
+      this.#deps.logger.error({ err, build: build.id }, 'the end of a build was not recorded'),
+    )
   }
 
   async #settle(build: Build, error: unknown, log: BuildLog): Promise<void> {

@@ -14,6 +14,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { base, baseImage } from './base.ts'
 import { preferredBase } from './build/base-image.ts'
 import type { PullImage } from './build/pull-image.ts'
+import type { BuildQueueDeps } from './build-queue.ts'
 import { Builder } from './builder.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { isPlatformTemplate, platformAliases, platformTemplates } from './platform-templates.ts'
@@ -53,7 +54,7 @@ export interface RequestedBuild {
   limits: TemplateLimits
 }
 
-interface TemplatesOptions {
+interface TemplatesOptions extends BuildQueueDeps {
   db: Database
   engine: Engine
   home: string
@@ -79,7 +80,7 @@ export class Templates {
   #sweeping: NodeJS.Timeout | undefined
 
   private constructor(options: TemplatesOptions, uploads: Uploads) {
-    const { db, engine, config, pull, now, logger } = options
+    const { db, engine, config, pull, hold, giveWay, now, logger } = options
     this.#records = new TemplateRecords(db)
     this.#engine = engine
     this.#uploads = uploads
@@ -90,7 +91,7 @@ export class Templates {
       engine,
       records: this.#records,
       uploads,
-      pull,
+      ...{ pull, hold, giveWay },
       imageOf: (accountId, template, signal) => this.#imageOf(accountId, template, signal),
       limits: config.defaultLimits,
       starts: config.templateStarts,

@@ -8,6 +8,7 @@ export type QuotaName =
   | 'egressMbPerDay'
   | 'requestsPerMinute'
   | 'functions'
+  | 'builds'
   | 'agentBudget'
 
 /** What an organisation may have of something. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { GoneSignal } from '../../lib/gone-signal.ts'
 import { newId } from '../../lib/id.ts'
+import { lacksRoom } from '../../lib/quota-exceeded.ts'
 import { step } from '../../lib/step.ts'
 import { most } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
@@ -40,6 +41,8 @@ const lookMs = 500
 /** Whoever runs a call longer than its limit and this is taken for dead, seconds. */
 const graceSeconds = 60
 const pollMs = 200
+/** Where its organisation may not have another instance, a call waits so long, milliseconds. */
+const noRoomMs = 1000
 const longestPauseSeconds = 3600
 /** Replaying a call costs more than waiting for what is soon there, milliseconds. */
 const suspendAfterMs = 1000
@@ -160,7 +163,7 @@ export class Dispatcher {
    */
   async #take(limit: number): Promise<Leased[]> {
     const busy = [...this.#perFunction].filter(([, count]) => count >= mostRunning / 2).map(([id]) => id)
-    busy.push(...this.#deps.fleet.waitedFor(mostWaiting))
+    busy.push(...this.#deps.fleet.waitedFor(mostWaiting), ...this.#deps.fleet.withoutRoom)
     const statement = {
       name: 'function-lease',
       text: `update function_invocations as call set state = 'running', attempt = attempt + 1,
@@ -230,6 +233,7 @@ export class Dispatcher {
       done = await runCall(deps, { ...given, createdAt: leased.created_at.getTime() })
     } catch (error) {
       if (this.#closed) return
+      if (lacksRoom(error)) return this.#putBack(leased)
       const failure: Failure = {
         reason: 'unavailable',
         message: error instanceof Error ? error.message : String(error),
@@ -247,6 +251,18 @@ export class Dispatcher {
       return this.#record(leased, known, { reason: 'response_too_large', message }, done.ended)
     }
     await this.#record(leased, known, undefined, done.ended, answer)
+  }
+
+  /** It waits on, as if nobody had tried: its organisation may not have another instance now. */
+  async #putBack({ id }: Leased): Promise<void> {
+    const statement = {
+      name: 'function-put-back',
+      text: `update function_invocations set state = 'waiting', attempt = attempt - 1, runner = null, started_at = null,
+          due_at = now() + make_interval(secs => $3)
+        where id = $1 and runner = $2 and state = 'running'`,
+      values: [id, this.#runner, noRoomMs / 1000],
+    }
+    await step('function.put_back', id, () => this.#deps.db.pool.query(statement))
   }
 
   /** Its instance is free for others; it is due again when all the calls that it made have ended. */

@@ -6,10 +6,12 @@ import { PoolForecast } from '../../kernel/forecasts/pool-forecast.ts'
 import { Pending } from '../../lib/pending.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { type CompleteSettings, completeSettings, type FunctionRuntime, most } from '../function.ts'
+import type { Networks, Tenant } from './networks.ts'
 import { Worker } from './worker.ts'
 
 export interface WorkerPoolDeps {
   engine: Engine
+  networks: Networks
   logger: Logger
   /** How many generic workers of each runtime that is used are kept ready; more while more are foreseen to be claimed. */
   size: number
@@ -57,6 +59,8 @@ export class WorkerPool {
   readonly #generic = completeSettings({})
   /** What the claims of all kinds have taught. */
   readonly #claims = new Fleet()
+  readonly #afterEnd = new WeakMap<Worker, () => Promise<void>>()
+  readonly #ending = new WeakMap<Worker, Promise<void>>()
 
   constructor(deps: WorkerPoolDeps) {
     this.#deps = deps
@@ -69,8 +73,8 @@ export class WorkerPool {
 
   /** A worker with these limits that nobody else has or will have. `ready` says whether it waited already. */
   async claim(
-    runtime: FunctionRuntime,
-    settings: CompleteSettings,
+    tenant: Tenant,
+    { runtime, settings }: { runtime: FunctionRuntime; settings: CompleteSettings },
     signal: AbortSignal,
   ): Promise<{ worker: Worker; ready: boolean }> {
     const kind = { runtime, preload: settings.preload }
@@ -82,20 +86,24 @@ export class WorkerPool {
     this.use(kind)
     try {
       if (worker) await this.#adapt(worker.instance, settings)
-      const internet = settings.internet ?? this.#deps.internet
-      if (internet) await this.#deps.engine.network.set(claimed.instance, { internet, allow: [], deny: [] })
+      if (settings.internet ?? this.#deps.internet) await this.#deps.networks.open(claimed.instance, tenant)
       return { worker: claimed, ready: worker !== undefined }
     } catch (error) {
-      this.end(claimed)
+      void this.end(claimed)
       throw error
     }
+  }
+
+  /** What is done when nothing of a worker is left. */
+  afterEnd(worker: Worker, act: () => Promise<void>): void {
+    this.#afterEnd.set(worker, act)
   }
 
   /** A minute has ended: how many are kept ready is foreseen anew. */
   foresee(): void {
     for (const shelf of this.#ready.values()) {
       shelf.claims.advance()
-      while (shelf.workers.length > shelf.claims.size) this.end(shelf.workers.shift()!)
+      while (shelf.workers.length > shelf.claims.size) void this.end(shelf.workers.shift()!)
       this.#fill(shelf)
     }
   }
@@ -105,19 +113,30 @@ export class WorkerPool {
     return [...this.#ready.values()].reduce((sum, { workers }) => sum + workers.length, 0)
   }
 
-  /** Removes a worker and its sandbox, in the background; what fails the engine tries again. */
-  end(worker: Worker): void {
+  /** Removes a worker and its sandbox; what fails the engine tries again. Resolves when what it had is free. */
+  end(worker: Worker): Promise<void> {
+    const known = this.#ending.get(worker)
+    if (known !== undefined) return known
     worker.close()
-    const ending = worker.time
-      .close()
-      .then(() => this.#deps.engine.stop(worker.instance.id))
-      .catch((error) => this.#deps.logger.warn({ err: error }, 'a worker of functions could not be removed at once'))
-    void this.#underWay.add(ending)
+    const ending = this.#underWay.add(this.#end(worker))
+    this.#ending.set(worker, ending)
+    return ending
+  }
+
+  async #end(worker: Worker): Promise<void> {
+    const { engine, networks, logger } = this.#deps
+    try {
+      await Promise.all([worker.time.close(), networks.leave(worker.instance)])
+      await engine.stop(worker.instance.id)
+    } catch (error) {
+      logger.warn({ err: error }, 'a worker of functions could not be removed at once')
+    }
+    await this.#afterEnd.get(worker)?.()
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new Error('the platform is stopping'))
-    for (const { workers } of this.#ready.values()) for (const worker of workers.splice(0)) this.end(worker)
+    for (const { workers } of this.#ready.values()) for (const worker of workers.splice(0)) void this.end(worker)
     await this.#underWay.over()
   }
 
@@ -133,7 +152,7 @@ export class WorkerPool {
     const lists = [...this.#ready].filter(([, other]) => other.kind.preload.length > 0)
     for (const [oldest, { workers }] of lists.slice(0, Math.max(0, lists.length - mostLists))) {
       this.#ready.delete(oldest)
-      for (const worker of workers.splice(0)) this.end(worker)
+      for (const worker of workers.splice(0)) void this.end(worker)
     }
     this.#fill(shelf)
     return shelf
@@ -166,7 +185,7 @@ export class WorkerPool {
     const dead = workers.filter(({ usable }) => !usable)
     for (const worker of dead) {
       workers.splice(workers.indexOf(worker), 1)
-      this.end(worker)
+      void this.end(worker)
     }
     // One at a time: they are there for calls, which go first.
     if (workers.length >= shelf.claims.size || shelf.filling) return
@@ -175,7 +194,7 @@ export class WorkerPool {
       (worker) => {
         shelf.filling = false
         shelf.failures = 0
-        if (!this.#isKept(shelf)) return this.end(worker)
+        if (!this.#isKept(shelf)) return void this.end(worker)
         workers.push(worker)
         this.#fill(shelf)
       },

@@ -40,7 +40,7 @@ export interface EventCursorsTable {
 export interface UsageOpenTable {
   subject: string
   account_id: string
-  kind: 'sandbox' | 'storage'
+  kind: 'sandbox' | 'storage' | 'egress'
   state: 'running' | 'resident' | 'stored'
   number: number
   started_at: Date
@@ -50,6 +50,7 @@ export interface UsageOpenTable {
   attributes: Json<Record<string, string>>
   skew_ms: number
   turn: number
+  resource: string | null
 }
 
 export interface UsageSamplesTable {
