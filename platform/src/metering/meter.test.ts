@@ -74,6 +74,25 @@ for (const origin of postgresOrigins) {
       )
     })
 
+    test('a copy is billed by its own limit, and its facts say whose copy it is', async (t) => {
+      const { db, tell, meter } = await rig(t)
+      await tell(created('s1'), '10:00:00.000')
+      const copy = created('s2')
+      if (copy.type !== 'sandbox.created') throw new Error('another event')
+      await tell({ ...copy, data: { ...copy.data, from: { sandbox: 's1' } } }, '10:00:01.000')
+      for (const id of ['s1', 's2'])
+        await tell({ ...about(id), type: 'sandbox.stopped', data: { reason: 'deleted' } }, '10:00:03.000')
+      await meter.catchUp()
+      const rows = await db.kysely.selectFrom('usage_facts').selectAll().orderBy('key').execute()
+      assert.deepEqual(
+        rows.map(({ key, memory_mb_ms, attributes }) => [key, memory_mb_ms, attributes.copyOf, attributes.memory]),
+        [
+          ['s1/1', 512 * 3_000, undefined, 'limit'],
+          ['s2/1', 512 * 2_000, 's1', 'limit'],
+        ],
+      )
+    })
+
     test('a counter that is read again, or late, counts once; one of another group begins at 0', async (t) => {
       const { db, tell, facts, meter } = await rig(t)
       await tell(created('s1'), '10:00:00.000')
