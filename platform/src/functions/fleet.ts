@@ -66,7 +66,7 @@ export class Fleet {
     const { logger } = this.#deps
     const group = new Instances(
       {
-        start: (signal) => this.#startInRoom(record, version, signal),
+        start: (signal, isNeeded) => this.#start(record, version, { signal, isNeeded }),
         end: (worker) => void this.#deps.pool.end(worker),
         makeRoom: () => this.#makeRoom(),
         onStarted: (startMs) => this.#deps.onMeasured(record.id, { startMs }),
@@ -91,16 +91,15 @@ export class Fleet {
     return false
   }
 
-  /** What its organisation has idle goes for it. */
-  async #startInRoom(
+  async #start(
     record: FunctionRecord,
     version: FunctionVersion,
-    signal: AbortSignal,
+    { signal, isNeeded }: { signal: AbortSignal; isNeeded: boolean },
   ): Promise<{ worker: Worker; ready: boolean }> {
     const code = await this.#deps.code.read(version.code)
     return inRoom(
       () => this.startWith(record, version, code, { signal, wantsCache: false }),
-      () => this.giveWay(record.accountId),
+      async () => isNeeded && (await this.giveWay(record.accountId)),
     )
   }
 

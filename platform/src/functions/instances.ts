@@ -7,8 +7,8 @@ import { Thermostat } from './worker/thermostat.ts'
 import type { Worker } from './worker/worker.ts'
 
 export interface InstancesDeps {
-  /** Starts one more, its code on the way to it. */
-  start: (signal: AbortSignal) => Promise<{ worker: Worker; ready: boolean }>
+  /** Starts one more, its code on the way to it. What is needed takes the room of what is idle elsewhere; what is foreseen does not. */
+  start: (signal: AbortSignal, isNeeded: boolean) => Promise<{ worker: Worker; ready: boolean }>
   end: (worker: Worker) => void
   /** Whether the platform has room for one more; it may have made some. */
   makeRoom: () => boolean
@@ -233,9 +233,10 @@ export class Instances {
 
   async #start(): Promise<void> {
     const began = performance.now()
+    const isNeeded = this.#waiting.length > 0 || this.size <= this.#least
     let started: Member | undefined
     try {
-      const { worker } = await this.#deps.start(this.#closing.signal)
+      const { worker } = await this.#deps.start(this.#closing.signal, isNeeded)
       this.#starting--
       if (this.#closing.signal.aborted) return this.#deps.end(worker)
       worker.loaded.then(
