@@ -9,14 +9,19 @@ export interface Outcome {
   code: number | null
 }
 
+/** Starts the command line as a user does. */
+export function startWarren(args: string[], options: { env?: Record<string, string> } = {}) {
+  const env = { ...process.env, LANG: 'C.UTF-8', LC_ALL: '', LC_MESSAGES: '', ...options.env }
+  return spawn(process.execPath, [bin, ...args], { env })
+}
+
 /** Runs the command line as a user does, to its end or until `signalAfterMs`. */
 export function warren(
   args: string[],
   options: { env?: Record<string, string>; stdin?: string; interruptWhen?: (stdout: string) => boolean } = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, LANG: 'C.UTF-8', LC_ALL: '', LC_MESSAGES: '', ...options.env }
-    const child = spawn(process.execPath, [bin, ...args], { env })
+    const child = startWarren(args, options)
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text) => {

@@ -236,6 +236,7 @@ async function start(): Promise<void> {
     poolReady: () => engine.poolReady,
     spansDropped: () => traces?.dropped ?? 0,
     functions: functions.figures,
+    eachFunction: functions.series,
     logLinesDropped: () => loki?.dropped ?? 0,
   })
   await metrics.start()

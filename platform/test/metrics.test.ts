@@ -69,6 +69,26 @@ test('calls of functions are counted, with those that were cold and those that f
   )
 })
 
+test('of functions that are called lately there are figures one by one, of the others together', async () => {
+  const text = await figures()
+  const labels = String.raw`function="f[a-z0-9]{20}",name="\w+",account="org0"`
+  const value = (name: string, of = labels) => Number(new RegExp(`^${name}\\{${of}\\} (\\S+)$`, 'm').exec(text)?.[1])
+  const calls = 'function_call_duration_seconds'
+  assert.deepEqual(
+    ['errors', 'cold_starts', 'throttles'].map((what) => value(`function_call_${what}_total`)),
+    [1, 1, 0],
+  )
+  assert.equal(value('function_concurrent_instances'), 1)
+  assert.deepEqual([value(`${calls}_count`), value(`${calls}_bucket`, `${labels},le="\\+Inf"`)], [3, 3])
+  const total = Number(/^function_duration_seconds_total (\S+)$/m.exec(text)?.[1])
+  assert.ok(Math.abs(value(`${calls}_sum`) - total) < 1e-6)
+  const buckets = [...text.matchAll(new RegExp(`^${calls}_bucket\\{${labels},le="\\S+"\\} (\\d)$`, 'gm'))].map(
+    ([, count]) => Number(count),
+  )
+  assert.deepEqual([buckets.length, buckets], [15, buckets.toSorted((a, b) => a - b)])
+  assert.equal(value(`${calls}_count`, 'function="other",name="",account=""'), 0)
+})
+
 test('with loopback it is open to this machine, but not through a proxy; with off to nobody', async () => {
   await platform.kill('SIGTERM')
   await platform.start({ WARREN_METRICS: 'loopback' })

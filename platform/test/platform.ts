@@ -96,10 +96,10 @@ export async function startPlatform(
         WARREN_POOL_SIZE: '2',
         WARREN_TEMPLATES: 'on-demand',
         WARREN_LOG_LEVEL: 'warn',
+        WARREN_PORT: '0',
         ...env,
         ...more,
         WARREN_HOME: home,
-        WARREN_PORT: '0',
       },
       stdio: ['ignore', 'pipe', 'pipe', ...(preload ? ['ipc' as const] : [])],
     })

@@ -39,7 +39,7 @@ export const functionsInChinese: typeof functionsInEnglish = {
   columnOn: '事件',
   fnNew: '在文件夹中写出函数的最初几行',
   fnDeploy: '把文件、文件夹或 zip 部署为函数的新版本',
-  fnDev: '每次改动即部署并显示日志：与生产环境同样的沙箱',
+  fnDev: '每次改动即部署为单独的函数并显示日志，结束时删除',
   fnInvoke: '调用函数并打印其返回值',
   fnList: '列出函数',
   fnVersions: '列出函数的版本，新的在前',

@@ -39,7 +39,7 @@ export const functionsInEnglish = {
   columnOn: 'ON',
   fnNew: 'write the first lines of a function into a folder',
   fnDeploy: 'deploy a file, a folder or a zip as a new version of a function',
-  fnDev: 'deploy at each change, and show the log: in the sandbox that production has',
+  fnDev: 'deploy at each change, as a function of its own until the end, and show the log',
   fnInvoke: 'call a function and print what it returns',
   fnList: 'list functions',
   fnVersions: 'list the versions of a function, the newest first',

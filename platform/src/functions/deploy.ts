@@ -13,7 +13,7 @@ import {
   type FunctionVersion,
 } from './function.ts'
 import type { FunctionDeps } from './functions.ts'
-import { LoadFailed } from './worker/worker.ts'
+import { LoadFailed } from './worker/load-failed.ts'
 
 /** From that size on what V8 has made of the code is kept beside it, bytes. */
 const cachedFromBytes = 100_000

@@ -197,6 +197,25 @@ export class Fleet {
     return size
   }
 
+  /** What the calls of a function that run have written so far. */
+  logsOf(functionId: string): { id: string; version: number; log: string }[] {
+    return [...this.#groups].flatMap(([key, { members }]) => {
+      const [id, version] = key.split('/')
+      if (id !== functionId) return []
+      return members.flatMap(({ worker }) => worker.logs.map((one) => ({ ...one, version: Number(version) })))
+    })
+  }
+
+  /** By function, of all versions. */
+  sizes(): Map<string, number> {
+    const sizes = new Map<string, number>()
+    for (const [key, { size }] of this.#groups) {
+      const id = key.slice(0, key.indexOf('/'))
+      sizes.set(id, (sizes.get(id) ?? 0) + size)
+    }
+    return sizes
+  }
+
   /** Instances of a function that have started, of all its versions. */
   startedOf(functionId: string): number {
     let count = 0

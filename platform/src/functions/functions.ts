@@ -11,11 +11,12 @@ import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { checkTargets } from './choose-version.ts'
 import { CodeStore } from './code/code-store.ts'
-import { Counters } from './counters.ts'
+import { Counters, durationsMs } from './counters.ts'
 import { Demand } from './demand/demand.ts'
 import { deployFunction } from './deploy.ts'
 import { Fleet } from './fleet.ts'
 import { checkName, type DeployFunction, type FunctionVersion, type Target } from './function.ts'
+import { FunctionSeries } from './function-series.ts'
 import { Dispatcher } from './invocations/dispatcher.ts'
 import { type Enqueue, enqueue } from './invocations/enqueue.ts'
 import { EnqueueBatch } from './invocations/enqueue-batch.ts'
@@ -29,6 +30,8 @@ import {
 import { type Invoke, type Invoked, invoke } from './invocations/invoke.ts'
 import { Recorder } from './invocations/recorder.ts'
 import type { SubCalls } from './invocations/sub-calls.ts'
+import { type FollowLogs, followLogs, readPlace, type Told } from './logs/follow-logs.ts'
+import { LogTails } from './logs/log-tail.ts'
 import { Provisions } from './provisions.ts'
 import { removeFunction } from './remove.ts'
 import { rollback } from './rollback.ts'
@@ -60,6 +63,7 @@ export interface FunctionDeps {
   counters: Counters
   times: ProcessorTimes
   sizing: Sizing
+  logs: LogTails
   /** By their calls: attempts that have made calls of functions. */
   subCalls: Map<string, SubCalls>
   calls: Pick<CallsAtOnce, 'take' | 'full'>
@@ -146,17 +150,36 @@ export function createFunctions({
   })
   const times = new ProcessorTimes()
   const sizing = new Sizing()
+  const logs = new LogTails((functionId) => fleet.logsOf(functionId))
   const recorder = new Recorder({
     ...{ db, home, recordUsage, logger },
     complete: async (calls) => {
       await times.share(calls)
       sizing.add(calls)
     },
-    onEnded: (call) => deps.dispatcher.ended(call),
+    onEnded: (call) => {
+      logs.ended(call)
+      deps.dispatcher.ended(call)
+    },
     onRecorded: (calls) => deps.dispatcher.recorded(calls),
   })
   const deps: FunctionDeps = {
-    ...{ db, store, code, pool, fleet, demand, recorder, times, sizing, calls, resolveSecrets, mayStart, stopped },
+    ...{
+      db,
+      store,
+      code,
+      pool,
+      fleet,
+      demand,
+      recorder,
+      times,
+      sizing,
+      logs,
+      calls,
+      resolveSecrets,
+      mayStart,
+      stopped,
+    },
     ...{ now, logger },
     batch: new EnqueueBatch(db),
     counters: new Counters(),
@@ -165,6 +188,7 @@ export function createFunctions({
     dispatcher: undefined as never,
   }
   deps.dispatcher = new Dispatcher(deps, createHash('sha256').update(home).digest('hex').slice(0, 16))
+  const series = new FunctionSeries(deps.counters, { instancesOf: () => fleet.sizes() })
   const schedules = new Schedules(deps)
   const storageTriggers = new StorageTriggers({ ...deps, bus, bucketOf })
   const eventTriggers = new EventTriggers({ ...deps, bus, heardNouns })
@@ -213,6 +237,16 @@ export function createFunctions({
       await recorder.settle(account.id)
       return listInvocations(deps, record.id, input)
     },
+    /** What its calls write, as they do. Throws `not_found` before it answers. */
+    logs: async (
+      account: Account,
+      name: string,
+      { after, ...input }: Omit<FollowLogs, 'after'> & { after?: string | undefined },
+    ): Promise<(signal: AbortSignal) => AsyncGenerator<Told>> => {
+      const from = { ...input, after: after === undefined ? undefined : readPlace(after) }
+      const { record } = await get(account, name)
+      return (signal) => followLogs(deps, record, from, signal)
+    },
     /** Calls by the clock. */
     schedules,
     /** Calls when objects come and go. */
@@ -233,6 +267,8 @@ export function createFunctions({
     instances: (functionId: string): number => fleet.startedOf(functionId),
     /** Of all functions, since the start and now. */
     figures: () => ({ ...deps.counters.all, ...fleet.counts, workersReady: pool.ready }),
+    /** Of functions one by one: those called lately, and all others as one. */
+    series: { read: () => series.read(), durationsMs },
     /** Whoever has it: for its URL, which may be public. */
     byId: (id: string): Promise<KnownFunction | undefined> => store.byId(id),
 

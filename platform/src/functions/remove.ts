@@ -3,7 +3,7 @@ import type { FunctionDeps } from './functions.ts'
 
 /** Deletes a function with its versions. Its calls that run fail; its code goes from the disk when nobody else has the same. */
 export async function removeFunction(
-  { store, fleet, code, counters, demand, sizing }: FunctionDeps,
+  { store, fleet, code, counters, demand, sizing, logs }: FunctionDeps,
   account: Account,
   name: string,
 ): Promise<void> {
@@ -13,5 +13,6 @@ export async function removeFunction(
   counters.forget(record.id)
   demand.forget(record.id)
   sizing.forget(record.id)
+  logs.forget(record.id)
   await code.sweep()
 }

@@ -15,6 +15,7 @@ import { executionRoutes, executionSchemas } from './api/executions.ts'
 import { experienceRoutes, experienceSchemas } from './api/experiences.ts'
 import { factRoutes, factSchemas } from './api/facts.ts'
 import { fileRoutes, fileSchemas } from './api/files.ts'
+import { functionLogRoutes, functionLogSchemas } from './api/function-logs.ts'
 import { functionRoutes, functionSchemas } from './api/functions.ts'
 import { hookRoutes, hookSchemas } from './api/hooks.ts'
 import { identityRoutes, identitySchemas } from './api/identity.ts'
@@ -93,6 +94,7 @@ const nouns: readonly Noun[] = [
   [webhookSchemas, (v1, { webhooks }) => webhookRoutes(v1, webhooks)],
   [functionSchemas, (v1, { functions, at }) => functionRoutes(v1, functions, at)],
   [invocationSchemas, (v1, { functions }) => invocationRoutes(v1, functions)],
+  [functionLogSchemas, (v1, { functions }) => functionLogRoutes(v1, functions)],
   [scheduleSchemas, (v1, { functions }) => scheduleRoutes(v1, functions)],
   [storageTriggerSchemas, (v1, { functions }) => storageTriggerRoutes(v1, functions)],
   [eventTriggerSchemas, (v1, { functions }) => eventTriggerRoutes(v1, functions)],

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { type Cursor, endOfEvents, readEvents } from '../events/outbox.ts'
 import type { Database } from '../storage/database.ts'
+import { addFunctionMetrics, type FunctionSeries } from './function-metrics.ts'
 
 /** What the platform knows of itself at this moment, and the database does not. */
 export interface Present {
@@ -10,6 +11,8 @@ export interface Present {
   spansDropped(): number
   logLinesDropped(): number
   functions(): FunctionFigures
+  /** Of functions one by one, of a bounded number of them; lengths of calls by ranges that end there. */
+  eachFunction: { read: () => readonly FunctionSeries[]; durationsMs: readonly number[] }
 }
 
 /** Of the calls of functions since the start, and of their instances now. */
@@ -98,6 +101,7 @@ export class Metrics {
       gauge.set(this.#present.poolReady()),
     )
     this.#countFunctions()
+    addFunctionMetrics(this.#registry, present.eachFunction)
     this.#gauge('webhook_deliveries', 'Deliveries of events by state.', ['state'], async (gauge) => {
       const { rows } = await db.pool.query<{ state: string; count: number }>({
         name: 'metrics-webhooks',

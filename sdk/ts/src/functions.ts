@@ -1,3 +1,4 @@
+import { errorFromEvent } from './error.ts'
 import type { RequestOptions, Transport } from './transport.ts'
 
 export type FunctionRuntime = 'node24' | 'python3' | 'custom'
@@ -125,6 +126,25 @@ export interface Invocation<T = unknown> {
   startedAt?: string
   endedAt?: string
 }
+
+/** A line that a call wrote, or that one ended. */
+export type FunctionLogEntry = {
+  /** Where to go on from, as `after`. */
+  id: string
+  at: string
+  invocation: string
+  version: number
+} & (
+  | { type: 'line'; offset: number; text: string }
+  | {
+      type: 'end'
+      /** `waiting`: the attempt failed, and it is made again. */
+      state: Invocation['state']
+      error?: { reason: string; message: string }
+      billedMs: number
+      cold: boolean
+    }
+)
 
 export interface ScheduleInfo {
   id: string
@@ -258,6 +278,24 @@ export class Functions {
   ): Promise<Invocation[]> {
     const path = `${pathOf(name)}/invocations`
     return (await this.#transport.json<{ invocations: Invocation[] }>('GET', path, { query })).invocations
+  }
+
+  /**
+   * What its calls write, as they do: after the id of an entry, or a time, or from now on. Behind an id nothing is missed; after a
+   * pause some of it may come twice, which `invocation` and `offset` tell.
+   */
+  async *followLogs(
+    name: string,
+    {
+      signal,
+      ...query
+    }: { after?: string | undefined; search?: string | undefined; signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<FunctionLogEntry, void> {
+    const given = { query: { ...query, follow: true }, signal }
+    for await (const { event, data } of this.#transport.events('GET', `${pathOf(name)}/logs`, given)) {
+      if (event === 'error') throw errorFromEvent(data)
+      yield data as FunctionLogEntry
+    }
   }
 
   /** Lets all calls go to an earlier version: by default the one before that which most go to. */

@@ -55,6 +55,7 @@ export type {
   DeployOptions,
   EventTriggerInfo,
   FunctionInfo,
+  FunctionLogEntry,
   FunctionRuntime,
   FunctionSettings,
   Functions,

@@ -62,6 +62,8 @@ export interface Call {
   /** Called before the first piece of an answer that is no plain JSON. */
   onHead?: ((head: AnswerHead) => void) | undefined
   onChunk?: ((piece: Buffer) => void) | undefined
+  /** Told all that it has written so far, when there is more. */
+  onLog?: ((log: string) => void) | undefined
   /** After so long a call that does nothing but wait for others may be suspended: it is made again when they have ended. */
   suspendAfterMs?: number | undefined
   /** Calls another function, resolves when that is sure to be made, and answers when it has ended. */

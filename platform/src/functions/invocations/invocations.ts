@@ -69,6 +69,8 @@ export interface ListInvocations {
   search?: string | undefined
   /** Only those that ended after that, oldest first: for following. */
   endedAfter?: Date | undefined
+  /** Of those that ended at that very time, the ones behind this one. */
+  afterId?: string | undefined
   limit: number
 }
 
@@ -76,13 +78,13 @@ export interface ListInvocations {
 export async function listInvocations(
   { db }: { db: Database },
   functionId: string,
-  { state, search, endedAfter, limit }: ListInvocations,
+  { state, search, endedAfter, afterId, limit }: ListInvocations,
 ): Promise<Invocation[]> {
   const { rows } = await db.pool.query<Row>(
     `select ${columns} from function_invocations where function_id = $1 and ($2::text is null or state = $2)
-      and ($3::text is null or position($3 in log) > 0) and ($4::timestamptz is null or ended_at > $4)
+      and ($3::text is null or position($3 in log) > 0) and ($4::timestamptz is null or ended_at > $4 or (ended_at = $4 and id > $6))
       order by ${endedAfter ? 'ended_at, id' : 'created_at desc, id'} limit $5`,
-    [functionId, state ?? null, search ?? null, endedAfter ?? null, limit],
+    [functionId, state ?? null, search ?? null, endedAfter ?? null, limit, afterId ?? null],
   )
   return rows.map(toInvocation)
 }

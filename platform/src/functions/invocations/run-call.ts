@@ -48,7 +48,8 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
       subCalls ??= new SubCalls(deps, given)
       return subCalls.ask(asked, answer)
     }
-    const finished = await member.worker.invoke({ ...call, requestId: id, timeoutMs, attempt, ask })
+    const onLog = (log: string) => deps.logs.wrote(record.id, { id, version: version.version }, log)
+    const finished = await member.worker.invoke({ ...call, requestId: id, timeoutMs, attempt, ask, onLog })
     const ms = performance.now() - began
     deps.demand.measured(record.id, { callMs: ms })
     if (!finished.suspended) deps.counters.count(record, { finished, cold, ms })

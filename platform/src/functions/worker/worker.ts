@@ -6,6 +6,7 @@ import type { GuestProcess } from '../../engine/guest/process.ts'
 import { WarrenError } from '../../errors.ts'
 import type { AskedAnswer, Call, Failure, Finished } from '../invocations/invocation.ts'
 import { FrameCutter, frame, jsonHead, kind } from './frames.ts'
+import { LoadFailed } from './load-failed.ts'
 import { answerParts, readAsked, readFailure, readHead, readStep } from './payloads.ts'
 import { ProcessorTime } from './processor-time.ts'
 import { workerProgram } from './programs.ts'
@@ -178,6 +179,11 @@ export class Worker {
     return this.#running.size
   }
 
+  /** What the calls that run have written so far. */
+  get logs(): { id: string; log: string }[] {
+    return [...this.#running.values()].map(({ call, log }) => ({ id: call.requestId, log }))
+  }
+
   /** Never rejects. */
   invoke(call: Call): Promise<Finished> {
     const id = ++this.#lastId
@@ -259,7 +265,9 @@ export class Worker {
 
   #log(running: Running, payload: Buffer): void {
     const room = this.#mostLogBytes - running.log.length
-    if (room > 0) running.log += payload.toString('utf8', 0, Math.min(payload.length, room)).replaceAll('\0', '')
+    if (room <= 0) return
+    running.log += payload.toString('utf8', 0, Math.min(payload.length, room)).replaceAll('\0', '')
+    running.call.onLog?.(running.log)
   }
 
   async #step({ call }: Running, payload: Buffer): Promise<void> {
@@ -386,14 +394,5 @@ export class Worker {
     } catch {
       // Told by the exit.
     }
-  }
-}
-
-export class LoadFailed extends Error {
-  readonly failure: Failure
-
-  constructor(failure: Failure) {
-    super(failure.message)
-    this.failure = failure
   }
 }
