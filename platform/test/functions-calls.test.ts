@@ -17,7 +17,11 @@ const own = /^(date|x-request-id|traceresponse|x-warren-invocation|x-warren-cold
 
 async function told(reply: Awaited<ReturnType<typeof invoke>>): Promise<object> {
   const headers = Object.fromEntries([...reply.headers].filter(([name]) => !own.test(name)))
-  const text = (await reply.text()).replace(/\b[rc][a-z0-9]{20}\b/g, 'ID')
+  // Each call is another part of a trace, or of none that was named.
+  const told = (await reply.text())
+    .replace(/-[0-9a-f]{16}-01"/g, '-PART-01"')
+    .replace(/"00-[0-9a-f-]{49}-00"/g, '"OWN"')
+  const text = told.replace(/\b[rc][a-z0-9]{20}\b/g, 'ID')
   // The order of an object's members is nobody's promise.
   const body = headers['content-type']?.includes('json') && text !== '' ? JSON.parse(text) : text
   return { status: reply.status, headers: { ...headers, 'content-length': undefined }, body }

@@ -88,6 +88,51 @@ test('a request is a span of the trace that it names, with the steps it causes a
   assert.deepEqual(refused, [])
 })
 
+test('a call of a function is a part of the trace, its code has that in its context, and what it calls is a part of it', async () => {
+  const code = (source: string) => ({ 'index.js': Buffer.from(source).toString('base64') })
+  const inner = code(
+    'exports.handler = async (event, { traceparent, attempt }) => { if (attempt === 1 && event.fails) throw new Error("no"); return traceparent }',
+  )
+  const outer = code(
+    'exports.handler = async (event, context) => [context.traceparent, await context.invoke("inner", event)]',
+  )
+  const settings = { retries: 1, retrySeconds: 0.05 }
+  await platform.json('PUT', '/v1/functions/inner', { runtime: 'node24', files: inner, settings })
+  await platform.json('PUT', '/v1/functions/outer', {
+    runtime: 'node24',
+    files: outer,
+    settings: { invokes: ['inner'] },
+  })
+  const own = '5cf92f3577b34da6a3ce929d0e0e4737'
+  const headers = { traceparent: `00-${own}-${parent}-01` }
+  const [ofOuter, ofInner]: string[] = await (
+    await platform.call('POST', '/v1/functions/outer/invoke', { fails: true }, { headers })
+  ).json()
+  const spanOf = (traceparent: string | undefined) =>
+    /^00-([0-9a-f]{32})-([0-9a-f]{16})-01$/.exec(traceparent ?? '')?.slice(1)
+  assert.deepEqual([spanOf(ofOuter)?.[0], spanOf(ofInner)?.[0]], [own, own])
+  const [first, ...inners] = await until('the calls are told', () => {
+    const found = received.filter(({ traceId, name }) => traceId === own && name.startsWith('invoke '))
+    return found.length >= 3 ? found.toSorted((a, b) => b.name.localeCompare(a.name)) : undefined
+  })
+  const request = received.find(({ traceId, kind }) => traceId === own && kind === 2)
+  assert.deepEqual([first!.spanId, first!.parentSpanId], [spanOf(ofOuter)?.[1], request?.spanId])
+  assert.deepEqual([first!.attributes['faas.invoked_name'], first!.failed], ['outer', false])
+  assert.deepEqual(
+    inners.map(({ parentSpanId }) => parentSpanId),
+    [first!.spanId, first!.spanId],
+  )
+  assert.deepEqual(inners.map(({ failed, attributes }) => [attributes['warren.attempt'], failed]).sort(), [
+    ['1', true],
+    ['2', false],
+  ])
+  assert.ok(inners.some(({ spanId }) => spanId === spanOf(ofInner)?.[1]))
+
+  const alone = (await platform.json('POST', '/v1/functions/inner/invoke', {})) as string
+  assert.ok(spanOf(alone) && spanOf(alone)![0] !== own, 'a call without a trace has one of its own')
+  assert.deepEqual(refused, [])
+})
+
 test('one that says it is not recorded is not; one that names no trace has its own; keys are not told', async () => {
   const before = received.length
   await platform.call('GET', '/v1/sandboxes', undefined, traced('00'))

@@ -26,9 +26,10 @@ export function continueTrace(traceparent: string | undefined): TraceContext | u
   return { traceId, spanId: newSpanId(), parentId, flags }
 }
 
-/** A trace that begins here, and is recorded. */
-export function newTrace(): TraceContext {
-  return { traceId: randomBytes(16).toString('hex'), spanId: newSpanId(), flags: '01' }
+/** A trace that begins here, and is recorded unless that is not asked for. */
+export function newTrace({ recorded = true } = {}): TraceContext {
+  const random = randomBytes(24).toString('hex')
+  return { traceId: random.slice(0, 32), spanId: random.slice(32), flags: recorded ? '01' : '00' }
 }
 
 /** A part of that part. */

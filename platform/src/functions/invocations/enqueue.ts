@@ -5,6 +5,7 @@ import { step } from '../../lib/step.ts'
 import { chooseVersion } from '../choose-version.ts'
 import { most } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
+import { traceOfRequest } from './call-trace.ts'
 import { checkPayload } from './check-payload.ts'
 import type { HttpInput } from './invocation.ts'
 import type { Trigger } from './record.ts'
@@ -46,7 +47,11 @@ export async function enqueue(
   const { record } = known
   const id = newId('c')
   const now = deps.now()
-  const more = { ...(retries === undefined ? {} : { retries }), ...(traceparent === undefined ? {} : { traceparent }) }
+  const traced = traceOfRequest(traceparent)
+  const more = {
+    ...(retries === undefined ? {} : { retries }),
+    ...(traced === undefined ? {} : { traceparent: traced }),
+  }
   const row = { id, accountId: account.id, functionId: record.id, version, trigger, payload, more, now }
   if (!idempotency) {
     deps.mayStart(account.id)

@@ -5,6 +5,7 @@ import { newId } from '../../lib/id.ts'
 import { chooseVersion } from '../choose-version.ts'
 import { most } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
+import { traceOfRequest } from './call-trace.ts'
 import { checkPayload } from './check-payload.ts'
 import { type Enqueue, enqueue } from './enqueue.ts'
 import type { AnswerHead, Failure, HttpInput } from './invocation.ts'
@@ -48,11 +49,11 @@ export async function invoke(
   const id = newId('c')
   let head: AnswerHead | undefined
   const pieces: Buffer[] = []
-  const { payload, http, traceparent, onHead, onChunk } = input
+  const { payload, http, onHead, onChunk } = input
   const call = {
     payload,
     http,
-    traceparent,
+    traceparent: traceOfRequest(input.traceparent),
     onHead: (given: AnswerHead) => {
       head = given
       onHead?.(id, given)

@@ -1,6 +1,7 @@
 import type { GoneSignal } from '../../lib/gone-signal.ts'
 import type { FunctionRecord, FunctionVersion } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
+import { traceCall } from './call-trace.ts'
 import type { Call, Failure, Finished } from './invocation.ts'
 import type { EndedCall, Trigger } from './record.ts'
 import { type CallTree, SubCalls } from './sub-calls.ts'
@@ -26,7 +27,10 @@ export interface Given {
 
 /** Gives a call to an instance and waits for its end. Throws only where no instance could be had. Records nothing. */
 export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finished: Finished; ended: EndedCall }> {
-  const { record, version, id, call, signal } = given
+  const { record, version, id, signal } = given
+  const attempt = given.attempt - (given.resumptions ?? 0)
+  const trace = traceCall({ ...given, attempt }, given.call.traceparent)
+  const call = { ...given.call, traceparent: trace.traceparent }
   const { settings } = version
   const leave = await deps.calls.take(record.accountId, { waits: given.waits ?? false })
   deps.demand.called(record.id)
@@ -43,9 +47,8 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     const timeoutMs = settings.timeoutSeconds * 1000
-    const attempt = given.attempt - (given.resumptions ?? 0)
     const ask: Call['ask'] = (asked, answer) => {
-      subCalls ??= new SubCalls(deps, given)
+      subCalls ??= new SubCalls(deps, { ...given, call })
       return subCalls.ask(asked, answer)
     }
     const onLog = (log: string) => deps.logs.wrote(record.id, { id, version: version.version }, log)
@@ -74,6 +77,7 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
       ...(outcome.ok ? {} : { failure: outcome.failure }),
     }
     deps.times.ended(ended, member.worker.time)
+    trace.ended({ cold, failure: ended.failure })
     return { finished, ended }
   } finally {
     subCalls?.close()
