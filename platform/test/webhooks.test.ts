@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { type Answer, startPlatform, until } from './platform.ts'
+import { type Received, receive } from './webhook-receiver.ts'
 
 const platform = await startPlatform({ WARREN_WEBHOOK_OPEN: '127.0.0.0/8' })
-
-interface Received {
-  headers: IncomingHttpHeaders
-  body: Answer
-  text: string
-}
 
 test('each event that is wanted arrives once, signed as Standard Webhooks has it', async () => {
   const receiver = await receive()
@@ -171,27 +164,6 @@ test('events are listed page by page, and followed from where one was', async ()
   const only = await platform.json('GET', `/v1/events?subject=${all[made].subject}`)
   assert.equal(only.events.length, 2)
 })
-
-/** An endpoint that answers as `answer` says; undefined: never. */
-async function receive(
-  answer: (got: Received) => number | undefined = () => 204,
-): Promise<{ url: string; got: Received[] }> {
-  const got: Received[] = []
-  const server = createServer(async (request, response) => {
-    let text = ''
-    for await (const chunk of request) text += chunk
-    const received = { headers: request.headers, text, body: JSON.parse(text) }
-    got.push(received)
-    const status = answer(received)
-    if (status !== undefined) response.writeHead(status, { location: 'http://127.0.0.1:1/' }).end()
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, got }
-}
 
 function isSigned({ headers, text }: Received, secret: string): boolean {
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')

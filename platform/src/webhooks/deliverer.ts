@@ -2,11 +2,12 @@ import type { AddressRange } from '../engine/network/addresses.ts'
 import type { EventBus } from '../events/bus.ts'
 import { changedWithin } from '../events/changed-within.ts'
 import { consume } from '../events/consume.ts'
+import { Circuit } from '../lib/circuit.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { DeliveryStore, Due } from './delivery-store.ts'
 import { nextAttempt } from './next-attempt.ts'
-import { patienceMs, send } from './send.ts'
+import { patienceMs, type Sent, send } from './send.ts'
 import { secretOf, signatureHeaders } from './sign.ts'
 import { type Heard, nounOf } from './webhook.ts'
 
@@ -16,6 +17,10 @@ const againMs = 1_000
 /** At once, in all and to one webhook. */
 const mostAtOnce = 64
 const mostToOne = 4
+/** One that failed so often in a row is asked by a single delivery now and then, until that arrives. */
+const circuitOptions = { failures: 5, openMs: 60_000 }
+/** Those that failed last: so many are remembered. Of one that is forgotten it is found out again. */
+const mostCircuits = 10_000
 /** One that was taken by a process which then died is free again after this, milliseconds. */
 const leaseMs = patienceMs + 5_000
 
@@ -36,6 +41,9 @@ export class Deliverer {
   readonly #options: DelivererOptions
   readonly #ending = new AbortController()
   readonly #sending = new Map<string, { webhookId: string; done: Promise<void> }>()
+  /** Of webhooks whose last delivery failed. */
+  readonly #circuits = new Map<string, Circuit>()
+  #gaveUpAtMs = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
   #woken = new AbortController()
 
@@ -51,6 +59,12 @@ export class Deliverer {
   wake(): void {
     this.#woken.abort()
     this.#woken = new AbortController()
+  }
+
+  /** Somebody wants it to be tried now, whatever came of it before. */
+  tryAgain(webhookId: string): void {
+    this.#circuits.delete(webhookId)
+    this.wake()
   }
 
   /** What is being sent breaks off, and is sent again by the next process. */
@@ -69,8 +83,9 @@ export class Deliverer {
       let waitMs = againMs
       try {
         while ((await consume(db, { consumer: 'webhooks' }, (tx, events) => deliveries.fanOut(tx, events, heard))) > 0);
+        await this.#giveUpHeld()
         await this.#sendDue()
-        waitMs = Math.min((await deliveries.nextDueMs()) ?? lookEveryMs, lookEveryMs)
+        waitMs = Math.min((await deliveries.nextDueMs()) ?? lookEveryMs, lookEveryMs, ...this.#reopeningsMs())
       } catch (error) {
         if (!signal.aborted) logger.warn({ err: error }, 'webhooks could not be looked after; it is tried again')
       }
@@ -79,12 +94,19 @@ export class Deliverer {
   }
 
   async #sendDue(): Promise<void> {
-    const free = mostAtOnce - this.#sending.size
-    if (free <= 0) return
-    // Those that are being sent are leased, and not among them.
-    for (const { id, webhookId } of await this.#options.deliveries.due(mostToOne, mostAtOnce)) {
-      const toThis = [...this.#sending.values()].filter((other) => other.webhookId === webhookId).length
-      if (this.#sending.size >= mostAtOnce || toThis >= mostToOne || this.#sending.has(id)) continue
+    if (this.#sending.size >= mostAtOnce) return
+    // Those that are being sent are leased, and not among them. What may not be sent to now would take the places of others.
+    const busy = [...this.#sending.values()]
+      .map(({ webhookId }) => webhookId)
+      .filter((one) => this.#toThis(one) >= mostToOne)
+    const besides = [...new Set([...busy, ...this.#held()])]
+    for (const { id, webhookId } of await this.#options.deliveries.due({
+      each: mostToOne,
+      most: mostAtOnce,
+      besides,
+    })) {
+      if (this.#sending.size >= mostAtOnce || this.#toThis(webhookId) >= mostToOne || this.#sending.has(id)) continue
+      if (this.#circuits.get(webhookId)?.allows() === false) continue
       const done = this.#deliver(id)
         .catch((error) => this.#options.logger.warn({ err: error, delivery: id }, 'a delivery was not recorded'))
         .finally(() => {
@@ -93,6 +115,39 @@ export class Deliverer {
         })
       this.#sending.set(id, { webhookId, done })
     }
+  }
+
+  #toThis(webhookId: string): number {
+    return [...this.#sending.values()].filter((other) => other.webhookId === webhookId).length
+  }
+
+  /** Webhooks that are not asked now. */
+  #held(): string[] {
+    return [...this.#circuits].filter(([, circuit]) => circuit.isOpen).map(([id]) => id)
+  }
+
+  #reopeningsMs(): number[] {
+    return [...this.#circuits.values()]
+      .filter(({ isOpen }) => isOpen)
+      .map(({ retryAfterSeconds }) => retryAfterSeconds * 1000)
+  }
+
+  /** What waits for one that is not asked is never tried for the last time: it is given up here when its time is over. */
+  async #giveUpHeld(): Promise<void> {
+    const held = this.#held()
+    if (held.length === 0 || performance.now() - this.#gaveUpAtMs < lookEveryMs) return
+    this.#gaveUpAtMs = performance.now()
+    await this.#options.deliveries.giveUp(held, this.#options.now())
+  }
+
+  #tell(webhookId: string, { error }: Sent): void {
+    const known = this.#circuits.get(webhookId)
+    this.#circuits.delete(webhookId)
+    if (error === undefined) return
+    const circuit = known ?? new Circuit(circuitOptions)
+    circuit.failed()
+    if (this.#circuits.size >= mostCircuits) this.#circuits.delete(this.#circuits.keys().next().value!)
+    this.#circuits.set(webhookId, circuit)
   }
 
   async #deliver(id: string): Promise<void> {
@@ -108,7 +163,8 @@ export class Deliverer {
     const headers = signatureHeaders(this.#secrets(due, at), { id, at, body: due.body })
     const sent = await send({ url: due.webhook.url, body: due.body, headers }, open, this.#ending.signal)
     if (this.#ending.signal.aborted && sent.error !== undefined) return
-    const retryAt = nextAttempt(due.attempts + 1, now(), Math.random)
+    this.#tell(due.webhook.id, sent)
+    const retryAt = nextAttempt(due.tries + 1, now(), Math.random)
     const isOver = sent.error === undefined || sent.status === 410 || retryAt > due.until
     const durationMs = performance.now() - began
     await deliveries.finish(due, sent, { at, durationMs, nextAt: isOver ? undefined : retryAt })

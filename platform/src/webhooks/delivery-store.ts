@@ -15,6 +15,8 @@ export interface Due {
   type: string
   body: string
   attempts: number
+  /** Those of them since it began, or began anew. */
+  tries: number
   until: Date
 }
 
@@ -67,13 +69,22 @@ export class DeliveryStore {
     return id
   }
 
-  /** What is due, at most `each` of one webhook, so that a slow one holds no other. */
-  async due(each: number, most: number): Promise<{ id: string; webhookId: string }[]> {
+  /** What is due, at most `each` of one webhook, so that a slow one holds no other, and nothing of those in `besides`. */
+  async due({
+    each,
+    most,
+    besides,
+  }: {
+    each: number
+    most: number
+    besides: readonly string[]
+  }): Promise<{ id: string; webhookId: string }[]> {
     const { rows } = await sql<{ id: string; webhookId: string }>`
       select id, webhook_id as "webhookId" from (
         select id, d.webhook_id, next_at, row_number() over (partition by d.webhook_id order by next_at) as place
         from webhook_deliveries d where state = 'waiting' and next_at <= clock_timestamp()
-          and (leased_until is null or leased_until < clock_timestamp())) due
+          and (leased_until is null or leased_until < clock_timestamp())
+          and webhook_id <> all(${besides}::text[])) due
       where place <= ${each} order by next_at limit ${most}`.execute(this.#db.kysely)
     return rows
   }
@@ -96,18 +107,20 @@ export class DeliveryStore {
         text: `update webhook_deliveries d set leased_until = clock_timestamp() + $2 * interval '1 millisecond'
           from webhooks w where d.id = $1 and w.id = d.webhook_id and w.state = 'active' and d.state = 'waiting'
             and next_at <= clock_timestamp() and (leased_until is null or leased_until < clock_timestamp())
-          returning d.type, d.body, d.attempts, d.until, to_jsonb(w) as webhook`,
-        values: [id, ms],
+          returning d.type, d.body, d.attempts, d.until, to_jsonb(w) as webhook,
+            (select count(*)::integer from webhook_attempts a
+              where a.delivery_id = d.id and a.at >= d.until - $3 * interval '1 millisecond') as tries`,
+        values: [id, ms, giveUpAfterMs],
       }),
     )
     const row = rows[0]
     if (!row) return undefined
-    const { webhook, type, body, attempts, until } = row
+    const { webhook, type, body, attempts, tries, until } = row
     const dates = {
       created_at: new Date(webhook.created_at),
       previous_until: webhook.previous_until && new Date(webhook.previous_until),
     }
-    return { id, webhook: webhookOf({ ...webhook, ...dates }), type, body, attempts, until }
+    return { id, webhook: webhookOf({ ...webhook, ...dates }), type, body, attempts, tries, until }
   }
 
   /** What became of an attempt. With `nextAt` it is tried again then, else that was the last: the next of its subject is due. */
@@ -152,6 +165,30 @@ export class DeliveryStore {
     )
   }
 
+  /** Gives up what waits for these webhooks longer than it may. */
+  async giveUp(webhookIds: readonly string[], now: Date): Promise<void> {
+    await step('webhook.give_up', webhookIds[0]!, () =>
+      this.#db.transaction(async (tx) => {
+        await lockWebhooks(tx, webhookIds)
+        const rows = await tx
+          .updateTable('webhook_deliveries')
+          .set({ state: 'dead', next_at: null, finished_at: now })
+          .where('webhook_id', 'in', webhookIds)
+          .where('state', '=', 'waiting')
+          .where('until', '<', now)
+          .where(sql<boolean>`(leased_until is null or leased_until < clock_timestamp())`)
+          .returning(['webhook_id', 'subject'])
+          .execute()
+        for (const id of new Set(rows.map(({ webhook_id }) => webhook_id)))
+          await makeFirstDue(
+            tx,
+            id,
+            rows.filter(({ webhook_id }) => webhook_id === id).map(({ subject }) => subject),
+          )
+      }),
+    )
+  }
+
   /** Lets deliveries begin anew, in the order in which they were. Answers how many. */
   async replay(webhookId: string, { delivery, since }: ReplayWebhook): Promise<number> {
     const until = new Date(Date.now() + giveUpAfterMs)
@@ -167,7 +204,18 @@ export class DeliveryStore {
         else if (since !== undefined) update = update.where('created_at', '>=', new Date(since))
         else update = update.where('state', '=', 'dead')
         const rows = await update.returning('subject').execute()
-        await makeFirstDue(tx, webhookId, [...new Set(rows.map(({ subject }) => subject))])
+        const subjects = [...new Set(rows.map(({ subject }) => subject))]
+        // What came after them waits for them again, but for what is being sent.
+        if (subjects.length > 0)
+          await tx
+            .updateTable('webhook_deliveries')
+            .set({ next_at: null })
+            .where('webhook_id', '=', webhookId)
+            .where('state', '=', 'waiting')
+            .where('subject', 'in', subjects)
+            .where(sql<boolean>`(leased_until is null or leased_until < clock_timestamp())`)
+            .execute()
+        await makeFirstDue(tx, webhookId, subjects)
         return rows.length
       }),
     )

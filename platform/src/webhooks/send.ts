@@ -7,6 +7,8 @@ import { judgeAddress, judgedLookup } from '../engine/network/judge-address.ts'
 export const patienceMs = 15_000
 /** So much of an answer is read, for people to see; the rest is not taken in. */
 const mostAnswer = 1024
+/** What an answer says beside that it is a success is waited for no longer, milliseconds: nobody sees it. */
+const graceMs = 1_000
 
 export interface Sent {
   /** Absent where there was no answer. */
@@ -53,11 +55,10 @@ export function send(
         const status = answer.statusCode ?? 0
         let text = ''
         const done = () => {
-          resolve(
-            status >= 200 && status < 300 ? { status } : { status, error: `answered ${status}: ${text}`.slice(0, 500) },
-          )
+          resolve(isSuccess(status) ? { status } : { status, error: `answered ${status}: ${text}`.slice(0, 500) })
           answer.destroy()
         }
+        if (isSuccess(status)) setTimeout(done, graceMs).unref()
         answer.setEncoding('utf8')
         answer.on('data', (chunk: string) => {
           text = (text + chunk).slice(0, mostAnswer)
@@ -71,4 +72,8 @@ export function send(
       failed(error as Error)
     }
   })
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300
 }

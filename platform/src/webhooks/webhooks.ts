@@ -97,13 +97,13 @@ export function createWebhooks({ db, bus, seed, open: ranges, heard, now, logger
       if (input.since !== undefined && Number.isNaN(Date.parse(input.since)))
         throw new WarrenError('invalid_request', `since must be a time, not "${input.since}"`)
       const replayed = await deliveries.replay(id, input)
-      deliverer.wake()
+      deliverer.tryAgain(id)
       return replayed
     },
     /** Sends it an event that tells of nothing. Answers the id of the delivery. */
     async test(account: Account, id: string): Promise<string> {
       const delivery = await deliveries.insertTest(await get(account, id), now())
-      deliverer.wake()
+      deliverer.tryAgain(id)
       return delivery
     },
     start: (): void => deliverer.start(),

@@ -7,7 +7,7 @@ interface CircuitOptions {
 }
 
 /**
- * Spares callers the wait for a node that cannot be reached, and the node the calls.
+ * Spares callers the wait for somebody who does not answer, and them the calls: a node, the receiver of webhooks.
  *
  * closed -(several failures in a row)-> open -(its time is over: one try is let through)-> half open -(it succeeds)-> closed
  *                                        ^----------------------(it fails)-----------------'
