@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { type Selectable, sql, type Transaction } from 'kysely'
 import { appendEvent } from '../events/outbox.ts'
 import { FreshCache } from '../lib/fresh-cache.ts'
+import { GatheredReads } from '../lib/gathered-reads.ts'
 import { step } from '../lib/step.ts'
 import type { Database } from '../storage/database.ts'
 import type { KeysTable, Tables } from '../storage/tables.ts'
@@ -13,7 +14,9 @@ import type { Permission } from './roles.ts'
 /** At least this long lies between two records of when a key was used, milliseconds. */
 const usedEveryMs = 60_000
 
-const prefixes = Object.values(keyPrefixes)
+/** What is random of a key, bytes. */
+const secretBytes = 20
+const isKey = new RegExp(`^(?:${Object.values(keyPrefixes).join('|')})[0-9a-f]{${2 * secretBytes}}$`)
 
 type NewKey = Pick<Key, 'kind' | 'name'> &
   Partial<Pick<Key, 'role' | 'scopes' | 'expiresAt' | 'createdBy' | 'serviceId'>>
@@ -24,6 +27,11 @@ export class Keys {
   readonly #now: () => Date
   readonly #tookAway: () => void
   readonly #remembered = new FreshCache<Key>({ freshMs, patienceMs, most: 10_000 })
+  /** What nobody knows is asked for each time, so a flood of it must be few questions, and leave the database to others. */
+  readonly #gathered = new GatheredReads<Key>(async (hashes) => {
+    const rows = await this.#withRole().where(sql<boolean>`keys.hash = any(${hashes}::text[])`).execute()
+    return new Map(rows.map((row) => [row.hash, keyOf(row)]))
+  })
 
   constructor({ db, now, tookAway = () => {} }: { db: Database; now: () => Date; tookAway?: () => void }) {
     this.#db = db
@@ -35,7 +43,7 @@ export class Keys {
   async create(accountId: string, wanted: NewKey): Promise<{ key: Key; secret: string }> {
     const { kind, name, scopes } = wanted
     const prefix = keyPrefixes[kind]
-    const secret = prefix + randomBytes(20).toString('hex')
+    const secret = prefix + randomBytes(secretBytes).toString('hex')
     const row = {
       id: randomUUID(),
       account_id: accountId,
@@ -104,13 +112,11 @@ export class Keys {
 
   /** The key that was shown, if it is one; it may have expired. */
   find(secret: string): Promise<Key | undefined> {
-    if (!prefixes.some((prefix) => secret.startsWith(prefix))) return Promise.resolve(undefined)
+    if (!isKey.test(secret)) return Promise.resolve(undefined)
     const hash = digestOf(secret).text
     return this.#remembered.get(hash, async () => {
-      const row = await this.#withRole().where('keys.hash', '=', hash).executeTakeFirst()
-      if (!row) return undefined
-      const key = keyOf(row)
-      await this.#tellUsed(key)
+      const key = await this.#gathered.get(hash)
+      if (key) await this.#tellUsed(key)
       return key
     })
   }

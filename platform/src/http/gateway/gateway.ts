@@ -40,6 +40,8 @@ export class Gateway {
   /** The proxies in front. */
   readonly trusted: BlockList
   readonly #known = new Map<string, true>()
+  /** Attempts of each address that are under way, and so are not counted yet. */
+  readonly #attempting = new Map<string, number>()
 
   constructor(deps: GatewayDeps) {
     this.#deps = deps
@@ -64,9 +66,12 @@ export class Gateway {
     const attempts = isKnown ? [] : this.#attemptsOf(request)
     if (attempts.length > 0) {
       const looked = await limiter.take(attempts, 0)
-      if (!looked.allowed) throw this.#tooManyAttempts(looked, response)
+      const underWay = this.#attempting.get(attempts[0]!.key) ?? 0
+      if (!looked.allowed || looked.levels[0]!.remaining <= underWay)
+        throw this.#tooManyAttempts({ ...looked, retryAfterSeconds: Math.max(1, looked.retryAfterSeconds) }, response)
     }
     let caller: Caller
+    this.#attempt(attempts, 1)
     try {
       caller = await authenticate(credentials)
     } catch (error) {
@@ -75,6 +80,8 @@ export class Gateway {
         if (attempts.length > 0) await limiter.take(attempts)
       }
       throw error
+    } finally {
+      this.#attempt(attempts, -1)
     }
     if (mark !== undefined) this.#remember(mark)
     const buckets = [
@@ -128,6 +135,13 @@ export class Gateway {
     this.#deps.drain.check()
     const buckets = given(`sandbox:${sandboxId.slice(0, 64)}`, this.#deps.rates.sandboxPerMinute)
     if (buckets.length > 0) await this.#count(buckets, response)
+  }
+
+  #attempt([bucket]: Bucket[], change: 1 | -1): void {
+    if (!bucket) return
+    const now = (this.#attempting.get(bucket.key) ?? 0) + change
+    if (now > 0) this.#attempting.set(bucket.key, now)
+    else this.#attempting.delete(bucket.key)
   }
 
   async #count(buckets: Bucket[], response: Exchange['response']): Promise<void> {
