@@ -5,8 +5,13 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { createClient } from '@connectrpc/connect'
+import { createConnectTransport } from '@connectrpc/connect-node'
+import grpc from '@grpc/grpc-js'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import pg from 'pg'
 import { WebSocket } from 'ws'
+import { all, asked, connectService, grpcClient } from './grpc-clients.ts'
 import { type Answer, commandLine, held, type Platform, processesOf, startPlatform, until } from './platform.ts'
 import { startSharedPostgres, whyNoPostgres } from './test-database.ts'
 
@@ -91,18 +96,106 @@ test('a platform and two workers on one PostgreSQL', { skip }, async (t) => {
     await platform.start()
   })
 
-  await t.test('gRPC is told that it does not lead to a sandbox of a worker', async () => {
-    const session = http2.connect(`http://127.0.0.1:${platform.port}`)
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': '/process.Process/List',
-      'content-type': 'application/grpc+proto',
-      'e2b-sandbox-id': on(one)[0]!,
-      'e2b-sandbox-port': '49983',
+  await t.test('gRPC leads to sandboxes of workers: calls, streams both ways, refusals, and the inside', async () => {
+    const id = on(one)[0]!
+    const client = grpcClient(`127.0.0.1:${platform.port}`)
+    const meta = new grpc.Metadata()
+    meta.set('x-api-key', platform.key)
+    assert.equal((await asked(client, 'GetSandbox', { id }, meta)).id, id)
+    const events = await all(client.ExecuteCode({ id, command: 'echo out; echo err >&2; exit 3' }, meta))
+    const textOn = (stream: string) => events.flatMap((event) => (event[stream] ? [event[stream].data] : [])).join('')
+    assert.deepEqual([textOn('stdout'), textOn('stderr'), events.at(-1).exit.exitCode], ['out\n', 'err\n', 3])
+
+    const bytes = Buffer.alloc(3_000_000, 'xyz')
+    const stat = await new Promise<Answer>((resolve, reject) => {
+      const done = (error: unknown, answer: Answer) => (error ? reject(error) : resolve(answer))
+      const call = client.UploadFile(meta, done)
+      call.write({ target: { id, path: '/tmp/uploaded' } })
+      for (let at = 0; at < bytes.length; at += 1_000_000) call.write({ data: bytes.subarray(at, at + 1_000_000) })
+      call.end()
     })
-    const [headers] = await once(stream.end(), 'response')
-    assert.deepEqual([headers[':status'], headers['grpc-status']], [200, '12'])
-    session.destroy()
+    assert.equal(stat.size, bytes.length)
+    const parts = await all(client.DownloadFile({ id, path: '/tmp/uploaded' }, meta))
+    assert.ok(Buffer.concat(parts.flatMap(({ data }) => (data ? [data] : []))).equals(bytes))
+    const logs = await all(client.StreamLogs({ id }, meta))
+    assert.ok(logs.some(({ data }) => data.toString() === 'out\n'))
+
+    const refused = await all(client.DownloadFile({ id, path: '/none' }, meta)).catch((error) => error)
+    assert.equal(refused.code, grpc.status.NOT_FOUND)
+    assert.ok(refused.metadata.get('grpc-status-details-bin').length > 0, 'with what the REST API would say')
+    const nobody = await asked(client, 'GetSandbox', { id }, new grpc.Metadata()).catch((error) => error)
+    assert.equal(nobody.code, grpc.status.UNAUTHENTICATED)
+    const none = await asked(client, 'GetSandbox', { id: 'snosuch' }, meta).catch((error) => error)
+    assert.equal(none.code, grpc.status.NOT_FOUND)
+
+    const endless = client.ExecuteCode({ id, command: 'echo here; exec sleep 977' }, meta)
+    endless.on('error', () => {})
+    await new Promise((resolve) => endless.on('data', (event: Answer) => event.stdout && resolve(event)))
+    assert.ok(await runs(id, 'sleep 977'))
+    endless.cancel()
+    await until('the program of a client that went away is gone', async () => !(await runs(id, 'sleep 977')))
+    client.close()
+
+    const { service } = await connectService()
+    for (const httpVersion of ['1.1', '2'] as const) {
+      const interceptors = [
+        (next: Answer) => (request: Answer) => {
+          request.header.set('x-api-key', platform.key)
+          return next(request)
+        },
+      ]
+      const transport = createConnectTransport({ baseUrl: platform.url, httpVersion, interceptors })
+      const connect = createClient(service as Answer, transport) as Answer
+      assert.equal((await connect.getSandbox({ id })).id, id)
+      const told = await all(connect.executeCode({ id, command: 'exit 4' }))
+      assert.equal(told.at(-1).event.value.exitCode, 4)
+    }
+
+    const { envdAccessToken } = await platform.json('POST', `/v2/sandboxes/${id}/connect`, { timeout: 1200 })
+    const inside = { 'e2b-sandbox-id': id, 'x-access-token': envdAccessToken }
+    assert.equal(await grpcStatus({ ...inside, 'e2b-sandbox-port': '49983' }), '0')
+    assert.equal(await grpcStatus({ ...inside, 'e2b-sandbox-port': '8123' }), '12', 'to its ports it does not')
+  })
+
+  await t.test('MCP tools work in sandboxes of workers, and are given up there', async () => {
+    const id = on(one)[0]!
+    const client = new Client({ name: 'test', version: '1' })
+    const headers = { 'x-api-key': platform.key }
+    await client.connect(new StreamableHTTPClientTransport(new URL('/mcp', platform.url), { requestInit: { headers } }))
+    const call = async (name: string, input: object, options = {}): Promise<Answer> =>
+      (await client.callTool({ name, arguments: { sandbox: id, ...input } }, options)).structuredContent
+    assert.equal((await call('run_command', { command: 'echo $((6*7))' })).stdout, '42\n')
+    await call('write_file', { path: '/tmp/by-mcp', content: 'written' })
+    assert.equal((await call('read_file', { path: '/tmp/by-mcp' })).content, 'written')
+    let heard = 0
+    const slow = await call('run_command', { command: 'sleep 6; echo at last' }, { onprogress: () => heard++ })
+    assert.equal(slow.stdout, 'at last\n')
+    assert.ok(heard > 0, 'a client that asks for it hears that it still runs')
+    assert.equal(
+      (await client.callTool({ name: 'read_file', arguments: { sandbox: id, path: '/none' } })).isError,
+      true,
+    )
+
+    const controller = new AbortController()
+    const running = call('run_command', { command: 'sleep 976' }, { signal: controller.signal })
+    const failed = assert.rejects(running)
+    await until('it runs', () => runs(id, 'sleep 976'))
+    controller.abort()
+    await failed
+    await until('it is gone', async () => !(await runs(id, 'sleep 976')))
+
+    // By a word about it, while its connection stays.
+    const post = (body: object) =>
+      platform.call('POST', '/mcp', body, {
+        headers: { accept: 'application/json, text/event-stream', 'mcp-session-id': 'mine' },
+      })
+    const params = { name: 'run_command', arguments: { sandbox: id, command: 'sleep 975' } }
+    const asked = post({ jsonrpc: '2.0', id: 7, method: 'tools/call', params })
+    await until('it runs', () => runs(id, 'sleep 975'))
+    await post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } })
+    await until('it is gone', async () => !(await runs(id, 'sleep 975')))
+    assert.match(await (await asked).text(), /gave the call up/)
+    await client.close()
   })
 
   await t.test('a worker answers its platform alone, and says whether it is up', async () => {
@@ -239,6 +332,18 @@ s.HTTPServer(('127.0.0.1', 8123), H).serve_forever()"`
         assert.ok(Number(refused.headers.get('retry-after')) >= 1)
         assert.match((await refused.json()).message, /cannot be reached now/)
       }
+      const client = grpcClient(`127.0.0.1:${platform.port}`)
+      const meta = new grpc.Metadata()
+      meta.set('x-api-key', platform.key)
+      const away1 = { id: on(one)[0]! }
+      assert.equal(
+        (await asked(client, 'GetSandbox', away1, meta).catch((error) => error)).code,
+        grpc.status.UNAVAILABLE,
+      )
+      client.close()
+      const params = { name: 'read_file', arguments: { sandbox: away1.id, path: '/tmp/kept' } }
+      const told = await platform.call('POST', '/mcp', { jsonrpc: '2.0', id: 1, method: 'tools/call', params })
+      assert.equal(told.status, 503)
       const states = new Map((await nodes()).map(({ id, state }) => [id, state]))
       assert.deepEqual([states.get(one), states.get(other)], ['unreachable', 'ready'])
       const made = await Promise.all(Array.from({ length: 4 }, () => platform.json('POST', '/v1/sandboxes', {})))
@@ -287,6 +392,27 @@ s.HTTPServer(('127.0.0.1', 8123), H).serve_forever()"`
     await until('it has ended what was given up', () => sandboxesOf(gone) === 0)
     assert.deepEqual((await nodes()).map(({ id }) => id).sort(), [one, other].toSorted())
   })
+
+  /** Whether a program with these words in its command line runs in a sandbox. */
+  async function runs(id: string, words: string): Promise<boolean> {
+    const { stdout } = await platform.json('POST', `/v1/sandboxes/${id}/execute`, {
+      command: "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done 2>/dev/null",
+    })
+    return stdout.includes(words)
+  }
+
+  /** How a call of gRPC to the inside of a sandbox ended. */
+  async function grpcStatus(headers: Record<string, string>): Promise<unknown> {
+    const session = http2.connect(`http://127.0.0.1:${platform.port}`)
+    const type = { ':method': 'POST', ':path': '/process.Process/List', 'content-type': 'application/grpc+proto' }
+    const stream = session.request({ ...type, ...headers })
+    const ended = new Promise((resolve) => {
+      stream.on('response', (head) => head['grpc-status'] && resolve(head['grpc-status']))
+      stream.on('trailers', (trailers) => resolve(trailers['grpc-status']))
+    })
+    stream.end(Buffer.alloc(5)).resume()
+    return ended.finally(() => session.destroy())
+  }
 
   after(async () => {
     await database.end()

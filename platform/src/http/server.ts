@@ -145,13 +145,21 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const edge = new Edge({ ...deps, gateway, tokens, domain: config.domain?.name })
   const calls = new FunctionDoor({ ...deps, gateway, drain, domain: config.domain?.name, patienceMs })
   const at = places(() => portOf(app, config), config.domain)
-  const procedures = new GrpcDoor({ ...deps, config, gateway, places: at, stopping: drain.stopping, patienceMs })
   const pass = new NodePass(deps.tokenSeed)
   const isWorker = config.node.role === 'worker'
   // A worker answers its platform alone.
   const plainHttp = isWorker ? undefined : new PlainHttp(config.plainHttp, gateway.trusted)
   const gate = isWorker ? new WorkerGate(pass) : undefined
   const router = isWorker ? undefined : nodeRouter({ ...deps, gateway, pass })
+  const procedures = new GrpcDoor({
+    ...deps,
+    config,
+    gateway,
+    router,
+    places: at,
+    stopping: drain.stopping,
+    patienceMs,
+  })
   const upgraded = new Set<Duplex>()
   const certified = await deps.tls?.current()
   let entrance: Entrance | undefined
@@ -271,7 +279,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       placeSandboxes: (app) => router?.placeSandboxes(app),
     }),
   )
-  await app.register(async (mcp) => mcpDoor(mcp, { ...deps, gateway, places: at }))
+  await app.register(async (mcp) => mcpDoor(mcp, { ...deps, gateway, router, places: at }))
   await app.register(async (urls) => functionUrls(urls, deps.functions, gateway))
   await app.register(async (urls) => hookDoor(urls, deps.functions, gateway))
   await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, gateway, tokens }))

@@ -15,7 +15,7 @@ export async function checkHere(
 
 function elsewhere({ id, node = 'platform' }: Sandbox): WarrenError {
   return new WarrenError('unavailable', `sandbox ${id} is on the node ${node}, which this door does not lead to`, {
-    hint: 'Sandboxes of workers are reached over REST, WebSockets, their ports and the doors of E2B.',
+    hint: 'Sandboxes of workers are reached over REST, WebSockets, their ports, gRPC, MCP and the doors of E2B.',
     details: { node },
   })
 }

@@ -8,6 +8,11 @@ export function passOnFor(request: IncomingMessage, address: string): void {
   passedOn.set(request, address)
 }
 
+/** Whether another node of ours passed a request on. */
+export function isPassedOn(request: object): boolean {
+  return passedOn.has(request)
+}
+
 /** The ranges whose machines are believed when they say for whom they ask. */
 export function trustedProxies(ranges: readonly string[]): BlockList {
   const list = new BlockList()

@@ -10,10 +10,13 @@ import { closeIfUnread } from '../close-if-unread.ts'
 import { tellOrigin } from '../cors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { refuseKeyInAddress } from '../keys-in-addresses.ts'
+import type { NodeRouter } from '../nodes/node-router.ts'
 import { retryHeadersOf, sendProblem } from '../problem.ts'
+import { lookAhead } from '../rpc/look-ahead.ts'
 import type { Procedure } from '../rpc/procedure.ts'
 import { RpcError } from '../rpc/rpc-error.ts'
 import { serveProcedure } from '../rpc/serve.ts'
+import type { Asked } from '../rpc/wire.ts'
 import type { RpcCall, ServiceDeps } from './call.ts'
 import { SandboxService } from './messages.ts'
 import { refusalOf } from './refusal.ts'
@@ -21,6 +24,8 @@ import { sandboxService } from './service.ts'
 
 interface DoorDeps extends ServiceDeps {
   gateway: Gateway
+  /** Of a platform that may have workers. */
+  router: Pick<NodeRouter, 'hasWorkers' | 'passOn'> | undefined
   config: Pick<Config, 'corsOrigins'>
   metrics: Pick<Metrics, 'answered'>
   stopping: AbortSignal
@@ -63,13 +68,23 @@ export class GrpcDoor {
     }
     const started = performance.now()
     let status = 200
+    let asked: Asked = request
+    let unreached: unknown
+    try {
+      const here = known ? await this.#passOn(this.#procedures[name]!, { request, response }) : request
+      if (!here) return
+      asked = here
+    } catch (error) {
+      unreached = error
+    }
     let held: Held | undefined
     const taken = new AbortController()
     const stopping = AbortSignal.any([this.#deps.stopping, taken.signal])
     await serveProcedure(known ? this.#procedures[name]! : noProcedure(request), {
-      request,
+      request: asked,
       response,
       caller: async () => {
+        if (unreached) throw unreached
         const caller = await this.#caller({ request, response, requestId })
         held = this.#deps.gateway.hold(caller.principal)
         held.signal.addEventListener('abort', () => {
@@ -103,6 +118,28 @@ export class GrpcDoor {
     this.#deps.metrics.answered(labels, (performance.now() - started) / 1000)
   }
 
+  /**
+   * Undefined when the call was passed on to the worker that has the sandbox of its first message; else the request, to be served here. Whoever
+   * shows no good key is told so here: nothing is read for them.
+   */
+  async #passOn(
+    procedure: Procedure<RpcCall>,
+    exchange: { request: IncomingMessage; response: ServerResponse },
+  ): Promise<Asked | undefined> {
+    const { router, gateway, patienceMs } = this.#deps
+    const { id, target } = procedure.input.fields
+    if (!router?.hasWorkers || !(id || target)) return exchange.request
+    const isKnown = await gateway.recognise(exchange.request).then(
+      () => true,
+      () => false,
+    )
+    if (!isKnown) return exchange.request
+    const { message, head, request } = await lookAhead(procedure, exchange, patienceMs)
+    const named = idIn(message)
+    const isPassedOn = named !== undefined && (await router.passOn(named, { ...exchange, before: head }))
+    return isPassedOn ? undefined : request
+  }
+
   async #caller({
     request,
     response,
@@ -119,6 +156,12 @@ export class GrpcDoor {
     const { account, principal } = await gateway.admit({ request, response }, wanted)
     return { account, principal, address: gateway.addressOf(request), requestId }
   }
+}
+
+/** The sandbox that a message is about: all name it alike, and an upload in its target. */
+function idIn(message: object = {}): string | undefined {
+  const { id, target } = message as { id?: string; target?: { id?: string } }
+  return id ?? target?.id
 }
 
 /** Never run: who calls it is told before. Of the kind that the client takes it for, so that it is told in its own words. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Config } from '../../config.ts'
 import { WarrenError } from '../../errors.ts'
@@ -6,6 +6,7 @@ import { newId } from '../../lib/id.ts'
 import { accessControl } from '../access.ts'
 import { clientGone } from '../client-gone.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import type { NodeRouter } from '../nodes/node-router.ts'
 import { CallsUnderWay } from './calls-under-way.ts'
 import { checkOrigin } from './check-origin.ts'
 import type { ToolDeps } from './tool.ts'
@@ -13,6 +14,8 @@ import type { ToolDeps } from './tool.ts'
 interface McpDeps extends ToolDeps {
   audit: AuditLog
   gateway: Gateway
+  /** Of a platform that may have workers. */
+  router: Pick<NodeRouter, 'passOn'> | undefined
   config: Pick<Config, 'corsOrigins' | 'domain'>
 }
 
@@ -21,11 +24,29 @@ interface McpDeps extends ToolDeps {
  * in as any other; the name of a session only tells apart the calls that clients give up. The protocol is loaded when it is
  * first spoken: many platforms never do.
  */
-export function mcpDoor(app: FastifyInstance, { gateway, config, ...deps }: McpDeps): void {
+export function mcpDoor(app: FastifyInstance, { gateway, config, router, ...deps }: McpDeps): void {
   const { corsOrigins, domain } = config
   app.addHook('onRequest', async ({ headers }) => checkOrigin(headers.origin, { corsOrigins, domain: domain?.name }))
   accessControl(app, gateway)
   const calls = new CallsUnderWay()
+  /** True when the call was for a sandbox of a worker, which has answered it. */
+  const passOn = async (request: FastifyRequest, reply: FastifyReply): Promise<boolean> => {
+    const message = request.body as ToolMessage | undefined
+    const sandbox = message?.method === 'tools/call' ? message.params?.arguments?.sandbox : undefined
+    if (!router || typeof sandbox !== 'string') return false
+    const { signal, end } = calls.begin(sessionOf(request), message?.id)
+    reply.raw.once('close', end)
+    const body = Buffer.from(JSON.stringify(message))
+    const exchange = { request: request.raw, response: reply.raw, body, signal, onAnswer: () => void reply.hijack() }
+    const isPassedOn = await router.passOn(sandbox, exchange).catch((error) => {
+      end()
+      throw error
+    })
+    if (!isPassedOn) end()
+    else if (!reply.sent && signal.aborted) await reply.send(givenUp(message?.id))
+    else if (!reply.sent) reply.hijack() // its client went away
+    return isPassedOn
+  }
   const load = async () => (await import('./serve.ts')).serveMcp({ ...deps, calls, log: app.log })
   let loading: ReturnType<typeof load> | undefined
 
@@ -42,6 +63,7 @@ export function mcpDoor(app: FastifyInstance, { gateway, config, ...deps }: McpD
       const message = body as { method?: unknown; params?: { requestId?: unknown } } | undefined
       if (message?.method === 'notifications/cancelled') calls.cancel(session, message.params?.requestId)
       if (message?.method === 'initialize') reply.header('mcp-session-id', newId('m'))
+      if (await passOn(request, reply)) return reply
       const gone = clientGone(reply.raw)
       loading ??= load()
       const serve = await loading
@@ -58,6 +80,18 @@ export function mcpDoor(app: FastifyInstance, { gateway, config, ...deps }: McpD
       return reply.code(204).send()
     },
   })
+}
+
+/** What is looked at of a message that calls a tool: those that work in a sandbox name it alike. */
+interface ToolMessage {
+  id?: unknown
+  method?: unknown
+  params?: { arguments?: { sandbox?: unknown } }
+}
+
+/** Nobody waits for it, but the request has an answer. */
+function givenUp(id: unknown): object {
+  return { jsonrpc: '2.0', id, error: { code: -32_800, message: 'the client gave the call up' } }
 }
 
 /** Of one caller: another who knows the name of a session has nothing from that. */

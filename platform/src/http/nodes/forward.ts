@@ -1,4 +1,4 @@
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import http, { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
 import { type Duplex, pipeline } from 'node:stream'
@@ -19,27 +19,33 @@ const agents = {
 /** What came of a request that was passed on. `gone`: its client went away. `unreached`: the node has not seen any of it. */
 export type Outcome = 'answered' | 'gone' | { failed: Error; unreached: boolean }
 
-interface Exchange {
+export interface Exchange {
   request: IncomingMessage
   response: ServerResponse
   /** In place of those of the request. */
   headers: string[]
   /** In place of what it would send still. */
-  body?: Buffer
+  body?: Buffer | undefined
+  /** What was read of it already. */
+  before?: Buffer | undefined
+  /** Aborts when its client wants no answer any more, though it is there. */
+  signal?: AbortSignal | undefined
   /** Called before anything is written to the answer. */
   onAnswer?: () => void
 }
 
 /** Passes a request on to `node` and its answer back, both as streams. Nothing is answered where that fails. */
-export function forward(node: Node, { request, response, headers, body, onAnswer }: Exchange): Promise<Outcome> {
+export function forward(node: Node, exchange: Exchange): Promise<Outcome> {
+  const { request, response, headers, body, before, onAnswer, signal } = exchange
   const gone = clientGone(response)
+  const over = signal ? AbortSignal.any([gone, signal]) : gone
   response.on('error', () => {}) // the client went away while it was written to: `gone` tells
   return new Promise((resolve) => {
     let isReached = false
     const { protocol, hostname, port } = new URL(node.address)
     const secure = protocol === 'https:'
     const upstream = (secure ? https : http).request({
-      ...{ hostname, port, agent: agents[secure ? 'https:' : 'http:'], setHost: false, signal: gone },
+      ...{ hostname, port, agent: agents[secure ? 'https:' : 'http:'], setHost: false, signal: over },
       method: request.method,
       path: request.url,
       headers,
@@ -56,7 +62,7 @@ export function forward(node: Node, { request, response, headers, body, onAnswer
     upstream.on('error', (failed) => {
       clearTimeout(timer)
       if (response.headersSent || gone.aborted) cutOff(response)
-      resolve(gone.aborted ? 'gone' : { failed, unreached: !isReached })
+      resolve(over.aborted ? 'gone' : { failed, unreached: !isReached })
     })
     upstream.on('response', (answer) => {
       onAnswer?.()
@@ -67,12 +73,17 @@ export function forward(node: Node, { request, response, headers, body, onAnswer
         upstream.destroy()
         return resolve({ failed: failed as Error, unreached: false })
       }
+      // How a call of gRPC ended.
+      answer.once('end', () => {
+        if (Object.keys(answer.trailers).length > 0) response.addTrailers(answer.trailers as OutgoingHttpHeaders)
+      })
       pipeline(answer, response, (broken) => {
         if (broken) cutOff(response)
       })
       resolve('answered')
     })
     const hasBody = headers.some((name, at) => at % 2 === 0 && /^(content-length|transfer-encoding)$/i.test(name))
+    if (before) upstream.write(before)
     if (body) upstream.end(body)
     else if (hasBody) request.pipe(upstream)
     else upstream.end()

@@ -12,9 +12,9 @@ import { forwardedFor, pairsOf, withoutHopByHop } from '../forwarded-headers.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { sendProblem } from '../problem.ts'
 import { refuseUpgrade } from '../refuse-upgrade.ts'
-import { forward, forwardUpgrade, type Outcome } from './forward.ts'
+import { type Exchange, forward, forwardUpgrade, type Outcome } from './forward.ts'
 import type { NodePass } from './node-pass.ts'
-import { sandboxNamed } from './sandbox-named.ts'
+import { isForPort, isSandboxId, sandboxNamed } from './sandbox-named.ts'
 
 interface RouterDeps {
   nodes: Nodes
@@ -41,7 +41,7 @@ export class NodeRouter {
     if (id === undefined) return void local()
     void this.#nodeOf(id).then((node) => {
       if (!node) local()
-      else if (isGrpc(request)) refuseGrpc(request, response)
+      else if (isGrpc(request) && isForPort(request, this.#deps.domain)) refuseGrpc(request, response)
       else void this.#forward(node, request, response)
     })
   }
@@ -56,6 +56,23 @@ export class NodeRouter {
     })
   }
 
+  /** Whether there are workers: without them nobody need know which sandbox a request is for. */
+  get hasWorkers(): boolean {
+    return this.#deps.nodes.areThere
+  }
+
+  /**
+   * Passes on a request for the sandbox `id` that names it where `serve` does not look. False where this node answers itself. Throws
+   * `unavailable` where the worker does not answer.
+   */
+  async passOn(id: string, exchange: Omit<Exchange, 'headers'>): Promise<boolean> {
+    const { nodes, sandboxes } = this.#deps
+    if (!nodes.areThere || !isSandboxId(id) || sandboxes.live(id)) return false
+    const node = await this.#nodeOf(id)
+    if (node) await this.#send(node, exchange)
+    return node !== undefined
+  }
+
   /** Lets routes of `app` that say so in `places` start their sandboxes on other nodes. */
   placeSandboxes(app: FastifyInstance): void {
     const place = async (request: FastifyRequest, reply: FastifyReply) => {
@@ -68,7 +85,7 @@ export class NodeRouter {
       for (let node = next(); node; node = next()) {
         tried.add(node.id)
         const body = Buffer.from(JSON.stringify(request.body))
-        const headers = [...this.#headersOf(request.raw, { withBody: false }), 'content-length', String(body.length)]
+        const headers = this.#headersOf(request.raw, body)
         const served = node.id
         const onAnswer = () => {
           request.servedBy = served
@@ -110,15 +127,18 @@ export class NodeRouter {
 
   async #forward(node: Node, request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      this.#checkReachable(node)
-      const headers = this.#headersOf(request, { withBody: true })
-      const outcome = await forward(node, { request, response, headers })
-      this.#tell(node, outcome)
-      if (typeof outcome === 'object') throw outcome.unreached ? unreachable(node, 1) : broken(node, outcome.failed)
+      await this.#send(node, { request, response })
     } catch (error) {
       request.resume()
       if (!response.headersSent && !response.destroyed) sendProblem(response, error, newId('r'))
     }
+  }
+
+  async #send(node: Node, exchange: Omit<Exchange, 'headers'>): Promise<void> {
+    this.#checkReachable(node)
+    const outcome = await forward(node, { ...exchange, headers: this.#headersOf(exchange.request, exchange.body) })
+    this.#tell(node, outcome)
+    if (typeof outcome === 'object') throw outcome.unreached ? unreachable(node, 1) : broken(node, outcome.failed)
   }
 
   async #forwardUpgrade(node: Node, exchange: Upgrade): Promise<void> {
@@ -137,13 +157,14 @@ export class NodeRouter {
     }
   }
 
-  #headersOf(request: IncomingMessage, { withBody }: { withBody: boolean }): string[] {
+  /** Those of a request; with `body` in place of its own. */
+  #headersOf(request: IncomingMessage, body?: Buffer): string[] {
     const kept = pairsOf(withoutHopByHop(request.rawHeaders)).filter(
-      ([name]) => withBody || name.toLowerCase() !== 'content-length',
+      ([name]) => !body || name.toLowerCase() !== 'content-length',
     )
-    const chunked =
-      withBody && request.headers['transfer-encoding'] !== undefined ? ['transfer-encoding', 'chunked'] : []
-    return this.#passed(request, [...kept.flat(), ...forwardedFor(request), ...chunked])
+    const isChunked = request.headers['transfer-encoding'] !== undefined
+    const length = body ? ['content-length', String(body.length)] : isChunked ? ['transfer-encoding', 'chunked'] : []
+    return this.#passed(request, [...kept.flat(), ...forwardedFor(request), ...length])
   }
 
   #passed(request: IncomingMessage, headers: readonly string[]): string[] {
@@ -163,7 +184,7 @@ export class NodeRouter {
   }
 }
 
-/** Nodes speak HTTP/1.1 with each other, which has no place for how a call of gRPC ended. */
+/** Nodes speak HTTP/1.1 with each other, which programs inside that serve gRPC do not. */
 function isGrpc({ httpVersionMajor, headers }: IncomingMessage): boolean {
   return httpVersionMajor >= 2 && /^application\/grpc(?![-\w])/.test(headers['content-type'] ?? '')
 }
@@ -171,7 +192,7 @@ function isGrpc({ httpVersionMajor, headers }: IncomingMessage): boolean {
 function refuseGrpc(request: IncomingMessage, response: ServerResponse): void {
   request.resume()
   const unimplemented = '12'
-  const message = 'the sandbox is on a worker, where gRPC does not lead: use Connect or REST'
+  const message = 'the sandbox is on a worker, to whose ports gRPC does not lead'
   response.writeHead(200, {
     'content-type': 'application/grpc',
     'grpc-status': unimplemented,

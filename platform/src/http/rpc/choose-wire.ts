@@ -1,3 +1,4 @@
+import { isPassedOn } from '../gateway/client-address.ts'
 import type { Codec } from './codec.ts'
 import { ConnectStream, ConnectUnary } from './connect.ts'
 import { Grpc } from './grpc.ts'
@@ -8,13 +9,15 @@ export function chooseWire(
   exchange: Exchange,
   { streams, grpc }: { streams: boolean; grpc: boolean },
 ): Wire | undefined {
-  const { headers, httpVersionMajor } = exchange.request
+  const { request } = exchange
+  const { headers } = request
   const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
   const [, protocol, named] = /^application\/(connect\+|grpc\+|grpc$|)(json|proto|)$/.exec(type) ?? []
   if (protocol === undefined || (named === '' && protocol !== 'grpc')) return undefined
   const codec = (named || 'proto') as Codec
-  // Its trailers need HTTP/2.
-  if (protocol.startsWith('grpc')) return !grpc || httpVersionMajor < 2 ? undefined : new Grpc(exchange, codec, type)
+  // Clients look for its trailers in HTTP/2 alone; our nodes pass them on in HTTP/1.1 as well.
+  const hasTrailers = request.httpVersionMajor >= 2 || isPassedOn(request)
+  if (protocol.startsWith('grpc')) return grpc && hasTrailers ? new Grpc(exchange, codec, type) : undefined
   if ((protocol !== '') !== streams) return undefined
   return streams ? new ConnectStream(exchange, codec, type) : new ConnectUnary(exchange, codec)
 }

@@ -1,10 +1,9 @@
-import type { IncomingMessage } from 'node:http'
 import { gunzipSync } from 'node:zlib'
 import type { Codec } from './codec.ts'
 import { drained } from './drained.ts'
 import { endOfStream, envelope, maxMessageBytes, readEnvelopes, tooLarge } from './envelopes.ts'
 import { RpcError, rpcStatus } from './rpc-error.ts'
-import type { Exchange, Wire } from './wire.ts'
+import type { Asked, Exchange, Wire } from './wire.ts'
 
 /** A call of one message and one answer in the protocol of Connect: both are bodies as they are. */
 export class ConnectUnary implements Wire {
@@ -88,11 +87,11 @@ function bodyOf({ code, message, detail }: RpcError): object {
   return { code, message, details: [{ type, value: bytes.toString('base64').replace(/=+$/, ''), debug: json }] }
 }
 
-function connectTimeout({ headers }: IncomingMessage): number | undefined {
+function connectTimeout({ headers }: Asked): number | undefined {
   return Number(/^\d{1,10}$/.exec(String(headers['connect-timeout-ms'] ?? ''))?.[0] ?? 0) || undefined
 }
 
-async function wholeBody(request: IncomingMessage): Promise<Buffer> {
+async function wholeBody(request: Asked): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {

@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import { RpcError } from './rpc-error.ts'
+import type { Asked } from './wire.ts'
 
 /** Larger messages are refused, bytes. */
 export const maxMessageBytes = 16 * 1024 * 1024
@@ -16,7 +16,7 @@ export function envelope(flags: number, bytes: Buffer): Buffer {
 }
 
 /** The messages in a body of envelopes, as they come. */
-export async function* readEnvelopes(request: IncomingMessage): AsyncGenerator<Buffer, void> {
+export async function* readEnvelopes(request: Pick<Asked, 'iterator'>): AsyncGenerator<Buffer, void> {
   const pending = new Pending()
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     pending.add(chunk)

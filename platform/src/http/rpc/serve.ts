@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { inTime } from '../../lib/in-time.ts'
 import { clientGone } from '../client-gone.ts'
 import { cutOff } from '../cut-off.ts'
@@ -7,7 +6,7 @@ import { decode, encode } from './codec.ts'
 import { Deadline, tooLate } from './deadline.ts'
 import type { CallTimes, Procedure } from './procedure.ts'
 import { RpcError, rpcErrorOf } from './rpc-error.ts'
-import type { Exchange } from './wire.ts'
+import type { Asked, Exchange } from './wire.ts'
 
 const defaultKeepaliveSeconds = 90
 
@@ -136,7 +135,7 @@ async function* once(answer: Promise<object>): AsyncGenerator<object> {
   yield await answer
 }
 
-function keepaliveOf({ headers }: IncomingMessage): number {
+function keepaliveOf({ headers }: Asked): number {
   const seconds = Number(/^\d{1,6}$/.exec(String(headers['keepalive-ping-interval'] ?? ''))?.[0] ?? 0)
   return (seconds || defaultKeepaliveSeconds) * 1000
 }

@@ -14,7 +14,10 @@ export interface Wire {
   fail(error: RpcError): void
 }
 
+/** What of a request is looked at. */
+export type Asked = Pick<IncomingMessage, 'headers' | 'httpVersionMajor' | 'iterator'>
+
 export interface Exchange {
-  request: IncomingMessage
+  request: Asked
   response: ServerResponse
 }
