@@ -4,12 +4,13 @@ import http from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Answer, startPlatform, until } from './platform.ts'
+import { settledRun } from './settled-run.ts'
 
 /**
  * Every address at which something can be named × the things of another organisation: each is 404, and nothing has changed
  * afterwards. The addresses are read from the OpenAPI document and from the sources of E2B's door, so a new one is walked too.
  */
-const platform = await startPlatform({ WARREN_POOL_SIZE: '0' })
+const platform = await startPlatform({ WARREN_POOL_SIZE: '0', WARREN_BILLING_SANDBOX_BANK: 'yes' })
 const password = 'four words nobody guesses'
 
 const theirs = await thingsOf()
@@ -33,8 +34,9 @@ const named: Record<string, string> = {
     webhook: theirs.webhook,
     queue: theirs.queue,
   },
-  // There is nothing of these in the first organisation: what is proven of them here is only that no id of any kind opens one.
-  ...{ plan: 'none', code: 'NONE', account: 'org0', invoice: theirs.key, payment: theirs.key, card: theirs.key },
+  ...{ invoice: theirs.invoice, payment: theirs.payment, card: theirs.card },
+  // These are the operator's, and no organisation's.
+  ...{ plan: 'dear', code: 'NONE', account: 'org0' },
   ...{ name: theirs.template, templateID: theirs.template, alias: theirs.templateName, build: theirs.build },
   ...{ buildID: theirs.build, session: theirs.session, organisation: 'org0', teamID: 'org0', user: theirs.user },
   ...{ route: theirs.route, invitation: theirs.invitation, hash: '0'.repeat(64) },
@@ -46,16 +48,24 @@ const ofTrigger = { name: theirs.functionName, id: theirs.trigger }
 const ofEventTrigger = { name: theirs.functionName, id: theirs.eventTrigger }
 const ofHook = { name: theirs.functionName, id: theirs.hook }
 const ofBucket = { key: theirs.object }
-const ofAgent = { name: theirs.agent, id: theirs.conversation, approval: 'none', fact: '00000000', document: 'none' }
+const ofAgent = { name: theirs.agent, fact: theirs.fact, document: theirs.document }
+const ofRun = { id: theirs.run, approval: theirs.approval }
+const ofSession = { id: theirs.conversation }
+const ofExperience = { id: theirs.experience }
+const ofInvocation = { name: theirs.functionName, id: theirs.invocation }
 
 const owned: [RegExp, Record<string, string>][] = [
   [/^\/v1\/functions\/.*\/storage-triggers/, ofTrigger],
   [/^\/v1\/functions\/.*\/event-triggers/, ofEventTrigger],
   [/^\/v1\/functions\/.*\/hooks/, ofHook],
+  [/^\/v1\/functions\/.*\/invocations/, ofInvocation],
   [/^\/v1\/functions/, ofFunction],
   [/^\/v1\/snapshots/, ofSnapshot],
   [/^\/v1\/buckets/, ofBucket],
-  [/^\/v1\/(agents|runs|sessions|experiences)/, ofAgent],
+  [/^\/v1\/agents/, ofAgent],
+  [/^\/v1\/runs/, ofRun],
+  [/^\/v1\/sessions/, ofSession],
+  [/^\/v1\/experiences/, ofExperience],
 ]
 
 test('every address of the REST API answers 404 for what is of another organisation', async () => {
@@ -126,7 +136,7 @@ test('no list shows anything of another organisation, and nothing can be made of
     // It shows what the stranger has tried above, under the names that they used.
     if (path.startsWith('/v1/audit')) continue
     const { status, text } = await asked('get', path)
-    const expected = methods.get['x-permission'] === 'platform:manage' ? 403 : path === '/v1/billing/cards' ? 404 : 200
+    const expected = methods.get['x-permission'] === 'platform:manage' ? 403 : 200
     assert.equal(status, expected, `${path}: ${text}`)
     for (const id of hidden) assert.ok(!text.includes(id), `${path} shows ${id}`)
   }
@@ -148,6 +158,36 @@ test('no list shows anything of another organisation, and nothing can be made of
   }
   const route = await asked('post', '/v1/routes', JSON.stringify({ path: '/mine', function: theirs.functionName }))
   assert.equal(route.status, 404, route.text)
+})
+
+test('below names that both organisations have, the ids of one are not there for the other', async () => {
+  const before = await state()
+  const source = Buffer.from('export default async () => 2').toString('base64')
+  const mine = [
+    await asked(
+      'put',
+      `/v1/agents/${theirs.agent}`,
+      JSON.stringify({ name: theirs.agent, script: [{ text: 'mine' }] }),
+    ),
+    await asked(
+      'put',
+      `/v1/functions/${theirs.functionName}`,
+      JSON.stringify({ runtime: 'node24', files: { 'index.js': source } }),
+    ),
+  ]
+  for (const { status, text } of mine) assert.ok(status < 300, text)
+  let walked = 0
+  for (const [path, methods] of Object.entries<Answer>(document.paths)) {
+    if (!/^\/v1\/(agents|functions)\/\{name\}\/.*\{(id|fact|document)\}/.test(path)) continue
+    for (const [method, operation] of Object.entries<Answer>(methods)) {
+      const own = owned.find(([pattern]) => pattern.test(path))![1]
+      const { status, text } = await asked(method, filled(path, own) + queryOf(operation), bodyOf(operation))
+      assert.equal(status, 404, `${method} ${path}: ${status} ${text}`)
+      walked++
+    }
+  }
+  assert.ok(walked >= 8, `${walked} were walked`)
+  assert.deepEqual(await state(), before)
 })
 
 test('an organisation has its own number of sandboxes', async () => {
@@ -210,8 +250,38 @@ async function thingsOf() {
   const hook = (await platform.json('POST', `/v1/functions/${functionName}/hooks`, {})).id
   const route = (await platform.json('POST', '/v1/routes', { path: '/theirs', function: functionName })).id
   const agent = 'their-agent'
-  await platform.json('PUT', `/v1/agents/${agent}`, { name: agent, script: [{ text: 'of theirs' }] })
+  const remember = { calls: [{ name: 'remember', arguments: { fact: 'Theirs is kept.' } }] }
+  const calculate = { calls: [{ name: 'calculator', arguments: { expression: '1 + 1' } }] }
+  const rules = [{ tool: 'calculator', arguments: { expression: '^1' }, action: 'ask', reason: 'of theirs' }]
+  await platform.json('PUT', `/v1/agents/${agent}`, {
+    name: agent,
+    tools: ['remember', 'calculator'],
+    ...{ rules, memory: { experiences: true }, script: [remember, calculate, { text: 'of theirs' }] },
+  })
   const conversation = (await platform.json('POST', '/v1/sessions', { agent })).runId
+  const run = (await platform.json('POST', '/v1/runs', { agent, input: 'Do it.' })).runId
+  const approval = (await settledRun(platform, run)).approvals[0].id
+  const fact = (await platform.json('GET', `/v1/agents/${agent}/facts`)).facts[0].id
+  const put = { name: 'handbook.md', text: '# Of theirs' }
+  const documentId = (await platform.json('POST', `/v1/agents/${agent}/documents`, put)).id
+  const experience = await experienceOf(agent)
+  const invocation = (await platform.json('POST', `/v1/functions/${functionName}/invocations`, {})).id
+  const terms = { ...(await platform.json('GET', '/v1/billing/plans')).plans[0].terms }
+  terms.prices = { USD: { monthly: 10_000, rates: {} } }
+  await platform.json('PUT', '/v1/billing/plans/dear', terms)
+  await platform.json('PUT', '/v1/billing/plan', { plan: 'dear', currency: 'USD' })
+  const invoice = (await platform.json('POST', '/v1/billing/accounts/org0/invoices', {})).id
+  const bound = await platform.json('POST', '/v1/billing/cards', { number: '4242424242424242', currency: 'CNY' })
+  await platform.json('POST', `/v1/billing/cards/${bound.id}/confirm`, { code: bound.code })
+  const amount = { currency: 'USD', amount: '12.34' }
+  const paid = await platform.call(
+    'POST',
+    '/v1/billing/payments',
+    { provider: 'bank', method: bound.id, amount },
+    { headers: { 'idempotency-key': 'theirs' } },
+  )
+  assert.equal(paid.status, 200)
+  const payment = (await paid.json()).id
   const service = (await platform.json('POST', '/v1/service-accounts', { name: 'their robot', role: 'viewer' })).id
   const invite = (email: string) => platform.json('POST', '/v1/orgs/org0/invitations', { email, role: 'viewer' })
   const invitation = (await invite('later@example.com')).id
@@ -239,7 +309,19 @@ async function thingsOf() {
       agent,
       conversation,
     },
+    ...{ run, approval, fact, document: documentId, experience, invocation, invoice, payment, card: bound.id },
   }
+}
+
+/** A run that has ended, once it is told of to others. */
+async function experienceOf(agent: string): Promise<string> {
+  const spec = { name: agent, memory: { experiences: true }, script: [{ text: 'Learnt.' }] }
+  const { runId } = await platform.json('POST', '/v1/runs', { agent: spec, input: 'Learn it.' })
+  await settledRun(platform, runId)
+  return until('it is an experience', async () => {
+    const { experiences } = await platform.json('GET', `/v1/experiences?agent=${agent}`)
+    return experiences.find((one: Answer) => one.runId === runId)?.runId
+  })
 }
 
 async function ownerOfAnother() {
@@ -386,5 +468,11 @@ async function state(): Promise<unknown> {
     members: await platform.json('GET', '/v1/orgs/org0/members'),
     invitations: await platform.json('GET', '/v1/orgs/org0/invitations'),
     org: await platform.json('GET', '/v1/orgs/org0'),
+    run: await platform.json('GET', `/v1/runs/${theirs.run}`),
+    facts: await platform.json('GET', `/v1/agents/${theirs.agent}/facts`),
+    documents: await platform.json('GET', `/v1/agents/${theirs.agent}/documents`),
+    experiences: await platform.json('GET', '/v1/experiences'),
+    invoice: await platform.json('GET', `/v1/billing/invoices/${theirs.invoice}`),
+    cards: await platform.json('GET', '/v1/billing/cards'),
   }
 }
