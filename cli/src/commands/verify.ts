@@ -70,9 +70,9 @@ async function attack({ driver, only, json }: VerifyFlags): Promise<void> {
   const opened = cases.filter(({ outcome }) => outcome === 'open')
   process.exitCode = opened.length === 0 ? 0 : 1
   if (json) return printJson({ cases })
-  const { columnDriver, columnVerdict, columnCase, columnReason } = text
+  const { columnDriver, columnVerdict, columnAttack, columnReason } = text
   const rows = cases.map(({ id, backend, outcome, reason }) => [backend, text.outcome[outcome], id, reason])
-  process.stdout.write(`${table([columnDriver, columnVerdict, columnCase, columnReason], rows)}\n`)
+  process.stdout.write(`${table([columnDriver, columnVerdict, columnAttack, columnReason], rows)}\n`)
   for (const backend of new Set(cases.map((one) => one.backend))) {
     const count = (outcome: string) => cases.filter((one) => one.backend === backend && one.outcome === outcome).length
     process.stdout.write(`${backend}: ${text.outcomes(count('closed'), count('open'), count('not_applicable'))}\n`)

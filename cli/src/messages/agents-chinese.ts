@@ -30,7 +30,7 @@ export const agentsChinese: typeof agentsEnglish = {
   optionMost: '至多这么多',
   argumentFact: '事实的 id',
   columnRun: '运行',
-  columnOutcome: '结局',
+  columnRunOutcome: '结局',
   columnTask: '任务',
   columnLike: '相似',
   columnFact: '事实',

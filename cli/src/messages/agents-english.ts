@@ -28,7 +28,7 @@ export const agentsEnglish = {
   optionMost: 'at most so many',
   argumentFact: 'id of the fact',
   columnRun: 'RUN',
-  columnOutcome: 'OUTCOME',
+  columnRunOutcome: 'OUTCOME',
   columnTask: 'TASK',
   columnLike: 'LIKE',
   columnFact: 'FACT',

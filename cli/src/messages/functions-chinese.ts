@@ -73,7 +73,7 @@ export const functionsInChinese: typeof functionsInEnglish = {
   optionAsync: '不等待：打印调用的 id',
   optionKey: '同一键的重复调用得到首次调用的结果',
   optionDeleteAlias: '删除该别名',
-  optionTo: '版本；默认为前一个',
+  optionToVersion: '版本；默认为前一个',
   optionSearch: '只列出日志含此文字的调用',
   optionFunctionLanguage: 'ts、js 或 python',
   optionTimeZone: '例如 Asia/Shanghai；默认 UTC',

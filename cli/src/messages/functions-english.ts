@@ -73,7 +73,7 @@ export const functionsInEnglish = {
   optionAsync: 'do not wait: print the id of the call',
   optionKey: 'a repeat with the same key gets what the first call came to',
   optionDeleteAlias: 'forget the alias',
-  optionTo: 'the version; default: the one before',
+  optionToVersion: 'the version; default: the one before',
   optionSearch: 'only calls whose log has this text',
   optionFunctionLanguage: 'ts, js or python',
   optionTimeZone: 'such as Europe/Zurich; default: UTC',

@@ -23,7 +23,7 @@ export function addBilling(root: Command): void {
     .argument('<amount>', text.argumentAmount)
     .requiredOption('--provider <name>', text.optionProvider)
     .option('--card <id>', text.optionCard)
-    .option('--key <key>', text.optionKey)
+    .option('--key <key>', text.optionPaymentKey)
     .action(topUp)
   billing.command('coupon').description(text.billingCoupon).argument('<code>', text.argumentCoupon).action(coupon)
   add('card', text.billingCard)

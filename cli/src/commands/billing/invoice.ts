@@ -20,7 +20,7 @@ export function addInvoice(root: Command): void {
     .argument('<invoice>', text.argumentInvoice)
     .option('--provider <name>', text.optionProvider, 'wallet')
     .option('--card <id>', text.optionCard)
-    .option('--key <key>', text.optionKey)
+    .option('--key <key>', text.optionPaymentKey)
     .action(pay)
   invoice
     .command('pdf')

@@ -9,7 +9,7 @@ export function addRollback(parent: Command): void {
     .command('rollback')
     .description(text.fnRollback)
     .argument('<name>', text.argumentFunction)
-    .option('--to <version>', text.optionTo, wholePositive)
+    .option('--to <version>', text.optionToVersion, wholePositive)
     .option('--json', text.optionJson)
     .action(rollback)
 }

@@ -33,5 +33,5 @@ async function subscribe(name: string, events: string[], { subject, json, ...fla
   const found = await functions.eventTriggers(name)
   if (json) return printJson(found)
   const rows = found.map((one) => [one.id, one.events.join(' '), one.subject ?? ''])
-  process.stdout.write(table([text.columnId, text.columnOn, text.columnSubject], rows))
+  process.stdout.write(table([text.columnId, text.columnOn, text.columnAbout], rows))
 }

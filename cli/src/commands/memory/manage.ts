@@ -46,7 +46,7 @@ async function experiences({ json, ...filter }: Flags): Promise<void> {
   if (json) return printJson(found)
   if (found.length === 0) return void process.stderr.write(`${text.noExperiences}\n`)
   const isRanked = filter.like !== undefined
-  const head = [text.columnRun, text.columnAgent, text.columnOutcome, text.columnSteps, text.columnAge]
+  const head = [text.columnRun, text.columnAgent, text.columnRunOutcome, text.columnSteps, text.columnAge]
   process.stdout.write(
     table(
       [...(isRanked ? [text.columnLike] : []), ...head, text.columnTask],

@@ -22,5 +22,5 @@ async function list({ json }: { json?: boolean }): Promise<void> {
     most === undefined ? text.noLimit : String(most),
     own ? '*' : '',
   ])
-  process.stdout.write(table([text.columnName, text.columnUsed, text.columnMost, text.columnOwn], rows))
+  process.stdout.write(table([text.columnName, text.columnQuotaUsed, text.columnMost, text.columnOwn], rows))
 }

@@ -30,8 +30,8 @@ async function deliveries(
     String(attempts.length),
     attempts.at(-1)?.error ?? String(attempts.at(-1)?.status ?? ''),
   ])
-  const { columnId, columnEvents, columnSubject, columnState, columnAt, columnAttempts, columnLast } = text
+  const { columnId, columnEvents, columnAbout, columnState, columnAt, columnAttempts, columnLast } = text
   process.stdout.write(
-    table([columnId, columnEvents, columnSubject, columnState, columnAt, columnAttempts, columnLast], rows),
+    table([columnId, columnEvents, columnAbout, columnState, columnAt, columnAttempts, columnLast], rows),
   )
 }
