@@ -151,15 +151,8 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const plainHttp = isWorker ? undefined : new PlainHttp(config.plainHttp, gateway.trusted)
   const gate = isWorker ? new WorkerGate(pass) : undefined
   const router = isWorker ? undefined : nodeRouter({ ...deps, gateway, pass })
-  const procedures = new GrpcDoor({
-    ...deps,
-    config,
-    gateway,
-    router,
-    places: at,
-    stopping: drain.stopping,
-    patienceMs,
-  })
+  const named = { ...deps, config, gateway, router, places: at }
+  const procedures = new GrpcDoor({ ...named, stopping: drain.stopping, patienceMs })
   const upgraded = new Set<Duplex>()
   const certified = await deps.tls?.current()
   let entrance: Entrance | undefined
@@ -279,7 +272,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       placeSandboxes: (app) => router?.placeSandboxes(app),
     }),
   )
-  await app.register(async (mcp) => mcpDoor(mcp, { ...deps, gateway, router, places: at }))
+  await app.register(async (mcp) => mcpDoor(mcp, named))
   await app.register(async (urls) => functionUrls(urls, deps.functions, gateway))
   await app.register(async (urls) => hookDoor(urls, deps.functions, gateway))
   await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, gateway, tokens }))

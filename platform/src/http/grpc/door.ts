@@ -119,8 +119,8 @@ export class GrpcDoor {
   }
 
   /**
-   * Undefined when the call was passed on to the worker that has the sandbox of its first message; else the request, to be served here. Whoever
-   * shows no good key is told so here: nothing is read for them.
+   * Undefined when the call was passed on to the worker that has the sandbox of its first message; else the request, to be served here. Throws
+   * where it cannot be passed on, and for who shows no good key: nothing is read for them.
    */
   async #passOn(
     procedure: Procedure<RpcCall>,
@@ -129,11 +129,7 @@ export class GrpcDoor {
     const { router, gateway, patienceMs } = this.#deps
     const { id, target } = procedure.input.fields
     if (!router?.hasWorkers || !(id || target)) return exchange.request
-    const isKnown = await gateway.recognise(exchange.request).then(
-      () => true,
-      () => false,
-    )
-    if (!isKnown) return exchange.request
+    await gateway.recognise(exchange)
     const { message, head, request } = await lookAhead(procedure, exchange, patienceMs)
     const named = idIn(message)
     const isPassedOn = named !== undefined && (await router.passOn(named, { ...exchange, before: head }))
