@@ -31,11 +31,24 @@ async function connect(
   return client
 }
 
+class Refused {
+  error: Answer
+
+  constructor(error: Answer) {
+    this.error = error
+  }
+
+  get output(): never {
+    throw new Error(`the tool answered an error: ${JSON.stringify(this.error)}`)
+  }
+}
+
 /** What a tool answers; `error` where it failed. */
 async function call(client: Client, name: string, input: object = {}, options: object = {}): Promise<Answer> {
   const answer = (await client.callTool({ name, arguments: input as Record<string, unknown> }, options)) as Answer
   const text = JSON.parse(answer.content[0].text)
-  if (answer.isError) return { error: text }
+  // Whoever did not expect that reads it in the message.
+  if (answer.isError) return new Refused(text)
   assert.deepEqual(answer.structuredContent, text)
   return { output: text, images: answer.content.slice(1) }
 }

@@ -14,7 +14,11 @@ test('something lasting hears what its maker might hear then and may hear now', 
   const now = (role: string) => pool.query('update memberships set role = $1', [role])
 
   assert.ok((await heard('owner')).includes('invoice'))
-  assert.deepEqual(await heard('billing'), ['invoice', 'member', 'payment', 'quota', 'spend_limit'], 'no more than then')
+  assert.deepEqual(
+    await heard('billing'),
+    ['invoice', 'member', 'payment', 'quota', 'spend_limit'],
+    'no more than then',
+  )
   await now('billing')
   assert.deepEqual(await heard('owner'), ['invoice', 'member', 'payment', 'quota', 'spend_limit'], 'no more than now')
   await now('viewer')
