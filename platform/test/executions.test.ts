@@ -58,6 +58,12 @@ test('a list is run as it is, without a shell', async () => {
   assert.equal(stdout, 'a b|$HOME|*||')
 })
 
+test('one that reads nothing of its input is heard none the less', async () => {
+  const told = { command: 'echo told', stdin: 'x'.repeat(900_000) }
+  const answers = await Promise.all(Array.from({ length: 10 }, () => execute(told)))
+  for (const answer of answers) assert.deepEqual([answer.stdout, answer.exitCode], ['told\n', 0])
+})
+
 test('env, cwd and stdin reach the program', async () => {
   assert.equal((await execute({ command: 'pwd; id -un; echo $HOME' })).stdout, '/home/user\nuser\n/home/user\n')
   assert.equal((await execute({ command: 'pwd', cwd: '/tmp' })).stdout, '/tmp\n')

@@ -7,8 +7,10 @@ import pg from 'pg'
 import { minuteOf } from '../src/functions/demand/demand.ts'
 import { processesOf, startPlatform, until } from './platform.ts'
 
+/** The platform starts when a minute of forecasts just has: none ends before the first test has told its clock to go ahead. */
+const first = (minuteOf(new Date()) + 1) * 60_000 - 9_000 - Date.now()
 const platform = await startPlatform(
-  { WARREN_FUNCTION_POOL: '1', WARREN_POOL_SIZE: '0' },
+  { WARREN_FUNCTION_POOL: '1', WARREN_POOL_SIZE: '0', AHEAD_MS: `${first}` },
   { preload: { module: fileURLToPath(new URL('moved-clock.ts', import.meta.url)), onMessage: () => {} } },
 )
 let aheadMinutes = 0
@@ -26,14 +28,14 @@ const invoke = (name: string) => platform.call('POST', `/v1/functions/${name}/in
 /** The platform finds itself so many minutes later. */
 function wait(minutes: number): void {
   aheadMinutes += minutes
-  platform.process.send!({ aheadMs: aheadMinutes * 60_000 })
+  platform.process.send!({ aheadMs: first + aheadMinutes * 60_000 })
 }
 
 /** Records calls of a function as they would have been made so many minutes ago. */
 async function wereMade(functionId: string, minutesAgo: readonly number[]): Promise<void> {
   const client = new pg.Client({ host: join(platform.home, 'postgres', 'data'), user: 'warren', database: 'postgres' })
   await client.connect()
-  const now = minuteOf(new Date())
+  const now = minuteOf(new Date(Date.now() + first))
   // In the middle of the minutes of forecasts.
   const times = minutesAgo.map((ago) => new Date((now - ago) * 60_000 + 20_000))
   await client.query(

@@ -1,5 +1,6 @@
-// Preloaded into a platform: its clock goes ahead of the machine's by what it is told, and so does what it measures waits with.
-let aheadMs = 0
+// Preloaded into a platform: its clock goes ahead of the machine's by what it is told, at first by its environment, and so does what
+// it measures waits with.
+let aheadMs = Number(process.env.AHEAD_MS ?? 0)
 let waitedMs = 0
 
 const sinceStart = performance.now.bind(performance)

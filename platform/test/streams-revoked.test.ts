@@ -146,8 +146,15 @@ test('those of a member end when they are removed, may do less, or their session
   assert.equal((await platform.call('PATCH', changed.path, { role: 'admin' })).status, 204)
   await platform.json('POST', '/v1/volumes', { name: 'promoted' })
   const events = eventsOf(second)
-  for (const type of ['member.changed', 'volume.created'])
-    assert.equal((await events.next()).value!.data.type, type, 'it goes on')
+  const goesOn = async () => {
+    const { value } = await events.next()
+    assert.equal(value!.event, 'event', 'it goes on')
+    return value!.data.type
+  }
+  // Of how they joined it may hear too.
+  const types = [await goesOn()]
+  while (types.at(-1) !== 'volume.created') types.push(await goesOn())
+  assert.ok(types.includes('member.changed'), `${types}`)
   assert.equal((await platform.call('PATCH', changed.path, { role: 'viewer' })).status, 204)
   let last = await events.next()
   if (last.value!.event === 'event') last = await events.next() // of the change itself, where that was quicker

@@ -66,7 +66,7 @@ impl View {
         poll_entry(self.connection.fd(), reading | writing)
     }
 
-    /// Does what can be done now. False when the host is gone or has been told everything.
+    /// Does what can be done now. False when the host is gone, or sends no more and has been told everything.
     pub fn step(&mut self, events: i16) -> bool {
         if events & (POLLHUP | POLLERR | POLLNVAL) != 0 {
             // What it sent before it went still counts: a hang-up may be the last thing said.
@@ -116,7 +116,8 @@ impl View {
                 self.more = self.fill();
             }
             match self.flush() {
-                Ok(true) if self.exit_sent => return false,
+                // What it sends meanwhile would find nobody, and a failed write loses it what it has not read yet.
+                Ok(true) if self.exit_sent => return self.host_sends,
                 Ok(true) if !self.more => return true,
                 Ok(true) => {}
                 Ok(false) => {

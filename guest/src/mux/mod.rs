@@ -5,5 +5,5 @@ mod engine;
 mod frame;
 mod stream;
 
-pub use engine::{Engine, Opener, Side};
-pub use frame::{Violation, LARGEST_PAYLOAD, NONCE};
+pub use engine::Engine;
+pub use frame::{LARGEST_PAYLOAD, NONCE};

@@ -109,10 +109,8 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     fn answered(answers: &'static [&'static str]) -> (Api, std::thread::JoinHandle<Vec<String>>) {
-        let folder = std::env::temp_dir().join(format!("warren-api-{}-{:p}", std::process::id(), answers));
-        let _ = std::fs::remove_file(&folder);
-        let listener = UnixListener::bind(&folder).unwrap();
-        let path = folder.to_str().unwrap().to_string();
+        let path = std::env::temp_dir().join(format!("warren-api-{}-{:p}", std::process::id(), answers.as_ptr()));
+        let listener = UnixListener::bind(&path).unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut taken = Vec::new();
@@ -128,7 +126,9 @@ mod tests {
             }
             taken
         });
-        (Api::open(&path, || false).unwrap(), server)
+        let api = Api::open(path.to_str().unwrap(), || false).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        (api, server)
     }
 
     #[test]

@@ -87,7 +87,8 @@ export class Provisions {
     if (!this.#hasLearned) {
       this.#hasLearned = true
       try {
-        await demand.learn(await readPastCalls(db, now(), pastMinutes), pastMinutes)
+        const before = { now: now(), minutes: pastMinutes }
+        await demand.learn(await readPastCalls(db, before), before)
       } catch (error) {
         logger.warn({ err: error }, 'earlier calls of functions could not be read: forecasts begin without them')
       }

@@ -5,6 +5,11 @@ import { problemOf } from './problem.ts'
 
 const keepAliveMs = 15_000
 
+/** The id of the event that a client which comes again has seen last. */
+export function lastEventId({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
+  return [headers['last-event-id']].flat()[0]
+}
+
 export interface EventStream {
   /** Resolves when there is room for more. Rejects when the client has gone. */
   send(event: string, data: object, id?: string): Promise<void>

@@ -84,9 +84,11 @@ test('who takes long to start is kept where others are not, and who holds much m
 })
 
 test('what was recorded before is learned as if it had been seen', async () => {
-  const { demand } = atNoon()
+  const { demand, wait } = atNoon()
   const counts = new Map(Array.from({ length: 12 }, (_, at) => [30 * (at + 1), 2] as const))
-  await demand.learn(new Map([['f', counts]]), 360)
+  // A minute ended between the start and this: what was read has it, and it does not end once more.
+  await demand.learn(new Map([['f', counts]]), { now: new Date('2026-01-01T12:01:00Z'), minutes: 360 })
+  assert.equal(await wait(1), false)
   assert.equal(demand.instances('f', one), 1)
   assert.deepEqual(demand.functions, ['f'])
   demand.forget('f')

@@ -112,10 +112,14 @@ export class Demand {
   }
 
   /**
-   * Learns what came before this process did: how many calls in which minute, numbered from this one back, 1 the last that ended.
-   * Lets go of the processor now and then.
+   * Learns what came before this process did: how many calls in which minute, numbered back from that of `now`, which is the one
+   * that goes on then; 1 the last that ended. Lets go of the processor now and then.
    */
-  async learn(past: ReadonlyMap<string, ReadonlyMap<number, number>>, minutes: number): Promise<void> {
+  async learn(
+    past: ReadonlyMap<string, ReadonlyMap<number, number>>,
+    { now, minutes }: { now: Date; minutes: number },
+  ): Promise<void> {
+    this.#minute = minuteOf(now)
     for (let ago = minutes; ago > 0; ago--) {
       for (const [functionId, counts] of past) {
         const count = counts.get(ago) ?? 0

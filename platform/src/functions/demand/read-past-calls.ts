@@ -10,8 +10,7 @@ interface Row {
 /** How many calls each function had in each of the last minutes, numbered back from now. Calls that have not ended are left out. */
 export async function readPastCalls(
   { pool }: Pick<Database, 'pool'>,
-  now: Date,
-  minutes: number,
+  { now, minutes }: { now: Date; minutes: number },
 ): Promise<Map<string, Map<number, number>>> {
   const { rows } = await pool.query<Row>({
     name: 'function-past-calls',

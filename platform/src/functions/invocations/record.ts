@@ -1,4 +1,5 @@
 import type { AnswerHead, Failure } from './invocation.ts'
+import type { InvocationState } from './invocations.ts'
 
 export const triggers = [
   'http',
@@ -52,6 +53,13 @@ export interface EndedCall {
     /** Calls and messages that follow from its end. */
     follow?: Follow
   }
+}
+
+/** What a call is in when this attempt has ended. */
+export function stateAfter({ queued, failure }: Pick<EndedCall, 'queued' | 'failure'>): InvocationState {
+  if (queued?.suspended) return 'suspended'
+  if (queued?.retryAt !== undefined) return 'waiting'
+  return failure ? 'failed' : 'succeeded'
 }
 
 /** What an end leads to: a call of another function, or a message in a queue, with this JSON. */

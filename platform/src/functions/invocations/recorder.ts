@@ -8,7 +8,7 @@ import type { RecordUsage, UsageFact } from '../../metering/usage-fact.ts'
 import type { Database, Queries } from '../../storage/database.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { storableJson } from '../worker/payloads.ts'
-import type { EndedCall, Follow } from './record.ts'
+import { type EndedCall, type Follow, stateAfter } from './record.ts'
 
 interface RecorderDeps {
   db: Database
@@ -282,13 +282,7 @@ function change(calls: readonly EndedCall[]) {
   const rows = calls.map(({ queued, failure, endedAt, ...call }) => ({
     ...call,
     failure,
-    state: queued?.suspended
-      ? 'suspended'
-      : queued?.retryAt !== undefined
-        ? 'waiting'
-        : failure
-          ? 'failed'
-          : 'succeeded',
+    state: stateAfter({ queued, failure }),
     endedAt: hasEnded(queued) ? endedAt : undefined,
     retryAt: queued?.retryAt,
   }))

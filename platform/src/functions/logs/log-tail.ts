@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Failure } from '../invocations/invocation.ts'
 import type { InvocationState } from '../invocations/invocations.ts'
-import type { EndedCall } from '../invocations/record.ts'
+import { type EndedCall, stateAfter } from '../invocations/record.ts'
 
 /** Something that is told of a call: a line that it wrote, or that an attempt has ended. */
 export type LogEntry = {
@@ -90,15 +90,8 @@ export class LogTails {
     if (!tail) return
     this.#tell(tail, call, call.log, true)
     tail.told.delete(call.id)
-    const { id: invocation, version, failure, billedMs, cold, queued } = call
-    const state = queued?.suspended
-      ? 'suspended'
-      : queued?.retryAt !== undefined
-        ? 'waiting'
-        : failure
-          ? 'failed'
-          : 'succeeded'
-    const end = { at: call.endedAt, invocation, version, state, billedMs, cold } as const
+    const { id: invocation, version, failure, billedMs, cold } = call
+    const end = { at: call.endedAt, invocation, version, state: stateAfter(call), billedMs, cold }
     this.#add(tail, { type: 'end', seq: ++this.#seq, ...end, ...(failure ? { error: failure } : {}) })
   }
 

@@ -1,11 +1,11 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { nounsHeardBy } from '../../accounts/event-permissions.ts'
 import { authorize } from '../../accounts/roles.ts'
 import { WarrenError } from '../../errors.ts'
 import type { EventFeed } from '../../events/feed.ts'
 import { type Cursor, eventId, parseEventId, type RecordedEvent, start } from '../../events/outbox.ts'
-import { streamEvents } from '../sse.ts'
+import { lastEventId, streamEvents } from '../sse.ts'
 import { event, eventStream, failureEvent, json, named, problems } from './schema.ts'
 
 const EventView = Type.Object(
@@ -87,10 +87,6 @@ export function eventRoutes(app: FastifyInstance, feed: EventFeed): void {
       return { events: events.map(viewOf), ...(last ? { next: eventId(last) } : {}) }
     },
   )
-}
-
-function lastEventId({ headers }: FastifyRequest): string | undefined {
-  return [headers['last-event-id']].flat()[0]
 }
 
 function cursorOf(name: string, id: string | undefined): Cursor | undefined {

@@ -4,7 +4,7 @@ import type { Functions } from '../../functions/functions.ts'
 import { invocationStates } from '../../functions/invocations/invocations.ts'
 import type { Told } from '../../functions/logs/follow-logs.ts'
 import { clientGone } from '../client-gone.ts'
-import { streamEvents } from '../sse.ts'
+import { lastEventId, streamEvents } from '../sse.ts'
 import { type ByFunction, FunctionParams } from './functions.ts'
 import { event, eventStream, failureEvent, json, named, problems } from './schema.ts'
 
@@ -84,7 +84,7 @@ export function functionLogRoutes(app: FastifyInstance, functions: Functions): v
     async (request, reply) => {
       const { account, params, query } = request
       const { follow = false, search } = query
-      const after = (follow && [request.headers['last-event-id']].flat()[0]?.slice(0, 60)) || query.after
+      const after = (follow && lastEventId(request)?.slice(0, 60)) || query.after
       const read = await functions.logs(account, params.name, { after, search, follow })
       if (!follow) {
         const entries = []

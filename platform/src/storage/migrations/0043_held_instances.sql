@@ -19,23 +19,26 @@ language sql stable as $$
     select false, h.cpu_cores, h.memory_mb from held_instances h where h.account_id = account) as used
 $$;
 
+-- What an account goes beyond that uses so much in all; null where that is within its quotas.
+create function cores_or_memory_exceeded(account text, cores numeric, memory numeric, otherwise jsonb) returns jsonb language plpgsql stable as $$
+declare
+  most numeric := quota_of(account, 'cpuCores', otherwise);
+begin
+  if cores > most then return jsonb_build_object('quota', 'cpuCores', 'most', most); end if;
+  most := quota_of(account, 'memoryMb', otherwise);
+  if memory > most then return jsonb_build_object('quota', 'memoryMb', 'most', most); end if;
+  return null;
+end $$;
+
 create or replace function quota_exceeded(account text, wanted jsonb, besides text, otherwise jsonb) returns jsonb language plpgsql stable as $$
 declare
   used record;
-  most numeric;
+  most numeric := quota_of(account, 'sandboxes', otherwise);
 begin
   select * into used from cores_and_memory_of(account, besides);
-  most := quota_of(account, 'sandboxes', otherwise);
   if used.places + 1 > most then return jsonb_build_object('quota', 'sandboxes', 'most', most); end if;
-  most := quota_of(account, 'cpuCores', otherwise);
-  if used.cores + coalesce((wanted ->> 'cpuCores')::numeric, 0) > most then
-    return jsonb_build_object('quota', 'cpuCores', 'most', most);
-  end if;
-  most := quota_of(account, 'memoryMb', otherwise);
-  if used.memory + coalesce((wanted ->> 'memoryMb')::numeric, 0) > most then
-    return jsonb_build_object('quota', 'memoryMb', 'most', most);
-  end if;
-  return null;
+  return cores_or_memory_exceeded(
+    account, used.cores + coalesce((wanted ->> 'cpuCores')::numeric, 0), used.memory + coalesce((wanted ->> 'memoryMb')::numeric, 0), otherwise);
 end $$;
 
 -- Null when it is held; else what it would go beyond.
@@ -45,6 +48,7 @@ create function hold_instance(
 declare
   used record;
   most numeric;
+  exceeded jsonb;
 begin
   -- Nothing of it outlives the platform, and a power cut ends that too.
   perform set_config('synchronous_commit', 'off', true);
@@ -56,12 +60,9 @@ begin
     end if;
   end if;
   select * into used from cores_and_memory_of(account, null);
-  most := quota_of(account, 'cpuCores', otherwise);
-  if used.cores + cores > most then return jsonb_build_object('quota', 'cpuCores', 'most', most); end if;
-  most := quota_of(account, 'memoryMb', otherwise);
-  if used.memory + memory > most then return jsonb_build_object('quota', 'memoryMb', 'most', most); end if;
-  insert into held_instances values (holder, account, hold_instance.kind, cores, memory);
-  return null;
+  exceeded := cores_or_memory_exceeded(account, used.cores + cores, used.memory + memory, otherwise);
+  if exceeded is null then insert into held_instances values (holder, account, hold_instance.kind, cores, memory); end if;
+  return exceeded;
 end $$;
 
 -- What instances of functions send: their facts are of kind egress, and name the function.
