@@ -71,14 +71,12 @@ else {
       const consumer = await readerOf(nats, 'lasting')
       const before = await total()
       await read(consumer, before)
-      await nats.kill('SIGKILL')
+      // One that is killed may give again whatever was acknowledged since it last wrote that down.
+      await nats.kill('SIGTERM')
       for (let i = 0; i < 20; i++) await tell(db, `away-${i}`)
       await nats.start()
       const told = (await outboxIds()).slice(-20)
-      // What it acknowledged right before the kill may come again.
-      const ids = await read(await readerOf(nats, 'lasting'), told.at(-1)!)
-      assert.deepEqual(ids.slice(-20), told)
-      assert.ok(ids.length < before)
+      assert.deepEqual(await read(await readerOf(nats, 'lasting'), told.at(-1)!), told)
     })
 
     test('NATS: one that is killed while events are published has each of them once afterwards', async (t) => {

@@ -156,7 +156,7 @@ test('a platform that stops says so, finishes what runs, tells its streams and s
   const gone = once(platform.process, 'exit')
   const release = await openUpload(path)
   platform.process.kill('SIGTERM')
-  await until('it says that it stops', async () => (await asked('/health')).status === 503, 10_000)
+  await until('it says that it stops', async () => (await asked('/health')).status === 503)
   const health = await asked('/health')
   assert.match(health.body.message, /draining/)
   const refused = await asked('/v1/sandboxes')

@@ -219,7 +219,7 @@ function placed(elsewhere: Elsewhere | undefined): string[] {
 }
 
 /** Waits until `holds` answers something true, and answers that. Fails with `what` after `withinMs`. */
-export async function until<T>(what: string, holds: () => T | Promise<T>, withinMs = 10_000): Promise<NonNullable<T>> {
+export async function until<T>(what: string, holds: () => T | Promise<T>, withinMs = 30_000): Promise<NonNullable<T>> {
   const deadline = Date.now() + withinMs
   for (;;) {
     const value = await holds()

@@ -80,7 +80,7 @@ test('of many that create at the same moment exactly as many succeed as there is
 test('a sandbox is stopped when its time is over', async () => {
   const path = await platform.sandbox({ timeout: 1 })
   assert.equal((await platform.call('GET', path)).status, 200)
-  await until('it is gone', async () => (await platform.call('GET', path)).status === 404, 4_000)
+  await until('it is gone', async () => (await platform.call('GET', path)).status === 404)
 })
 
 test('setTimeout() lets a sandbox live longer, or shorter', async () => {
@@ -89,7 +89,7 @@ test('setTimeout() lets a sandbox live longer, or shorter', async () => {
   assert.ok(Date.parse(changed.expiresAt) - Date.now() > 55_000)
   const shorter = await platform.sandbox({ timeout: 3600 })
   await platform.json('POST', `${shorter}/timeout`, { timeout: 1 })
-  await until('the shorter is gone', async () => (await platform.call('GET', shorter)).status === 404, 4_000)
+  await until('the shorter is gone', async () => (await platform.call('GET', shorter)).status === 404)
   await sleep(200)
   assert.equal((await platform.call('GET', longer)).status, 200)
   await platform.call('DELETE', longer)
