@@ -267,7 +267,7 @@ async function start(): Promise<void> {
     quotas.forgetEgress,
     forgetTold,
     webhooks.forget,
-    agentRuns.forgetEnded,
+    ...agentRuns.forget,
   ]
   if (!isWorker) opened.defer(startRetention({ keepMs: config.historyHours * 3_600_000, forget, now, logger }))
   const nodes = new Nodes({ db, giveUp: sandboxes.giveUpNode, logger })

@@ -506,7 +506,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   agentPut: '用 JSON 文件创建或更新智能体',
   agentList: '列出智能体',
   agentShow: '以 JSON 显示一个智能体',
-  agentDelete: '删除智能体；其运行保留',
+  agentDelete: '删除智能体及其事实和文档；其运行保留',
   chat: '与智能体对话：一行一条消息',
   runs: '智能体的运行及其记录',
   runsList: '列出运行，最新的在前',

@@ -504,7 +504,7 @@ Others are given the address of the server with /mcp behind it, and the key as A
   agentPut: 'make an agent from a file of JSON, or give one another definition',
   agentList: 'list agents',
   agentShow: 'show one agent as JSON',
-  agentDelete: 'delete an agent; its runs stay',
+  agentDelete: 'delete an agent with its facts and documents; its runs stay',
   chat: 'talk with an agent: a line is a message',
   runs: 'agents at work, and what they did',
   runsList: 'list runs, newest first',

@@ -1,7 +1,7 @@
 import type { Account } from '../accounts/account.ts'
 import { WarrenError } from '../errors.ts'
 import { step } from '../lib/step.ts'
-import type { Database } from '../storage/database.ts'
+import type { Database, Queries } from '../storage/database.ts'
 import type { Agent, AgentSpec } from './agent.ts'
 import { calculatorAndFetch } from './examples/calculator-and-fetch.ts'
 import { graphFault } from './loop/graph.ts'
@@ -15,22 +15,28 @@ interface AgentsOptions {
   db: Database
   models: ModelSource
   now: () => Date
+  /** What an agent knew, within the transaction that deletes it. */
+  forgetMemory: (tx: Queries, whose: { accountId: string; agent: string }) => Promise<void>
 }
 
 const { task, ...example } = calculatorAndFetch
 /** There for every account, as long as it has none of that name. */
 const builtIn = new Map<string, { spec: AgentSpec; task: string }>([[example.name, { spec: example, task }]])
 
+export const builtInAgents: readonly string[] = [...builtIn.keys()]
+
 /** The agents of accounts: the one writer of their table. */
 export class Agents {
   readonly #db: Database
   readonly #models: ModelSource
   readonly #now: () => Date
+  readonly #forgetMemory: AgentsOptions['forgetMemory']
 
-  constructor({ db, models, now }: AgentsOptions) {
+  constructor({ db, models, now, forgetMemory }: AgentsOptions) {
     this.#db = db
     this.#models = models
     this.#now = now
+    this.#forgetMemory = forgetMemory
   }
 
   /** Makes an agent, or gives the one of that name another definition; runs that go on keep theirs. */
@@ -86,11 +92,20 @@ export class Agents {
     ]
   }
 
+  /** With its facts and documents; its runs, and what they have become as experiences, stay. */
   async remove(account: Account, name: string): Promise<void> {
-    const query = this.#db.kysely.deleteFrom('agents').where('account_id', '=', account.id).where('name', '=', name)
-    const { numDeletedRows } = await step('agent.remove', name, () => query.executeTakeFirstOrThrow())
-    if (numDeletedRows === 0n)
-      throw new WarrenError('not_found', `there is no agent ${name.slice(0, 64)} that could be deleted`)
+    await step('agent.remove', name, () =>
+      this.#db.transaction(async (tx) => {
+        const { numDeletedRows } = await tx
+          .deleteFrom('agents')
+          .where('account_id', '=', account.id)
+          .where('name', '=', name)
+          .executeTakeFirstOrThrow()
+        if (numDeletedRows === 0n)
+          throw new WarrenError('not_found', `there is no agent ${name.slice(0, 64)} that could be deleted`)
+        await this.#forgetMemory(tx, { accountId: account.id, agent: name })
+      }),
+    )
   }
 
   /** What a run of it is given where nobody says. */

@@ -14,6 +14,7 @@ import type { Documents } from './memory/documents.ts'
 import type { FactDeps } from './memory/facts.ts'
 import type { ModelSource } from './models.ts'
 import type { Run } from './run.ts'
+import type { RunSnapshots } from './run-snapshots.ts'
 import type { RunStore } from './run-store.ts'
 import { Redactor } from './safety/redactor.ts'
 import { checkPath } from './tools/check-path.ts'
@@ -30,6 +31,7 @@ export interface LiveRunOptions {
   store: RunStore
   models: ModelSource
   hands: SandboxHands
+  snapshots: RunSnapshots
   facts: FactDeps
   documents: Documents
   codeReader: CodeReader
@@ -89,6 +91,7 @@ export class LiveRun implements Running {
     )
     this.sandbox = new RunSandbox({
       hands,
+      snapshots: options.snapshots,
       account,
       runId: run.id,
       recorder: this.recorder,

@@ -3,9 +3,17 @@ import { test } from 'node:test'
 import { openTestDatabase } from '../../test/test-database.ts'
 import { recordUsage } from '../metering/record-usage.ts'
 import { createQuotas } from '../quotas/quotas.ts'
+import type { Database } from '../storage/database.ts'
+import { createLogger } from '../telemetry/logger.ts'
 import { type Entry, noCost } from './journal/entry.ts'
 import { recorded } from './journal/recorded.ts'
+import { RunSnapshots } from './run-snapshots.ts'
 import { RunStore } from './run-store.ts'
+
+/** Of runs that have no sandboxes. */
+function snapshotsOf(db: Database): RunSnapshots {
+  return new RunSnapshots({ db, hands: {} as never, accountOf: () => Promise.reject(), logger: createLogger('warn') })
+}
 
 /** Too long to be in an entry: it is kept beside it. */
 const long = 'It is long. '.repeat(2000)
@@ -13,7 +21,14 @@ const long = 'It is long. '.repeat(2000)
 test('as many runs at once as there are connections are made, settled and changed, each with what is kept beside it', async (t) => {
   const db = await openTestDatabase(t)
   const budget = createQuotas({ db, defaults: {}, now: () => new Date() }).agentBudget
-  const store = new RunStore({ db, now: () => new Date(), holder: 'h', recordUsage, budget })
+  const store = new RunStore({
+    db,
+    now: () => new Date(),
+    holder: 'h',
+    recordUsage,
+    budget,
+    snapshots: snapshotsOf(db),
+  })
   const ids = Array.from({ length: db.pool.options.max }, (_, index) => `u${index}`)
   const accountId = 'org0'
 
@@ -56,7 +71,14 @@ test('as many runs at once as there are connections are made, settled and change
 test('so many runs share a budget and no more, though many are added at once; one that is there is found', async (t) => {
   const db = await openTestDatabase(t)
   const budget = createQuotas({ db, defaults: {}, now: () => new Date() }).agentBudget
-  const store = new RunStore({ db, now: () => new Date(), holder: 'h', recordUsage, budget })
+  const store = new RunStore({
+    db,
+    now: () => new Date(),
+    holder: 'h',
+    recordUsage,
+    budget,
+    snapshots: snapshotsOf(db),
+  })
   const started = { spec: { name: 'tested' }, input: 'Go.', conversation: false, root: 'u0', depth: 1 }
   const accountId = 'org0'
   await store.create({ id: 'u0', accountId, started: { ...started, depth: 0 } })

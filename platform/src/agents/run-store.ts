@@ -12,6 +12,7 @@ import { Superseded } from './journal/recorder.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Incoming } from './loop/running.ts'
 import { endedStates, type Run, type RunResult, type RunStateName, toRun } from './run.ts'
+import type { RunSnapshots } from './run-snapshots.ts'
 
 const leaseMs = 30_000
 
@@ -22,8 +23,8 @@ interface NewRun {
   onceKey?: string
   /** Of those that share a budget no more than so many; it is refused beyond, `limit_exceeded`. */
   mostInTree?: number
-  /** Entries of another run that it goes on from. */
-  history?: readonly Entry[]
+  /** The run that it goes on from, what happened there, and the snapshots that it needs of it. */
+  fork?: { of: string; entries: readonly Entry[]; snapshots: readonly string[]; beginsWith: string | undefined }
 }
 
 export interface Settlement {
@@ -44,6 +45,7 @@ interface RunStoreOptions {
   holder: string
   recordUsage: RecordUsage
   budget: AgentBudget
+  snapshots: Pick<RunSnapshots, 'share' | 'letGoAll'>
 }
 
 /** The rows of runs and of what waits for them: the one writer of these tables. */
@@ -55,22 +57,25 @@ export class RunStore {
   readonly #holder: string
   readonly #recordUsage: RecordUsage
   readonly #budget: AgentBudget
+  readonly #snapshots: RunStoreOptions['snapshots']
 
-  constructor({ db, now, holder, recordUsage, budget }: RunStoreOptions) {
+  constructor({ db, now, holder, recordUsage, budget, snapshots }: RunStoreOptions) {
     this.journal = new JournalStore(db)
     this.#db = db
     this.#now = now
     this.#holder = holder
     this.#recordUsage = recordUsage
     this.#budget = budget
+    this.#snapshots = snapshots
   }
 
   /**
    * Its row, the beginning of its journal and what it may cost, reserved; or nothing. Throws `limit_exceeded` where that is
    * beyond the quota; what others have spawned shares the budget of the first. With a key that was used before it is that run.
    */
-  async create({ id, accountId, started, onceKey, mostInTree, history = [] }: NewRun): Promise<Run> {
+  async create({ id, accountId, started, onceKey, mostInTree, fork }: NewRun): Promise<Run> {
     const now = this.#now()
+    const history = fork?.entries ?? []
     const metered = stateOf(history)?.metered
     const first = { seq: 1, at: now.getTime(), type: 'run.started', data: started } as Entry
     return await step('agent.create', id, () =>
@@ -101,10 +106,17 @@ export class RunStore {
         if (mostInTree !== undefined && (await this.#sizeOf(tx, started.root)) > mostInTree)
           throw new WarrenError('limit_exceeded', `${mostInTree} runs share a budget, and no more may`)
         if (started.root === id) await this.#budget.reserve(tx, { accountId, rootId: id }, started.spec.limits?.maxUsd)
+        if (fork) await this.#shareSnapshots(tx, id, fork)
         await this.#insert(tx, id, 0, (history.length > 0 ? history : [first]).map(recorded))
         return toRun(row)
       }),
     )
+  }
+
+  async #shareSnapshots(tx: Queries, id: string, { of, snapshots, beginsWith }: NonNullable<NewRun['fork']>) {
+    const shared = await this.#snapshots.share(tx, { from: of, to: id, ids: snapshots })
+    if (beginsWith !== undefined && !shared.includes(beginsWith))
+      throw new WarrenError('conflict', `run ${of} has just let go of the snapshot of that step`)
   }
 
   /** Whether one of those that share a budget has not ended. */
@@ -360,15 +372,11 @@ export class RunStore {
   async forgetEnded(before: Date, most: number): Promise<number> {
     return await step('agent.forget', 'oldest', () =>
       this.#db.transaction(async (tx) => {
-        const old = await tx
-          .selectFrom('agent_runs')
-          .select('id')
-          .where('ended_at', '<', before)
-          .orderBy('ended_at')
-          .limit(most)
-          .execute()
-        const ids = old.map(({ id }) => id)
+        // One that is being rolled back has not ended then.
+        const old = tx.selectFrom('agent_runs').select('id').where('ended_at', '<', before).orderBy('ended_at')
+        const ids = (await old.limit(most).forUpdate().skipLocked().execute()).map(({ id }) => id)
         if (ids.length === 0) return 0
+        await this.#snapshots.letGoAll(tx, ids)
         for (const table of ['agent_entries', 'agent_blobs', 'agent_inbox'] as const)
           await tx.deleteFrom(table).where('run_id', 'in', ids).execute()
         await tx.deleteFrom('agent_runs').where('id', 'in', ids).execute()

@@ -13,6 +13,7 @@ import { Documents } from './memory/documents.ts'
 import { Experiences } from './memory/experiences.ts'
 import { modelSource } from './models.ts'
 import type { Run } from './run.ts'
+import { RunSnapshots } from './run-snapshots.ts'
 import { RunStore } from './run-store.ts'
 import { Runner } from './runner.ts'
 
@@ -38,20 +39,21 @@ async function openRunner(t: Parameters<typeof openTestDatabase>[0], now = () =>
   const [db, home] = [await openTestDatabase(t), temporaryHome(t)]
   const none = { model: undefined, smallModel: undefined, vendor: undefined, url: undefined, prices: undefined }
   const models = modelSource({ ...none, api: 'anthropic', keys: [] }, () => 'c1')
-  const budget = createQuotas({ db, defaults: {}, now }).agentBudget
-  const store = new WatchedStore({ db, now, holder: 'h', recordUsage, budget })
-  const agents = new Agents({ db, models, now })
   const logger = createLogger('warn')
+  const accountOf = () => Promise.resolve(account)
+  // None of the agents of these tests has a tool that needs a sandbox.
+  const hands = {} as never
+  const snapshots = new RunSnapshots({ db, hands, accountOf, logger })
+  const budget = createQuotas({ db, defaults: {}, now }).agentBudget
+  const store = new WatchedStore({ db, now, holder: 'h', recordUsage, budget, snapshots })
+  const agents = new Agents({ db, models, now, forgetMemory: async () => {} })
   const [experiences, codeReader] = [new Experiences(home), new CodeReader(home)]
   const runner = new Runner({
     ...{ store, models, agents, experiences, codeReader, now, secret: 'a secret of tests' },
     facts: { db, now },
-    documents: new Documents({ db, now, meanings: undefined }),
+    documents: new Documents({ db, now, meanings: undefined, builtInAgents: [] }),
     mcp: { open: [], revealSecrets: () => Promise.resolve({}) as never },
-    // None of the agents of these tests has a tool that needs a sandbox.
-    hands: {} as never,
-    accountOf: () => Promise.resolve(account),
-    logger,
+    ...{ hands, snapshots, accountOf, logger },
     traceContents: false,
   })
   for (const one of [runner, experiences, codeReader]) close.push(() => one.close())

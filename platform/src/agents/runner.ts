@@ -36,7 +36,10 @@ const mostToLearn = 200
 const lookMs = 1000
 
 export interface RunnerOptions
-  extends Pick<LiveRunOptions, 'store' | 'models' | 'hands' | 'facts' | 'documents' | 'codeReader' | 'mcp' | 'secret'> {
+  extends Pick<
+    LiveRunOptions,
+    'store' | 'models' | 'hands' | 'snapshots' | 'facts' | 'documents' | 'codeReader' | 'mcp' | 'secret'
+  > {
   agents: Agents
   experiences: Experiences
   accountOf: (id: string) => Promise<Account>
@@ -176,7 +179,10 @@ export class Runner {
     })
     this.#live.set(id, live)
     try {
-      if (entries.length > 1) live.recorder.record({ type: 'run.resumed', data: { fence: run.fence } })
+      if (entries.length > 1) {
+        live.recorder.record({ type: 'run.resumed', data: { fence: run.fence } })
+        await live.sandbox.keepSnapshots()
+      }
       const end = await live.findTools()
       const turn = end ? { type: 'end' as const, end } : await pursue(live)
       await live.sandbox.settled()
@@ -187,6 +193,8 @@ export class Runner {
       if (!this.#isClosing) logger.info({ run: id }, 'another process carries this run on')
       return false
     } finally {
+      // The next to carry it on lets go of what it finds no word of in the journal.
+      await live.sandbox.settled()
       this.#live.delete(id)
       live.code.close()
       await live.close()

@@ -9,7 +9,7 @@ import { httpEmbedder } from '../models/embedder.ts'
 import type { AgentBudget } from '../quotas/agent-budget.ts'
 import type { Database } from '../storage/database.ts'
 import type { AgentSpec } from './agent.ts'
-import { Agents } from './agents.ts'
+import { Agents, builtInAgents } from './agents.ts'
 import { CodeReader, inspectBy } from './code/code-reader.ts'
 import type { Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
@@ -19,7 +19,7 @@ import type { FoundPassages } from './memory/document-indexes.ts'
 import { passagesFor } from './memory/document-tools.ts'
 import { type AgentDocument, Documents, type PutDocument } from './memory/documents.ts'
 import { Experiences } from './memory/experiences.ts'
-import { type Fact, findFacts, forgetFact, hasFacts } from './memory/facts.ts'
+import { type Fact, findFacts, forgetExpiredFacts, forgetFact, forgetFactsOf, hasFacts } from './memory/facts.ts'
 import { Meanings } from './memory/meanings.ts'
 import { type ModelConfig, modelSource } from './models.ts'
 import { forkRun, rollbackRun } from './replay/branch.ts'
@@ -34,6 +34,7 @@ import {
   type RunStateName,
   type StartRun,
 } from './run.ts'
+import { RunSnapshots } from './run-snapshots.ts'
 import { RunStore } from './run-store.ts'
 import { Runner, type RunnerOptions } from './runner.ts'
 import { signAnswer } from './safety/approval.ts'
@@ -75,17 +76,26 @@ export function createAgentRuns({
   const { now, secret } = given
   const models = modelSource(modelConfig, () => newId('c'))
   const holder = createHmac('sha256', secret).update('holder').digest('hex').slice(0, 16)
-  const store = new RunStore({ db, now, holder, recordUsage, budget })
-  const agents = new Agents({ db, models, now })
+  const { hands, accountOf, logger } = given
+  const snapshots = new RunSnapshots({ db, hands, accountOf, logger })
+  const store = new RunStore({ db, now, holder, recordUsage, budget, snapshots })
   const { embedding } = modelConfig
   const embedder = embedding && httpEmbedder({ fetch: globalThis.fetch }, embedding)
   const meanings = embedder && new Meanings({ embedder, now, logger: given.logger })
   const experiences = new Experiences(home, meanings)
-  const documents = new Documents({ db, now, meanings })
+  const documents = new Documents({ db, now, meanings, builtInAgents })
+  const agents = new Agents({
+    ...{ db, models, now },
+    forgetMemory: async (tx, whose) => {
+      await forgetFactsOf(tx, whose)
+      await documents.removeAll(tx, whose)
+    },
+  })
   const mcp = { open: mcpOpen.map(parseOpenRange), revealSecrets }
   const codeReader = new CodeReader(home)
   const facts = { db, now }
-  const runner = new Runner({ ...given, store, agents, experiences, models, facts, documents, codeReader, mcp })
+  const memory = { experiences, facts, documents }
+  const runner = new Runner({ ...given, ...memory, store, snapshots, agents, models, codeReader, mcp })
   const redactor = new Redactor([...models.secrets, secret])
   const inspect = inspectBy(codeReader)
 
@@ -239,23 +249,36 @@ export function createAgentRuns({
 
     fork: async ({ account, id }: RunSubject, { at, message }: BranchRun): Promise<Run> => {
       mayStart(account.id)
-      const run = await forkRun({ store, hands: given.hands, now }, { account, id }, { at, ...cleaned(message) })
+      const run = await forkRun({ store, snapshots, hands, now }, { account, id }, { at, ...cleaned(message) })
       runner.wake(run.id)
       return run
     },
 
     rollback: async ({ account, id }: RunSubject, { at, message }: BranchRun): Promise<Run> => {
       mayStart(account.id)
-      const run = await rollbackRun({ store, hands: given.hands, now }, { account, id }, { at, ...cleaned(message) })
+      const run = await rollbackRun({ store, snapshots, hands, now }, { account, id }, { at, ...cleaned(message) })
       runner.wake(id)
       return run
     },
 
-    recover: (): Promise<void> => runner.start(),
-    forgetEnded: (before: Date, most: number): Promise<number> => store.forgetEnded(before, most),
+    recover: async (): Promise<void> => {
+      await snapshots.recover()
+      await runner.start()
+    },
+    /** Each deletes at most so many things that were over before that time, and answers how many. */
+    forget: [
+      async (before: Date, most: number): Promise<number> => {
+        const forgotten = await store.forgetEnded(before, most)
+        await snapshots.removeUnneeded()
+        return forgotten
+      },
+      (before: Date, most: number): Promise<number> => forgetExpiredFacts(facts, before, most),
+      (before: Date, most: number): Promise<number> => documents.forgetOrphans(before, most),
+    ],
     close: async (): Promise<void> => {
       meanings?.close()
       await runner.close()
+      await snapshots.close()
       await experiences.close()
       await documents.close()
       await codeReader.close()

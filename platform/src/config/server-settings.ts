@@ -84,7 +84,8 @@ export const serverSettings = {
     name: 'historyHours',
     env: 'WARREN_HISTORY_HOURS',
     default: 168,
-    meaning: 'Records of ended sandboxes and events are deleted after so many hours; fractions are allowed.',
+    meaning:
+      'Records of ended sandboxes, runs of agents, their snapshots and events are deleted after so many hours; fractions are allowed.',
     parse: number({ least: 0.0001, most: 876_000 }),
   }),
   logLevel: setting<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'>({

@@ -9,7 +9,7 @@ import type { CreateSnapshot, Snapshot } from './snapshot.ts'
 export async function createSnapshot(
   deps: SandboxDeps,
   { account, id: sandboxId }: Subject,
-  { name }: CreateSnapshot,
+  { name, id = newId('n') }: CreateSnapshot & { id?: string },
   signal: AbortSignal,
 ): Promise<Snapshot> {
   const instance = await runningInstance(deps, account, sandboxId)
@@ -17,7 +17,7 @@ export async function createSnapshot(
     throw new WarrenError('unavailable', `sandbox ${sandboxId} is on a worker, and workers keep no snapshots`, {
       hint: 'It can be forked and paused. One that shall be saved is made with a template of your own, which the platform itself runs.',
     })
-  const reserved = { id: newId('n'), accountId: account.id, name, sandboxId, createdAt: deps.now() }
+  const reserved = { id, accountId: account.id, name, sandboxId, createdAt: deps.now() }
   return recordSnapshot(deps, reserved, () => deps.engine.saved.snapshot(instance.id, reserved.id, signal))
 }
 

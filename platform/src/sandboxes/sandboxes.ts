@@ -165,7 +165,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
       forkSandbox(deps, subject, input, signal),
     forkEach: (subject: Subject, input: ForkSandbox, signal: AbortSignal) => forkEach(deps, subject, input, signal),
     snapshots: {
-      create: (subject: Subject, input: CreateSnapshot, signal: AbortSignal): Promise<Snapshot> =>
+      create: (subject: Subject, input: CreateSnapshot & { id?: string }, signal: AbortSignal): Promise<Snapshot> =>
         createSnapshot(deps, subject, input, signal),
       get: (subject: Subject): Promise<Snapshot> => getSnapshot(deps, subject.account, subject.id),
       list: (account: Account, input: ListSnapshots) => listSnapshots(deps, account, input),

@@ -20,6 +20,7 @@ import type {
   AgentFactsTable,
   AgentInboxTable,
   AgentRunsTable,
+  AgentSnapshotsTable,
   AgentsTable,
 } from './tables/agents.ts'
 import type { BucketContentsTable, BucketObjectsTable, BucketsTable } from './tables/buckets.ts'
@@ -113,6 +114,7 @@ export interface Tables {
   agent_entries: AgentEntriesTable
   agent_blobs: AgentBlobsTable
   agent_inbox: AgentInboxTable
+  agent_snapshots: AgentSnapshotsTable
   agent_facts: AgentFactsTable
   agent_documents: AgentDocumentsTable
   agent_document_vectors: AgentDocumentVectorsTable

@@ -39,7 +39,7 @@ class Written {
 
   rollBack(step: number): void {
     this.add({ type: 'run.ended', data: { reason: 'cancelled' } })
-    const { seq } = cutAt(this.entries, step)!
+    const { seq } = cutAt(this.entries, step, new Set())!
     this.add({ type: 'run.rolled_back', data: { to: seq, step, disk: 'snapshot s1', snapshot: 's1' } })
   }
 }

@@ -5,7 +5,7 @@ import { WarrenError } from '../../errors.ts'
 import type { DocumentKind } from '../../kernel/experience/cut-into-passages.ts'
 import { newId } from '../../lib/id.ts'
 import { step } from '../../lib/step.ts'
-import type { Database } from '../../storage/database.ts'
+import type { Database, Queries } from '../../storage/database.ts'
 import { tokensOfText } from './count-tokens.ts'
 import type { FoundPassage } from './document-index.ts'
 import { DocumentIndexes, type FoundPassages, type Whose } from './document-indexes.ts'
@@ -56,6 +56,8 @@ interface DocumentsOptions {
   now: () => Date
   /** Undefined: they are found by their words and how these are written. */
   meanings: Meanings | undefined
+  /** Agents that are there without a row. */
+  builtInAgents: readonly string[]
 }
 
 const columns = ['id', 'name', 'kind', 'bytes', 'at'] as const
@@ -65,8 +67,10 @@ export class Documents {
   readonly #db: Database
   readonly #now: () => Date
   readonly #indexes: DocumentIndexes
+  readonly #builtInAgents: readonly string[]
 
-  constructor({ db, now, meanings }: DocumentsOptions) {
+  constructor({ db, now, meanings, builtInAgents }: DocumentsOptions) {
+    this.#builtInAgents = builtInAgents
     this.#db = db
     this.#now = now
     this.#indexes = new DocumentIndexes(db, meanings && new PassageVectors({ db, meanings }))
@@ -82,9 +86,7 @@ export class Documents {
     const kept = await step('agent.put_document', document.id, () =>
       this.#db.transaction(async (tx) => {
         // Of two at once each counts the other.
-        await sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify(['documents', whose])}, 0))`.execute(
-          tx,
-        )
+        await lock(tx, whose)
         const others = await tx
           .selectFrom('agent_documents')
           .select([...columns, 'hash'])
@@ -137,6 +139,25 @@ export class Documents {
     return numDeletedRows > 0n
   }
 
+  /** All of an agent, with the agent. */
+  async removeAll(tx: Queries, whose: Whose): Promise<void> {
+    await lock(tx, whose)
+    const { accountId, agent } = whose
+    await tx.deleteFrom('agent_documents').where('account_id', '=', accountId).where('agent', '=', agent).execute()
+  }
+
+  /** Deletes at most `most` documents of agents that were deleted while they were put there; answers how many. */
+  async forgetOrphans(before: Date, most: number): Promise<number> {
+    const { numAffectedRows } = await step('agent.forget_documents', 'orphans', () =>
+      sql`delete from agent_documents where id = any(array(
+        select d.id from agent_documents d where d.at < ${before} and d.agent <> all(${[...this.#builtInAgents]})
+          and not exists (select from agents a where a.account_id = d.account_id and a.name = d.agent) limit ${most}))`.execute(
+        this.#db.kysely,
+      ),
+    )
+    return Number(numAffectedRows ?? 0)
+  }
+
   /** The passages that say most about it, best first, as many as take no more than `tokens` together. */
   async search(
     whose: Whose,
@@ -170,6 +191,11 @@ export class Documents {
 export function shownPassage({ name, headings, firstLine, lastLine, at, text }: FoundPassage): string {
   const below = headings.length > 0 ? `, ${headings.join(' > ')}` : ''
   return `[${name}, lines ${firstLine}-${lastLine}${below}, of ${at.toISOString().slice(0, 10)}]\n${text}`
+}
+
+async function lock(tx: Queries, { accountId, agent }: Whose): Promise<void> {
+  const key = JSON.stringify(['documents', { accountId, agent }])
+  await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(tx)
 }
 
 function kindOf(name: string): DocumentKind {

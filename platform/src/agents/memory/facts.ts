@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto'
+import { sql } from 'kysely'
 import { LexicalIndex } from '../../kernel/experience/lexical-index.ts'
 import { wordsOf } from '../../kernel/experience/words-of.ts'
 import { step } from '../../lib/step.ts'
-import type { Database } from '../../storage/database.ts'
+import type { Database, Queries } from '../../storage/database.ts'
 import { object } from '../tools/sandbox-tools.ts'
 import { type Tool, ToolError } from '../tools/tool.ts'
 
@@ -77,6 +78,21 @@ export async function forgetFact({ db }: FactDeps, { accountId, agent }: Whose, 
     .where('hash', 'like', `${id}%`)
   const { numDeletedRows } = await step('agent.forget_fact', id, () => query.executeTakeFirstOrThrow())
   return numDeletedRows > 0n
+}
+
+/** All that an agent knew, with the agent. */
+export async function forgetFactsOf(tx: Queries, { accountId, agent }: Whose): Promise<void> {
+  await tx.deleteFrom('agent_facts').where('account_id', '=', accountId).where('agent', '=', agent).execute()
+}
+
+/** Deletes at most `most` facts that held until before that time; answers how many. */
+export async function forgetExpiredFacts({ db }: FactDeps, before: Date, most: number): Promise<number> {
+  const { numAffectedRows } = await step('agent.forget_facts', 'expired', () =>
+    sql`delete from agent_facts where ctid = any(array(select ctid from agent_facts where expires_at < ${before} limit ${most}))`.execute(
+      db.kysely,
+    ),
+  )
+  return Number(numAffectedRows ?? 0)
 }
 
 function holding({ db, now }: FactDeps, { accountId, agent }: Whose) {

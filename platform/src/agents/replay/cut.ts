@@ -15,8 +15,11 @@ export interface Cut {
   disk: { snapshot: string } | { unchanged: true } | { lost: string }
 }
 
-/** The journal as it was when step `step` was over: 0 is before the first. Undefined where it never came so far. */
-export function cutAt(all: readonly Entry[], step: number): Cut | undefined {
+/**
+ * The journal as it was when step `step` was over: 0 is before the first. Undefined where it never came so far. `kept`: the
+ * snapshots that are still there.
+ */
+export function cutAt(all: readonly Entry[], step: number, kept: ReadonlySet<string>): Cut | undefined {
   const entries = effective(all)
   const steps = entries.filter(({ type }) => type === 'model.answered').length
   if (step < 0 || step > steps) return undefined
@@ -31,9 +34,11 @@ export function cutAt(all: readonly Entry[], step: number): Cut | undefined {
     else if (type === 'tool.ended' && data.changedDisk) changed = at
   // A snapshot is written down when it is whole, which may be after the next step has begun.
   const taken = entries.flatMap((entry) => (entry.type === 'snapshot.taken' ? [entry.data] : []))
-  const found = taken.findLast((one) => one.step <= step && one.step >= changed)
+  const fitting = taken.filter((one) => one.step <= step && one.step >= changed)
+  const found = fitting.findLast(({ id }) => kept.has(id))
   const failed = entries.findLast((entry) => entry.type === 'snapshot.failed')
-  const why = failed?.type === 'snapshot.failed' ? failed.data.reason : 'no snapshot was taken of it'
+  const none = failed?.type === 'snapshot.failed' ? failed.data.reason : 'no snapshot was taken of it'
+  const why = fitting.length > 0 ? 'its snapshot is not kept any more' : none
   const disk = changed === 0 ? { unchanged: true as const } : found ? { snapshot: found.id } : { lost: why }
   return { entries: before, seq: before.at(-1)!.seq, disk }
 }

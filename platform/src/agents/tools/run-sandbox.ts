@@ -2,6 +2,7 @@ import type { Account } from '../../accounts/account.ts'
 import { WarrenError } from '../../errors.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Recorder } from '../journal/recorder.ts'
+import type { RunSnapshots } from '../run-snapshots.ts'
 
 /** What the tools need of sandboxes. */
 export type SandboxHands = Pick<
@@ -14,10 +15,12 @@ const idleSeconds = 900
 const extendEveryMs = 60_000
 /** By this label a sandbox is found whose making was not written down any more. */
 const label = 'warren.run'
+/** A run can go back to so many of its snapshots. */
 const mostSnapshots = 10
 
 interface RunSandboxOptions {
   hands: SandboxHands
+  snapshots: Pick<RunSnapshots, 'reserve' | 'letGo' | 'keepOnly'>
   account: Account
   runId: string
   recorder: Recorder
@@ -94,12 +97,30 @@ export class RunSandbox {
   }
 
   async #save(step: number): Promise<void> {
-    const { hands, account, runId, recorder, signal } = this.#given
-    const id = await this.#opening!
-    const snapshot = await hands.snapshots.create({ account, id }, { name: `run ${runId} step ${step}` }, signal)
-    recorder.record({ type: 'snapshot.taken', data: { step, id: snapshot.id } })
-    const old = recorder.state.snapshots.at(-1 - mostSnapshots)
-    if (old) await hands.snapshots.remove({ account, id: old.id }).catch(() => {})
+    const { hands, snapshots, account, runId, recorder, signal } = this.#given
+    const sandbox = { account, id: await this.#opening! }
+    const id = await snapshots.reserve(account.id, runId)
+    try {
+      await hands.snapshots.create(sandbox, { name: `run ${runId} step ${step}`, id }, signal)
+    } catch (error) {
+      await snapshots.letGo(runId, [id])
+      throw error
+    }
+    recorder.record({ type: 'snapshot.taken', data: { step, id } })
+    const old = recorder.state.snapshots.slice(0, -mostSnapshots)
+    // Those before were let go of when it was their turn.
+    await snapshots.letGo(
+      runId,
+      old.slice(-1).map((one) => one.id),
+    )
+  }
+
+  /** When a process takes the run up: what was saved and is not in its journal, or was rolled back, goes. */
+  async keepSnapshots(): Promise<void> {
+    const { snapshots, runId, recorder } = this.#given
+    const { sandboxFrom, snapshots: taken } = recorder.state
+    const kept = taken.slice(-mostSnapshots).map(({ id }) => id)
+    await snapshots.keepOnly(runId, sandboxFrom === undefined ? kept : [...kept, sandboxFrom])
   }
 
   async #open(): Promise<string> {

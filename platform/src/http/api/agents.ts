@@ -83,7 +83,7 @@ export function agentRoutes(app: FastifyInstance, { agents }: AgentRuns): void {
       config: { permission: 'agents:write', audit: 'agent.delete' },
       schema: {
         operationId: 'deleteAgent',
-        summary: 'Delete an agent; its runs stay',
+        summary: 'Delete an agent with its facts and documents; its runs stay',
         tags: ['agents'],
         params: AgentParams,
         response: { 204: Nothing, ...problems },

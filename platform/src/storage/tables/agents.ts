@@ -54,6 +54,13 @@ export interface AgentInboxTable {
   at: Date
 }
 
+export interface AgentSnapshotsTable {
+  snapshot_id: string
+  run_id: string
+  account_id: string
+  needed: Generated<boolean>
+}
+
 export interface AgentFactsTable {
   account_id: string
   agent: string
