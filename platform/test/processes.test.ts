@@ -67,6 +67,44 @@ test('standard input is written piece by piece and closed', async () => {
   assert.deepEqual([stdout, exit.exitCode], ['hello world', 0])
 })
 
+test('input for a process that takes none, none any more, or has ended is refused with what to do', async () => {
+  const refused = async (path: string, rest: string, body: string | Uint8Array | object) => {
+    const response = await platform.call('POST', `${path}${rest}`, body)
+    const { code, message, hint, details } = await response.json()
+    assert.deepEqual([response.status, code], [409, 'conflict'], message)
+    assert.ok(hint, message)
+    return details.reason
+  }
+  const much = Buffer.alloc(3_000_000, 'a')
+  const deaf = await start({ command: ['sleep', '60'] })
+  assert.equal(await refused(deaf, '/stdin', 'x'), 'stdin_closed')
+  assert.equal(await refused(deaf, '/stdin', much), 'stdin_closed')
+  assert.equal(await refused(deaf, '/stdin?eof=true', ''), 'stdin_closed')
+  await platform.call('DELETE', deaf)
+
+  // It hears the end of its input and goes on.
+  const patient = await start({ command: 'cat; exec sleep 60', stdin: true })
+  assert.equal((await platform.call('POST', `${patient}/stdin?eof=true`, 'x')).status, 204)
+  assert.equal(await refused(patient, '/stdin', 'x'), 'stdin_closed')
+  await platform.call('DELETE', patient)
+
+  for (const stdin of [false, true]) {
+    const ended = await start({ command: ['true'], stdin })
+    await readAll(await output(ended))
+    // Whichever is heard first.
+    for (const [rest, body] of [
+      ['/stdin', 'x'],
+      ['/stdin', much],
+      ['/stdin?eof=true', ''],
+    ] as const)
+      assert.match(await refused(ended, rest, body), /^(?:ended|stdin_closed)$/)
+    const { status } = await platform.call('POST', `${ended}/resize`, { cols: 80, rows: 24 })
+    assert.ok(status === 400 || status === 409, `${status}`)
+  }
+  const sated = await start({ command: ['head', '-c', '10'], stdin: true })
+  assert.match(await refused(sated, '/stdin', much), /^(?:ended|stdin_closed)$/)
+})
+
 test('signals reach the process and its children, by name and by number', async () => {
   const trapping = await start({ command: 'trap "echo got it; exit 9" USR1; while :; do sleep 0.05; done' })
   await new Promise((resolve) => setTimeout(resolve, 150))

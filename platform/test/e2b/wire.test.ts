@@ -201,6 +201,26 @@ test('a silent stream says that it is there', async () => {
   assert.ok(frames.some(({ json }) => json.event?.keepalive))
 })
 
+test('input that a process does not take, or no more, is an internal error, as in the protocol; closing again is none', async () => {
+  for (const [tag, text, stdin] of [
+    ['deaf', 'exec sleep 60', false],
+    ['sated', 'cat; exec sleep 60', true],
+  ] as const) {
+    const running = stream('process.Process/Start', { ...command(text), stdin, tag })
+    const isThere = ({ tag: other }: { tag?: string }) => other === tag
+    await until('it runs', async () => ((await rpc('process.Process/List', {})).json.processes ?? []).some(isThere))
+    const selector = { process: { tag } }
+    const send = () => rpc('process.Process/SendInput', { ...selector, input: { stdin: 'eA==' } })
+    if (stdin) assert.equal((await send()).status, 200)
+    for (let time = 0; time < 2; time++) assert.equal((await rpc('process.Process/CloseStdin', selector)).status, 200)
+    const { status, json } = await send()
+    assert.deepEqual([status, json.code], [500, 'internal'])
+    await rpc('process.Process/SendSignal', { ...selector, signal: 'SIGNAL_SIGKILL' })
+    await running
+    assert.equal((await send()).json.code, 'not_found')
+  }
+})
+
 test('input comes as a stream too, to a process found by its tag', async () => {
   const request = { ...command('cat'), stdin: true, tag: 'reader' }
   const running = stream('process.Process/Start', request)

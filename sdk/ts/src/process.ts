@@ -95,7 +95,7 @@ export class Process {
     return signal ? unlessAborted(this.#heard, signal) : this.#heard
   }
 
-  /** Writes to its standard input. It must have been started with `stdin` or `pty`. */
+  /** Writes to its standard input. It must have been started with `stdin` or `pty`, and not have ended: else `conflict`. */
   write(content: Content): Promise<void> {
     return this.#transport.done('POST', `${this.#path}/stdin`, { content })
   }

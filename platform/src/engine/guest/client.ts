@@ -131,7 +131,8 @@ export class GuestClient {
 
   /**
    * Does something to a process and waits until the guest has carried it out: for standard input, until the process has
-   * taken it, which may be never.
+   * taken it, which may be never. Rejects `conflict` where it has ended, or its standard input is not open; `details.reason` is
+   * `ended` or `stdin_closed` then.
    */
   async control(
     processId: string,
@@ -158,6 +159,8 @@ export class GuestClient {
       if ('closeStdin' in act) await process.closeStdin()
       else await process.resize(act.resize.cols, act.resize.rows)
       await connection.expect(kind.ok)
+    } catch (error) {
+      throw 'resize' in act ? error : notOpen(error)
     } finally {
       connection.close()
     }
@@ -343,4 +346,14 @@ export class GuestClient {
       connection.close()
     }
   }
+}
+
+/** Nothing else of input can be wrong but that nobody takes it. */
+function notOpen(error: unknown): unknown {
+  if (!(error instanceof WarrenError) || error.details?.guestCode !== 'invalid') return error
+  return new WarrenError('conflict', error.message, {
+    hint: 'It is open where the process was started with "stdin": true, or with a terminal, until it is closed or the process ends.',
+    details: { reason: 'stdin_closed' },
+    cause: error,
+  })
 }

@@ -155,12 +155,20 @@ export class GuestConnection {
     }
   }
 
-  /** The next frame, which must be of this kind and come in time. Rejects `unavailable` when the guest closed instead. */
+  /**
+   * The next frame, which must be of this kind and come in time. Rejects `unavailable` when the guest closed instead, `conflict`
+   * when the process it is about has ended.
+   */
   async expect(frameKind: number, deadlineMs: number | 'never' = answerMs): Promise<Fields> {
     const frame = await this.next(deadlineMs === 'never' ? undefined : deadlineMs)
     if (!frame) throw lost(this.#failure)
     if (frame.kind !== frameKind) {
       this.close()
+      if (frame.kind === kind.exit)
+        throw new WarrenError('conflict', 'the process has ended', {
+          hint: 'Its output and exit code can still be read. Start another one.',
+          details: { reason: 'ended' },
+        })
       throw new WarrenError('unavailable', `guest agent answered frame 0x${frame.kind.toString(16)} out of turn`)
     }
     return new Fields(frame.payload)

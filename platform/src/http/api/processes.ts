@@ -190,6 +190,8 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
         schema: {
           operationId: 'writeProcessStdin',
           summary: 'Write the body to the standard input of a process',
+          description:
+            'Conflict where the process has ended (`details.reason` is `ended`), or was started without standard input or had it closed (`stdin_closed`).',
           tags: ['processes'],
           consumes: ['application/octet-stream'],
           params: ProcessParams,

@@ -172,7 +172,9 @@ async function write(
   try {
     await guest.control(found.id, { stdin: once(bytes) }, signal)
   } catch (error) {
-    if (error instanceof WarrenError && error.code === 'invalid_request') throw new RpcError('internal', error.message)
+    // One that ends meanwhile is as one that had ended before: not in the list any more.
+    if (isConflict(error, 'ended')) throw new RpcError('not_found', `process ${found.pid} has ended`)
+    if (isConflict(error, 'stdin_closed')) throw new RpcError('internal', error.message)
     throw error
   }
 }
@@ -182,5 +184,9 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
 }
 
 function ignoreClosed(error: unknown): void {
-  if (!(error instanceof WarrenError && error.code === 'invalid_request')) throw error
+  if (!isConflict(error, 'stdin_closed') && !isConflict(error, 'ended')) throw error
+}
+
+function isConflict(error: unknown, reason: 'ended' | 'stdin_closed'): error is WarrenError {
+  return error instanceof WarrenError && error.code === 'conflict' && error.details?.reason === reason
 }
