@@ -153,13 +153,20 @@ test('tools for files keep to the paths of the agent, through links too; a volum
     tools: ['shell', 'read_file', 'write_file', 'list_files', 'search_code'],
     paths: { read: ['/usr/share'], write: ['work'] },
     script: [
-      shell('mkdir -p work other && ln -s /etc work/etc && ln -s ../other/new work/dangling && echo s > other/secret'),
+      shell(
+        'mkdir -p work other && ln -s /etc work/etc && ln -s ../other/new work/dangling && ln -s /usr/lib work/usr && echo s > other/secret',
+      ),
       file('write_file', 'work/a/b.txt', { content: 'x' }),
       file('read_file', 'work/a/b.txt'),
       file('list_files', '/usr/share'),
       file('read_file', 'other/secret'),
       file('read_file', 'work/../other/secret'),
       file('read_file', 'work/etc/hostname'),
+      file('read_file', 'work/etc/../etc/hostname'),
+      file('read_file', 'work/usr/../../etc/hostname'),
+      file('write_file', 'work/usr/../x', { content: 'x' }),
+      file('write_file', 'work/new/../../other/x', { content: 'x' }),
+      file('list_files', 'work/usr/..'),
       file('write_file', 'work/dangling', { content: 'x' }),
       file('write_file', '/usr/share/x', { content: 'x' }),
       file('list_files', '/home/user'),
@@ -171,7 +178,7 @@ test('tools for files keep to the paths of the agent, through links too; a volum
   const ended = await entries(runId, 'tool.ended')
   assert.deepEqual(
     ended.map(({ status, error }: Answer) => error ?? status),
-    ['done', 'done', 'done', 'done', ...Array(7).fill('path_not_allowed')],
+    ['done', 'done', 'done', 'done', ...Array(12).fill('path_not_allowed')],
   )
   const volumes = [{ name: 'given', path: '/home/user/given', readOnly: true }]
   const held = await run({ sandbox: { volumes }, script: [shell('echo x > given/a'), { text: '{{result 1}}' }] })

@@ -35,7 +35,10 @@ function take({ resourceSpans }: Answer): void {
         assert.ok(Math.abs(Number(BigInt(startTimeUnixNano) / 1_000_000n) - Date.now()) < 60_000)
         assert.ok(status.code === undefined || status.code === 2)
         const attributes = Object.fromEntries(
-          span.attributes.map(({ key, value }: Answer) => [key, value.stringValue ?? value.intValue]),
+          span.attributes.map(({ key, value }: Answer) => [
+            key,
+            value.stringValue ?? value.intValue ?? value.arrayValue,
+          ]),
         )
         received.push({ ...{ traceId, spanId, parentSpanId, name, kind }, attributes, failed: status.code === 2 })
       }
@@ -164,6 +167,28 @@ test('a run of an agent is a trace by the conventions for generative AI, without
   assert.ok(Number(parts[0]!.attributes['gen_ai.usage.output_tokens']) > 0)
   assert.equal(whole.attributes['warren.run.reason'], 'completed')
   assert.doesNotMatch(JSON.stringify(received), /hidden|6 \* 7/)
+  assert.deepEqual(refused, [])
+})
+
+test('what a model makes up, such as names of tools and of steps, is in no span', async () => {
+  const steps = [{ id: 'hidden step', task: 'Compute.' }]
+  const script = [
+    { calls: [{ name: 'make_plan', arguments: { steps } }] },
+    { calls: [{ id: 'hidden id', name: 'hidden_tool', arguments: {} }] },
+    { calls: [{ name: 'calculator', arguments: { expression: '"hidden"' } }] },
+    { text: 'hidden' },
+    { text: 'hidden' },
+  ]
+  const agent = { name: 'inventive', model: 'scripted', policy: 'plan', tools: ['calculator'], script }
+  const { runId } = await platform.json('POST', '/v1/runs', { agent, input: 'hidden task' })
+  const own = () => received.filter(({ attributes }) => attributes['gen_ai.conversation.id'] === runId)
+  await until('the run is told', () => own().find(({ name }) => name === 'invoke_agent inventive'))
+  assert.ok(own().some(({ name }) => name === 'execute_tool unknown'))
+  assert.ok(own().some(({ attributes }) => /^step:1:[0-9a-f]{8}:1$/.test(attributes['warren.thread']!)))
+  assert.doesNotMatch(JSON.stringify(received), /hidden/)
+  const chat = own().find(({ name }) => name === 'chat scripted')!
+  assert.equal(chat.attributes['gen_ai.provider.name'], 'warren')
+  assert.deepEqual(chat.attributes['gen_ai.response.finish_reasons'], { values: [{ stringValue: 'tool_calls' }] })
   assert.deepEqual(refused, [])
 })
 

@@ -26,6 +26,8 @@ export interface ModelSource {
   of(spec: AgentSpec, which: WhichModel, answers: () => number): PricedModel
   /** Throws `invalid_request` where an agent asks for what there is not. */
   check(spec: AgentSpec): void
+  /** Who a model is of, by the names that OpenTelemetry's conventions have. */
+  providerOf(model: string): string
   /** Values that must not be written down. */
   secrets: readonly string[]
 }
@@ -52,6 +54,7 @@ export function modelSource(config: ModelConfig, newId: () => string): ModelSour
   }
 
   return {
+    providerOf: (model) => (model === scriptedName ? 'warren' : providerOf(config)),
     secrets: [...config.keys, ...(config.embedding?.keys ?? [])],
     of(spec, which, answers) {
       const name = spec.model === 'scripted' ? undefined : nameOf(spec, which)
@@ -71,6 +74,12 @@ export function modelSource(config: ModelConfig, newId: () => string): ModelSour
         })
     },
   }
+}
+
+function providerOf({ api, vendor }: ModelConfig): string {
+  if (api === 'anthropic') return 'anthropic'
+  if (api === 'gemini') return 'gcp.gemini'
+  return vendor ?? 'openai'
 }
 
 /** One step of the script for each answer of the run, whichever conversation in it asks. */

@@ -6,6 +6,13 @@ import type { Run } from './run.ts'
 /** Of one text in a span, characters. */
 const mostContent = 8000
 
+interface RunSpansOptions {
+  contents: boolean
+  providerOf: (model: string) => string
+  tell: (span: Span) => void
+  startedAt: number
+}
+
 /**
  * What happens in a run as spans by the conventions of OpenTelemetry for generative AI. One trace for a run and all that it spawns;
  * its ids are computed from those of the runs, so that whoever carries a run on tells of the same trace. Contents only with `contents`.
@@ -13,16 +20,15 @@ const mostContent = 8000
 export class RunSpans {
   readonly #run: Pick<Run, 'id' | 'rootId' | 'agent'>
   readonly #contents: boolean
+  readonly #providerOf: (model: string) => string
   readonly #tell: (span: Span) => void
   readonly #startedAt: number
   readonly #spanId: string
   #spans = 0
 
-  constructor(
-    run: Pick<Run, 'id' | 'rootId' | 'agent'>,
-    { contents, tell, startedAt }: { contents: boolean; tell: (span: Span) => void; startedAt: number },
-  ) {
+  constructor(run: Pick<Run, 'id' | 'rootId' | 'agent'>, { contents, providerOf, tell, startedAt }: RunSpansOptions) {
     this.#run = run
+    this.#providerOf = providerOf
     this.#contents = contents
     this.#tell = tell
     this.#startedAt = startedAt
@@ -38,12 +44,13 @@ export class RunSpans {
         kind: 'client',
         attributes: {
           'gen_ai.operation.name': 'chat',
+          'gen_ai.provider.name': this.#providerOf(model),
           'gen_ai.request.model': model,
           'gen_ai.usage.input_tokens': usage.inputTokens,
           'gen_ai.usage.output_tokens': usage.outputTokens,
           'gen_ai.usage.cache_read.input_tokens': usage.cachedInputTokens,
-          'gen_ai.response.finish_reasons': message.stopReason,
-          'warren.thread': thread,
+          'gen_ai.response.finish_reasons': [message.stopReason],
+          'warren.thread': unsaid(thread),
           'warren.step': step,
           ...this.#content('gen_ai.output.messages', message.content),
         },
@@ -55,26 +62,29 @@ export class RunSpans {
         kind: 'client',
         attributes: {
           'gen_ai.operation.name': 'chat',
+          'gen_ai.provider.name': this.#providerOf(model),
           'gen_ai.request.model': model,
           'error.type': failure.code,
-          'warren.thread': thread,
+          'warren.thread': unsaid(thread),
           'warren.step': step,
         },
         failure: failure.code,
       })
     } else if (entry.type === 'tool.ended') {
-      const { tool, call, ms, status, error, text, thread, step } = entry.data
+      const { call, ms, status, error, text, thread, step } = entry.data
+      // The model has made up its name, and may say anything by it.
+      const tool = error === 'unknown_tool' ? 'unknown' : entry.data.tool
       this.#part(entry, ms, {
         name: `execute_tool ${tool}`,
         kind: 'internal',
         attributes: {
           'gen_ai.operation.name': 'execute_tool',
           'gen_ai.tool.name': tool,
-          'gen_ai.tool.call.id': call,
+          ...(isId(call) && { 'gen_ai.tool.call.id': call }),
           'gen_ai.tool.type': 'function',
           'warren.tool.status': status,
           ...(error && { 'error.type': error }),
-          'warren.thread': thread,
+          'warren.thread': unsaid(thread),
           'warren.step': step,
           ...this.#content('gen_ai.tool.call.result', text),
         },
@@ -118,6 +128,19 @@ export class RunSpans {
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     return { [name]: text.slice(0, mostContent).toWellFormed() }
   }
+}
+
+/** Vendors make these, and whoever poses as one could write anything there. */
+function isId(call: string): boolean {
+  return /^[\w.:|-]{1,128}$/.test(call)
+}
+
+/** The name of a conversation. Those of a plan have the id of its step in them, which the model has written. */
+function unsaid(thread: string): string {
+  return thread.replace(
+    /^((?:summary:|judge:)*step:\d+:)(.*)(:\d+)/s,
+    (_, before, id, after) => before + idOf(id, 8) + after,
+  )
 }
 
 /** So many hexadecimal digits that are always the same for a text. */

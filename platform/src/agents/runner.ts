@@ -160,9 +160,10 @@ export class Runner {
     const entries = await store.journal.read(id)
     const pot = await this.#potOf(run, entries)
     const before = { told: run.told ?? toldBy(entries), ms: earlierMs(entries) }
-    const contents = this.#options.traceContents
+    const { traceContents: contents, models } = this.#options
+    const { providerOf } = models
     const startedAt = this.#options.now().getTime()
-    const spans = takesSpans() ? new RunSpans(run, { contents, tell: tellSpan, startedAt }) : undefined
+    const spans = takesSpans() ? new RunSpans(run, { contents, providerOf, tell: tellSpan, startedAt }) : undefined
     const live = new LiveRun({
       ...this.#options,
       run,

@@ -109,9 +109,12 @@ function nanos(ms: number): string {
   return String(BigInt(Math.round(ms * 1000)) * 1000n)
 }
 
-function attributesOf(values: Record<string, string | number>): object[] {
-  return Object.entries(values).map(([key, value]) => ({
-    key,
-    value: typeof value === 'string' ? { stringValue: value } : { intValue: String(Math.round(value)) },
-  }))
+function attributesOf(values: Span['attributes']): object[] {
+  return Object.entries(values).map(([key, value]) => ({ key, value: wireValue(value) }))
+}
+
+function wireValue(value: Span['attributes'][string]): object {
+  if (typeof value === 'string') return { stringValue: value }
+  if (typeof value === 'number') return { intValue: String(Math.round(value)) }
+  return { arrayValue: { values: value.map((one) => ({ stringValue: one })) } }
 }

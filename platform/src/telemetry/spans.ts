@@ -11,7 +11,7 @@ export interface Span {
   /** Unix milliseconds, with their fraction. */
   startedAtMs: number
   endedAtMs: number
-  attributes: Record<string, string | number>
+  attributes: Record<string, string | number | readonly string[]>
   /** Why, where it failed. */
   failure?: string | undefined
 }

@@ -22,7 +22,7 @@ export async function checkPath(
   const allowed = access === 'write' ? write : read && [...read, ...(write ?? [])]
   if (!allowed) return
   const { path: home } = await files.stat('.')
-  const place = await placeOf(files, posix.resolve(home, file))
+  const place = await placeOf(files, file.startsWith('/') ? file : `${home}/${file}`)
   for (const one of allowed) {
     const folder = await placeOf(files, posix.resolve(home, one))
     if (
@@ -43,7 +43,12 @@ export async function checkPath(
 async function placeOf(files: Pick<GuestFiles, 'stat'>, path: string): Promise<string | undefined> {
   let [at, rest, links] = ['/', path.split('/').filter(Boolean), 0]
   while (rest.length > 0) {
+    // As the kernel takes it: above what a link leads to, not above the link.
     const next = posix.join(at, rest[0]!)
+    if (rest[0] === '..') {
+      ;[at, rest] = [next, rest.slice(1)]
+      continue
+    }
     const found = await files.stat(next, { nofollow: true, details: true }).catch((error) => {
       if (error instanceof WarrenError && error.code === 'not_found') return undefined
       throw error

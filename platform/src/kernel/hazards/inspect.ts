@@ -48,7 +48,7 @@ export async function inspect(given: readonly Inspected[]): Promise<Finding[]> {
   let left = mostInspected
   for (let next = waiting.shift(); next; next = waiting.shift()) {
     const { program, within } = next
-    const key = `${program.kind} ${program.text}`
+    const key = JSON.stringify([program.kind, program.text, program.args])
     if (seen.has(key)) continue
     seen.add(key)
     left -= program.text.length
@@ -78,7 +78,8 @@ interface Heard {
 
 async function inspectOne({ program, scope: outer }: Waiting, { found, nested }: Heard): Promise<void> {
   const { kind, text } = program
-  if (kind === 'other') return inspectOther(text, found)
+  if (kind === 'other')
+    return inspectOther(text, found, (line) => nested({ kind: 'shell', text: line, by: 'system' }, new Scope()))
   // One character for each, so that places are the same; what is not a letter to the grammar is left as it is.
   if (new ParsedText(Buffer.from(text, 'latin1'), { start: 0, end: text.length, gaps: [] }).isTooDeep)
     return found('not-inspected', text)
@@ -95,7 +96,7 @@ async function inspectOne({ program, scope: outer }: Waiting, { found, nested }:
     else if (kind !== 'shell') inspectScript(tree.rootNode, { found, nested: (inner) => nested(inner, new Scope()) })
     else {
       const scope = new Scope(outer)
-      for (const [at, arg] of (program.args ?? []).entries()) scope.set(String(at), arg)
+      if (program.args) scope.setArguments(program.args)
       inspectShell(tree.rootNode, scope, { found, nested: (inner, of) => nested(inner, new Scope(of)) })
     }
   } finally {
@@ -108,7 +109,13 @@ function spreadOut(_: string, before: string, words: string): string {
 }
 
 /** Of languages without a grammar, what one line of them is used for. */
-function inspectOther(text: string, found: Heard['found']): void {
+function inspectOther(text: string, found: Heard['found'], runs: (line: string) => void): void {
+  for (const [, , line] of text.matchAll(
+    /\b(?:system|exec|popen\d?|shell_exec|passthru|spawn|proc_open)\s*\(?\s*(["'])((?:(?!\1)[^\\]|\\.)*)\1/gs,
+  ))
+    runs(line!.replace(/\\(.)/gs, '$1'))
+  for (const [, quoted, braced] of text.matchAll(/`([^`]+)`|(?:\bqx|%x)\s*[{([/|!]([^})\]/|!]+)/g))
+    runs((quoted ?? braced)!)
   const speaks = /socket|TCPSocket|fsockopen|IO::Socket|TCPServer/i.test(text)
   const starts = /\b(exec|system|popen|spawn|proc_open|shell_exec|passthru)\b|\/bin\/(ba|da|z)?sh/.test(text)
   if (speaks && starts) found('reverse-shell', text)

@@ -148,6 +148,11 @@ const byName: Record<string, (args: string[]) => HazardName | undefined> = {
   curl: (args) => (args.some((arg) => /^(-\w*k\w*|--insecure)$/.test(arg)) ? 'unchecked-tls' : undefined),
   wget: (args) => (args.includes('--no-check-certificate') ? 'unchecked-tls' : undefined),
   git: (args) => {
+    if (
+      args.includes('config') &&
+      args.some((arg) => /^core\.(hookspath|fsmonitor|sshcommand|pager|editor)$/i.test(arg))
+    )
+      return args.length > 2 && !args.includes('--unset') && !args.includes('--get') ? 'lasting-foothold' : undefined
     if (args.includes('clean') && args.some((arg) => /^-\w*f/.test(arg))) return 'work-lost'
     if (args.includes('reset') && args.includes('--hard')) return 'work-lost'
     return args.includes('push') && args.some((arg) => /^(-f|--force|--mirror)$/.test(arg)) ? 'work-lost' : undefined
@@ -159,7 +164,12 @@ function removed(args: string[]): HazardName | undefined {
   if (!isRecursive(args)) return undefined
   const targets = plain(args)
   if (targets.some((target) => isKnown(target) && isRoot(target))) return 'remove-root'
-  return targets.some((target) => !isKnown(target[0] ?? '') || /^(\.|\.\/?\*|\*|\.\.(\/.*)?)$/.test(target))
+  return targets.some(
+    (target) =>
+      !isKnown(target[0] ?? '') ||
+      (/^[/~]\/?./.test(target) && !isKnown(target.replace(/^[/~]\/?/, '')[0] ?? '')) ||
+      /^(\.|\.\/?\*|\*|\.\.(\/.*)?)$/.test(target),
+  )
     ? 'remove-all'
     : undefined
 }
@@ -218,9 +228,10 @@ function plain(args: readonly string[]): string[] {
 
 /** Of several commands that are connected, whether one is a shell and another speaks to the network in both directions. */
 export function isShellOnNetwork(names: readonly string[]): boolean {
-  const network = /^(nc|ncat|netcat|socat|telnet|openssl)$/
-  return (
-    names.some((name) => shells.test(name)) &&
+  const after = (network: RegExp) =>
     names.some((name, at) => network.test(name) && names.some((one, other) => other < at && shells.test(one)))
+  const before = names.some(
+    (name, at) => /^(nc|ncat|netcat|socat|telnet)$/.test(name) && names.slice(at + 1).some((one) => shells.test(one)),
   )
+  return before || after(/^(nc|ncat|netcat|socat|telnet|openssl)$/)
 }

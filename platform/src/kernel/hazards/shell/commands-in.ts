@@ -1,6 +1,8 @@
+import { posix } from 'node:path'
 import type { Node } from 'web-tree-sitter'
 import type { Command } from './command.ts'
-import type { Scope } from './scope.ts'
+import { isKnown, type Scope } from './scope.ts'
+import { contentOf } from './static-output.ts'
 import { fieldsOf, wordOf } from './words.ts'
 
 const mostText = 400
@@ -83,5 +85,12 @@ function redirect(node: Node, command: Command, scope: Scope): void {
   }
   const target = node.childForFieldName('destination')
   const operator = node.children.find(({ isNamed }) => !isNamed)?.text ?? '>'
-  if (target) command.redirects.push({ operator, target: wordOf(target, scope, pipelinesIn) })
+  if (!target) return
+  const word = wordOf(target, scope, pipelinesIn)
+  if (operator === '<') {
+    const isOutput = target.type === 'process_substitution'
+    command.input ??= isOutput || !isKnown(word) ? word : contentOf(posix.normalize(word), scope)
+    if (isOutput) return
+  }
+  command.redirects.push({ operator, target: word })
 }

@@ -8,7 +8,7 @@ import { assignmentOf, commandsIn, pipelinesIn } from './commands-in.ts'
 import { decoded, downloaded, isKnown, Scope, secret } from './scope.ts'
 import { downloaders, outputOf } from './static-output.ts'
 import { languageOf, type Nested, nestedIn, unwrap } from './unwrap.ts'
-import { fieldsOf } from './words.ts'
+import { fieldsOf, wordOf } from './words.ts'
 
 export interface Heard {
   found: (hazard: HazardName, text: string) => void
@@ -37,7 +37,7 @@ function visit(node: Node, scope: Scope, heard: Heard): void {
   }
   if (node.type === 'function_definition') {
     const name = node.childForFieldName('name')?.text ?? ''
-    scope.functions.add(name)
+    scope.functions.set(name, node.childForFieldName('body')?.text ?? '')
     if (callsItselfTwice(node, name)) heard.found('fork-bomb', node.text)
   }
   if (node.type === 'for_statement') {
@@ -46,6 +46,12 @@ function visit(node: Node, scope: Scope, heard: Heard): void {
       .childrenForFieldName('value')
       .flatMap((value) => (value ? fieldsOf(value, scope, pipelinesIn) : []))
     if (name && values.length > 0) scope.set(name, values.join(' '))
+  }
+  if (node.type === 'command_substitution' && node.namedChildren[0]?.type === 'file_redirect') {
+    // `$(< file)`
+    const target = node.namedChildren[0].childForFieldName('destination')
+    const hazard = target && hazardOfReading(scope.placeOf(wordOf(target, scope, pipelinesIn)))
+    if (hazard) heard.found(hazard, node.text)
   }
   if ((node.type === 'while_statement' || node.type === 'c_style_for_statement') && startsItself(node))
     heard.found('fork-bomb', node.text)
@@ -117,7 +123,12 @@ function judgeCommand(command: Command, around: Around): void {
     wrappers.includes('xargs') && around.input !== undefined
       ? [...words, ...around.input.split(/\s+/).filter(Boolean)]
       : words
-  for (const hazard of hazardsOfArguments(given)) found(hazard, command.text)
+  const placed = given.map((word, at) => (at === 0 ? word : scope.placeOf(word)))
+  for (const hazard of new Set([...hazardsOfArguments(given), ...hazardsOfArguments(placed)]))
+    found(hazard, command.text)
+  remember(words, around)
+  const body = args.length > 0 ? scope.takeBody(name) : undefined
+  if (body) heard.nested({ kind: 'shell', text: body.text, by: name, args: [name, ...args] }, body.scope)
   redirects(command, name, around)
   keepFiles(command, words, around)
   runs(command, words, around)
@@ -126,8 +137,19 @@ function judgeCommand(command: Command, around: Around): void {
       const set = /^(\w+)=(.*)$/s.exec(arg)
       if (set) assign([set[1]!, set[2]!], command.text, scope, heard)
     }
-  if (name === 'read' && args.length > 0)
-    for (const arg of args) if (/^\w+$/.test(arg)) scope.set(arg, around.input ?? scope.valueOf(''))
+}
+
+/** What it leaves behind in variables. */
+function remember([name = '', ...args]: readonly string[], { scope, input, before }: Around): void {
+  if (name === 'read' || name === 'mapfile' || name === 'readarray')
+    for (const arg of args) if (/^\w+$/.test(arg)) scope.set(arg, input ?? scope.valueOf(''))
+  if (name === 'set' && args[0] === '--') scope.setArguments([scope.valueOf('0'), ...args.slice(1)])
+  if (name === 'printf' && args[0] === '-v' && args[1])
+    scope.set(args[1], outputOf([{ words: ['printf', ...args.slice(2)], sets: [], redirects: [], text: '' }], scope))
+  if ((name === 'cd' || name === 'pushd') && before.length === 0) {
+    const folder = args.find((arg) => !arg.startsWith('-') && !arg.startsWith('+')) ?? (name === 'cd' ? '~' : undefined)
+    if (folder !== undefined) scope.set('PWD', isKnown(folder) ? posix.normalize(scope.placeOf(folder)) : '.')
+  }
 }
 
 /** Programs that it runs: in its arguments, its input or a file. */
@@ -176,7 +198,8 @@ function redirects(command: Command, name: string, { scope, heard, before }: Aro
     found(isShell ? 'reverse-shell' : 'raw-socket', command.text)
   }
   for (const { operator, target } of command.redirects) {
-    const hazard = operator.includes('>') ? hazardOfWriting(target) : hazardOfReading(target)
+    const of = operator.includes('>') ? hazardOfWriting : hazardOfReading
+    const hazard = of(target) ?? of(scope.placeOf(target))
     if (hazard) found(hazard, command.text)
     if (operator.includes('>') && !operator.includes('&') && isKnown(target))
       scope.write(posix.normalize(target), outputOf([...before, command], scope))

@@ -65,7 +65,8 @@ function outputOfCommand(command: Command, input: string | undefined, scope: Sco
   return from !== undefined && !isKnown(from) ? from : unknown
 }
 
-function contentOf(file: string, scope: Scope): string {
+/** What is in a file, where that is known; else where it comes from. */
+export function contentOf(file: string, scope: Scope): string {
   return scope.files.get(file) ?? (hazardOfReading(file) === 'credential-file' ? secret : unknown)
 }
 

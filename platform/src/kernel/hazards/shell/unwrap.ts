@@ -51,7 +51,15 @@ const wrappers: Record<string, RegExp> = {
   flock: /^-[wE]$/,
   proot: /^-[rbw]$/,
   chroot: /^$/,
+  setpriv: /^--(reuid|regid|groups|securebits|selinux-label|apparmor-profile)$/,
+  'systemd-run': /^-[pEu]$|^--(property|unit|setenv|uid|gid|slice)$/,
+  setarch: /^$/,
+  coproc: /^$/,
 }
+/** The loader of programs, which runs the one that it is given. */
+const loader = /^ld(-linux|-musl)?[\w.-]*\.so[\d.]*$/
+/** Their `run` and `exec` have a command behind it. */
+const runners = /^(uv|poetry|pipenv|conda|mamba|bundle|hatch|rye|pdm|pixi|mise)$/
 /** These have words of their own before the command. */
 const firstWords: Record<string, number> = { timeout: 1, flock: 1, chroot: 1, taskset: 1, chrt: 1 }
 const mostWrappers = 16
@@ -75,18 +83,26 @@ export function unwrap(all: readonly string[]): Unwrapped {
   const [taken, sets]: [string[], [string, string][]] = [[], []]
   while (words.length > 1 && taken.length < mostWrappers) {
     const name = words[0]!
-    const valued = Object.hasOwn(wrappers, name) ? wrappers[name]! : undefined
+    const isRunner = runners.test(name) && /^(run|exec)$/.test(words[1]!)
+    const isLoader = loader.test(name)
+    const valued = Object.hasOwn(wrappers, name)
+      ? wrappers[name]!
+      : isLoader
+        ? /^--(library-path|preload|audit|argv0)$/
+        : isRunner
+          ? /^$/
+          : undefined
     // `command -v` and `exec` of descriptors alone run nothing.
     if (!valued || (name === 'command' && /^-[vV]/.test(words[1]!))) break
-    let at = 1
+    let at = isRunner ? 2 : 1
     while (at < words.length && words[at]!.startsWith('-') && words[at] !== '-') {
       if (words[at] === '--') {
         at++
         break
       }
       // A whole line in one word.
-      if (name === 'env' && /^(-S|--split-string)/.test(words[at]!)) {
-        const line = words[at]!.replace(/^(-S|--split-string=?)/, '') || words[++at] || ''
+      if (name === 'env' && /^(-[iv0]*S|--split-string)/.test(words[at]!)) {
+        const line = words[at]!.replace(/^(-[iv0]*S|--split-string=?)/, '') || words[++at] || ''
         words = [...words.slice(0, at + 1), ...line.split(/\s+/), ...words.slice(at + 1)]
         at++
         break
@@ -112,10 +128,22 @@ export function nestedIn([name = '', ...args]: readonly string[]): Nested[] {
         ? /^-[a-z]*c[a-z]*$|^--command$/i
         : kind === 'python'
           ? /^-[A-Zbdisuv]*c$/
-          : /^-[a-z]*[eErpn]+$|^--(eval|print)$/
+          : name === 'php'
+            ? /^-r$/
+            : /^-[a-zA-Z]*[eE]$|^-[ep]+$|^--(eval|print)$/
     const at = args.findIndex((arg) => flag.test(arg))
     if (at >= 0 && at + 1 < args.length)
       return [{ kind, text: args[at + 1]!, by: `${name} ${args[at]}`, args: args.slice(at + 2) }]
+    const glued =
+      kind === 'python'
+        ? /^-[A-Zbdisuv]*c(.+)$/s
+        : kind === 'shell'
+          ? undefined
+          : name === 'php'
+            ? /^-r(.{3,})$/s
+            : /^(?:--(?:eval|print)=|-[eE])(.{3,})$/s
+    const own = glued && args.map((arg) => glued.exec(arg)?.[1]).find((text) => text !== undefined)
+    if (own !== undefined) return [{ kind, text: own, by: name }]
     const module = kind === 'python' ? args.findIndex((arg) => /^-[A-Zbdisuv]*m$/.test(arg)) : -1
     if (module >= 0 && module + 1 < args.length)
       return [
@@ -144,8 +172,23 @@ export function nestedIn([name = '', ...args]: readonly string[]): Nested[] {
   if (name === 'alias') return args.flatMap((arg) => shell(/^[^=]+=(.*)$/s.exec(arg)?.[1]))
   if (name === 'awk' || name === 'gawk' || name === 'mawk')
     return args.flatMap((arg) =>
-      [...arg.matchAll(/system\s*\(\s*"((?:[^"\\]|\\.)*)"/g)].flatMap(([, text]) => shell(text, 'awk')),
+      [...arg.matchAll(/(?:system\s*\(|\|&?)\s*"((?:[^"\\]|\\.)*)"|"((?:[^"\\]|\\.)*)"\s*\|&?\s*getline/g)].flatMap(
+        ([, text, read]) => shell(text ?? read, 'awk'),
+      ),
     )
+  if (name === 'sed') return args.flatMap((arg) => shell(/(?:^|[;\n{}/\d$])\s*e\s+(\S[^\n]*)/.exec(arg)?.[1], 'sed e'))
+  if (name === 'tar')
+    return args.flatMap((arg) =>
+      shell(/^--(?:checkpoint-action=exec|to-command|use-compress-program|rsh-command)=(.*)$/s.exec(arg)?.[1]),
+    )
+  if (name === 'ssh' || name === 'scp' || name === 'sftp')
+    return args.flatMap((arg) => shell(/^(?:-o)?\s*(?:ProxyCommand|LocalCommand)[= ](.*)$/is.exec(arg)?.[1]))
+  if (name === 'rsync')
+    return args.flatMap((arg, at) =>
+      shell(/^(-\w*e|--rsh)$/.test(args[at - 1] ?? '') ? arg : /^--rsh=(.*)$/s.exec(arg)?.[1]),
+    )
+  if (name === 'npx' || name === 'npm')
+    return args.some((arg) => /^(-c|--call)$/.test(arg)) ? shell(behind(/^(-c|--call)$/)) : []
   if (name === 'git')
     return args.flatMap((arg) =>
       shell(

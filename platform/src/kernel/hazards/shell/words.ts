@@ -52,12 +52,12 @@ function expand(node: Node, around: Around): string {
     case 'string_content':
       return node.text.replace(/\\([$`"\\\n])/g, '$1')
     case 'simple_expansion':
-      return split(scope.valueOf(node.text.slice(1)), isQuoted)
+      return split(scope.valueOf(node.text.slice(1)), around)
     case 'expansion':
-      return split(expansionOf(node, around), isQuoted)
+      return split(expansionOf(node, around), around)
     case 'command_substitution':
     case 'process_substitution':
-      return split(substituted(node, around), isQuoted || node.type === 'process_substitution')
+      return split(substituted(node, around), { scope, isQuoted: isQuoted || node.type === 'process_substitution' })
     case 'arithmetic_expansion':
       return unknown
     case 'array':
@@ -86,8 +86,13 @@ function plain(text: string): string {
   return text.replace(/\\\n/g, '').replace(/\\(.)/gs, '$1')
 }
 
-function split(value: string, isQuoted: boolean): string {
-  return isQuoted ? value : value.replace(/[ \t\n]+/g, between)
+function split(value: string, { scope, isQuoted }: Pick<Around, 'scope' | 'isQuoted'>): string {
+  if (isQuoted) return value
+  const separators = scope.valueOf('IFS')
+  const words = value.replace(/[ \t\n]+/g, between)
+  return /^[ \t\n]*$/.test(separators) || !isKnown(separators)
+    ? words
+    : [...words].map((char) => (separators.includes(char) ? between : char)).join('')
 }
 
 /** `${name}` and what can be made of it. */
@@ -110,6 +115,17 @@ function expansionOf(node: Node, around: Around): string {
     const from = Number(part[1])
     const length = part[2] === undefined ? undefined : Number(part[2])
     return value.slice(from, length === undefined ? undefined : length < 0 ? length : from + length)
+  }
+  const cased = /^(,,?|\^\^?)$/.exec(rest)
+  if (cased && isKnown(value)) {
+    const [head, tail] = cased[1]!.length === 2 ? [value, ''] : [value.slice(0, 1), value.slice(1)]
+    return (cased[1]!.startsWith(',') ? head.toLowerCase() : head.toUpperCase()) + tail
+  }
+  const taken = /^(##?|%%?)([^*?[\\$]+)$/.exec(rest)
+  if (taken && isKnown(value)) {
+    const [, from, part] = taken as unknown as [string, string, string]
+    if (from.startsWith('#')) return value.startsWith(part) ? value.slice(part.length) : value
+    return value.endsWith(part) ? value.slice(0, -part.length) : value
   }
   const replaced = /^(\/\/?)([^/\\*?[]+)\/?(.*)$/s.exec(rest)
   if (replaced && isKnown(value))
