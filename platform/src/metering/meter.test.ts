@@ -238,6 +238,7 @@ for (const origin of postgresOrigins) {
             .filter(([one]) => slot === undefined || slot === one)
             .map(([one, { counter, sent }]) => ({ slot: one, counter, sent, received: 2 * sent }))
         },
+        isReleased: () => false,
       }
       const open = () => new Meter({ db, bus, network, logger: createLogger('warn') })
       const instanceAt = (slot: number) =>
@@ -303,7 +304,7 @@ for (const origin of postgresOrigins) {
     bootTime?: () => Promise<{ bootId: string; uptimeMs: number }>,
   ) {
     const db = await openTestDatabase(t, origin)
-    const network = { counters: async () => [] }
+    const network = { counters: async () => [], isReleased: () => false }
     const bus = await openBus({ db, openWire: noWire })
     t.after(() => bus.close())
     const meter = new Meter({ db, bus, network, logger: createLogger('warn'), ...(bootTime ? { bootTime } : {}) })

@@ -27,7 +27,7 @@ const gatherMs = 50
 interface MeterOptions {
   db: Database
   bus: Pick<EventBus, 'end' | 'changed'>
-  network: Pick<InstanceNetwork, 'counters'>
+  network: Pick<InstanceNetwork, 'counters' | 'isReleased'>
   logger: Logger
   bootTime?: BootTime
 }
@@ -39,7 +39,7 @@ interface MeterOptions {
 export class Meter {
   readonly #db: Database
   readonly #bus: MeterOptions['bus']
-  readonly #network: Pick<InstanceNetwork, 'counters'>
+  readonly #network: Pick<InstanceNetwork, 'counters' | 'isReleased'>
   readonly #logger: Logger
   readonly #bootTime: BootTime
   #seen = new Map<string, { instance: Instance; usage: Usage | undefined; atMs: number }>()
@@ -193,11 +193,12 @@ export class Meter {
     return this.#inTurn(async () => {
       const bytes = seen.size === 0 ? [] : await this.#network.counters()
       const bySlot = new Map(bytes.map((one) => [one.slot, one]))
-      // The network of one that leaves is soon another's.
+      // The network of one that leaves is soon another's, and of one that has left it may be by now: it was seen before these were read.
       const there = [...seen].filter(([id]) => !this.#connected.get(id)?.leaves)
-      const samples = there.map(([subject, { instance, usage, atMs }]) =>
-        sampleOf({ subject, instance, usage, atMs, bytes: bySlot.get(instance.spec.network?.slot ?? -1) }, 'running'),
-      )
+      const samples = there.map(([subject, { instance, usage, atMs }]) => {
+        const slot = this.#network.isReleased(instance) ? undefined : instance.spec.network?.slot
+        return sampleOf({ subject, instance, usage, atMs, bytes: bySlot.get(slot ?? -1) }, 'running')
+      })
       await recordSamples(this.#db, samples)
     })
   }
@@ -208,7 +209,8 @@ export class Meter {
     const looked = Promise.all([
       // Of one that ended by itself only its network is left.
       moment === 'last' ? usage?.catch(() => undefined) : usage,
-      this.#network.counters(instance),
+      // What is asked for before it is given back is answered before.
+      this.#network.isReleased(instance) ? [] : this.#network.counters(instance),
     ])
     const sample = looked.then(([usage, [bytes]]) => sampleOf({ subject, instance, usage, atMs, bytes }, moment))
     sample.catch(() => {})
