@@ -286,6 +286,83 @@ s.HTTPServer(('127.0.0.1', 8123), H).serve_forever()"`
     for (const id of ids) assert.equal((await platform.call('DELETE', `/sandboxes/${id}`)).status, 204)
   })
 
+  await t.test('every door that starts sandboxes places them by the same rule', async () => {
+    const target = `127.0.0.1:${platform.port}`
+    const client = grpcClient(target)
+    const meta = new grpc.Metadata()
+    meta.set('x-api-key', platform.key)
+    const { service } = await connectService()
+    const connect = createClient(
+      service as Answer,
+      createConnectTransport({
+        baseUrl: platform.url,
+        httpVersion: '1.1',
+        interceptors: [
+          (next) => (request: Answer) => {
+            request.header.set('x-api-key', platform.key)
+            return next(request)
+          },
+        ],
+      }),
+    ) as Answer
+    const mcp = new Client({ name: 'test', version: '1' })
+    const requestInit = { headers: { 'x-api-key': platform.key } }
+    await mcp.connect(new StreamableHTTPClientTransport(new URL('/mcp', platform.url), { requestInit }))
+    const tool = async (input: Record<string, unknown>): Promise<Answer> =>
+      (await mcp.callTool({ name: 'sandbox_create', arguments: input })) as Answer
+    const doors: Record<string, (input: Record<string, unknown>) => Promise<string>> = {
+      gRPC: async (input) => (await asked(client, 'CreateSandbox', input, meta)).id,
+      Connect: async (input) => (await connect.createSandbox(input)).id,
+      MCP: async (input) => (await tool(input)).structuredContent.sandbox,
+      E2B: async () => (await platform.json('POST', '/sandboxes', { templateID: 'base', timeout: 600 })).sandboxID,
+    }
+    for (const [door, start] of Object.entries(doors)) {
+      await nodes() // what is placed by is as old as a second, unless somebody asks
+      const ids = await Promise.all(Array.from({ length: 6 }, () => start({ timeout: 600, metadata: { door } })))
+      const now = await placed()
+      const counts = [null, one, other].map((node) => ids.filter((id) => now.get(id) === node).length)
+      assert.ok(Math.min(...counts) > 0, `${door}: some on each machine: ${counts}`)
+      for (const id of ids) {
+        const { stdout } = await platform.json('POST', `/v1/sandboxes/${id}/execute`, { command: 'echo here' })
+        assert.equal(stdout, 'here\n')
+      }
+      const { entries } = await until('each start is in the audit log', async () => {
+        const found = await platform.json('GET', '/v1/audit?action=sandbox.create&limit=100')
+        return ids.every((id) => found.entries.some(({ subject }: Answer) => subject === id)) && found
+      })
+      for (const id of ids) assert.equal(entries.filter(({ subject }: Answer) => subject === id).length, 1)
+      await Promise.all(ids.map((id) => platform.call('DELETE', `/v1/sandboxes/${id}`)))
+    }
+
+    // What is refused is so in the door's own words, wherever that is; and what only this machine has starts here.
+    for (const input of [{ timeout: 4_000_000_000 }, { limits: { memoryMb: -5 } }, { limits: { memoryMb: 1e300 } }]) {
+      const refused = await asked(client, 'CreateSandbox', input, meta).catch((error) => error)
+      assert.equal(refused.code, grpc.status.INVALID_ARGUMENT, JSON.stringify(input))
+      const told = await tool(input)
+      assert.equal(told.isError, true)
+      assert.match(told.content[0].text, /invalid_request/)
+    }
+    const { key } = await platform.json('POST', '/v1/keys', { name: 'reader', scopes: ['sandboxes:read'] })
+    const reader = new grpc.Metadata()
+    reader.set('x-api-key', key)
+    const forbidden = await asked(client, 'CreateSandbox', {}, reader).catch((error) => error)
+    assert.equal(forbidden.code, grpc.status.PERMISSION_DENIED)
+    const nobody = await asked(client, 'CreateSandbox', {}, new grpc.Metadata()).catch((error) => error)
+    assert.equal(nobody.code, grpc.status.UNAUTHENTICATED)
+    const volume = await platform.json('POST', '/v1/volumes', { name: 'here', sizeMb: 16 })
+    const kept = []
+    for (const _ of [1, 2, 3])
+      kept.push(await asked(client, 'CreateSandbox', { volumes: [{ name: 'here', path: '/data' }] }, meta))
+    const now = await placed()
+    for (const { id } of kept) {
+      assert.equal(now.get(id), null)
+      await platform.call('DELETE', `/v1/sandboxes/${id}`)
+    }
+    await platform.call('DELETE', `/v1/volumes/${volume.id}`)
+    await mcp.close()
+    client.close()
+  })
+
   await t.test('who may not see a sandbox gets the same answer from a worker', async () => {
     assert.equal((await platform.fetch(away)).status, 401)
     const org = await platform.json('POST', '/v1/orgs', { name: 'other' })

@@ -14,6 +14,8 @@ export function metricsRoutes(
   { access, gateway }: { access: MetricsAccess; gateway: Pick<Gateway, 'admit'> },
 ): void {
   app.addHook('onResponse', (request, reply, done) => {
+    // Counted once, by who answered it.
+    if (request.servedBy !== undefined) return done()
     // The pattern and not the address: that is a caller's, and there is no end of them.
     const route = request.routeOptions.url ?? 'unknown'
     metrics.answered({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000)

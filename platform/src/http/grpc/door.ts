@@ -10,7 +10,7 @@ import { closeIfUnread } from '../close-if-unread.ts'
 import { tellOrigin } from '../cors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { refuseKeyInAddress } from '../keys-in-addresses.ts'
-import type { NodeRouter } from '../nodes/node-router.ts'
+import type { NodeRouter, Wish } from '../nodes/node-router.ts'
 import { retryHeadersOf, sendProblem } from '../problem.ts'
 import { lookAhead } from '../rpc/look-ahead.ts'
 import type { Procedure } from '../rpc/procedure.ts'
@@ -25,7 +25,7 @@ import { sandboxService } from './service.ts'
 interface DoorDeps extends ServiceDeps {
   gateway: Gateway
   /** Of a platform that may have workers. */
-  router: Pick<NodeRouter, 'hasWorkers' | 'passOn'> | undefined
+  router: Pick<NodeRouter, 'hasWorkers' | 'passOn' | 'place'> | undefined
   config: Pick<Config, 'corsOrigins'>
   metrics: Pick<Metrics, 'answered'>
   stopping: AbortSignal
@@ -71,7 +71,7 @@ export class GrpcDoor {
     let asked: Asked = request
     let unreached: unknown
     try {
-      const here = known ? await this.#passOn(this.#procedures[name]!, { request, response }) : request
+      const here = known ? await this.#elsewhere(name, { request, response }) : request
       if (!here) return
       asked = here
     } catch (error) {
@@ -119,20 +119,25 @@ export class GrpcDoor {
   }
 
   /**
-   * Undefined when the call was passed on to the worker that has the sandbox of its first message; else the request, to be served here. Throws
-   * where it cannot be passed on, and for who shows no good key: nothing is read for them.
+   * Undefined when the call was passed on: to the worker that has the sandbox of its first message, or to one that starts a sandbox. Else the
+   * request, to be served here. Throws where it cannot be passed on, and for who shows no good key: nothing is read for them.
    */
-  async #passOn(
-    procedure: Procedure<RpcCall>,
+  async #elsewhere(
+    name: string,
     exchange: { request: IncomingMessage; response: ServerResponse },
   ): Promise<Asked | undefined> {
     const { router, gateway, patienceMs } = this.#deps
+    const procedure = this.#procedures[name]!
     const { id, target } = procedure.input.fields
-    if (!router?.hasWorkers || !(id || target)) return exchange.request
-    await gateway.recognise(exchange)
-    const { message, head, request } = await lookAhead(procedure, exchange, patienceMs)
+    const starts = name === 'CreateSandbox'
+    if (!router?.hasWorkers || !(id || target || starts)) return exchange.request
+    const caller = await gateway.recognise(exchange, organisationOf(exchange.request))
+    const { message, head, request } = await lookAhead(procedure, exchange, { patienceMs, whole: starts })
+    if (!message) return request
     const named = idIn(message)
-    const isPassedOn = named !== undefined && (await router.passOn(named, { ...exchange, before: head }))
+    const isPassedOn = starts
+      ? await router.place({ ...caller, wish: message as Wish }, { ...exchange, body: head })
+      : named !== undefined && (await router.passOn(named, { ...exchange, before: head }))
     return isPassedOn ? undefined : request
   }
 
@@ -147,15 +152,18 @@ export class GrpcDoor {
   }): Promise<Omit<RpcCall, 'signal' | 'timeoutMs' | 'keepaliveMs' | 'stopping'>> {
     const { gateway } = this.#deps
     refuseKeyInAddress(request.url!)
-    const organisation = request.headers['warren-organisation']
-    const wanted = typeof organisation === 'string' && organisation !== '' ? { organisation } : {}
-    const { account, principal } = await gateway.admit({ request, response }, wanted)
+    const { account, principal } = await gateway.admit({ request, response }, organisationOf(request))
     return { account, principal, address: gateway.addressOf(request), requestId }
   }
 }
 
+function organisationOf({ headers }: IncomingMessage): { organisation?: string } {
+  const { 'warren-organisation': organisation } = headers
+  return typeof organisation === 'string' && organisation !== '' ? { organisation } : {}
+}
+
 /** The sandbox that a message is about: all name it alike, and an upload in its target. */
-function idIn(message: object = {}): string | undefined {
+function idIn(message: object): string | undefined {
   const { id, target } = message as { id?: string; target?: { id?: string } }
   return id ?? target?.id
 }

@@ -6,7 +6,7 @@ import { newId } from '../../lib/id.ts'
 import { accessControl } from '../access.ts'
 import { clientGone } from '../client-gone.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import type { NodeRouter } from '../nodes/node-router.ts'
+import type { NodeRouter, Wish } from '../nodes/node-router.ts'
 import { CallsUnderWay } from './calls-under-way.ts'
 import { checkOrigin } from './check-origin.ts'
 import type { ToolDeps } from './tool.ts'
@@ -15,7 +15,7 @@ interface McpDeps extends ToolDeps {
   audit: AuditLog
   gateway: Gateway
   /** Of a platform that may have workers. */
-  router: Pick<NodeRouter, 'passOn'> | undefined
+  router: Pick<NodeRouter, 'hasWorkers' | 'passOn' | 'place'> | undefined
   config: Pick<Config, 'corsOrigins' | 'domain'>
 }
 
@@ -29,16 +29,26 @@ export function mcpDoor(app: FastifyInstance, { gateway, config, router, ...deps
   app.addHook('onRequest', async ({ headers }) => checkOrigin(headers.origin, { corsOrigins, domain: domain?.name }))
   accessControl(app, gateway)
   const calls = new CallsUnderWay()
-  /** True when the call was for a sandbox of a worker, which has answered it. */
+  /** True when a worker has answered the call: it is for one of its sandboxes, or starts one there. */
   const passOn = async (request: FastifyRequest, reply: FastifyReply): Promise<boolean> => {
     const message = request.body as ToolMessage | undefined
-    const sandbox = message?.method === 'tools/call' ? message.params?.arguments?.sandbox : undefined
-    if (!router || typeof sandbox !== 'string') return false
+    const { name, arguments: wish } = (message?.method === 'tools/call' && message.params) || {}
+    const sandbox = wish?.sandbox
+    const starts = name === 'sandbox_create'
+    if (!router?.hasWorkers || !(starts || typeof sandbox === 'string')) return false
     const { signal, end } = calls.begin(sessionOf(request), message?.id)
     reply.raw.once('close', end)
     const body = Buffer.from(JSON.stringify(message))
-    const exchange = { request: request.raw, response: reply.raw, body, signal, onAnswer: () => void reply.hijack() }
-    const isPassedOn = await router.passOn(sandbox, exchange).catch((error) => {
+    const onAnswer = (by: string) => {
+      request.servedBy = by
+      reply.hijack()
+    }
+    const exchange = { request: request.raw, response: reply.raw, body, signal, onAnswer }
+    const { account, principal } = request
+    const passing = starts
+      ? router.place({ account, principal, wish: wish ?? {} }, exchange)
+      : router.passOn(sandbox as string, exchange)
+    const isPassedOn = await passing.catch((error) => {
       end()
       throw error
     })
@@ -86,7 +96,7 @@ export function mcpDoor(app: FastifyInstance, { gateway, config, router, ...deps
 interface ToolMessage {
   id?: unknown
   method?: unknown
-  params?: { arguments?: { sandbox?: unknown } }
+  params?: { name?: unknown; arguments?: Wish & { sandbox?: unknown } }
 }
 
 /** Nobody waits for it, but the request has an answer. */

@@ -1,11 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Check } from 'typebox/value'
 import type { Account } from '../../accounts/account.ts'
+import type { Principal } from '../../accounts/principal.ts'
+import { allows } from '../../accounts/roles.ts'
 import { WarrenError } from '../../errors.ts'
 import { newId } from '../../lib/id.ts'
 import type { Node } from '../../nodes/node.ts'
 import type { Nodes } from '../../nodes/nodes.ts'
+import { LimitsView } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { addRouteHook } from '../add-route-hook.ts'
 import { forwardedFor, pairsOf, withoutHopByHop } from '../forwarded-headers.ts'
@@ -65,51 +69,71 @@ export class NodeRouter {
    * Passes on a request for the sandbox `id` that names it where `serve` does not look. False where this node answers itself. Throws
    * `unavailable` where the worker does not answer.
    */
-  async passOn(id: string, exchange: Omit<Exchange, 'headers'>): Promise<boolean> {
+  async passOn(id: string, exchange: Omit<Placed, 'body'> & { body?: Buffer }): Promise<boolean> {
     const { nodes, sandboxes } = this.#deps
     if (!nodes.areThere || !isSandboxId(id) || sandboxes.live(id)) return false
     const node = await this.#nodeOf(id)
-    if (node) await this.#send(node, exchange)
+    if (node) await this.#send(node, { ...exchange, onAnswer: () => exchange.onAnswer?.(node.id) })
     return node !== undefined
+  }
+
+  /**
+   * Starts a sandbox where there is most room: every door that starts one asks here, when it knows what is asked for. True where a worker has
+   * answered, or its client went away; false where this node is to start it, or to refuse it. Throws `unavailable` where a worker broke off.
+   */
+  async place(start: Start, exchange: Placed): Promise<boolean> {
+    const { nodes } = this.#deps
+    if (!nodes.areThere) return false
+    const wanted = await this.#placeable(start)
+    if (!wanted) return false
+    const { request, body } = exchange
+    const tried = new Set<string>()
+    const next = () => nodes.place(wanted.memoryMb, tried)
+    for (let node = next(); node; node = next()) {
+      tried.add(node.id)
+      const by = node.id
+      const onAnswer = () => exchange.onAnswer?.(by)
+      const outcome = await forward(node, { ...exchange, headers: this.#headersOf(request, body), onAnswer })
+      this.#tell(node, outcome)
+      if (typeof outcome !== 'object') return true
+      // One that has not seen it has started nothing: another one, or this one, can.
+      if (!outcome.unreached) throw broken(node, outcome.failed)
+    }
+    return false
   }
 
   /** Lets routes of `app` that say so in `places` start their sandboxes on other nodes. */
   placeSandboxes(app: FastifyInstance): void {
     const place = async (request: FastifyRequest, reply: FastifyReply) => {
-      const { nodes } = this.#deps
-      if (!nodes.areThere) return
-      const wanted = await this.#placeable(request)
-      if (!wanted) return
-      const tried = new Set<string>()
-      const next = () => nodes.place(wanted.memoryMb, tried)
-      for (let node = next(); node; node = next()) {
-        tried.add(node.id)
-        const body = Buffer.from(JSON.stringify(request.body))
-        const headers = this.#headersOf(request.raw, body)
-        const served = node.id
-        const onAnswer = () => {
-          request.servedBy = served
-          reply.hijack()
-        }
-        const outcome = await forward(node, { request: request.raw, response: reply.raw, headers, body, onAnswer })
-        this.#tell(node, outcome)
-        if (outcome === 'gone') return void reply.hijack()
-        if (outcome === 'answered') return
-        // One that has not seen it has started nothing: another one, or this one, can.
-        if (!outcome.unreached) throw broken(node, outcome.failed)
+      const { account, principal, raw } = request
+      if (!this.#deps.nodes.areThere) return
+      const body = Buffer.from(JSON.stringify(request.body))
+      const onAnswer = (by: string) => {
+        request.servedBy = by
+        reply.hijack()
       }
+      const wish = request.body as Wish
+      const isPlaced = await this.place(
+        { account, principal, wish },
+        { request: raw, response: reply.raw, body, onAnswer },
+      )
+      if (isPlaced && !reply.sent) reply.hijack() // its client went away
     }
     app.addHook('onRoute', (route) => {
       if (route.config?.places) addRouteHook(route, 'preHandler', place)
     })
   }
 
-  /** Undefined for what needs something that only this machine has. */
-  async #placeable({ account, body }: FastifyRequest): Promise<{ memoryMb: number } | undefined> {
-    const { template, templateID, snapshot, volumes, volumeMounts, limits } = body as Wish
+  /** Undefined for what needs something that only this machine has, and for what is refused wherever it is asked for. */
+  async #placeable({ account, principal, wish }: Start): Promise<{ memoryMb: number } | undefined> {
+    const { template, templateID, snapshot, volumes, volumeMounts, limits } = wish
+    if (!allows(principal, 'sandboxes:write')) return undefined
     if (snapshot !== undefined || isFilled(volumes) || isFilled(volumeMounts)) return undefined
-    if (!(await this.#deps.isBase(account, templateID ?? template ?? 'base'))) return undefined
-    return { memoryMb: limits?.memoryMb ?? this.#deps.defaultMemoryMb }
+    const { memoryMb = this.#deps.defaultMemoryMb } = limits ?? {}
+    if (!Check(LimitsView.properties.memoryMb, memoryMb)) return undefined
+    const name = templateID ?? template ?? 'base'
+    if (typeof name !== 'string' || !(await this.#deps.isBase(account, name))) return undefined
+    return { memoryMb }
   }
 
   /** The id of a sandbox that may be on another node. */
@@ -207,18 +231,32 @@ interface Upgrade {
   head: Buffer
 }
 
-/** What matters here of the bodies that start a sandbox, at either door. They were checked before. */
-interface Wish {
-  template?: string
-  templateID?: string
-  snapshot?: string
-  volumes?: unknown[] | null
-  volumeMounts?: unknown[] | null
-  limits?: { memoryMb?: number }
+/** What matters here of what starts a sandbox, at any door. Not all doors have checked it by then. */
+export interface Wish {
+  template?: unknown
+  templateID?: unknown
+  snapshot?: unknown
+  volumes?: unknown
+  volumeMounts?: unknown
+  limits?: { memoryMb?: unknown } | null
 }
 
-function isFilled(list: unknown[] | null | undefined): boolean {
-  return list !== undefined && list !== null && list.length > 0
+/** A sandbox that is asked for, and by whom. */
+interface Start {
+  account: Account
+  principal: Principal
+  wish: Wish
+}
+
+/** How it is asked for; the body was read, so that it can be sent once more. */
+interface Placed extends Omit<Exchange, 'headers' | 'onAnswer'> {
+  body: Buffer
+  /** Called with the id of the worker before anything of its answer is written. */
+  onAnswer?: (by: string) => void
+}
+
+function isFilled(list: unknown): boolean {
+  return list !== undefined && list !== null && !(Array.isArray(list) && list.length === 0)
 }
 
 function unreachable({ id, host }: Node, retryAfterSeconds: number, cause?: unknown): WarrenError {

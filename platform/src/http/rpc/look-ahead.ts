@@ -16,11 +16,14 @@ interface Ahead {
   request: Asked
 }
 
-/** Reads the first message of a call before it is decided who serves it. Throws where it does not come in time. */
+/**
+ * Reads the first message of a call before it is decided who serves it; with `whole` also that nothing comes after it, so that all of the
+ * request is in `head` where a message is found. Throws where it does not come in time.
+ */
 export async function lookAhead(
   procedure: Pick<Procedure<never>, 'kind' | 'input'>,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
-  patienceMs: number,
+  { patienceMs, whole = false }: { patienceMs: number; whole?: boolean },
 ): Promise<Ahead> {
   const pieces: Buffer[] = []
   const { headers, httpVersionMajor } = request
@@ -30,7 +33,7 @@ export async function lookAhead(
   let message: object | undefined
   if (wire) {
     const messages = wire.messages()[Symbol.asyncIterator]()
-    const first = messages.next().catch(() => undefined)
+    const first = (whole ? onlyOne(messages) : messages.next()).catch(() => undefined)
     // Who sends a stream may take their time, as where it is served.
     const found = procedure.kind === 'client-stream' ? await first : await inTime(first, patienceMs, late)
     await messages.return?.()
@@ -38,6 +41,12 @@ export async function lookAhead(
   }
   const head = Buffer.concat(pieces)
   return { message, head, request: { headers, httpVersionMajor, iterator: () => again(request, head) } }
+}
+
+async function onlyOne(messages: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer> | undefined> {
+  const first = await messages.next()
+  const { done } = await messages.next()
+  return done ? first : undefined
 }
 
 async function* recording(request: IncomingMessage, pieces: Buffer[]): AsyncGenerator<Buffer> {
