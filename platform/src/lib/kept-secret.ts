@@ -1,11 +1,28 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { step } from './step.ts'
 
-/** The text in the file at `path`: what was there, else what `mint` makes now (mode 0600). Several starts at once agree. */
+/**
+ * The text in the file at `path`: what was there, else what `mint` makes now (mode 0600). Several starts at once agree. What one that was killed
+ * meanwhile left beside it is removed.
+ */
 export async function keptSecret(path: string, mint: () => string): Promise<string> {
-  return (await existing(path)) ?? (await step('secret.keep', path, () => keep(path, mint())))
+  const secret = (await existing(path)) ?? (await step('secret.keep', path, () => keep(path, mint())))
+  const left = await drafts(path)
+  // Now that the secret is there nobody needs them: who is about to name one finds that it is there.
+  if (left.length > 0)
+    await step('secret.reap', path, () => Promise.all(left.map((draft) => rm(draft, { force: true }))))
+  return secret
+}
+
+async function drafts(path: string): Promise<string[]> {
+  const folder = dirname(path)
+  const beginning = `${basename(path)}.`
+  const names = await readdir(folder)
+  return names
+    .filter((name) => name.startsWith(beginning) && /^[0-9a-f]{12}$/.test(name.slice(beginning.length)))
+    .map((name) => join(folder, name))
 }
 
 async function existing(path: string): Promise<string | undefined> {
@@ -26,7 +43,8 @@ async function keep(path: string, secret: string): Promise<string> {
     await link(draft, path)
     return secret
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    // One that is gone was taken for what an earlier start had left, which is done when the secret is there.
+    if (!['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return (await readFile(path, 'utf8')).trim()
   } finally {
     await rm(draft, { force: true })
