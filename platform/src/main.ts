@@ -235,8 +235,8 @@ async function start(): Promise<void> {
     busiest: sandboxes.busiest,
     poolReady: () => engine.poolReady,
     spansDropped: () => traces?.dropped ?? 0,
-    functions: functions.figures,
-    eachFunction: functions.series,
+    ...{ functions: functions.figures, eachFunction: functions.series },
+    tellsDatabase: !isWorker,
     logLinesDropped: () => loki?.dropped ?? 0,
   })
   await metrics.start()

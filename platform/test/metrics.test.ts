@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, globSync } from 'node:fs'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { WebSocket } from 'ws'
 import { freePort } from './free-port.ts'
 import { type Answer, startPlatform, until } from './platform.ts'
 
@@ -50,6 +53,84 @@ test('sandboxes, their starts and ends, and requests by their route are counted'
   assert.match(ended, /^sandbox_duration_seconds_count\{template="base"\} 2$/m)
   assert.match(ended, /^nodejs_eventloop_lag_p99_seconds /m)
   assert.ok(!ended.includes(id), 'what has ended has no series')
+})
+
+test('WebSockets are counted by their route, with how they were answered, how many are open, and how long they stay', async () => {
+  const path = await platform.sandbox()
+  const id = path.split('/').at(-1)!
+  const terminal = '/v1/sandboxes/:id/terminal'
+  const value = async (name: string, labels: string): Promise<number> => {
+    const line = (await figures()).split('\n').find((one) => one.startsWith(`${name}{${labels}} `))
+    return Number(line?.split(' ').at(-1) ?? 0)
+  }
+  const answered = (route: string, status: string) =>
+    value('http_request_duration_seconds_count', `method="GET",route="${route}",status="${status}"`)
+  const open = (route: string) => value('websocket_connections', `route="${route}"`)
+  const lived = (route: string) => value('websocket_duration_seconds_count', `route="${route}"`)
+  const connect = (address: string, headers: Record<string, string> = { 'x-api-key': platform.key }) => {
+    const client = new WebSocket(`ws://127.0.0.1:${platform.port}${address}`, { headers })
+    client.on('error', () => {})
+    return client
+  }
+  const refused = (client: WebSocket) => new Promise((resolve) => client.once('close', resolve))
+
+  const shown = connect(`${path}/terminal?command=cat`)
+  await once(shown, 'message')
+  assert.deepEqual([await answered(terminal, '101'), await open(terminal), await lived(terminal)], [1, 1, 0])
+  shown.terminate()
+  await until('its end is counted', async () => (await lived(terminal)) === 1)
+  assert.equal(await open(terminal), 0)
+
+  await refused(connect(`${path}/terminal`, {}))
+  await refused(connect(`${path}/processes/none/attach`))
+  await refused(connect('/v1/sandboxes/snosuch/terminal'))
+  await refused(connect('/v1/nothing/of/the/kind'))
+  await refused(connect('/f/f123/'))
+  await until('the last one is counted', async () => (await answered('function', '400')) === 1)
+  assert.equal(await answered(terminal, '401'), 1)
+  assert.equal(await answered(terminal, '404'), 1)
+  assert.equal(await answered('/v1/sandboxes/:id/processes/:processId/attach', '404'), 1)
+  assert.equal(await answered('unknown', '404'), 1)
+
+  // One that switches where it is asked to, refuses by a status of its own, and answers what is no HTTP.
+  const program = `import socket, threading
+def serve(one):
+  head = b''
+  while b'\\r\\n\\r\\n' not in head: head += one.recv(4096)
+  if head.startswith(b'GET /switch'):
+    one.sendall(b'HTTP/1.1 101 Switching Protocols\\r\\nupgrade: websocket\\r\\nconnection: upgrade\\r\\n\\r\\n')
+    one.recv(1)
+  else: one.sendall(b'HTTP/1.1 418 No\\r\\ncontent-length: 0\\r\\n\\r\\n' if b'GET /no' in head else b'no HTTP at all')
+  one.close()
+listening = socket.create_server(('127.0.0.1', 8124))
+while True: threading.Thread(target=serve, args=(listening.accept()[0],)).start()`
+  await platform.json('POST', `${path}/processes`, { command: ['python3', '-c', program] })
+  const listens = async () =>
+    (await platform.json('GET', `${path}/ports`)).ports.some(({ port }: Answer) => port === 8124)
+  await until('it listens', listens)
+  const raw = (target: string, headers = `x-api-key: ${platform.key}`) => {
+    const socket = net.connect(platform.port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write(
+      `GET ${target} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n${headers}\r\n\r\n`,
+    )
+    return socket.resume()
+  }
+  const port = 'sandbox:port'
+  const switched = raw(`${path}/ports/8124/switch`)
+  await until('it has switched', async () => (await open(port)) === 1)
+  const byHeaders = raw('/switch', `x-api-key: ${platform.key}\r\ne2b-sandbox-id: ${id}\r\ne2b-sandbox-port: 8124`)
+  await until("and that of E2B's way", async () => (await open(port)) === 2)
+  switched.destroy()
+  byHeaders.destroy()
+  await until('both have ended', async () => (await lived(port)) === 2)
+  assert.deepEqual([await open(port), await answered(port, '101')], [0, 2])
+  for (const target of ['no', 'other']) raw(`${path}/ports/8124/${target}`)
+  raw(`${path}/ports/8125/`)
+  await until('each is counted', async () => (await answered(port, '4xx')) + (await answered(port, '5xx')) === 3)
+  assert.equal(await answered(port, '4xx'), 1)
+  assert.equal(await lived(port), 2, 'what was refused has no life')
+  await platform.call('DELETE', path)
 })
 
 test('calls of functions are counted, with those that were cold and those that failed', async () => {
@@ -155,7 +236,7 @@ test('Prometheus takes them and answers by them; rules and dashboard ask only fo
   for (const { targets } of dashboard.panels) {
     for (const { expr } of targets) {
       assert.ok(await ask(expr), expr)
-      const asked: string[] = expr.match(/\b(sandbox|http|webhook|nodejs)_[a-z0-9_]+/g)
+      const asked: string[] = expr.match(/\b(sandbox|http|webhook|websocket|nodejs)_[a-z0-9_]+/g)
       for (const name of asked.filter((word) => !['sandbox_id'].includes(word)))
         assert.ok(
           names.includes(`# TYPE ${name.replace(/_(bucket|count)$/, '')}`) || names.includes(`# TYPE ${name}`),

@@ -363,6 +363,54 @@ s.HTTPServer(('127.0.0.1', 8123), H).serve_forever()"`
     client.close()
   })
 
+  await t.test('over the figures of all nodes sums are right: nothing is told of by two of them', async () => {
+    const figures = async (node: Platform): Promise<string> => (await node.call('GET', '/metrics')).text()
+    const sum = async (name: string, labels = ''): Promise<number> => {
+      const lines = (await Promise.all([platform, first, second].map(figures))).join('\n').split('\n')
+      const found = lines.filter((line) => line.startsWith(name) && line.includes(labels))
+      return found.reduce((all, line) => all + Number(line.split(' ').at(-1)), 0)
+    }
+    const places = 'method="POST",route="/v1/sandboxes",status="201"'
+    const reads = 'method="GET",route="/v1/sandboxes/:id",status="200"'
+    const seen = async () => ({
+      starts: await sum('sandbox_starts_total{'),
+      ends: await sum('sandbox_ends_total{'),
+      lives: await sum('sandbox_duration_seconds_count{'),
+      places: await sum('http_request_duration_seconds_count{', places),
+      reads: await sum('http_request_duration_seconds_count{', reads),
+      tools: await sum('http_request_duration_seconds_count{', 'route="/mcp"'),
+      calls: await sum('http_request_duration_seconds_count{', 'CreateSandbox'),
+      terminals: await sum('websocket_duration_seconds_count{'),
+    })
+    const before = await seen()
+    const ids: string[] = []
+    for (let at = 0; at < 6; at++) ids.push((await platform.json('POST', '/v1/sandboxes', { timeout: 600 })).id)
+    const spread = await placed()
+    assert.ok(new Set(ids.map((id) => spread.get(id))).size > 1, 'on several machines')
+    assert.equal(await sum('sandbox_count{', 'status="running"'), (await placed()).size)
+    for (const id of ids) {
+      await platform.json('GET', `/v1/sandboxes/${id}`)
+      const params = { name: 'read_file', arguments: { sandbox: id, path: '/etc/hostname' } }
+      const accept = 'application/json, text/event-stream'
+      const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params }
+      await (await platform.call('POST', '/mcp', body, { headers: { accept } })).text()
+      const terminal = new WebSocket(`ws://127.0.0.1:${platform.port}/v1/sandboxes/${id}/terminal?command=true`, {
+        headers: { 'x-api-key': platform.key },
+      })
+      await once(terminal, 'close')
+      await platform.call('DELETE', `/v1/sandboxes/${id}`)
+    }
+    const after = await until('all is counted', async () => {
+      const now = await seen()
+      return now.ends - before.ends >= 6 && now.terminals - before.terminals >= 6 && now
+    })
+    const risen = Object.fromEntries(
+      Object.entries(after).map(([name, count]) => [name, count - before[name as 'ends']]),
+    )
+    const expected = { starts: 6, ends: 6, lives: 6, places: 6, reads: 6, tools: 6, calls: 0, terminals: 6 }
+    assert.deepEqual(risen, expected)
+  })
+
   await t.test('who may not see a sandbox gets the same answer from a worker', async () => {
     assert.equal((await platform.fetch(away)).status, 401)
     const org = await platform.json('POST', '/v1/orgs', { name: 'other' })
@@ -402,6 +450,11 @@ s.HTTPServer(('127.0.0.1', 8123), H).serve_forever()"`
     'while a worker is away its sandboxes are 503 and new ones go elsewhere; afterwards they are as before',
     async () => {
       const gone = workerOf(one)
+      const refusals = async (): Promise<number> => {
+        const text = await (await platform.call('GET', '/metrics')).text()
+        return Number(/_count\{method="GET",route="sandbox:elsewhere",status="503"\} (\d+)/.exec(text)?.[1] ?? 0)
+      }
+      assert.equal(await refusals(), 0)
       await gone.kill('SIGKILL')
       for (const _ of [1, 2, 3, 4]) {
         const refused = await platform.call('GET', away)
@@ -409,6 +462,7 @@ s.HTTPServer(('127.0.0.1', 8123), H).serve_forever()"`
         assert.ok(Number(refused.headers.get('retry-after')) >= 1)
         assert.match((await refused.json()).message, /cannot be reached now/)
       }
+      assert.equal(await refusals(), 4)
       const client = grpcClient(`127.0.0.1:${platform.port}`)
       const meta = new grpc.Metadata()
       meta.set('x-api-key', platform.key)

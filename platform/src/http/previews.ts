@@ -16,6 +16,7 @@ import { forwardedFor, pairsOf, withoutHopByHop } from './forwarded-headers.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { sendProblem } from './problem.ts'
 import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
+import { statusOfAnswer, upgradeAnswered } from './upgrade-answer.ts'
 
 interface PreviewDeps {
   sandboxes: Sandboxes
@@ -134,6 +135,7 @@ export async function proxyUpgrade(
     const { connection, by, host, principal } = await dial(deps, target, request, gone.signal)
     endWith(deps.gateway, principal, socket, () => reset(socket as Socket))
     connection.on('error', () => socket.destroy())
+    connection.once('data', (first: Buffer) => upgradeAnswered(socket, statusOfAnswer(first)))
     connection.write(requestHead(request, { target, by, host }), 'latin1')
     if (head.length > 0) connection.write(head)
     pipeline(socket, connection, () => {})

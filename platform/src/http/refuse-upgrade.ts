@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { problemOf, retryHeadersOf } from './problem.ts'
+import { statusOfAnswer, upgradeAnswered } from './upgrade-answer.ts'
 
 /** Answers a request for another protocol with `error`, as plain HTTP, and hangs up. */
 export function refuseUpgrade(socket: Duplex, error: unknown, requestId: string, status?: number): void {
@@ -17,6 +18,7 @@ export function refuseUpgrade(socket: Duplex, error: unknown, requestId: string,
 
 /** Sends the last words and closes, also when the other end does not. */
 export function hangUpAfter(socket: Duplex, words: string): void {
+  upgradeAnswered(socket, statusOfAnswer(Buffer.from(words.slice(0, 12))))
   socket.end(words)
   const timer = setTimeout(() => socket.destroy(), 2_000)
   socket.once('close', () => clearTimeout(timer))

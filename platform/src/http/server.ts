@@ -70,6 +70,7 @@ import { buildSerializer } from './serialization.ts'
 import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
 import { traced } from './traced.ts'
+import { Upgrades } from './upgrades.ts'
 import { buildValidator, describeViolation } from './validation.ts'
 
 declare module 'fastify' {
@@ -153,7 +154,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const router = isWorker ? undefined : nodeRouter({ ...deps, gateway, pass })
   const named = { ...deps, config, gateway, router, places: at }
   const procedures = new GrpcDoor({ ...named, stopping: drain.stopping, patienceMs })
-  const upgraded = new Set<Duplex>()
+  const upgrades = new Upgrades(deps.metrics, config.domain?.name)
   const certified = await deps.tls?.current()
   let entrance: Entrance | undefined
   const app = fastify({
@@ -168,7 +169,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     onConstructorPoisoning: 'error',
     serverFactory: (handle) => {
       const server = createServer(
-        { gate, plainHttp, router, edge, calls, procedures, terminals, upgraded, drain },
+        { gate, plainHttp, router, edge, calls, procedures, terminals, upgrades, drain },
         handle,
       )
       const { tls: credentials, logger } = deps
@@ -227,8 +228,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   app.addHook('preClose', async () => {
     terminals.close()
     entrance?.close()
-    // Sockets that speak another protocol by now are not the server's any more, and it would wait for them.
-    for (const socket of upgraded) (socket as Socket).destroySoon()
+    upgrades.end()
   })
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const problem = problemOf(error, request.id)
@@ -283,7 +283,7 @@ function nodeRouter({
   config,
   templates,
   ...deps
-}: Pick<ServerDeps, 'config' | 'templates' | 'nodes' | 'sandboxes'> & {
+}: Pick<ServerDeps, 'config' | 'templates' | 'nodes' | 'sandboxes' | 'metrics'> & {
   gateway: Gateway
   pass: NodePass
 }): NodeRouter {
@@ -306,12 +306,12 @@ function createServer(
     calls: FunctionDoor
     procedures: GrpcDoor
     terminals: Terminals
-    upgraded: Set<Duplex>
+    upgrades: Upgrades
     drain: Drain
   },
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): http.Server {
-  const { gate, plainHttp, router, edge, calls, procedures, terminals, upgraded, drain } = doors
+  const { gate, plainHttp, router, edge, calls, procedures, terminals, upgrades, drain } = doors
   // Uploads may take as long as they need, so there is no limit on a whole request.
   const server = http.createServer(
     {
@@ -333,8 +333,7 @@ function createServer(
     },
   )
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    upgraded.add(socket)
-    socket.once('close', () => upgraded.delete(socket))
+    upgrades.add(request, socket)
     if (gate?.letsUpgrade(request, socket) === false || plainHttp?.letsUpgrade(request, socket) === false) return
     const local = () => {
       if (edge.upgrade(request, socket, head)) return

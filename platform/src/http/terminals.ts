@@ -18,6 +18,7 @@ import { exitView } from './exit-view.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { type Problem, problemOf } from './problem.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
+import { switchedStatus, upgradeAnswered } from './upgrade-answer.ts'
 
 interface TerminalDeps {
   audit: AuditLog
@@ -71,6 +72,7 @@ export class Terminals {
         const console = await this.#deps.sandboxes.console({ account, id: decodeURIComponent(machine[1]!) })
         if (socket.destroyed) return void console.destroy()
         return this.#server.handleUpgrade(request, socket, head, (client) => {
+          upgradeAnswered(socket, switchedStatus)
           closeWith(client, gateway.hold(principal), requestId)
           connectConsole(client, console)
         })
@@ -79,6 +81,7 @@ export class Terminals {
       if (socket.destroyed)
         return void (hangsUp ? process.signal(hangUp) : Promise.resolve()).finally(() => process.detach())
       this.#server.handleUpgrade(request, socket, head, (client) => {
+        upgradeAnswered(socket, switchedStatus)
         closeWith(client, gateway.hold(principal), requestId, (body) => tell(client, { type: 'error', ...body }))
         connect(client, process, { hangsUp, requestId }).catch((error) =>
           this.#deps.logger.error({ err: error, requestId }, 'terminal failed'),

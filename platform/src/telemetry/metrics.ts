@@ -11,6 +11,11 @@ export interface Present {
   spansDropped(): number
   logLinesDropped(): number
   functions(): FunctionFigures
+  /**
+   * Whether what the database says is told here: all nodes would say the same of it, and sums over them were too much. The platform tells it, its
+   * workers do not.
+   */
+  tellsDatabase: boolean
   /** Of functions one by one, of a bounded number of them; lengths of calls by ranges that end there. */
   eachFunction: { read: () => readonly FunctionSeries[]; durationsMs: readonly number[] }
 }
@@ -35,6 +40,9 @@ const mostTemplates = 100
 const mostEventsAtOnce = 5_000
 const states = ['starting', 'running', 'pausing', 'paused', 'resuming', 'stopping', 'failed'] as const
 
+/** Of what lasts, seconds. */
+const lives = [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400]
+
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])
 
 /** Figures in the form of Prometheus. What happened is counted from the outbox when somebody asks, since this process started. */
@@ -43,6 +51,8 @@ export class Metrics {
   readonly #db: Database
   readonly #present: Present
   readonly #requests: Histogram<'method' | 'route' | 'status'>
+  readonly #upgraded: Histogram<'route'>
+  readonly #open: Gauge<'route'>
   readonly #durations: Histogram<'template'>
   readonly #starts: Counter<'driver' | 'warm'>
   readonly #ends: Counter<'reason'>
@@ -54,31 +64,38 @@ export class Metrics {
     this.#db = db
     this.#present = present
     const registers = [this.#registry]
+    const ofDatabase = present.tellsDatabase ? registers : []
     collectDefaultMetrics({ register: this.#registry })
     this.#requests = new Histogram({
       ...{ name: 'http_request_duration_seconds', help: 'Time until the answer was sent, by route.', registers },
       labelNames: ['method', 'route', 'status'],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     })
+    this.#upgraded = new Histogram({
+      ...{ name: 'websocket_duration_seconds', help: 'How long WebSockets that were closed had been open.', registers },
+      labelNames: ['route'],
+      buckets: lives,
+    })
+    this.#open = new Gauge({
+      ...{ name: 'websocket_connections', help: 'WebSockets that are open.', registers },
+      labelNames: ['route'],
+    })
     this.#durations = new Histogram({
-      ...{ name: 'sandbox_duration_seconds', help: 'How long sandboxes that ended had lived.', registers },
+      ...{ name: 'sandbox_duration_seconds', help: 'How long sandboxes that ended had lived.', registers: ofDatabase },
       labelNames: ['template'],
-      buckets: [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400],
+      buckets: lives,
     })
     this.#starts = new Counter({
-      ...{ name: 'sandbox_starts_total', help: 'Sandboxes that started; warm ones came from the pool.', registers },
+      ...{
+        name: 'sandbox_starts_total',
+        help: 'Sandboxes that started; warm ones came from the pool.',
+        registers: ofDatabase,
+      },
       labelNames: ['driver', 'warm'],
     })
     this.#ends = new Counter({
-      ...{ name: 'sandbox_ends_total', help: 'Sandboxes that ended or failed, by reason.', registers },
+      ...{ name: 'sandbox_ends_total', help: 'Sandboxes that ended or failed, by reason.', registers: ofDatabase },
       labelNames: ['reason'],
-    })
-    this.#gauge('sandbox_count', 'Sandboxes by status.', ['status'], async (gauge) => {
-      const { rows } = await db.pool.query<{ state: string; count: number }>({
-        name: 'metrics-sandboxes',
-        text: 'select state, count(*) from sandboxes where ended_at is null group by state',
-      })
-      for (const status of states) gauge.set({ status }, rows.find(({ state }) => state === status)?.count ?? 0)
     })
     this.#gauge(
       'sandbox_cpu_usage_percent',
@@ -102,14 +119,7 @@ export class Metrics {
     )
     this.#countFunctions()
     addFunctionMetrics(this.#registry, present.eachFunction)
-    this.#gauge('webhook_deliveries', 'Deliveries of events by state.', ['state'], async (gauge) => {
-      const { rows } = await db.pool.query<{ state: string; count: number }>({
-        name: 'metrics-webhooks',
-        text: 'select state, count(*) from webhook_deliveries group by state',
-      })
-      for (const state of ['waiting', 'delivered', 'dead'])
-        gauge.set({ state }, rows.find((row) => row.state === state)?.count ?? 0)
-    })
+    if (present.tellsDatabase) this.#tellDatabase()
   }
 
   get contentType(): string {
@@ -125,9 +135,19 @@ export class Metrics {
     this.#requests.observe({ method: known, route, status: String(status) }, seconds)
   }
 
+  /** A connection of this route speaks another protocol from now on; call what this answers when it is closed. */
+  upgraded(route: string): () => void {
+    const startedAt = performance.now()
+    this.#open.inc({ route })
+    return () => {
+      this.#open.dec({ route })
+      this.#upgraded.observe({ route }, (performance.now() - startedAt) / 1000)
+    }
+  }
+
   /** From now on what happens is counted. */
   async start(): Promise<void> {
-    this.#cursor = await endOfEvents(this.#db)
+    if (this.#present.tellsDatabase) this.#cursor = await endOfEvents(this.#db)
   }
 
   /** Of several that ask at once all get the same. */
@@ -173,6 +193,25 @@ export class Metrics {
       if (this.#templates.size < mostTemplates) this.#templates.add(template)
       this.#durations.observe({ template: this.#templates.has(template) ? template : 'other' }, Number(seconds))
     }
+  }
+
+  #tellDatabase(): void {
+    const { pool } = this.#db
+    this.#gauge('sandbox_count', 'Sandboxes by status.', ['status'], async (gauge) => {
+      const { rows } = await pool.query<{ state: string; count: number }>({
+        name: 'metrics-sandboxes',
+        text: 'select state, count(*) from sandboxes where ended_at is null group by state',
+      })
+      for (const status of states) gauge.set({ status }, rows.find(({ state }) => state === status)?.count ?? 0)
+    })
+    this.#gauge('webhook_deliveries', 'Deliveries of events by state.', ['state'], async (gauge) => {
+      const { rows } = await pool.query<{ state: string; count: number }>({
+        name: 'metrics-webhooks',
+        text: 'select state, count(*) from webhook_deliveries group by state',
+      })
+      for (const state of ['waiting', 'delivered', 'dead'])
+        gauge.set({ state }, rows.find((row) => row.state === state)?.count ?? 0)
+    })
   }
 
   #countFunctions(): void {

@@ -11,11 +11,13 @@ import type { Node } from '../../nodes/node.ts'
 import type { Nodes } from '../../nodes/nodes.ts'
 import { LimitsView } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 import { addRouteHook } from '../add-route-hook.ts'
 import { forwardedFor, pairsOf, withoutHopByHop } from '../forwarded-headers.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { sendProblem } from '../problem.ts'
 import { refuseUpgrade } from '../refuse-upgrade.ts'
+import { upgradeAnswered } from '../upgrade-answer.ts'
 import { type Exchange, forward, forwardUpgrade, type Outcome } from './forward.ts'
 import type { NodePass } from './node-pass.ts'
 import { isForPort, isSandboxId, sandboxNamed } from './sandbox-named.ts'
@@ -25,6 +27,7 @@ interface RouterDeps {
   pass: NodePass
   sandboxes: Pick<Sandboxes, 'live'>
   gateway: Pick<Gateway, 'addressOf'>
+  metrics: Pick<Metrics, 'answered'>
   /** Whether a sandbox of this template starts from what every machine has. */
   isBase: (account: Account, template: string) => Promise<boolean>
   defaultMemoryMb: number
@@ -150,11 +153,16 @@ export class NodeRouter {
   }
 
   async #forward(node: Node, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now()
     try {
       await this.#send(node, { request, response })
     } catch (error) {
       request.resume()
-      if (!response.headersSent && !response.destroyed) sendProblem(response, error, newId('r'))
+      if (response.headersSent || response.destroyed) return
+      sendProblem(response, error, newId('r'))
+      // Others are counted by who answers them.
+      const labels = { method: request.method ?? '', route: 'sandbox:elsewhere', status: response.statusCode }
+      this.#deps.metrics.answered(labels, (performance.now() - startedAt) / 1000)
     }
   }
 
@@ -176,6 +184,7 @@ export class NodeRouter {
         throw unreachable(node, 1, cause)
       })
       this.#tell(node, 'answered')
+      upgradeAnswered(socket, 'elsewhere')
     } catch (error) {
       refuseUpgrade(socket, error, newId('r'))
     }
