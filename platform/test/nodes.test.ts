@@ -11,6 +11,7 @@ import grpc from '@grpc/grpc-js'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import pg from 'pg'
 import { WebSocket } from 'ws'
+import { checkGrpcPort } from './contracts/grpc-port.ts'
 import { all, asked, connectService, grpcClient } from './grpc-clients.ts'
 import { type Answer, commandLine, held, type Platform, processesOf, startPlatform, until } from './platform.ts'
 import { startSharedPostgres, whyNoPostgres } from './test-database.ts'
@@ -154,7 +155,9 @@ test('a platform and two workers on one PostgreSQL', { skip }, async (t) => {
     const { envdAccessToken } = await platform.json('POST', `/v2/sandboxes/${id}/connect`, { timeout: 1200 })
     const inside = { 'e2b-sandbox-id': id, 'x-access-token': envdAccessToken }
     assert.equal(await grpcStatus({ ...inside, 'e2b-sandbox-port': '49983' }), '0')
-    assert.equal(await grpcStatus({ ...inside, 'e2b-sandbox-port': '8123' }), '12', 'to its ports it does not')
+    const closed = { ...inside, 'x-api-key': platform.key, 'e2b-sandbox-port': '8123' }
+    assert.equal(await grpcStatus(closed), '14', 'at its ports where something listens')
+    await checkGrpcPort(platform, `/v1/sandboxes/${id}`)
   })
 
   await t.test('MCP tools work in sandboxes of workers, and are given up there', async () => {

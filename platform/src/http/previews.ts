@@ -14,6 +14,7 @@ import { portNotOpen, Refusal, refusalText, sendRefusal } from './e2b/refusal.ts
 import type { SandboxTokens } from './e2b/tokens.ts'
 import { forwardedFor, pairsOf, withoutHopByHop } from './forwarded-headers.ts'
 import type { Gateway } from './gateway/gateway.ts'
+import { isGrpc, passGrpc, refuseGrpc } from './pass-grpc.ts'
 import { sendProblem } from './problem.ts'
 import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
 import { statusOfAnswer, upgradeAnswered } from './upgrade-answer.ts'
@@ -80,6 +81,10 @@ export async function proxyRequest(
       connection.destroy()
       cutOff(response)
     })
+    if (isGrpc(request)) {
+      const headers = forwardedHeaders(request, { by, host })
+      return passGrpc(connection, { headers, path: target.path, request, response, gone, fail })
+    }
     const upstream = http.request({
       createConnection: () => connection,
       method: request.method,
@@ -115,8 +120,10 @@ export async function proxyRequest(
 
   function fail(error: unknown): void {
     if (response.headersSent || gone.aborted) return void cutOff(response)
-    if (error instanceof Refusal) return void sendRefusal(response, error, requestId)
-    const typed = error instanceof WarrenError ? error : broken(target, error)
+    const isCall = isGrpc(request)
+    const typed = error instanceof WarrenError || error instanceof Refusal ? error : broken(target, error, isCall)
+    if (isCall) return void refuseGrpc(exchange, typed, requestId)
+    if (typed instanceof Refusal) return void sendRefusal(response, typed, requestId)
     sendProblem(response, typed, requestId, typed.code === 'unavailable' ? 502 : undefined)
   }
 }
@@ -181,7 +188,13 @@ async function dial(
   const host = rules.host?.replaceAll(portPlaceholder, String(port))
   try {
     const connection = await instance.guest.dial(port, signal)
-    return { connection: rules.https.includes(port) ? await inTls(connection) : connection, by, host, principal }
+    const spoken = isGrpc(request) ? 'h2' : 'http/1.1'
+    return {
+      connection: rules.https.includes(port) ? await inTls(connection, spoken) : connection,
+      by,
+      host,
+      principal,
+    }
   } catch (error) {
     const closed = error instanceof WarrenError && error.code === 'unavailable' && by !== 'key'
     throw closed ? portNotOpen(target.id, port) : error
@@ -189,9 +202,9 @@ async function dial(
 }
 
 /** Whose certificate it is does not matter: the way there is ours. */
-function inTls(connection: Duplex): Promise<Duplex> {
+function inTls(connection: Duplex, spoken: 'h2' | 'http/1.1'): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const secure = tls.connect({ socket: connection, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
+    const secure = tls.connect({ socket: connection, rejectUnauthorized: false, ALPNProtocols: [spoken] })
     const failed = (cause: Error) => {
       connection.destroy()
       reject(new WarrenError('unavailable', 'the program behind the port does not speak TLS', { cause }))
@@ -216,10 +229,10 @@ function portNumber(text: string | undefined): number {
   return port <= 65_535 ? port : Number.NaN
 }
 
-function broken(target: PreviewTarget, cause: unknown): WarrenError {
+function broken(target: PreviewTarget, cause: unknown, isCall: boolean): WarrenError {
   return new WarrenError(
     'unavailable',
-    `what listens on port ${target.port} broke the connection off or speaks no HTTP`,
+    `what listens on port ${target.port} broke the connection off or speaks no ${isCall ? 'HTTP/2' : 'HTTP'}`,
     { cause },
   )
 }

@@ -56,7 +56,7 @@ installation signs; it is minted once, kept in \`WARREN_HOME\`, and good for not
 - The names need a wildcard record in a DNS that clients ask. On one machine, \`box.localhost\` with \`libnss-myhostname\` does. The domain needs
   two labels, because clients accept no certificate for \`*.localhost\`.
 - HTTP/1.1 and HTTP/2 are spoken over TLS, as the client chooses; WebSockets over HTTP/1.1, as all clients do it. Programs inside are spoken
-  to in HTTP/1.1 either way. So gRPC servers inside are not reached by this way. envd's own services are, of sandboxes of [workers](nodes.md) too.
+  to in HTTP/1.1 either way, but for calls of [gRPC](grpc.md#servers-in-sandboxes), which reach them in HTTP/2, as they do envd's own services; of sandboxes of [workers](nodes.md) too.
 - A host name that names a sandbox says it all. The headers \`E2b-Sandbox-Id\` and \`E2b-Sandbox-Port\` count at \`sandbox.\` the domain, at
   \`localhost\` and at an address.
 
@@ -137,7 +137,7 @@ export NODE_EXTRA_CA_CERTS=$WARREN_HOME/tls/box.example.com.pem SSL_CERT_FILE=$W
 
 - 客户端所用的 DNS 中需要一条通配记录。单机可用 \`box.localhost\` 加 \`libnss-myhostname\`。域名至少两级，因为客户端不接受 \`*.localhost\` 的证书。
 - TLS 之上支持 HTTP/1.1 与 HTTP/2，由客户端选择；WebSocket 走 HTTP/1.1，所有客户端都如此。与沙箱内程序之间始终是 HTTP/1.1，
-  因此无法由此访问沙箱内的 gRPC 服务。envd 自身的服务可以用 gRPC 访问，[工作节点](nodes.zh-CN.md)上的沙箱也一样。
+  但 [gRPC](grpc.zh-CN.md#沙箱中的服务器) 调用以 HTTP/2 到达它们，envd 自身的服务也是如此；[工作节点](nodes.zh-CN.md)上的沙箱也一样。
 - 若主机名已指明沙箱，则以主机名为准。请求头 \`E2b-Sandbox-Id\` 与 \`E2b-Sandbox-Port\` 只在 \`sandbox.\` 域名、\`localhost\` 和 IP 地址上有效。
 
 ## 端口与文件

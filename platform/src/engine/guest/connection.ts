@@ -35,7 +35,7 @@ export interface AgentAddress {
 /** One stream to the guest agent: a request, then frames both ways until either side closes. */
 export class GuestConnection {
   readonly socket: net.Socket
-  readonly #reader = new FrameReader()
+  readonly #reader: FrameReader
   #queue: Frame[] = []
   #queuedBytes = 0
   #wake: (() => void) | undefined
@@ -44,8 +44,10 @@ export class GuestConnection {
   #failure: Error | undefined
   #late = false
 
-  constructor(socket: net.Socket) {
+  /** `rawAfter`: as that of `FrameReader`. */
+  constructor(socket: net.Socket, rawAfter?: number) {
     this.socket = socket
+    this.#reader = new FrameReader(rawAfter)
     socket.on('data', (chunk) => this.#receive(chunk as Buffer))
     socket.on('error', (error) => this.#finish(error))
     // Half-open is allowed for DIAL alone; for frames the guest's end of stream is the end.
@@ -69,7 +71,8 @@ export class GuestConnection {
       throw error
     })
     if (ended) socket.once('close', () => ended())
-    const connection = new GuestConnection(socket)
+    const givesPipe = requestKind === kind.dial || requestKind === kind.link
+    const connection = new GuestConnection(socket, givesPipe ? kind.ok : undefined)
     if (signal) {
       const abort = () => socket.destroy()
       signal.addEventListener('abort', abort, { once: true })
@@ -192,11 +195,9 @@ export class GuestConnection {
   takeRaw(): net.Socket {
     this.#raw = true
     // Stops the flow without pause(), which only an explicit resume() would undo: whoever gets the socket must be able
-    // to start it by listening, as on a fresh one.
-    const stop = () => {}
-    this.socket.on('readable', stop)
+    // to start it by listening, as on a fresh one. Taking the listener away alone lets what comes until then be lost.
     this.socket.removeAllListeners('data')
-    this.socket.off('readable', stop)
+    Object.assign(this.socket, { readableFlowing: null })
     const rest = this.#reader.rest()
     if (rest.length > 0) this.socket.unshift(rest)
     return this.socket

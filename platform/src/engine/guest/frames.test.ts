@@ -23,6 +23,21 @@ test('frames come out whole however the bytes were cut', () => {
   }
 })
 
+test('what follows the frame that gives a pipe is raw, also where it looks like frames', () => {
+  const raw = Buffer.concat([encodeFrame(1, Buffer.from('abc')), Buffer.from([0, 0, 0])])
+  for (const size of [1, 3, 4096]) {
+    const reader = new FrameReader(kind.ok)
+    const bytes = Buffer.concat([encodeFrame(3), encodeFrame(kind.ok), raw])
+    const frames = []
+    for (let at = 0; at < bytes.length; at += size) frames.push(...reader.push(bytes.subarray(at, at + size)))
+    assert.deepEqual(
+      frames.map((frame) => frame.kind),
+      [3, kind.ok],
+    )
+    assert.deepEqual(reader.rest(), raw)
+  }
+})
+
 test('data comes in the pieces in which it arrives, and what follows it whole', () => {
   const content = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251))
   const bytes = Buffer.concat([

@@ -163,11 +163,18 @@ export class FrameReader {
   #pending: Buffer = Buffer.alloc(0)
   /** What is still to come of a frame of DATA. */
   #missing = 0
+  readonly #rawAfter: number | undefined
+  #isRaw = false
+
+  /** What follows a frame of the kind `rawAfter` are no frames, whatever it looks like. */
+  constructor(rawAfter?: number) {
+    this.#rawAfter = rawAfter
+  }
 
   push(chunk: Buffer): Frame[] {
     let buffer = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
     const frames: Frame[] = []
-    for (;;) {
+    while (!this.#isRaw) {
       if (this.#missing > 0 && buffer.length > 0) {
         const payload = buffer.subarray(0, this.#missing)
         frames.push({ kind: kind.data, payload })
@@ -184,6 +191,7 @@ export class FrameReader {
       }
       if (buffer.length < 4 + length) break
       frames.push({ kind: buffer[4] as number, payload: buffer.subarray(5, 4 + length) })
+      this.#isRaw = buffer[4] === this.#rawAfter
       buffer = buffer.subarray(4 + length)
     }
     this.#pending = buffer

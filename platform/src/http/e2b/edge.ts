@@ -5,6 +5,7 @@ import { newId } from '../../lib/id.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { isGrpc, refuseGrpc } from '../pass-grpc.ts'
 import { proxyRequest, proxyUpgrade } from '../previews.ts'
 import { sendProblem } from '../problem.ts'
 import { hangUpAfter, refuseUpgrade } from '../refuse-upgrade.ts'
@@ -71,6 +72,7 @@ export class Edge {
       await this.#admit(found, exchange)
     } catch (error) {
       request.resume()
+      if (found.kind === 'port' && isGrpc(request)) return refuseGrpc(exchange, error, requestId)
       const tell = found.kind === 'port' && found.target.needsKey ? sendProblem : sendRefusal
       return tell(response, error, requestId)
     }

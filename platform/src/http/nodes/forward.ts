@@ -59,6 +59,8 @@ export function forward(node: Node, exchange: Exchange): Promise<Outcome> {
       if (!socket.connecting) reached()
       else socket.once(secure ? 'secureConnect' : 'connect', reached)
     })
+    // A call of gRPC may be over while its client could still send.
+    if (request.httpVersionMajor >= 2) response.once('close', () => upstream.writableFinished || upstream.destroy())
     upstream.on('error', (failed) => {
       clearTimeout(timer)
       if (response.headersSent || gone.aborted) cutOff(response)
@@ -73,9 +75,14 @@ export function forward(node: Node, exchange: Exchange): Promise<Outcome> {
         upstream.destroy()
         return resolve({ failed: failed as Error, unreached: false })
       }
-      // How a call of gRPC ended.
+      // How a call of gRPC ended. A program in a sandbox may have said what cannot be said here.
       answer.once('end', () => {
-        if (Object.keys(answer.trailers).length > 0) response.addTrailers(answer.trailers as OutgoingHttpHeaders)
+        if (Object.keys(answer.trailers).length === 0) return
+        try {
+          response.addTrailers(answer.trailers as OutgoingHttpHeaders)
+        } catch {
+          cutOff(response)
+        }
       })
       pipeline(answer, response, (broken) => {
         if (broken) cutOff(response)

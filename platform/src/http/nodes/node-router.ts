@@ -15,12 +15,13 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import { addRouteHook } from '../add-route-hook.ts'
 import { forwardedFor, pairsOf, withoutHopByHop } from '../forwarded-headers.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { isGrpc, refuseGrpc } from '../pass-grpc.ts'
 import { sendProblem } from '../problem.ts'
 import { refuseUpgrade } from '../refuse-upgrade.ts'
 import { upgradeAnswered } from '../upgrade-answer.ts'
 import { type Exchange, forward, forwardUpgrade, type Outcome } from './forward.ts'
 import type { NodePass } from './node-pass.ts'
-import { isForPort, isSandboxId, sandboxNamed } from './sandbox-named.ts'
+import { isSandboxId, sandboxNamed } from './sandbox-named.ts'
 
 interface RouterDeps {
   nodes: Nodes
@@ -48,7 +49,6 @@ export class NodeRouter {
     if (id === undefined) return void local()
     void this.#nodeOf(id).then((node) => {
       if (!node) local()
-      else if (isGrpc(request) && isForPort(request, this.#deps.domain)) refuseGrpc(request, response)
       else void this.#forward(node, request, response)
     })
   }
@@ -159,7 +159,8 @@ export class NodeRouter {
     } catch (error) {
       request.resume()
       if (response.headersSent || response.destroyed) return
-      sendProblem(response, error, newId('r'))
+      if (isGrpc(request)) refuseGrpc({ request, response }, error, newId('r'))
+      else sendProblem(response, error, newId('r'))
       // Others are counted by who answers them.
       const labels = { method: request.method ?? '', route: 'sandbox:elsewhere', status: response.statusCode }
       this.#deps.metrics.answered(labels, (performance.now() - startedAt) / 1000)
@@ -215,23 +216,6 @@ export class NodeRouter {
     if (outcome === 'answered') circuit.succeeded()
     else if (outcome !== 'gone') circuit.failed()
   }
-}
-
-/** Nodes speak HTTP/1.1 with each other, which programs inside that serve gRPC do not. */
-function isGrpc({ httpVersionMajor, headers }: IncomingMessage): boolean {
-  return httpVersionMajor >= 2 && /^application\/grpc(?![-\w])/.test(headers['content-type'] ?? '')
-}
-
-function refuseGrpc(request: IncomingMessage, response: ServerResponse): void {
-  request.resume()
-  const unimplemented = '12'
-  const message = 'the sandbox is on a worker, to whose ports gRPC does not lead'
-  response.writeHead(200, {
-    'content-type': 'application/grpc',
-    'grpc-status': unimplemented,
-    'grpc-message': message,
-  })
-  response.end()
 }
 
 interface Upgrade {

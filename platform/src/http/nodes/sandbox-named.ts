@@ -10,11 +10,6 @@ export function sandboxNamed(request: IncomingMessage, domain: string | undefine
   return /^(?:\/v\d)?\/sandboxes\/([a-z0-9]{1,64})(?:[/?]|$)/.exec(request.url ?? '')?.[1]
 }
 
-/** Whether a request is for a port at which a program of a sandbox listens. */
-export function isForPort(request: IncomingMessage, domain: string | undefined): boolean {
-  return edgeTarget(request, domain)?.kind === 'port'
-}
-
 export function isSandboxId(text: string): boolean {
   return /^[a-z0-9]{1,64}$/.test(text)
 }
