@@ -105,8 +105,8 @@ export const calls: readonly Call[] = [
     name: 'sandbox.updateNetwork',
     status: 'differs',
     note: {
-      en: 'Replaces the policy, at once, on hosts where sandboxes have a network. Rules that are added to a running sandbox set no variables in it.',
-      zh: '在沙箱有网络的主机上立即替换策略。给运行中的沙箱添加规则时不会在其中设置变量。',
+      en: 'Replaces the policy, at once, on hosts where sandboxes have a network. What is allowed goes before what is denied: `getInfo` tells a `denyOut` without it. Rules that are added to a running sandbox set no variables in it.',
+      zh: '在沙箱有网络的主机上立即替换策略。允许优先于拒绝：`getInfo` 给出的 `denyOut` 已去除被允许的部分。给运行中的沙箱添加规则时不会在其中设置变量。',
     },
   },
   {

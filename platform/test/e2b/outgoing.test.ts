@@ -68,6 +68,38 @@ for (const [name, { Sandbox }] of Object.entries(clients)) {
       await sandbox.kill()
     }
   })
+
+  test(`${name}: what is allowed goes before what is denied, and a change holds at once`, { skip }, async () => {
+    const { url } = platform
+    const options = { apiUrl: url, sandboxUrl: url, apiKey: platform.key, validateApiKey: false }
+    const { allowed, listed, evil } = addresses
+    const asked = { allowOut: [allowed], denyOut: ['93.184.216.9/24', evil] }
+    const sandbox = await Sandbox.create({ ...options, network: asked })
+    const reached = async () => {
+      const tries = [allowed, listed, evil].map((at) => `curl -s -m 20 -o /dev/null http://${at}:8080/; echo $?`)
+      return (await sandbox.commands.run(tries.join('; '))).stdout.split('\n').map((code: string) => code === '0')
+    }
+    try {
+      assert.deepEqual((await reached()).slice(0, 3), [true, false, false])
+      assert.deepEqual((await sandbox.getInfo()).network.allowOut, [allowed])
+      await sandbox.updateNetwork({ allowOut: [listed, '66.66.66.0/24'], denyOut: ['93.184.216.0/24', evil] })
+      assert.deepEqual((await reached()).slice(0, 3), [false, true, true])
+      await sandbox.updateNetwork({ allowOut: [evil], denyOut: ['0.0.0.0/0'] })
+      assert.deepEqual((await reached()).slice(0, 3), [false, false, true])
+      await sandbox.updateNetwork({ denyOut: [evil] })
+      assert.deepEqual((await reached()).slice(0, 3), [true, true, false])
+      for (const wrong of [['66.66.66.66/33'], ['66.66.66'], ['evil.example'], Array(257).fill(evil)])
+        await assert.rejects(sandbox.updateNetwork({ denyOut: wrong }), /400/)
+      await assert.rejects(sandbox.updateNetwork({ allowOut: ['a.example'], denyOut: [evil] }), /ALL_TRAFFIC/)
+      await assert.rejects(
+        sandbox.updateNetwork({ allowOut: ['10.0.0.0/8'], denyOut: ['10.0.0.0/8'] }),
+        /403.*no sandbox/,
+      )
+      assert.deepEqual((await reached()).slice(0, 3), [true, true, false], 'what was refused changed nothing')
+    } finally {
+      await sandbox.kill()
+    }
+  })
 }
 
 test('identity tokens say to others which sandbox a request comes from, and are not seen inside', {

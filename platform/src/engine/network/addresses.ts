@@ -37,3 +37,31 @@ export function contains(range: AddressRange, address: number): boolean {
 export function isWithin(inner: AddressRange, outer: AddressRange): boolean {
   return inner.first >= outer.first && inner.last <= outer.last
 }
+
+/** What is left of `ranges` without what is in one of `holes`, in ranges that a prefix can name. */
+export function withoutRanges(ranges: readonly AddressRange[], holes: readonly AddressRange[]): AddressRange[] {
+  const inOrder = [...holes].sort((one, other) => one.first - other.first)
+  return ranges.flatMap((range) => {
+    const left: AddressRange[] = []
+    let next = range.first
+    for (const { first, last } of inOrder) {
+      if (last < next || first > range.last) continue
+      left.push(...blocks(next, first - 1))
+      next = last + 1
+    }
+    return [...left, ...blocks(next, range.last)]
+  })
+}
+
+/** The fewest ranges with a prefix that have these addresses and no others. */
+function blocks(first: number, last: number): AddressRange[] {
+  const made: AddressRange[] = []
+  for (let next = first; next <= last; ) {
+    let bits = 32
+    while (bits > 0 && next % 2 ** (33 - bits) === 0 && next + 2 ** (33 - bits) - 1 <= last) bits--
+    const range = parseRange(`${formatAddress(next)}/${bits}`)!
+    made.push(range)
+    next = range.last + 1
+  }
+  return made
+}

@@ -5,6 +5,7 @@ import { httpsPortsLabel, maskHostLabel, portPlaceholder } from '../../sandboxes
 import { type CreateSandbox, Environment, Metadata, maxTimeoutSeconds } from '../../sandboxes/sandbox.ts'
 import { envdPort } from './edge-target.ts'
 import { outgoingFields, outgoingInput } from './outgoing-input.ts'
+import { reachFields, reachInput } from './reach-input.ts'
 import { Refusal } from './refusal.ts'
 
 const strict = { additionalProperties: false }
@@ -13,13 +14,10 @@ const OrNull = <T extends object>(schema: T) => Type.Unsafe<unknown>({ anyOf: [s
 
 export const Timeout = Type.Integer({ minimum: 0, maximum: 2_147_483_647 })
 
-const everything = '0.0.0.0/0'
-
 const Network = Type.Object(
   {
     allowPublicTraffic: Type.Optional(Type.Boolean()),
-    allowOut: Type.Optional(OrNull(Type.Array(Text))),
-    denyOut: Type.Optional(OrNull(Type.Array(Text))),
+    ...reachFields,
     ...outgoingFields,
     maskRequestHost: Type.Optional(OrNull(Text)),
     httpsPorts: Type.Optional(OrNull(Type.Array(Type.Integer()))),
@@ -152,8 +150,7 @@ function hasKeys(value: unknown): boolean {
 
 export const UpdateNetwork = Type.Object(
   {
-    allowOut: Network.properties.allowOut,
-    denyOut: Network.properties.denyOut,
+    ...reachFields,
     ...outgoingFields,
     allow_internet_access: Type.Optional(Type.Boolean()),
   },
@@ -186,27 +183,4 @@ function networkInput(
     ...(identity ? { identity } : {}),
   }
   return Object.keys(asked).length > 0 ? { network: asked } : {}
-}
-
-/**
- * With E2B what is allowed goes before what is denied, here it is the other way round: the two mean the same unless ranges are
- * allowed out of a part that is denied, which is refused.
- */
-function reachInput(network: Network, internetAccess: boolean | undefined): SetNetwork {
-  const allow = (network.allowOut ?? []) as string[]
-  const denied = (network.denyOut ?? []) as string[]
-  const deny = denied.filter((rule) => rule !== everything)
-  const closed = internetAccess === false || deny.length < denied.length
-  if (!closed && allow.some((rule) => !/^[\d./]+$/.test(rule)))
-    throw new Refusal(
-      400,
-      "When specifying allowed domains in allow out, you must include 'ALL_TRAFFIC' in deny out to block all other traffic.",
-    )
-  const name = deny.find((rule) => !/^[\d.]+(\/\d+)?$/.test(rule))
-  if (name) throw new Refusal(400, `denyOut takes addresses and ranges of them, not "${name}"`)
-  if (closed) return { internet: false, allow }
-  if (deny.length === 0) return {}
-  if (allow.length > 0)
-    throw new Refusal(400, `"allowOut" beside a "denyOut" without ${everything} is not offered by this server`)
-  return { internet: true, deny }
 }
