@@ -10,7 +10,7 @@ export interface Call {
   /** What differs, or why it is absent. */
   note?: { en: string; zh: string }
   /** The test that runs it, if not sdk.test.ts. */
-  provenBy?: 'lifecycle.test.ts'
+  provenBy?: 'lifecycle.test.ts' | 'templates.test.ts'
 }
 
 const provenBy = 'lifecycle.test.ts'
@@ -25,8 +25,8 @@ export const calls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules`, `egressProxy` and `iam` are honoured. Refused by name: `secure: false` and `mcp`. Identity tokens are [signed by this installation](network.md#what-is-changed-on-the-way-out). Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
-      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules`、`egressProxy` 和 `iam`。按名称拒绝：`secure: false` 与 `mcp`。身份令牌由[本安装签发](network.zh-CN.md#出口处的改写)。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
+      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules`, `egressProxy`, `iam` and `mcp` are honoured. Refused by name: `secure: false`. Identity tokens are [signed by this installation](network.md#what-is-changed-on-the-way-out). Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
+      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules`、`egressProxy`、`iam` 和 `mcp`。按名称拒绝：`secure: false`。身份令牌由[本安装签发](network.zh-CN.md#出口处的改写)。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
     },
   },
   { name: 'Sandbox.connect', status: 'works' },
@@ -111,8 +111,12 @@ export const calls: readonly Call[] = [
   },
   {
     name: 'sandbox.getMcpUrl',
-    status: 'absent',
-    note: { en: 'There is no template with an MCP gateway.', zh: '没有带 MCP 网关的模板。' },
+    status: 'differs',
+    provenBy: 'templates.test.ts',
+    note: {
+      en: '`getMcpToken` too. No gateway comes with Warren: a template of your own that has a program `mcp-gateway`, named `mcp-gateway` where `Sandbox.create` shall find it by itself, is used as E2B’s is. Without one a create with `mcp` is refused.',
+      zh: '`getMcpToken` 亦同。Warren 不附带网关：自建的、含有程序 `mcp-gateway` 的模板按 E2B 的方式使用；取名为 `mcp-gateway` 时 `Sandbox.create` 会自动找到它。没有该模板时，带 `mcp` 的创建会被拒绝。',
+    },
   },
   { name: 'commands.run', status: 'works' },
   { name: 'commands.list', status: 'works' },

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { lacksOf, startPlatform } from '../platform.ts'
+import tls from 'node:tls'
+import { lacksOf, startPlatform, until } from '../platform.ts'
+import { nameHere } from './names.ts'
 
-const platform = await startPlatform()
+const domain = 'box.example'
+const platform = await startPlatform({ WARREN_DOMAIN: domain })
+after(nameHere(domain))
+tls.setDefaultCACertificates([await readFile(join(platform.home, 'tls', `${domain}.pem`), 'utf8')])
 const lacks = await lacksOf(platform)
 const options = { apiKey: platform.key, apiUrl: platform.url, sandboxUrl: platform.url }
 /** Builds need a root inside. */
@@ -18,6 +23,25 @@ await writeFile(join(context, 'one.txt'), 'one')
 await writeFile(join(context, 'folder/two.txt'), 'two')
 await writeFile(join(context, 'folder/deep/three.txt'), 'three')
 await symlink('two.txt', join(context, 'folder/link'))
+await writeFile(
+  join(context, 'mcp-gateway'),
+  `#!/usr/bin/python3
+import http.server, json, os, sys
+config, token = json.loads(sys.argv[sys.argv.index('--config') + 1]), os.environ['GATEWAY_ACCESS_TOKEN']
+class Gateway(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = self.headers.get('authorization') == 'Bearer ' + token
+        self.send_response(200 if known else 401); self.end_headers()
+        self.wfile.write(json.dumps([self.path, config, os.getuid()]).encode() if known else b'')
+server = http.server.HTTPServer(('127.0.0.1', 50005), Gateway)
+os.makedirs('/etc/mcp-gateway', 0o700)
+with open(os.open('/etc/mcp-gateway/.token', os.O_WRONLY | os.O_CREAT, 0o600), 'w') as file: file.write(token)
+if os.fork(): sys.exit()
+os.setsid()
+for stream in (0, 1, 2): os.dup2(os.open('/dev/null', os.O_RDWR), stream)
+server.serve_forever()
+`,
+)
 
 const generations = { 'e2b 2.51': () => import('e2b'), 'e2b 2.45': () => import('e2b-2-45') }
 for (const [generation, load] of Object.entries(generations)) {
@@ -129,6 +153,41 @@ function prove(prefix: string, load: () => Promise<object>): void {
       assert.match(stdout, /served/)
     } finally {
       await sandbox.kill()
+    }
+  })
+
+  test('Sandbox.create with mcp: the gateway of the template runs, and is found by its address and its token', async () => {
+    const { Template, Sandbox } = await client
+    const at = { ...options, domain: `${domain}:${platform.port}` }
+    const mcp = { exa: { apiKey: "it's" } }
+    const metadata = { mcp: prefix }
+    await assert.rejects(Sandbox.create({ ...at, mcp, metadata }), /"mcp-gateway" .*"mcp" needs/)
+    await assert.rejects(Sandbox.create('base', { ...at, mcp, metadata }), /Failed to start MCP gateway: .*not found/)
+    const left = Sandbox.list({ ...at, query: { metadata } })
+    assert.deepEqual(await left.nextItems(), [])
+
+    const template = Template({ fileContextPath: context })
+      .fromBaseImage()
+      .copy('mcp-gateway', '/opt/gateway/', { mode: 0o755, user: 'root' })
+      .setEnvs({ PATH: '/opt/gateway:$PATH' })
+    await Template.build(template, 'mcp-gateway', options)
+    const sandbox = await Sandbox.create({ ...at, mcp, metadata })
+    try {
+      const token = await sandbox.getMcpToken()
+      assert.match(token, /^[0-9a-f-]{36}$/)
+      const other = await Sandbox.connect(sandbox.sandboxId, at)
+      assert.equal(await other.getMcpToken(), token, 'it is read from inside')
+      const url = other.getMcpUrl()
+      const authorization = `Bearer ${token}`
+      const answer = await until('it answers', async () => {
+        const found = await fetch(url, { headers: { authorization } })
+        return found.ok ? found : undefined
+      })
+      assert.deepEqual(await answer.json(), ['/mcp', mcp, 0])
+      assert.equal((await fetch(url)).status, 401)
+    } finally {
+      await sandbox.kill()
+      await platform.call('DELETE', '/templates/mcp-gateway')
     }
   })
 

@@ -82,7 +82,7 @@ test('what cannot be honoured is refused by its name', async () => {
   for (const [field, value] of Object.entries({
     secure: false,
     autoPauseMemory: false,
-    mcp: { x: {} },
+    mcp: 1,
     iam: { tokens: { aws: { audience: 'sts.amazonaws.com', tokenType: 'x' } } },
     network: { nothing: 1 },
     unheardOf: 1,

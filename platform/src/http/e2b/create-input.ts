@@ -56,6 +56,7 @@ export const NewSandbox = Type.Object(
     autoPauseMemory: Type.Optional(Type.Boolean()),
     autoResume: Type.Optional(OrNull(Type.Object({ enabled: Type.Optional(Type.Boolean()) }, strict))),
     network: Type.Optional(OrNull(Network)),
+    // What the client starts the template's gateway with, itself.
     mcp: Type.Optional(OrNull(Type.Object({}))),
     iam: Type.Optional(OrNull(Iam)),
     volumeMounts: Type.Optional(OrNull(Type.Array(Type.Object({ name: Text, path: Text }, strict)))),
@@ -140,7 +141,6 @@ function portLabels({ allowPublicTraffic, maskRequestHost, httpsPorts }: Network
 function notOffered(body: NewSandbox): Record<string, { asked: boolean; missing: string }> {
   return {
     secure: { asked: body.secure === false, missing: 'every sandbox is protected by its access token' },
-    mcp: { asked: hasKeys(body.mcp), missing: 'there is no template with an MCP gateway' },
   }
 }
 

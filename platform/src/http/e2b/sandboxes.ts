@@ -50,7 +50,7 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
         const { templateID } = request.body
         const snapshot = templateID === 'base' ? undefined : await findSnapshot(sandboxes, request.account, templateID)
         const input = createInput(request.body, { defaultTimeout: defaultTimeout[version], snapshot: snapshot?.id })
-        const created = await sandboxes.create(request.account, input, clientGone(reply.raw))
+        const created = await withGateway(request.body, sandboxes.create(request.account, input, clientGone(reply.raw)))
         const live = isInterpreter(request.body.templateID) && sandboxes.live(created.id)
         if (live) prepareContexts(live)
         reply.code(201)
@@ -134,6 +134,17 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
       return reply.code(204).send()
     },
   )
+}
+
+/** A create that asks for an MCP gateway is told what that takes, where there is no such template. */
+async function withGateway<T>({ mcp, templateID }: Static<typeof NewSandbox>, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!mcp || !(error instanceof WarrenError) || error.code !== 'not_found') throw error
+    const needed = '"mcp" needs a template with the program mcp-gateway in it, which is yours to build'
+    throw new Refusal(404, `template "${templateID}" does not exist: ${needed}`)
+  }
 }
 
 export function subjectOf(request: FastifyRequest<ById>) {
