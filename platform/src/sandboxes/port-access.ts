@@ -6,3 +6,6 @@
 export const portAccesses = ['key', 'token', 'public'] as const
 export type PortAccess = (typeof portAccesses)[number]
 export const portAccessLabel = 'warren.ports'
+
+/** With the value `public`, whoever knows the id acts inside, without any token: only who makes a sandbox can want that. */
+export const insideAccessLabel = 'warren.inside'

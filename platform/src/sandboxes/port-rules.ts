@@ -1,6 +1,6 @@
 import type { Instance } from '../engine/engine.ts'
 import type { LiveSandbox } from './live.ts'
-import { type PortAccess, portAccesses, portAccessLabel } from './port-access.ts'
+import { insideAccessLabel, type PortAccess, portAccesses, portAccessLabel } from './port-access.ts'
 import type { Sandbox } from './sandbox.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
@@ -14,6 +14,8 @@ export const portPlaceholder = '${PORT}'
 /** How the ports of a sandbox are reached. Said by labels, as the access is. */
 export interface PortRules {
   access: PortAccess
+  /** Whether commands are run and files are read and written without a token. */
+  isInsideOpen: boolean
   /** What programs inside see as the Host of a request, with `portPlaceholder` where the number of the port belongs. */
   host: string | undefined
   /** Ports that speak TLS inside. */
@@ -35,9 +37,14 @@ export async function portRules({ store }: SandboxDeps, of: LiveSandbox | Sandbo
 function rulesOf(metadata: Record<string, string>): PortRules {
   return {
     access: portAccesses.find((name) => name === metadata[portAccessLabel]) ?? 'key',
+    isInsideOpen: isInsideOpen(metadata),
     host: metadata[maskHostLabel],
     https: httpsPortsOf(metadata),
   }
+}
+
+export function isInsideOpen(metadata: Record<string, string>): boolean {
+  return metadata[insideAccessLabel] === 'public'
 }
 
 export function httpsPortsOf(metadata: Record<string, string>): number[] {

@@ -25,8 +25,8 @@ export const calls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules`, `egressProxy`, `iam` and `mcp` are honoured. Refused by name: `secure: false`. Identity tokens are [signed by this installation](network.md#what-is-changed-on-the-way-out). Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
-      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules`、`egressProxy`、`iam` 和 `mcp`。按名称拒绝：`secure: false`。身份令牌由[本安装签发](network.zh-CN.md#出口处的改写)。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
+      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules`, `egressProxy`, `iam`, `mcp` and `secure: false` [of the older client](#ports-and-files) are honoured. Identity tokens are [signed by this installation](network.md#what-is-changed-on-the-way-out). Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
+      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules`、`egressProxy`、`iam`、`mcp` 以及[旧版客户端](#端口与文件)的 `secure: false`。身份令牌由[本安装签发](network.zh-CN.md#出口处的改写)。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
     },
   },
   { name: 'Sandbox.connect', status: 'works' },

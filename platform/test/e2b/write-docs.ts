@@ -68,6 +68,11 @@ native door need the key, unless they carry the label \`warren.ports\` with the 
 
 **Files** are read and written as the sandbox's root, and what is made belongs to the user, as E2B has it.
 
+**The inside** of a sandbox, commands and files and code, needs its token, which the clients send by themselves. \`secure: false\`, which only the older clients know
+and only on purpose, makes one that needs none: **whoever knows its id, which stands in the address of each of its ports, can do everything in it.** Its owner sees the
+label \`warren.inside\` with the value \`public\`, its [audit log](audit.md) says \`anyone\`, and forks of it are the same. Its \`downloadUrl\` works below a domain, where the host
+name tells the sandbox. \`POST /v2/sandboxes\` refuses it by name, as newer clients have no such option.
+
 **Keys.** The command line of E2B finds its team at \`/teams\`, and \`/api-keys\` and \`/access-tokens\` make and take away keys. That takes the admin key or an
 access token; a key that was made cannot make others. Logs are those of the running sandbox: a paused one tells none.
 
@@ -147,6 +152,10 @@ export NODE_EXTRA_CA_CERTS=$WARREN_HOME/tls/box.example.com.pem SSL_CERT_FILE=$W
 \`warren.ports\`，其值为 \`public\` 或 \`token\`。
 
 **文件**以沙箱内 root 的权限读写，新建的文件归用户所有，与 E2B 一致。
+
+**沙箱内部**（命令、文件与代码）需要该沙箱的令牌，客户端会自行携带。\`secure: false\` 只有旧版客户端提供，且须明确给出，创建的沙箱不需要令牌：**任何知道其 ID 的人都能在其中做任何事，而 ID
+就写在它每个端口的地址里。** 所有者可看到标签 \`warren.inside\` 的值为 \`public\`，其[审计日志](audit.zh-CN.md)记为 \`anyone\`，它的分叉也同样开放。其 \`downloadUrl\` 在使用域名时有效，由主机名指明沙箱。
+\`POST /v2/sandboxes\` 按名称拒绝它，因为新版客户端没有此选项。
 
 **密钥。** E2B 的命令行通过 \`/teams\` 找到团队；\`/api-keys\` 与 \`/access-tokens\` 用于创建和删除密钥，需要管理密钥或访问令牌；由此创建的密钥不能再创建
 其他密钥。日志只来自正在运行的沙箱：暂停的沙箱没有日志。

@@ -13,7 +13,7 @@ const EntryView = Type.Object(
     at: Type.String(),
     actorKind: Type.String({
       description:
-        '`admin`, `key`, `user`, `service`; `token`: who has the token of a sandbox; `signature`: who has a signed address; `provider`: who tells of payments; `platform`: itself, by a rule of the operator.',
+        '`admin`, `key`, `user`, `service`; `token`: who has the token of a sandbox; `anyone`: whoever knows the id of one that needs no token; `signature`: who has a signed address; `provider`: who tells of payments; `platform`: itself, by a rule of the operator.',
     }),
     actor: Type.String(),
     action: Type.String(),

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import type { SetNetwork } from '../../sandboxes/network.ts'
-import { portAccessLabel } from '../../sandboxes/port-access.ts'
+import { insideAccessLabel, portAccessLabel } from '../../sandboxes/port-access.ts'
 import { httpsPortsLabel, maskHostLabel, portPlaceholder } from '../../sandboxes/port-rules.ts'
 import { type CreateSandbox, Environment, Metadata, maxTimeoutSeconds } from '../../sandboxes/sandbox.ts'
 import { envdPort } from './edge-target.ts'
@@ -65,15 +65,21 @@ export const NewSandbox = Type.Object(
 )
 type NewSandbox = Static<typeof NewSandbox>
 
+interface CreateRules {
+  /** Seconds. */
+  defaultTimeout: number
+  /** Instead of a template. */
+  snapshot?: string | undefined
+  /** Whether a sandbox without a token can be asked for, as the older clients may. */
+  mayBeOpen: boolean
+}
+
 /** What the platform is asked for. Throws 400 with the name of the first field that cannot be honoured. */
-export function createInput(
-  body: NewSandbox,
-  { defaultTimeout, snapshot }: { defaultTimeout: number; snapshot?: string | undefined },
-): CreateSandbox {
+export function createInput(body: NewSandbox, { defaultTimeout, snapshot, mayBeOpen }: CreateRules): CreateSandbox {
   const { timeout = defaultTimeout, metadata = {}, envVars } = body
   const network = (body.network ?? {}) as Network
-  for (const [name, { asked, missing }] of Object.entries(notOffered(body)))
-    if (asked) throw new Refusal(400, `"${name}" is not offered by this server: ${missing}`)
+  if (body.secure === false && !mayBeOpen)
+    throw new Refusal(400, '"secure" cannot be false: a sandbox that is made here is protected by its access token')
   const own = Object.keys(metadata).find((name) => name.startsWith('warren.'))
   if (own) throw new Refusal(400, `metadata must not have the name "${own}": names that begin with "warren." are taken`)
   checkLifecycle(body)
@@ -81,7 +87,7 @@ export function createInput(
     ...(snapshot === undefined ? { template: body.templateID } : { snapshot }),
     ...lifecycleInput(body),
     timeout: checkedTimeout(timeout),
-    metadata: { ...metadata, ...portLabels(network) },
+    metadata: { ...metadata, ...portLabels(network), ...insideLabel(body.secure, network) },
     // Clients send none as an empty object: what a snapshot was taken with stays.
     ...(hasKeys(envVars) ? { env: envVars } : {}),
     ...networkInput(network, body.allow_internet_access, identityInput(body)),
@@ -138,10 +144,14 @@ function portLabels({ allowPublicTraffic, maskRequestHost, httpsPorts }: Network
   }
 }
 
-function notOffered(body: NewSandbox): Record<string, { asked: boolean; missing: string }> {
-  return {
-    secure: { asked: body.secure === false, missing: 'every sandbox is protected by its access token' },
-  }
+function insideLabel(secure: boolean | undefined, { allowPublicTraffic }: Network): Record<string, string> {
+  if (secure !== false) return {}
+  if (allowPublicTraffic === false)
+    throw new Refusal(
+      400,
+      '"allowPublicTraffic" can be false only if "secure" is not: ports cannot be closed where all is open',
+    )
+  return { [insideAccessLabel]: 'public' }
 }
 
 function hasKeys(value: unknown): boolean {

@@ -49,7 +49,10 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
       async (request, reply) => {
         const { templateID } = request.body
         const snapshot = templateID === 'base' ? undefined : await findSnapshot(sandboxes, request.account, templateID)
-        const input = createInput(request.body, { defaultTimeout: defaultTimeout[version], snapshot: snapshot?.id })
+        const input = createInput(request.body, {
+          ...{ defaultTimeout: defaultTimeout[version], snapshot: snapshot?.id },
+          mayBeOpen: version === 'v1',
+        })
         const created = await withGateway(request.body, sandboxes.create(request.account, input, clientGone(reply.raw)))
         const live = isInterpreter(request.body.templateID) && sandboxes.live(created.id)
         if (live) prepareContexts(live)

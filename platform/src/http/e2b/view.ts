@@ -1,6 +1,6 @@
 import type { SealedPart } from '../../sandboxes/outgoing.ts'
 import { portAccessLabel } from '../../sandboxes/port-access.ts'
-import { httpsPortsOf, maskHostLabel } from '../../sandboxes/port-rules.ts'
+import { httpsPortsOf, isInsideOpen, maskHostLabel } from '../../sandboxes/port-rules.ts'
 import type { Sandbox, State } from '../../sandboxes/sandbox.ts'
 import { outgoingView } from './outgoing-input.ts'
 import type { SandboxTokens } from './tokens.ts'
@@ -33,7 +33,7 @@ export function startedView({ tokens, domain }: ViewDeps, sandbox: Sandbox): obj
     clientID,
     alias: template,
     envdVersion,
-    envdAccessToken: tokens.access(id),
+    ...accessView(tokens, sandbox),
     trafficAccessToken: isPrivate ? tokens.traffic(id) : null,
     domain: domain(),
   }
@@ -63,7 +63,7 @@ export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
   const https = httpsPortsOf(sandbox.metadata)
   return {
     ...listedView(sandbox),
-    envdAccessToken: deps.tokens.access(sandbox.id),
+    ...accessView(deps.tokens, sandbox),
     domain: deps.domain(),
     allowInternetAccess: sandbox.network.internet,
     network: {
@@ -76,6 +76,11 @@ export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
     },
     lifecycle: { autoResume: sandbox.lifecycle.autoResume, onTimeout: sandbox.lifecycle.onTimeout },
   }
+}
+
+/** Clients show a token, and sign addresses with it, where they were given one. */
+function accessView(tokens: SandboxTokens, { id, metadata }: Sandbox): { envdAccessToken?: string } {
+  return isInsideOpen(metadata) ? {} : { envdAccessToken: tokens.access(id) }
 }
 
 function ownMetadata({ metadata }: Sandbox): Record<string, string> {

@@ -29,8 +29,12 @@ const verbs: Record<string, [action: string, first: boolean]> = {
 const inputEveryMs = 60_000
 const lastInputAt = new WeakMap<Instance, number>()
 
-/** Records a call by who has the token of a sandbox. */
-export function audited(audit: AuditLog, live: LiveSandbox, exchange: Exchange): void {
+/** Records a call by who has the token of a sandbox, or by anyone where it needs none. */
+export function audited(
+  audit: AuditLog,
+  { live, by }: { live: LiveSandbox; by: 'token' | 'anyone' },
+  exchange: Exchange,
+): void {
   const { request, url } = exchange
   const asked = `${request.method} ${url.pathname}`
   if (!Object.hasOwn(verbs, asked)) return
@@ -38,7 +42,7 @@ export function audited(audit: AuditLog, live: LiveSandbox, exchange: Exchange):
   if (asked.endsWith('/SendInput') && !isDue(live.instance)) return
   const path = url.searchParams.get('path')
   const { id, accountId } = live
-  const about = { accountId, actorKind: 'token', actor: id, action, subject: id, first }
+  const about = { accountId, actorKind: by, actor: id, action, subject: id, first }
   auditInside(audit, path === null ? about : { ...about, details: { path } }, exchange)
 }
 

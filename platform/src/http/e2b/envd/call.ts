@@ -9,7 +9,7 @@ import type { SandboxTokens } from '../tokens.ts'
 import type { Watchers } from './watchers.ts'
 
 export interface EnvdDeps {
-  sandboxes: Pick<Sandboxes, 'live' | 'liveIds' | 'sleeping' | 'wake' | 'onLeave'>
+  sandboxes: Pick<Sandboxes, 'live' | 'liveIds' | 'sleeping' | 'wake' | 'onLeave' | 'portRules'>
   tokens: SandboxTokens
   gateway: Pick<Gateway, 'failed'>
   watchers: Watchers

@@ -1,6 +1,7 @@
 import { WarrenError } from '../../../errors.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import { measure } from '../../../sandboxes/measure.ts'
+import { isInsideOpen } from '../../../sandboxes/port-rules.ts'
 import { clientGone } from '../../client-gone.ts'
 import type { Procedure } from '../../rpc/procedure.ts'
 import { RpcError } from '../../rpc/rpc-error.ts'
@@ -55,8 +56,8 @@ export class Envd {
     const live = this.#deps.sandboxes.live(id) ?? (await this.#woken(id, exchange))
     if (url.pathname === '/health' && isRead(exchange))
       return void response.writeHead(204, { 'cache-control': 'no-store' }).end()
-    await this.#authorise(live, exchange)
-    audited(this.#deps.audit, live, exchange)
+    const by = await this.#authorise(live, exchange)
+    audited(this.#deps.audit, { live, by }, exchange)
 
     const guest = live.instance.guest
     switch (url.pathname) {
@@ -83,7 +84,8 @@ export class Envd {
     const sleeping = url.pathname === '/health' ? undefined : await sandboxes.sleeping(id)
     if (!sleeping) throw sandboxNotFound(id)
     const shown = request.headers['x-access-token']
-    if (!tokens.isAccess(id, shown === undefined ? undefined : String(shown)))
+    const mayAnyone = isInsideOpen(sleeping.metadata)
+    if (!mayAnyone && !tokens.isAccess(id, shown === undefined ? undefined : String(shown)))
       throw new Refusal(403, 'a paused sandbox is resumed for its access token alone', { sandboxId: id })
     return wokenFor(sandboxes, sleeping)
   }
@@ -106,18 +108,23 @@ export class Envd {
     })
   }
 
-  /** Whoever has the token may do everything; for a file a signature does too, unless a wrong token is shown. */
-  async #authorise(live: LiveSandbox, exchange: Exchange): Promise<void> {
+  /**
+   * Whoever has the token may do everything; for a file a signature does too, unless a wrong token is shown. Where none was
+   * wanted at the create, everybody may.
+   */
+  async #authorise(live: LiveSandbox, exchange: Exchange): Promise<'token' | 'anyone'> {
     const { request, url } = exchange
     const { tokens } = this.#deps
     const shown = request.headers['x-access-token']
+    if ((await this.#deps.sandboxes.portRules(live)).isInsideOpen) return 'anyone'
     if (shown !== undefined) {
-      if (tokens.isAccess(live.id, String(shown))) return
+      if (tokens.isAccess(live.id, String(shown))) return 'token'
       throw await this.#wrong(exchange, 'unauthorized access, please provide a valid access token')
     }
     if (url.pathname !== '/files') throw new Refusal(401, 'unauthorized access, please provide a valid access token')
     const fault = signatureFault(signedRequest(request.method, url.searchParams), tokens.access(live.id), new Date())
     if (fault) throw await this.#wrong(exchange, fault)
+    return 'token'
   }
 
   #wrong({ request, response }: Exchange, fault: string): Promise<unknown> {

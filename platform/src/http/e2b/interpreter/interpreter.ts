@@ -47,7 +47,9 @@ export class Interpreter {
     allowEveryOrigin(request, response, 'GET, POST, DELETE')
     try {
       if (request.method === 'OPTIONS') return void response.writeHead(204).end()
-      await this.#answer(await this.#admitted(id, exchange), exchange)
+      const { live, by } = await this.#admitted(id, exchange)
+      this.#audited(live, by, exchange)
+      await this.#answer(live, exchange)
     } catch (error) {
       if (!request.complete) response.setHeader('connection', 'close')
       request.resume()
@@ -62,22 +64,23 @@ export class Interpreter {
    * The sandbox, for whoever may reach its port. To run code takes more than that the port is open to everybody; the clients
    * show their token for nothing else.
    */
-  async #admitted(id: string, exchange: Exchange): Promise<LiveSandbox> {
+  async #admitted(id: string, exchange: Exchange): Promise<{ live: LiveSandbox; by: 'token' | 'anyone' }> {
     const { sandboxes } = this.#deps
     const { request, url } = exchange
     cutOffWith(sandboxes, id, exchange)
-    const { by } = await portRight(this.#deps, { id, needsKey: false }, request)
+    const { by, rules } = await portRight(this.#deps, { id, needsKey: false }, request)
     const live = sandboxes.live(id)
     if (!live) throw sandboxNotFound(id)
-    if (by === 'public' && url.pathname === '/execute')
+    if (by === 'public' && !rules.isInsideOpen && url.pathname === '/execute')
       throw new Refusal(401, 'unauthorized access, please provide a valid access token')
-    return live
+    return { live, by: by === 'public' ? 'anyone' : 'token' }
   }
 
-  #audited({ id, accountId }: LiveSandbox, exchange: Exchange, asked: string): void {
+  #audited({ id, accountId }: LiveSandbox, by: 'token' | 'anyone', exchange: Exchange): void {
+    const asked = `${exchange.request.method} ${exchange.url.pathname}`
     const [verb] = verbs.find(([, pattern]) => pattern.test(asked)) ?? []
     if (!verb) return
-    const about = { accountId, actorKind: 'token', actor: id, action: `context.${verb}`, subject: id, first: true }
+    const about = { accountId, actorKind: by, actor: id, action: `context.${verb}`, subject: id, first: true }
     auditInside(this.#deps.audit, about, exchange)
   }
 
@@ -85,7 +88,6 @@ export class Interpreter {
     const { request, response, url } = exchange
     const signal = clientGone(response)
     const asked = `${request.method} ${url.pathname}`
-    this.#audited(live, exchange, asked)
     if (asked === 'GET /health') return sendText(exchange, 200, { text: 'OK' })
     if (asked === 'GET /contexts') return sendJson(exchange, await listed(live))
     if (asked === 'POST /contexts') return sendJson(exchange, await created(live, await readJson(request), signal))
