@@ -66,7 +66,9 @@ test('no other sandbox is open, and no paused one is woken but by its token', as
       ['/sandboxes', { metadata: { 'warren.inside': 'public' } }],
     ] as const)
       assert.equal((await platform.call('POST', path, { templateID: 'base', ...body })).status, 400, path)
-    const snapshot = await platform.call('POST', `/sandboxes/${secured.sandboxId}/snapshots`, {})
+    const open = await Sandbox.create({ ...options, secure: false })
+    const snapshot = await platform.call('POST', `/sandboxes/${open.sandboxId}/snapshots`, {})
+    await open.kill()
     if (!snapshot.ok) return t.diagnostic(`no snapshots here: ${await snapshot.text()}`)
     const { snapshotID } = await snapshot.json()
     const copy = await Sandbox.create(snapshotID, options)
