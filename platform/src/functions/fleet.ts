@@ -6,8 +6,9 @@ import type { Code, CodeStore } from './code/code-store.ts'
 import type { FunctionRecord, FunctionVersion } from './function.ts'
 import { Instances, type Member } from './instances.ts'
 import type { ResolveSecrets } from './secrets.ts'
+import type { LoadHead } from './worker/load-head.ts'
 import type { Tenant } from './worker/networks.ts'
-import type { LoadHead, Worker } from './worker/worker.ts'
+import type { Worker } from './worker/worker.ts'
 import type { WorkerPool } from './worker/worker-pool.ts'
 
 interface FleetDeps {

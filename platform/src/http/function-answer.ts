@@ -13,7 +13,10 @@ export interface CallResponse {
   appendHeader(name: string, value: string): unknown
   writeHead(status: number, headers?: Record<string, string | number>): unknown
   flushHeaders(): void
-  write(piece: Buffer): unknown
+  /** False where what was written before is not read yet: then `drain` follows, or `close`. */
+  write(piece: Buffer): boolean
+  once(event: 'drain' | 'close', listener: () => void): unknown
+  off(event: 'drain' | 'close', listener: () => void): unknown
   end(body?: string | Buffer): unknown
   end(body: string, encoding: 'latin1'): unknown
   destroy(): unknown
@@ -24,6 +27,7 @@ export class FunctionAnswer {
   readonly #raw: CallResponse
   readonly #reply: FastifyReply | undefined
   begun = false
+  #room: Promise<void> | undefined
 
   /** Of a route with its reply, whose headers go along. */
   constructor(raw: CallResponse, reply?: FastifyReply) {
@@ -50,8 +54,21 @@ export class FunctionAnswer {
     raw.flushHeaders()
   }
 
-  write(piece: Buffer): void {
-    if (!this.#raw.destroyed) this.#raw.write(piece)
+  /** Answers with what resolves when the client has read all of it, or has gone, where it reads slower than it is written to. */
+  write(piece: Buffer): Promise<void> | undefined {
+    const raw = this.#raw
+    if (raw.destroyed || raw.write(piece)) return undefined
+    this.#room ??= new Promise((resolve) => {
+      const onRoom = () => {
+        raw.off('drain', onRoom)
+        raw.off('close', onRoom)
+        this.#room = undefined
+        resolve()
+      }
+      raw.once('drain', onRoom)
+      raw.once('close', onRoom)
+    })
+    return this.#room
   }
 
   /** After the first piece a failure can only be told by breaking off. */

@@ -6,7 +6,7 @@ import { atomicWrite } from '../../lib/atomic-write.ts'
 import { step } from '../../lib/step.ts'
 import type { Database } from '../../storage/database.ts'
 import { jsonHead } from '../worker/frames.ts'
-import type { LoadHead } from '../worker/worker.ts'
+import type { LoadHead } from '../worker/load-head.ts'
 
 type CodeHead = Pick<LoadHead, 'sourceBytes' | 'cacheBytes' | 'files' | 'entry'>
 

@@ -213,7 +213,7 @@ export class Dispatcher {
       http: leased.http ?? undefined,
       traceparent: leased.retry?.traceparent,
       onHead: (head: AnswerHead) => answer.begin(head),
-      onChunk: (piece: Buffer) => answer.add(piece),
+      onChunk: (piece: Buffer) => void answer.add(piece),
       step: stepsOf(deps.db, leased.id),
       suspendAfterMs,
     }

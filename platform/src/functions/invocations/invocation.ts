@@ -52,6 +52,9 @@ export type AskedAnswer =
   | { id: string; result: Buffer; head: AnswerHead | undefined }
   | { id?: string; failure: Failure }
 
+/** Takes a piece of an answer. Where whoever reads it is slower, what comes back resolves when they have read all of it, or have gone. */
+export type TakePiece = (piece: Buffer) => Promise<void> | undefined
+
 export interface Call {
   requestId: string
   payload: Buffer
@@ -61,7 +64,7 @@ export interface Call {
   attempt: number
   /** Called before the first piece of an answer that is no plain JSON. */
   onHead?: ((head: AnswerHead) => void) | undefined
-  onChunk?: ((piece: Buffer) => void) | undefined
+  onChunk?: TakePiece | undefined
   /** Told all that it has written so far, when there is more. */
   onLog?: ((log: string) => void) | undefined
   /** After so long a call that does nothing but wait for others may be suspended: it is made again when they have ended. */

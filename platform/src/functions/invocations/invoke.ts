@@ -8,7 +8,7 @@ import type { FunctionDeps } from '../functions.ts'
 import { traceOfRequest } from './call-trace.ts'
 import { checkPayload } from './check-payload.ts'
 import { type Enqueue, enqueue } from './enqueue.ts'
-import type { AnswerHead, Failure, HttpInput } from './invocation.ts'
+import type { AnswerHead, Failure, HttpInput, TakePiece } from './invocation.ts'
 import { describeFailure, runCall } from './run-call.ts'
 
 export interface Invoke {
@@ -18,18 +18,17 @@ export interface Invoke {
   http?: HttpInput | undefined
   traceparent?: string | undefined
   idempotency?: Enqueue['idempotency']
-  /** An answer in pieces: without these its pieces are put together. */
-  onHead?: ((id: string, head: AnswerHead) => void) | undefined
-  onChunk?: ((piece: Buffer) => void) | undefined
+  /** An answer that is more than JSON. */
+  onHead: (id: string, head: AnswerHead) => void
+  onChunk: TakePiece
 }
 
 export interface Invoked {
   id: string
   version: number
   cold: boolean
-  /** JSON, or with a head whatever the function answered; undefined when it went through `onHead` and `onChunk`. */
+  /** JSON; undefined when the answer went through `onHead` and `onChunk`. */
   result: Buffer | undefined
-  head: AnswerHead | undefined
 }
 
 /** Calls a function and waits for what it answers. Throws `function_failed` or `timeout` with the reason where it fails. */
@@ -47,18 +46,13 @@ export async function invoke(
   deps.mayStart(account.id)
 
   const id = newId('c')
-  let head: AnswerHead | undefined
-  const pieces: Buffer[] = []
   const { payload, http, onHead, onChunk } = input
   const call = {
     payload,
     http,
     traceparent: traceOfRequest(input.traceparent),
-    onHead: (given: AnswerHead) => {
-      head = given
-      onHead?.(id, given)
-    },
-    onChunk: onChunk ?? ((piece: Buffer) => void pieces.push(piece)),
+    onHead: (head: AnswerHead) => onHead(id, head),
+    onChunk,
   }
   const given = {
     record: known.record,
@@ -77,8 +71,7 @@ export async function invoke(
   await deps.recorder.add(ended)
   const { outcome } = finished
   if (!outcome.ok) throw failed(id, outcome.failure)
-  const result = outcome.result ?? (head && !onChunk ? Buffer.concat(pieces) : undefined)
-  return { id, version: version.version, cold: ended.cold, result, head }
+  return { id, version: version.version, cold: ended.cold, result: outcome.result }
 }
 
 /** Through the queue: the first call with a key is made, and whoever repeats it gets what it came to. */
@@ -102,11 +95,10 @@ async function invokeOnce(
   const invocation = await deps.dispatcher.outcome(account.id, id, signal)
   const { version, cold = false, error, head, result = Buffer.alloc(0) } = invocation
   if (error) throw failed(id, error)
-  if (!head || !onHead)
-    return { id, version, cold, result: head ? result : (invocation.result ?? Buffer.from('null')), head }
+  if (!head) return { id, version, cold, result: invocation.result ?? Buffer.from('null') }
   onHead(id, head)
-  onChunk?.(result)
-  return { id, version, cold, result: undefined, head }
+  void onChunk(result)
+  return { id, version, cold, result: undefined }
 }
 
 function failed(id: string, failure: Failure): WarrenError {

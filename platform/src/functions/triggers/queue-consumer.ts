@@ -97,7 +97,7 @@ export class QueueConsumer {
       createdAt: Date.now(),
       waits: true,
     }
-    const { finished, ended } = await runCall(this.#deps, { ...given, call: { payload, onChunk: () => {} } })
+    const { finished, ended } = await runCall(this.#deps, { ...given, call: { payload, onChunk: () => undefined } })
     if (finished.outcome.ok) await this.#queues.delete(queue, messages)
     await this.#deps.recorder.add(ended)
   }

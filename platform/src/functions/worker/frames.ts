@@ -8,6 +8,7 @@ export const kind = {
   cancel: 3,
   stepped: 4,
   called: 5,
+  room: 6,
   loaded: 10,
   refused: 11,
   result: 12,

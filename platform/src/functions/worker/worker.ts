@@ -3,40 +3,25 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Instance } from '../../engine/engine.ts'
 import type { GuestProcess } from '../../engine/guest/process.ts'
-import { WarrenError } from '../../errors.ts'
 import type { AskedAnswer, Call, Failure, Finished } from '../invocations/invocation.ts'
 import { FrameCutter, frame, jsonHead, kind } from './frames.ts'
 import { LoadFailed } from './load-failed.ts'
+import type { LoadHead } from './load-head.ts'
+import { MemoryWatch } from './memory-watch.ts'
 import { answerParts, readAsked, readFailure, readHead, readStep } from './payloads.ts'
 import { ProcessorTime } from './processor-time.ts'
 import { workerProgram } from './programs.ts'
+import { Unread, windowBytes } from './unread.ts'
+import { untilReady } from './until-ready.ts'
 
 /** How long a fresh worker may take until it listens, milliseconds. A busy machine takes long. */
 const startMs = 30_000
-/** How often a sandbox with calls is asked whether memory was taken from it, milliseconds. */
-const memoryWatchMs = 500
 /** So long the reason of an end is waited for, milliseconds. */
 const reasonMs = 1000
 /** More answers than that wait until the worker has read them. */
 const mostUnreadBytes = 4 * 1024 * 1024
 /** What a worker may ask before it has heard of anything. */
 const mostAsks = 256
-
-/** What becomes of the code: what the worker is told beside its bytes. */
-export interface LoadHead {
-  sourceBytes: number
-  cacheBytes: number
-  files: { path: string; bytes: number; executable?: boolean }[]
-  handler: string | undefined
-  entry: string | undefined
-  env: Record<string, string>
-  concurrency: number
-  name: string
-  account: string
-  version: number
-  memoryMb: number
-  wantsCache: boolean
-}
 
 interface WorkerStart {
   runtime: string
@@ -49,6 +34,8 @@ interface Running {
   call: Call
   log: string
   bytesOut: number
+  /** Whether its answer has begun. */
+  begun: boolean
   timer: NodeJS.Timeout
   settle: (finished: Finished) => void
 }
@@ -66,22 +53,33 @@ export class Worker {
   #exitReason: Promise<Failure>
   #lastId = 0
   #asks = 0
+  readonly #unread = new Unread({
+    grant: (call, bytes) => this.#grant(call, bytes),
+    onChange: () => this.#listen(),
+  })
+  readonly #runtime: string
+  /** Whether its calls have only so much room for their answers. */
+  #hasWindows = false
   #out: Buffer[] = []
   #flushes = false
   #ended: Failure | undefined
   #retired = false
-  #memoryWatch: NodeJS.Timeout | undefined
+  readonly #memory: MemoryWatch
 
   private constructor(
     instance: Instance,
     {
+      runtime,
       process,
       socket,
       limits,
-    }: { process: GuestProcess; socket: Duplex; limits: { logBytes: number; resultBytes: number } },
+    }: Pick<WorkerStart, 'runtime' | 'limits'> & { process: GuestProcess; socket: Duplex },
   ) {
     this.instance = instance
     this.time = new ProcessorTime(instance)
+    const onLost = () => this.#end(this.#outOfMemory())
+    this.#memory = new MemoryWatch(instance, { isBusy: () => this.#running.size > 0, onLost })
+    this.#runtime = runtime
     this.#process = process
     this.#socket = socket
     this.#mostLogBytes = limits.logBytes
@@ -124,40 +122,21 @@ export class Worker {
     const { name, pipe } = await instance.guest.link(signal)
     try {
       const process = await instance.guest.exec({ argv, tag: 'warren.function', link: name }, signal)
-      return await Worker.#ready(instance, { runtime, process, pipe, limits })
+      const output = process.output()
+      await untilReady(output, runtime)
+      const worker = new Worker(instance, { runtime, process, socket: pipe, limits })
+      void worker.#readOutput(output)
+      return worker
     } catch (error) {
       pipe.destroy()
       throw error
     }
   }
 
-  static async #ready(
-    instance: Instance,
-    {
-      runtime,
-      process,
-      pipe,
-      limits,
-    }: Pick<WorkerStart, 'runtime' | 'limits'> & { process: GuestProcess; pipe: Duplex },
-  ): Promise<Worker> {
-    const output = process.output()
-    let said = ''
-    for (;;) {
-      const next = await output.next()
-      const cannot = next.done && /^cannot preload .*$/m.exec(said)
-      if (cannot) throw new WarrenError('invalid_request', cannot[0], { hint: 'See the setting preload.' })
-      if (next.done)
-        throw new WarrenError('unavailable', `a worker for ${runtime} ended at its start: ${said.slice(-500).trim()}`)
-      said += next.value.data.toString()
-      if (/^ready$/m.test(said)) break
-    }
-    const worker = new Worker(instance, { process, socket: pipe, limits })
-    void worker.#readOutput(output)
-    return worker
-  }
-
   /** Gives it its code. Calls may follow at once. */
   load(head: LoadHead, code: Buffer): void {
+    // A call of Python that is alone does not listen: it waits where it writes, when nobody reads.
+    this.#hasWindows = this.#runtime !== 'python3' || head.concurrency > 1
     this.#send(frame(kind.load, 0, jsonHead(head), code))
   }
 
@@ -190,8 +169,8 @@ export class Worker {
     return new Promise((settle) => {
       if (this.#ended) return settle({ outcome: { ok: false, failure: this.#ended }, log: '', bytesOut: 0 })
       const timer = setTimeout(() => void this.#late(id), call.timeoutMs)
-      this.#running.set(id, { call, log: '', bytesOut: 0, timer, settle })
-      this.#watchMemory()
+      this.#running.set(id, { call, log: '', bytesOut: 0, begun: false, timer, settle })
+      this.#memory.watch()
       const { requestId, http, traceparent, timeoutMs, attempt, suspendAfterMs } = call
       const head = jsonHead({
         requestId,
@@ -201,6 +180,7 @@ export class Worker {
         attempt,
         suspendAfterMs,
         mostBytes: this.#mostResultBytes,
+        ...(this.#hasWindows ? { windowBytes } : {}),
       })
       this.#send(frame(kind.invoke, id, head, call.payload))
     })
@@ -238,11 +218,9 @@ export class Worker {
     if (!running) return
     if (frameKind === kind.result) this.#result(id, running, payload)
     else if (frameKind === kind.failed) this.#finish(id, readFailure(payload))
-    else if (frameKind === kind.head) running.call.onHead?.(readHead(payload))
-    else if (frameKind === kind.chunk) {
-      running.bytesOut += payload.length
-      running.call.onChunk?.(Buffer.from(payload))
-    } else if (frameKind === kind.end) this.#finish(id)
+    else if (frameKind === kind.head) this.#begin(running, payload)
+    else if (frameKind === kind.chunk) this.#piece(id, running, payload)
+    else if (frameKind === kind.end) this.#last(id, running, payload)
     else if (frameKind === kind.log) this.#log(running, payload)
     else if (frameKind === kind.step) this.#answering(this.#step(running, payload))
     else if (frameKind === kind.call) this.#answering(this.#ask(running, payload))
@@ -257,10 +235,34 @@ export class Worker {
 
   #result(id: number, running: Running, payload: Buffer): void {
     running.bytesOut = payload.length
-    const most = this.#mostResultBytes
-    const message = `the result has ${payload.length} bytes, over ${most}`
-    if (payload.length > most) this.#finish(id, { reason: 'response_too_large', message })
+    if (payload.length > this.#mostResultBytes) this.#tooLarge(id, payload)
     else this.#finish(id, undefined, Buffer.from(payload))
+  }
+
+  #tooLarge(id: number, { length }: Buffer): void {
+    const message = `the result has ${length} bytes, over ${this.#mostResultBytes}`
+    this.#finish(id, { reason: 'response_too_large', message })
+  }
+
+  #begin(running: Running, payload: Buffer): void {
+    // A second one would be the answer to whoever asks next on the same connection.
+    if (running.begun) throw new RangeError('an answer began twice')
+    running.begun = true
+    running.call.onHead?.(readHead(payload))
+  }
+
+  #piece(id: number, running: Running, payload: Buffer): void {
+    if (!running.begun) throw new RangeError('an answer came before its head')
+    running.bytesOut += payload.length
+    const room = running.call.onChunk?.(Buffer.from(payload))
+    this.#unread.wrote(id, payload.length, room)
+  }
+
+  /** With what is left of the answer, which may be all of it: nobody waits until that is read. */
+  #last(id: number, running: Running, payload: Buffer): void {
+    if (payload.length > this.#mostResultBytes) this.#tooLarge(id, payload)
+    else if (payload.length > 0) this.#piece(id, running, payload)
+    this.#finish(id)
   }
 
   #log(running: Running, payload: Buffer): void {
@@ -292,14 +294,28 @@ export class Worker {
   /** One who asks faster than it is answered, or does not read the answers, is not listened to meanwhile. */
   #answering(work: Promise<void>): void {
     this.#asks++
-    if (this.#asks > mostAsks) this.#socket.pause()
+    this.#listen()
     void work
       // Whatever it is that a program sends: it ends its own connection, and nobody else's.
       .catch(() => this.#socket.destroy())
       .finally(() => {
         this.#asks--
-        if (this.#asks <= mostAsks) this.#socket.resume()
+        this.#listen()
       })
+  }
+
+  #grant(id: number, bytes: number): void {
+    if (!this.#hasWindows) return
+    const room = Buffer.alloc(4)
+    room.writeUInt32BE(bytes)
+    this.#send(frame(kind.room, id, room))
+  }
+
+  #listen(): void {
+    const listens = this.#asks <= mostAsks && !this.#unread.isFull
+    if (listens !== this.#socket.isPaused()) return
+    if (listens) this.#socket.resume()
+    else this.#socket.pause()
   }
 
   /** Resolves when there is room for more. */
@@ -314,6 +330,7 @@ export class Worker {
     if (!running) return
     this.#running.delete(id)
     clearTimeout(running.timer)
+    this.#unread.forget(id)
     // What has no room left for one call has none for the next.
     if (failure && /\b(ENOSPC|EAGAIN|EMFILE|ENOMEM|No space left|Resource temporarily)\b/.test(failure.message))
       this.#retired = true
@@ -325,32 +342,11 @@ export class Worker {
   async #late(id: number): Promise<void> {
     const { call } = this.#running.get(id)!
     this.#retired = true
-    if (await this.#lostMemory()) return this.#end(this.#outOfMemory())
+    if (await this.#memory.isLost()) return this.#end(this.#outOfMemory())
     this.#finish(id, {
       reason: 'timeout',
       message: `the call took longer than the ${call.timeoutMs / 1000} s it may take`,
     })
-  }
-
-  /**
-   * A sandbox with a kernel of its own may stand still for ever when the host takes memory from it: then nobody tells that
-   * the program has ended.
-   */
-  #watchMemory(): void {
-    if (this.#memoryWatch || this.instance.driver.isolation !== 'userspace-kernel') return
-    this.#memoryWatch = setInterval(async () => {
-      if (this.#running.size > 0 && (await this.#lostMemory())) this.#end(this.#outOfMemory())
-      if (this.#running.size > 0) return
-      clearInterval(this.#memoryWatch)
-      this.#memoryWatch = undefined
-    }, memoryWatchMs).unref()
-  }
-
-  /** In others the program itself ends, and says so. */
-  async #lostMemory(): Promise<boolean> {
-    if (this.instance.driver.isolation !== 'userspace-kernel') return false
-    const usage = await this.instance.usage().catch(() => undefined)
-    return (usage?.oomKills ?? 0) > 0
   }
 
   #outOfMemory(): Failure {

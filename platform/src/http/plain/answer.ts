@@ -62,13 +62,23 @@ export class PlainAnswer {
     this.#socket.write(this.#head(), 'latin1')
   }
 
-  write(piece: Buffer): void {
-    if (!this.#hasBody || piece.length === 0) return
+  /** False where what was written before is not read yet. */
+  write(piece: Buffer): boolean {
+    if (!this.#hasBody || piece.length === 0) return true
     this.#socket.cork()
     this.#socket.write(`${piece.length.toString(16)}\r\n`, 'latin1')
     this.#socket.write(piece)
     this.#socket.write('\r\n', 'latin1')
     this.#socket.uncork()
+    return !this.#socket.writableNeedDrain
+  }
+
+  once(event: 'drain' | 'close', listener: () => void): void {
+    this.#socket.once(event, listener)
+  }
+
+  off(event: 'drain' | 'close', listener: () => void): void {
+    this.#socket.off(event, listener)
   }
 
   /** With the head where that has not gone yet: then its `content-length` is that of `body`. */

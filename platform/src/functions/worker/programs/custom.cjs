@@ -18,11 +18,17 @@ function take(frameKind, id, payload) {
   if (frameKind === kind.load) load(payload)
   else if (frameKind === kind.invoke) {
     const { head, body } = headed(payload)
-    const call = { id, head, body, logged: 0, until: Date.now() + head.timeoutMs }
+    const call = { id, head, body, logged: 0, until: Date.now() + head.timeoutMs, room: head.windowBytes }
     calls.set(head.requestId, call)
     const next = asking.shift()
     if (next) give(next, call)
     else waiting.push(call)
+  } else if (frameKind === kind.room) {
+    for (const call of calls.values())
+      if (call.id === id) {
+        call.room += payload.readUInt32BE(0)
+        listen(call)
+      }
   }
 }
 
@@ -112,9 +118,16 @@ function answer(request, response) {
     if (request.headers['content-type']?.startsWith('application/json') ?? true)
       return send(kind.result, call.id, body.length > 0 ? body : 'null')
     send(kind.head, call.id, JSON.stringify({ headers: [['content-type', request.headers['content-type']]] }))
-    send(kind.chunk, call.id, body)
-    send(kind.end, call.id)
+    send(kind.end, call.id, body)
   })
+}
+
+/** What comes faster than it is taken is not read meanwhile. */
+function listen(call) {
+  if (!call.request) return
+  if (call.room > 0 && !socket.writableNeedDrain) return void call.request.resume()
+  call.request.pause()
+  if (call.room > 0) drained().then(() => listen(call))
 }
 
 /** With a prelude of status and headers where its content type says so, ended by eight zero bytes. */
@@ -122,8 +135,14 @@ function stream(request, response, call) {
   const type = request.headers['content-type'] ?? 'application/octet-stream'
   let held = type === 'application/vnd.awslambda.http-integration-response' ? Buffer.alloc(0) : undefined
   if (!held) send(kind.head, call.id, JSON.stringify({ headers: [['content-type', type]] }))
+  call.request = request
   request.on('data', (part) => {
-    if (!held) return send(kind.chunk, call.id, part)
+    if (!held) {
+      send(kind.chunk, call.id, part)
+      flush()
+      call.room -= part.length
+      return listen(call)
+    }
     held = Buffer.concat([held, part])
     const place = held.indexOf(Buffer.alloc(8))
     if (place < 0) return

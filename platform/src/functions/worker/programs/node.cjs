@@ -21,6 +21,7 @@ function take(frameKind, id, payload) {
   if (frameKind === kind.invoke) void invoke(id, payload)
   else if (frameKind === kind.load) load(payload)
   else if (frameKind === kind.cancel) calls.get(id)?.abort.abort(new Error('the caller has gone'))
+  else if (frameKind === kind.room) calls.get(id)?.addRoom(payload.readUInt32BE(0))
   else if (frameKind === kind.called) heard(id, payload)
   else if (frameKind === kind.stepped) {
     asked.get(id)?.(JSON.parse(payload.toString()))
@@ -143,12 +144,28 @@ function safeJson(value) {
 
 class Call {
   logged = 0
+  #goOn
   #abort
 
   constructor(id, head) {
     this.id = id
     this.head = head
     this.until = performance.now() + head.timeoutMs
+    /** So much may be sent before more is read, bytes. */
+    this.room = head.windowBytes ?? Number.POSITIVE_INFINITY
+  }
+
+  addRoom(bytes) {
+    this.room += bytes
+    if (this.room > 0) this.#goOn?.()
+  }
+
+  /** Resolves when there is room. */
+  hasRoom() {
+    if (this.room > 0) return undefined
+    return new Promise((resolve) => {
+      this.#goOn = resolve
+    })
   }
 
   /** Made when somebody asks for it, which most handlers never do. */
@@ -362,8 +379,7 @@ function answerUrl(call, { statusCode, headers = {}, multiValueHeaders = {}, coo
 function whole(call, head, bytes) {
   checkSize(call, bytes.length)
   send(kind.head, call.id, JSON.stringify(head))
-  if (bytes.length > 0) send(kind.chunk, call.id, bytes)
-  send(kind.end, call.id)
+  send(kind.end, call.id, bytes)
 }
 
 async function answerPieces(call, pieces, head) {
@@ -376,9 +392,14 @@ async function answerPieces(call, pieces, head) {
         : ArrayBuffer.isView(piece)
           ? Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
           : Buffer.from(`${JSON.stringify(piece)}\n`)
-    for (let at = 0; at < bytes.length; at += 65536) send(kind.chunk, call.id, bytes.subarray(at, at + 65536))
-    flush()
-    await drained()
+    for (let at = 0; at < bytes.length; at += 65536) {
+      const part = bytes.subarray(at, at + 65536)
+      send(kind.chunk, call.id, part)
+      flush()
+      call.room -= part.length
+      await drained()
+      await call.hasRoom()
+    }
   }
   send(kind.end, call.id)
 }

@@ -4,7 +4,7 @@
 import gc, importlib, io, json, os, re, socket, struct, sys, time
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 
-LOAD, INVOKE, CANCEL, STEPPED, CALLED = 1, 2, 3, 4, 5
+LOAD, INVOKE, CANCEL, STEPPED, CALLED, ROOM = 1, 2, 3, 4, 5, 6
 LOADED, REFUSED, RESULT, FAILED, HEAD, CHUNK, END, LOG, STEP, CALL, SUSPEND = 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
 MOST_LOG = 256 * 1024
 ROOT = '/home/user/function'
@@ -13,6 +13,8 @@ connection = None
 sending = threading.Lock()
 local = threading.local()
 loaded = {}
+#: Of calls beside others: how much each may send before more is read. One that is alone waits where it sends.
+rooms = {}
 #: Who waits for an answer of the platform, by number; the last number at 0.
 steps = {0: 0}
 numbering = threading.Lock()
@@ -211,9 +213,7 @@ def check_size(call, size):
 def whole(call, head, data):
     check_size(call, len(data))
     send(HEAD, call['id'], json.dumps(head))
-    if data:
-        send(CHUNK, call['id'], data)
-    send(END, call['id'])
+    send(END, call['id'], data)
 
 
 def answer_url(call, value):
@@ -229,6 +229,35 @@ def answer_url(call, value):
     else:
         data = text.encode()
     whole(call, {'status': value['statusCode'], 'headers': pairs}, data)
+
+
+class Gone(Exception):
+    """Leaves an answer that nobody waits for any more."""
+
+
+class Room:
+    def __init__(self, size):
+        self.left = size
+        self.gone = False
+        self.more = threading.Condition()
+
+    def add(self, size):
+        with self.more:
+            self.left += size
+            self.more.notify()
+
+    def close(self):
+        with self.more:
+            self.gone = True
+            self.more.notify()
+
+    def take(self, size):
+        with self.more:
+            self.left -= size
+            while self.left <= 0 and not self.gone:
+                self.more.wait()
+            if self.gone:
+                raise Gone('the caller has gone')
 
 
 def answer_pieces(call, pieces):
@@ -248,6 +277,8 @@ def answer_pieces(call, pieces):
         data = bytes(piece) if isinstance(piece, (bytes, bytearray)) else piece.encode() if isinstance(piece, str) else (json.dumps(piece) + '\n').encode()
         for at in range(0, len(data), 65536):
             send(CHUNK, call['id'], data[at:at + 65536])
+            if call['id'] in rooms:
+                rooms[call['id']].take(min(65536, len(data) - at))
     send(END, call['id'])
 
 
@@ -255,6 +286,8 @@ def invoke(number, payload):
     head, body = headed(payload)
     call = local.call = {'id': number, 'logged': 0, 'head': head, 'until': time.monotonic() + head['timeoutMs'] / 1000, 'counts': {}, 'step': False}
     counted(live, 1)
+    if 'windowBytes' in head:
+        rooms[number] = Room(head['windowBytes'])
     try:
         if head.get('http'):
             event = url_event(call, body)
@@ -279,6 +312,7 @@ def invoke(number, payload):
         send(FAILED, number, json.dumps(dict(told(error), reason='error')))
     finally:
         counted(live, -1)
+        rooms.pop(number, None)
         local.call = None
 
 
@@ -288,6 +322,10 @@ def take(kind, number, payload):
             threading.Thread(target=invoke, args=(number, payload), daemon=True).start()
         else:
             invoke(number, payload)
+    elif kind in (ROOM, CANCEL):
+        room = rooms.get(number)
+        if room:
+            room.close() if kind == CANCEL else room.add(struct.unpack('>I', payload)[0])
     elif kind in (STEPPED, CALLED):
         heard(number, payload)
     elif kind == LOAD:
