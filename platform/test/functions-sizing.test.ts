@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import pg from 'pg'
 import { type Answer, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform({ WARREN_FUNCTION_POOL: '1' })
@@ -68,4 +70,39 @@ test('what ran out of memory gets more, and nothing is changed where calls are s
   const { versions } = await version('grows', 2)
   assert.ok(versions[1].settings.memoryMb >= 96 * 1.5, JSON.stringify(versions[1].settings))
   assert.equal((await get('split')).latest, 2)
+})
+
+test('a start learns from what the last calls of before used, and from what was too little; not from all that there ever were', async () => {
+  await deploy('learned', echo, { memoryMb: 1024, autoMemory: true })
+  await deploy('shown', echo, { memoryMb: 1024 })
+  for (const name of ['learned', 'shown']) await call(name, 60)
+  await call('grows', 3)
+  // Whoever reads waits until they are in the database.
+  for (const name of ['learned', 'shown', 'grows']) await platform.json('GET', `/v1/functions/${name}/invocations`)
+  const client = new pg.Client({ host: join(platform.home, 'postgres', 'data'), user: 'warren', database: 'postgres' })
+  await client.connect()
+  await client.query(
+    `insert into function_invocations (id, account_id, function_id, version, trigger, state, created_at, started_at, ended_at, billed_ms, cpu_ms, peak_mb)
+     select name || n, account_id, id, 1, 'http', 'succeeded', at, at, at, 100, 1, case when n <= 140 then 100 else 900 end
+     from functions, generate_series(1, 5000) as n, lateral (select now() - make_interval(mins => n + 60) as at) as times where name in ('learned', 'shown')`,
+  )
+  await client.end()
+  await platform.kill('SIGKILL')
+  await platform.start()
+  const { measured } = await until('what was is known', async () => {
+    const found = await get('shown')
+    return found.measured && found
+  })
+  assert.equal(measured.calls, 200)
+  assert.ok(measured.memoryMb.max >= 100 && measured.memoryMb.max < 900, JSON.stringify(measured))
+  const { versions } = await version('learned', 2)
+  assert.ok(versions[1].settings.memoryMb >= 128 && versions[1].settings.memoryMb < 900)
+
+  await call('grows', 20)
+  const { latest, measured: small } = await until('all calls were measured', async () => {
+    const found = await get('grows')
+    return found.measured?.calls >= 20 && found
+  })
+  assert.equal(latest, 2)
+  assert.ok(small.suggestion.memoryMb >= 96 * 1.5, JSON.stringify(small))
 })

@@ -260,7 +260,7 @@ export function createFunctions({
     /** Messages that wait. */
     queues,
     counts: (functionId: string) => deps.counters.of(functionId),
-    /** What calls of a version used since the start. */
+    /** What calls of a version used lately. */
     measured: (functionId: string, version: number): Measured | undefined => sizing.of(functionId, version),
     /** Ends an idle instance of an organisation, for something else of it. False where there is none. */
     giveWay: (accountId: string): Promise<boolean> => fleet.giveWay(accountId),

@@ -268,12 +268,12 @@ const time = (ms: string) => sql.raw(`to_timestamp(${ms} / 1000.0)`)
 
 function insertion(calls: readonly EndedCall[]) {
   const columns = `id text, "accountId" text, "functionId" text, version int, trigger text, attempt int, failure jsonb, log text, cold boolean,
-    "createdAt" bigint, "startedAt" bigint, "endedAt" bigint, "billedMs" bigint, "cpuMs" bigint`
+    "createdAt" bigint, "startedAt" bigint, "endedAt" bigint, "billedMs" bigint, "cpuMs" bigint, "peakMb" real`
   return sql`
     insert into function_invocations (id, account_id, function_id, version, trigger, attempt, state, error, log, cold, created_at,
-      started_at, ended_at, billed_ms, cpu_ms)
+      started_at, ended_at, billed_ms, cpu_ms, peak_mb)
     select id, "accountId", "functionId", version, trigger, attempt, case when failure is null then 'succeeded' else 'failed' end, failure,
-      log, cold, ${time('"createdAt"')}, ${time('"startedAt"')}, ${time('"endedAt"')}, "billedMs", "cpuMs"
+      log, cold, ${time('"createdAt"')}, ${time('"startedAt"')}, ${time('"endedAt"')}, "billedMs", "cpuMs", "peakMb"
     from ${rowsOf(calls, columns)}
     on conflict (id) do nothing`
 }
@@ -287,13 +287,13 @@ function change(calls: readonly EndedCall[]) {
     retryAt: queued?.retryAt,
   }))
   const columns = `id text, attempt int, state text, failure jsonb, log text, cold boolean, result text, head jsonb,
-    "startedAt" bigint, "endedAt" bigint, "billedMs" bigint, "cpuMs" bigint, "retryAt" bigint`
+    "startedAt" bigint, "endedAt" bigint, "billedMs" bigint, "cpuMs" bigint, "peakMb" real, "retryAt" bigint`
   return sql<{ id: string }>`
     update function_invocations as call set
       state = ended.state, error = failure, log = ended.log, cold = ended.cold, result = decode(ended.result, 'base64'), head = ended.head,
       http = case when "endedAt" is null then call.http end,
       started_at = ${time('"startedAt"')}, ended_at = ${time('"endedAt"')}, billed_ms = coalesce(call.billed_ms, 0) + "billedMs",
-      cpu_ms = coalesce(call.cpu_ms + "cpuMs", call.cpu_ms, "cpuMs"),
+      cpu_ms = coalesce(call.cpu_ms + "cpuMs", call.cpu_ms, "cpuMs"), peak_mb = greatest(call.peak_mb, "peakMb"),
       due_at = ${time('"retryAt"')}, runner = null
     from ${rowsOf(rows, columns)}
     where call.id = ended.id and call.attempt = ended.attempt and call.state = 'running'

@@ -1,6 +1,7 @@
 import type { FunctionDeps } from '../functions.ts'
+import { readPastUse } from './read-past-use.ts'
 
-type Deps = Pick<FunctionDeps, 'store' | 'fleet' | 'sizing' | 'logger'>
+type Deps = Pick<FunctionDeps, 'db' | 'store' | 'fleet' | 'sizing' | 'now' | 'logger'>
 
 const lookMs = 5000
 
@@ -17,7 +18,11 @@ export class AutoMemory {
     this.#deps = deps
   }
 
+  /** Begins with what calls of before used. */
   start(): void {
+    this.#looking = this.#learn().finally(() => {
+      this.#looking = undefined
+    })
     this.#timer = setInterval(() => {
       this.#looking ??= this.#look().finally(() => {
         this.#looking = undefined
@@ -27,7 +32,21 @@ export class AutoMemory {
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
+    this.#timer = undefined
     await this.#looking
+  }
+
+  async #learn(): Promise<void> {
+    const { db, sizing, now, logger } = this.#deps
+    try {
+      for await (const { calls, tooLittle } of readPastUse(db, now())) {
+        sizing.add(calls)
+        for (const one of tooLittle) sizing.tooLittle(one)
+        if (!this.#timer) return
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'what earlier calls of functions used could not be read: it is learned anew')
+    }
   }
 
   async #look(): Promise<void> {

@@ -1,6 +1,9 @@
 import type { EndedCall } from '../invocations/record.ts'
 import { Sketch } from './sketch.ts'
 
+/** What is learned of a call. */
+export type Used = Pick<EndedCall, 'functionId' | 'version' | 'memoryMb' | 'billedMs' | 'cpuMs' | 'peakMb' | 'failure'>
+
 /** What calls of one version used, and what would do. */
 export interface Measured {
   calls: number
@@ -38,11 +41,11 @@ const leastCpuMs = 20
 const worthwhile = 0.8
 const mostVersions = 10_000
 
-/** Learns from the ends of calls how much memory and processor time versions need. In memory: since the platform started. */
+/** Learns from the ends of calls how much memory and processor time versions need. In memory; a start reads the last calls of before. */
 export class Sizing {
   readonly #measures = new Map<string, Measures>()
 
-  add(calls: readonly EndedCall[]): void {
+  add(calls: readonly Used[]): void {
     for (const call of calls) {
       const measures = this.#of(call)
       measures.calls++
@@ -50,8 +53,14 @@ export class Sizing {
       if (call.cpuMs !== undefined && call.billedMs >= leastCpuMs) measures.cpu.add(call.cpuMs / call.billedMs)
       if (call.failure?.reason !== 'out_of_memory') continue
       measures.outOfMemory++
-      measures.tooLittleMb = Math.max(measures.tooLittleMb, call.memoryMb)
+      this.tooLittle(call)
     }
+  }
+
+  /** So much was too little, for this version or for one before it that has the same code. */
+  tooLittle({ memoryMb: had, ...version }: Pick<Used, 'functionId' | 'version' | 'memoryMb'>): void {
+    const measures = this.#of(version)
+    measures.tooLittleMb = Math.max(measures.tooLittleMb, had)
   }
 
   /** Undefined where no call of it has ended yet. */
@@ -89,7 +98,7 @@ export class Sizing {
   passOn(functionId: string, from: number, to: number): void {
     const known = this.#measures.get(keyOf(functionId, from))
     this.#measures.delete(keyOf(functionId, from))
-    if (known) this.#of({ functionId, version: to }).tooLittleMb = known.tooLittleMb
+    if (known) this.tooLittle({ functionId, version: to, memoryMb: known.tooLittleMb })
   }
 
   forget(functionId: string): void {
