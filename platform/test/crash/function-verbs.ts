@@ -25,7 +25,7 @@ export async function workersOf(platform: Platform): Promise<number> {
   const { functions } = await platform.json('GET', '/v1/functions')
   const metrics = await (await platform.call('GET', '/metrics')).text()
   // More than the operator's one where many were claimed in the last minute.
-  const ready = Number(/^warren_function_workers_ready (\d+)$/m.exec(metrics)?.[1] ?? 0)
+  const ready = Number(/^function_workers_ready (\d+)$/m.exec(metrics)?.[1] ?? 0)
   return functions.reduce((sum: number, { instances }: Answer) => sum + instances, Math.max(1, ready))
 }
 
@@ -203,7 +203,125 @@ export function functionVerbs(): Verb[] {
         if (status !== 200) throw new Error(`its requests are answered by ${status}`)
       },
     },
+    {
+      name: 'give a function other memory',
+      own: /^function\.resize$/,
+      prepare: (platform) => made(platform, large, { memoryMb: 96, autoMemory: true }),
+      async act(platform, name) {
+        const { status } = await platform.call('POST', `/v1/functions/${name}/invoke`, { mib: 300 })
+        if (status !== 502) throw new Error(`a call that has no memory left was answered by ${status}`)
+        await resized(platform, name)
+      },
+      async settled(platform, name) {
+        // What the call came to is known again, so it has it in the end, once and as a whole.
+        await resized(platform, name)
+        const { versions, live } = await platform.json('GET', `/v1/functions/${name}`)
+        equal([live, versions.length], [[{ version: 2, weight: 100 }], 2])
+        await answers(platform, name, [1])
+      },
+    },
+    removal('a route', /^route\.remove$/, {
+      async make(platform, name) {
+        const { id } = await platform.json('POST', '/v1/routes', { path: `/${name}/{id}`, function: name })
+        return { path: `/v1/routes/${id}`, id, list: '/v1/routes', field: 'routes' }
+      },
+      async settled(platform, name, isThere) {
+        const { status } = await platform.call('GET', `/r/org0/${name}/7`)
+        if (status !== (isThere ? 200 : 404)) throw new Error(`its requests are answered by ${status}`)
+      },
+    }),
+    removal('a schedule', /^schedule\.remove$/, {
+      make: (platform, name) => triggerOf(platform, name, { kind: 'schedules', input: { cron: '0 0 1 1 *' } }),
+    }),
+    removal('a hook', /^hook\.remove$/, {
+      make: (platform, name) => triggerOf(platform, name, { kind: 'hooks', input: {} }),
+    }),
+    removal('a trigger by objects', /^storage_trigger\.remove$/, {
+      make: (platform, name) => triggerOf(platform, name, { kind: 'storage-triggers', input: { bucket } }),
+    }),
+    removal('a trigger by events', /^event_trigger\.remove$/, {
+      make: (platform, name) =>
+        triggerOf(platform, name, { kind: 'event-triggers', input: { events: ['bucket.created'] } }),
+    }),
+    removal('a queue', /^queue\.remove$/, {
+      async make(platform, name) {
+        await platform.json('PUT', `/v1/queues/${name}`, {})
+        await platform.json('POST', `/v1/queues/${name}/messages`, { messages: [{ body: 1 }] })
+        return { path: `/v1/queues/${name}`, id: name, list: '/v1/queues', field: 'queues' }
+      },
+      async settled(platform, name, isThere) {
+        // One that is made anew has nothing of the one before.
+        const { waiting } = await platform.json('PUT', `/v1/queues/${name}`, {})
+        if (waiting !== (isThere ? 1 : 0)) throw new Error(`${waiting} messages wait in it`)
+      },
+    }),
   ]
+}
+
+/** Something that leads to calls, and where it is listed. */
+interface Listed {
+  path: string
+  id: string
+  list: string
+  field: string
+}
+
+const removed = new Map<string, Listed>()
+
+/** Taking away something that belongs to a function: it is there as a whole or not at all, and if not it leads to nothing. */
+function removal(
+  what: string,
+  own: RegExp,
+  {
+    make,
+    settled,
+  }: {
+    make: (platform: Platform, name: string) => Promise<Listed>
+    settled?: (platform: Platform, name: string, isThere: boolean) => Promise<void>
+  },
+): Verb {
+  return {
+    name: `remove ${what}`,
+    own,
+    async prepare(platform) {
+      const name = await made(platform, echo)
+      removed.set(name, await make(platform, name))
+      return name
+    },
+    act: (platform, name) => platform.json('DELETE', removed.get(name)!.path),
+    async settled(platform, name, acknowledged) {
+      const { path, id, list, field } = removed.get(name)!
+      const listed: Answer[] = (await platform.json('GET', list))[field]
+      const isThere = listed.some((one) => one.id === id || one.name === id)
+      if (isThere && acknowledged) throw new Error('an acknowledged removal, and it is there')
+      await settled?.(platform, name, isThere)
+      await platform.call('DELETE', path)
+    },
+  }
+}
+
+async function triggerOf(
+  platform: Platform,
+  name: string,
+  { kind, input }: { kind: string; input: object },
+): Promise<Listed> {
+  const list = `/v1/functions/${name}/${kind}`
+  const { id } = await platform.json('POST', list, input)
+  return { path: `${list}/${id}`, id, list, field: kind.endsWith('-triggers') ? 'triggers' : kind }
+}
+
+/** Answers 1; takes as much memory as it is told to. */
+const large = 'exports.handler = async ({ mib = 0 }) => (Buffer.alloc(mib << 20, 1), 1)'
+
+function resized(platform: Platform, name: string): Promise<boolean> {
+  return until(
+    `${name} has other memory`,
+    async () => {
+      if (platform.process.signalCode) throw new Error('the platform has died')
+      return (await platform.json('GET', `/v1/functions/${name}`)).latest > 1
+    },
+    patienceMs,
+  )
 }
 
 const hookOf = new Map<string, { url: string }>()
