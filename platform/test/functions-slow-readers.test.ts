@@ -148,3 +148,36 @@ for (const first of ['head', 'chunk'])
     assert.doesNotMatch(text, /not theirs/)
     assert.equal(text.match(/HTTP\/1.1/g)?.length, 1)
   })
+
+test('who goes away while their call waits for an instance is not waited for any more, and the call is never made', async () => {
+  const source = `exports.handler = async ({ n }, { signal }) =>
+    n === 1 ? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))) : n`
+  const files = { 'index.js': Buffer.from(source).toString('base64') }
+  await platform.json('PUT', '/v1/functions/one', { runtime: 'node24', files, settings: { maxInstances: 1 } })
+  const begun = (n: number) => {
+    const leaving = new AbortController()
+    const init = { signal: leaving.signal }
+    void platform.call('POST', '/v1/functions/one/invoke', { n }, init).catch(() => {})
+    return leaving
+  }
+  const have = (state: string, count: number) =>
+    until(`${count} are ${state}`, async () => {
+      const text = await (await platform.call('GET', '/metrics')).text()
+      return new RegExp(`^function_calls\\{state="${state}"\\} ${count}$`, 'm').test(text)
+    })
+  const first = begun(1)
+  await have('running', 1)
+  const second = begun(2)
+  await have('waiting', 1)
+  second.abort()
+  await have('waiting', 0)
+  const third = platform.json('POST', '/v1/functions/one/invoke', { n: 3 })
+  await have('waiting', 1)
+  first.abort()
+  assert.equal(await third, 3)
+  const { invocations } = await platform.json('GET', '/v1/functions/one/invocations')
+  assert.deepEqual(invocations.map(({ state, result }: Answer) => [state, result]).sort(), [
+    ['failed', undefined],
+    ['succeeded', undefined],
+  ])
+})

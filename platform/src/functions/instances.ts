@@ -1,4 +1,5 @@
 import { WarrenError } from '../errors.ts'
+import type { GoneSignal } from '../lib/gone-signal.ts'
 import { Pending } from '../lib/pending.ts'
 import { lacksRoom } from '../lib/quota-exceeded.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -25,6 +26,7 @@ const roomAgainMs = 1000
 interface Waiting {
   resolve: (member: Member) => void
   reject: (error: Error) => void
+  signal: GoneSignal | undefined
 }
 
 /** One instance of a version: its worker, and whether it is frozen. */
@@ -93,12 +95,14 @@ export class Instances {
 
   /**
    * An instance with room for one call, which is counted. Throws `limit_exceeded` where that is not to be expected: where its
-   * organisation may not have more, a call waits for the instances that are there, and is refused if there are none.
+   * organisation may not have more, a call waits for the instances that are there, and is refused if there are none. Who has
+   * gone meanwhile waits no longer, and gets none.
    */
-  async acquire(): Promise<Member> {
+  async acquire(signal?: GoneSignal): Promise<Member> {
+    if (signal?.aborted) throw gone(signal)
     this.#retired = false
     const member = this.#free()
-    if (member) return this.#give(member)
+    if (member) return this.#give(member, signal)
     this.look()
     const { maxInstances } = this.#settings
     if (maxInstances === 0)
@@ -109,9 +113,18 @@ export class Instances {
         details: { limit: mostWaiting, maxInstances },
       })
     const { promise, resolve, reject } = Promise.withResolvers<Member>()
-    this.#waiting.push({ resolve, reject })
+    const waiting = { resolve, reject, signal }
+    const onGone = () => {
+      const place = this.#waiting.indexOf(waiting)
+      // One that is being given an instance hears of it there, and gives it back.
+      if (place < 0) return
+      this.#waiting.splice(place, 1)
+      reject(gone(signal!))
+    }
+    signal?.addEventListener('abort', onGone, { once: true })
+    this.#waiting.push(waiting)
     this.#grow()
-    return promise
+    return promise.finally(() => signal?.removeEventListener('abort', onGone))
   }
 
   /** The call is over. */
@@ -197,7 +210,7 @@ export class Instances {
     return found
   }
 
-  async #give(member: Member): Promise<Member> {
+  async #give(member: Member, signal: GoneSignal | undefined): Promise<Member> {
     member.calls++
     if (member.thermostat.isCold) {
       try {
@@ -206,8 +219,12 @@ export class Instances {
         this.#deps.logger.warn({ err: error }, 'an instance of a function could not be thawed')
         member.calls--
         this.#remove(member)
-        return this.acquire()
+        return this.acquire(signal)
       }
+    }
+    if (signal?.aborted) {
+      this.release(member)
+      throw gone(signal)
     }
     member.taken++
     return member
@@ -272,8 +289,8 @@ export class Instances {
     while (this.#waiting.length > 0) {
       const member = this.#free()
       if (!member) break
-      const { resolve, reject } = this.#waiting.shift()!
-      void this.#give(member).then(resolve, reject)
+      const { resolve, reject, signal } = this.#waiting.shift()!
+      void this.#give(member, signal).then(resolve, reject)
     }
     this.#grow()
   }
@@ -284,4 +301,10 @@ export class Instances {
     this.members.splice(place, 1)
     this.#deps.end(member.worker)
   }
+}
+
+function gone({ reason }: GoneSignal): WarrenError {
+  return new WarrenError('unavailable', 'the caller has gone before there was an instance for the call', {
+    cause: reason,
+  })
 }

@@ -126,6 +126,29 @@ export function functionVerbs(): Verb[] {
       },
     },
     {
+      name: 'call by a message',
+      own: /^queue\.delete$|^function\.end$/,
+      async prepare(platform) {
+        const name = await made(platform, echo)
+        await platform.json('PUT', `/v1/queues/${name}`, {})
+        await platform.json('POST', `/v1/queues/${name}/messages`, { messages: [{ body: name }] })
+        return name
+      },
+      async act(platform, name) {
+        await platform.json('PUT', `/v1/queues/${name}`, { function: name })
+        await ended(platform, name, 1)
+        await until('its message is gone', async () => (await messagesOf(platform, name)) === 0)
+      },
+      async settled(platform, name) {
+        // One that is still there is given again, later than this waits.
+        const left = await messagesOf(platform, name)
+        const calls = await callsOf(platform, name)
+        if (left === 0 && calls.length !== 1)
+          throw new Error(`its message is gone, and ${calls.length} calls are known`)
+        await platform.json('DELETE', `/v1/queues/${name}`)
+      },
+    },
+    {
       name: 'call by an object',
       async prepare(platform) {
         const name = await made(platform, echo)
@@ -312,6 +335,11 @@ async function triggerOf(
 
 /** Answers 1; takes as much memory as it is told to. */
 const large = 'exports.handler = async ({ mib = 0 }) => (Buffer.alloc(mib << 20, 1), 1)'
+
+async function messagesOf(platform: Platform, queue: string): Promise<number> {
+  const { waiting, inFlight } = await platform.json('GET', `/v1/queues/${queue}`)
+  return waiting + inFlight
+}
 
 function resized(platform: Platform, name: string): Promise<boolean> {
   return until(

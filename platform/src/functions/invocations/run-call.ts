@@ -35,7 +35,7 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
   const leave = await deps.calls.take(record.accountId, { waits: given.waits ?? false })
   deps.demand.called(record.id)
   const group = deps.fleet.of(record, version)
-  const member = await group.acquire().catch((error) => {
+  const member = await group.acquire(signal).catch((error) => {
     leave()
     throw error
   })

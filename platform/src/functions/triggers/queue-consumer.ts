@@ -98,8 +98,9 @@ export class QueueConsumer {
       waits: true,
     }
     const { finished, ended } = await runCall(this.#deps, { ...given, call: { payload, onChunk: () => undefined } })
-    if (finished.outcome.ok) await this.#queues.delete(queue, messages)
+    // First: a message that is gone and a call that nobody knows of would be one that was never metered.
     await this.#deps.recorder.add(ended)
+    if (finished.outcome.ok) await this.#queues.delete(queue, messages)
   }
 }
 
