@@ -151,7 +151,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   columnVersion: '版本',
   columnHosts: '主机',
   badMount: (value: string) => `“${value}” 不是 名称:/路径 的形式`,
-  events: '发生过的事：沙箱、快照、卷、模板',
+  events: '发生过的事：沙箱、运行、函数、快照、卷、模板',
   optionFollowEvents: '并持续显示新发生的，直到中断',
   optionAfterEvent: '只显示此 id 之后的事件',
   optionEventType: '只显示此类型；可重复',

@@ -154,7 +154,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   columnVersion: 'VERSION',
   columnHosts: 'HOSTS',
   badMount: (value: string) => `"${value}" is not NAME:/PATH`,
-  events: 'what happened: sandboxes, snapshots, volumes, templates',
+  events: 'what happened: sandboxes, runs, functions, snapshots, volumes, templates',
   optionFollowEvents: 'and what happens, until interrupted',
   optionAfterEvent: 'only after the event with this id',
   optionEventType: 'only of this type; may be repeated',

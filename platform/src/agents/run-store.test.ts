@@ -7,6 +7,7 @@ import type { Database } from '../storage/database.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { type Entry, noCost } from './journal/entry.ts'
 import { recorded } from './journal/recorded.ts'
+import { Superseded } from './journal/recorder.ts'
 import { RunSnapshots } from './run-snapshots.ts'
 import { RunStore } from './run-store.ts'
 
@@ -66,6 +67,57 @@ test('as many runs at once as there are connections are made, settled and change
       [`settled ${long}`, `changed ${long}`],
     )
   }
+})
+
+test('a run and what is told of it are written together or not at all', async (t) => {
+  const db = await openTestDatabase(t)
+  const budget = createQuotas({ db, defaults: {}, now: () => new Date() }).agentBudget
+  const now = () => new Date()
+  const store = new RunStore({ db, now, holder: 'h', recordUsage, budget, snapshots: snapshotsOf(db) })
+  const accountId = 'org0'
+  const create = (id: string, onceKey?: string) => {
+    const started = { spec: { name: 'tested' }, input: 'Go.', conversation: true, root: id, depth: 0 }
+    return store.create({ id, accountId, started, ...(onceKey && { onceKey }) })
+  }
+  const told = async () => (await db.pool.query('select type from events order by seq')).rows.map(({ type }) => type)
+  const refuse = () => db.pool.query('alter table events add constraint refused check (false) not valid')
+  const allow = () => db.pool.query('alter table events drop constraint refused')
+  const settlement = (state: 'waiting' | 'done') => {
+    const usage = { ...noCost, children: noCost, metered: noCost }
+    return { state, reason: state === 'done' ? 'completed' : 'message', result: {}, steps: 0, usage, facts: [] }
+  }
+
+  await refuse()
+  await assert.rejects(create('u0'), /refused/)
+  await assert.rejects(store.find(accountId, 'u0'), { code: 'not_found' })
+  await allow()
+  await create('u0', 'once')
+  await create('u1', 'once')
+  assert.deepEqual(await told(), ['run.started'], 'the second was the first')
+
+  const run = (await store.claim('u0'))!
+  await refuse()
+  await assert.rejects(store.settle(run, [], settlement('waiting')), /refused/)
+  assert.equal((await store.find(accountId, 'u0')).state, 'running')
+  await allow()
+  await store.settle(run, [], settlement('waiting'))
+  await assert.rejects(store.settle({ ...run, fence: run.fence - 1 }, [], settlement('done')), Superseded)
+
+  await refuse()
+  await assert.rejects(store.requeue('u0'), /refused/)
+  assert.equal((await store.find(accountId, 'u0')).state, 'waiting')
+  await allow()
+  assert.deepEqual([await store.requeue('u0'), await store.requeue('u0')], [true, false])
+  await store.settle((await store.claim('u0'))!, [], settlement('done'))
+
+  await refuse()
+  const rollback = () =>
+    store.change(accountId, 'u0', () => [{ type: 'run.rolled_back', data: { to: 1, step: 0, disk: 'none' } }])
+  await assert.rejects(rollback(), /refused/)
+  assert.equal((await store.find(accountId, 'u0')).state, 'done')
+  await allow()
+  await rollback()
+  assert.deepEqual(await told(), ['run.started', 'run.suspended', 'run.continued', 'run.completed', 'run.continued'])
 })
 
 test('so many runs share a budget and no more, though many are added at once; one that is there is found', async (t) => {

@@ -12,6 +12,7 @@ import { Superseded } from './journal/recorder.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Incoming } from './loop/running.ts'
 import { endedStates, type Run, type RunResult, type RunStateName, toRun } from './run.ts'
+import { tellContinued, tellSettled, tellStarted } from './run-event.ts'
 import type { RunSnapshots } from './run-snapshots.ts'
 
 const leaseMs = 30_000
@@ -108,7 +109,7 @@ export class RunStore {
         if (started.root === id) await this.#budget.reserve(tx, { accountId, rootId: id }, started.spec.limits?.maxUsd)
         if (fork) await this.#shareSnapshots(tx, id, fork)
         await this.#insert(tx, id, 0, (history.length > 0 ? history : [first]).map(recorded))
-        return toRun(row)
+        return await tellStarted(tx, toRun(row), history)
       }),
     )
   }
@@ -242,7 +243,7 @@ export class RunStore {
         await this.#insert(tx, id, fence, entries)
         await this.#recordUsage(tx, facts)
         if (mayRelease && !(await this.#goesOn(tx, rootId))) await this.#budget.release(tx, { accountId, rootId })
-        return toRun(row)
+        return await tellSettled(tx, toRun(row))
       }),
     )
   }
@@ -277,7 +278,7 @@ export class RunStore {
           .returningAll()
           .executeTakeFirstOrThrow()
         await this.#insert(tx, id, run.fence, facts.map(recorded))
-        return toRun(row)
+        return await tellContinued(tx, toRun(row), added)
       }),
     )
   }
@@ -312,14 +313,18 @@ export class RunStore {
 
   /** A conversation that waits for a message goes on. Answers whether it did wait. */
   async requeue(id: string): Promise<boolean> {
-    const query = this.#db.kysely
-      .updateTable('agent_runs')
-      .set({ state: 'queued', reason: null })
-      .where('id', '=', id)
-      .where('state', '=', 'waiting')
-      .where('reason', '=', 'message')
-    const { numUpdatedRows } = await step('agent.requeue', id, () => query.executeTakeFirstOrThrow())
-    return numUpdatedRows > 0n
+    return await step('agent.requeue', id, () =>
+      this.#db.transaction(async (tx) => {
+        const row = await tx
+          .updateTable('agent_runs')
+          .set({ state: 'queued', reason: null })
+          .where((is) => is.and({ id, state: 'waiting', reason: 'message' }))
+          .returningAll()
+          .executeTakeFirst()
+        if (row) await tellContinued(tx, toRun(row))
+        return row !== undefined
+      }),
+    )
   }
 
   /** Runs that have ended and are no experience yet, the oldest first. */

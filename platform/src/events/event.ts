@@ -24,6 +24,10 @@ export type Event =
   | ObjectRemoved
   | FunctionDeployed
   | FunctionDeleted
+  | RunStarted
+  | RunSuspended
+  | RunContinued
+  | RunEnded
   | KeyCreated
   | KeyRevoked
   | MemberAdded
@@ -245,6 +249,47 @@ interface FunctionDeployed extends About {
 interface FunctionDeleted extends About {
   type: 'function.deleted'
   data: { name: string }
+}
+
+/** A run of an agent, by its name. */
+interface RunAbout {
+  agent: string
+  /** The run that has spawned it. */
+  parent?: string
+}
+
+interface RunStarted extends About {
+  type: 'run.started'
+  data: RunAbout & {
+    conversation: boolean
+    /** What it goes on from, if not from the beginning. */
+    from?: { run: string }
+  }
+}
+
+/** A human is asked, or it is a conversation that has answered. */
+interface RunSuspended extends About {
+  type: 'run.suspended'
+  data: RunAbout & {
+    waitsFor: 'approval' | 'message'
+    approvals?: { id: string; kind: 'tool' | 'unknown_outcome' | 'question' | 'plan_step'; tool?: string }[]
+  }
+}
+
+/** What waited, or had ended, goes on. */
+interface RunContinued extends About {
+  type: 'run.continued'
+  data: RunAbout & { by: 'answer' | 'message' | 'rollback' }
+}
+
+interface RunEnded extends About {
+  type: 'run.completed' | 'run.stopped' | 'run.failed' | 'run.cancelled'
+  data: RunAbout & {
+    reason: string
+    steps: number
+    /** In all, with what it has spawned. */
+    usage: { inputTokens: number; outputTokens: number; cachedInputTokens: number; usd: number }
+  }
 }
 
 /** Amounts of money are whole numbers of the smallest unit, as text: they may be larger than what a JSON number holds. */

@@ -358,4 +358,19 @@ async function isWhole(platform: Platform, runId: string): Promise<void> {
     assert.deepEqual(results.toSorted(), calls.map(({ id }: Answer) => id).toSorted())
   const again = await platform.json('POST', `/v1/runs/${runId}/replay`, {})
   assert.equal(again.diverged, false, JSON.stringify(again))
+  await isTold(platform, runId)
+}
+
+/** What was told of it is what has become of it, each turn once. */
+async function isTold(platform: Platform, runId: string): Promise<void> {
+  const { state } = await get(platform, runId)
+  const last = { waiting: 'suspended', done: 'completed' }[state as string] ?? state
+  const told = await untilAlive(platform, `run ${runId} has told that it is ${state}`, async () => {
+    const { events } = await platform.json('GET', `/v1/events?subject=${runId}&limit=1000`)
+    const types = events.map(({ type }: Answer) => type.replace('run.', '')) as string[]
+    return types.at(-1) === last && types.join(' ')
+  })
+  const turns =
+    /^started( (suspended|completed|stopped|failed) continued)*( suspended)?( (completed|stopped|failed|cancelled))?$/
+  assert.match(told as string, turns)
 }
