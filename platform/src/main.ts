@@ -36,6 +36,7 @@ import { keptSecret } from './lib/kept-secret.ts'
 import { keptSeal } from './lib/seal.ts'
 import { step } from './lib/step.ts'
 import { Meter } from './metering/meter.ts'
+import { MeteredNetworks } from './metering/metered-networks.ts'
 import { readUsage } from './metering/read-usage.ts'
 import { recordUsage } from './metering/record-usage.ts'
 import { followSecrets } from './nodes/follow-secrets.ts'
@@ -133,7 +134,10 @@ async function start(): Promise<void> {
   const pull = imagePuller(config.registry, guestBinary)
   const quotas = createQuotas({ db, defaults: config.quotas, now })
   const giveWay = (accountId: string) => functions.giveWay(accountId)
-  const building = { pull, hold: quotas.hold, giveWay }
+  const meter = new Meter({ db, bus, network: engine.network, logger })
+  opened.defer(() => meter.close())
+  const networks = new MeteredNetworks({ network: engine.network, meter, quotas, logger })
+  const building = { pull, hold: quotas.hold, giveWay, networks }
   const templates = await Templates.open({ db, engine, home: config.home, config, ...building, now, logger })
   opened.defer(() => templates.close())
   const audit = new AuditLog({ db, logger, journal: new AuditJournal(join(config.home, 'audit.journal')) })
@@ -151,8 +155,6 @@ async function start(): Promise<void> {
   })
   const secrets = createSecrets({ db, seal, now, changed: (accountId, name) => sandboxes.renewSecret(accountId, name) })
   const volumes = createVolumes({ db, engine, config, now, logger, sandboxesWith: (id) => sandboxes.withVolume(id) })
-  const meter = new Meter({ db, bus, network: engine.network, logger })
-  opened.defer(() => meter.close())
   const { stripe: atStripe } = config.billing
   const billing = await openBilling({
     db,
@@ -193,11 +195,8 @@ async function start(): Promise<void> {
     publicUrl: () => publicUrl(config, address),
   })
   const functions = createFunctions({
-    db,
-    engine,
-    home: config.home,
-    ...{ calls: quotas.calls, hold: quotas.hold, isEgressUsedUp: quotas.isEgressUsedUp },
-    ...{ meter, recordUsage, bus },
+    ...{ db, engine, home: config.home },
+    ...{ calls: quotas.calls, hold: quotas.hold, networks, recordUsage, bus },
     bucketOf: buckets.find,
     heardNouns: nounsHeardBy({ role: 'developer', scopes: undefined }),
     resolveSecrets: secrets.resolve,

@@ -96,7 +96,8 @@ export class InstanceNetwork {
 
   /** What came and went, of one instance or of all that have a network. */
   async counters(of?: Placed): Promise<SlotBytes[]> {
-    if (typeof this.#network === 'string' || (of && !of.spec.network)) return []
+    // What was its slot may be another's by now.
+    if (typeof this.#network === 'string' || (of && (!of.spec.network || this.isReleased(of)))) return []
     return this.#network.counters(of?.spec.network?.slot)
   }
 

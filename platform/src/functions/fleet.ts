@@ -7,9 +7,8 @@ import type { FunctionRecord, FunctionVersion } from './function.ts'
 import { Instances, type Member } from './instances.ts'
 import type { ResolveSecrets } from './secrets.ts'
 import type { LoadHead } from './worker/load-head.ts'
-import type { Tenant } from './worker/networks.ts'
 import type { Worker } from './worker/worker.ts'
-import type { WorkerPool } from './worker/worker-pool.ts'
+import type { Tenant, WorkerPool } from './worker/worker-pool.ts'
 
 interface FleetDeps {
   pool: WorkerPool

@@ -46,9 +46,8 @@ import { Queues } from './triggers/queues.ts'
 import { Routes } from './triggers/routes.ts'
 import { Schedules } from './triggers/schedules.ts'
 import { StorageTriggers } from './triggers/storage-triggers.ts'
-import { Networks, type NetworksDeps } from './worker/networks.ts'
 import { ProcessorTimes } from './worker/processor-time.ts'
-import { WorkerPool } from './worker/worker-pool.ts'
+import { WorkerPool, type WorkerPoolDeps } from './worker/worker-pool.ts'
 
 export interface FunctionDeps {
   db: Database
@@ -86,8 +85,7 @@ export interface FunctionsOptions {
   calls: Pick<CallsAtOnce, 'take' | 'full'>
   /** Takes what an instance has from the quota of its organisation. */
   hold: Hold
-  meter: NetworksDeps['meter']
-  isEgressUsedUp: NetworksDeps['isEgressUsedUp']
+  networks: WorkerPoolDeps['networks']
   recordUsage: RecordUsage
   bus: Pick<EventBus, 'end' | 'changed'>
   /** The bucket of an account with this name. Throws `not_found`. */
@@ -123,8 +121,7 @@ export function createFunctions({
   home,
   calls,
   hold,
-  meter,
-  isEgressUsedUp,
+  networks,
   recordUsage,
   bus,
   bucketOf,
@@ -140,7 +137,6 @@ export function createFunctions({
   const internet = config.egress.default === 'allow'
   const store = new FunctionStore({ db, now })
   const code = new CodeStore({ db, home, now })
-  const networks = new Networks({ network: engine.network, meter, isEgressUsedUp, logger })
   const { isolation } = config
   const pool = new WorkerPool({ engine, networks, logger, size, driver, isolation, internet })
   const demand = new Demand({ now, leastMinutes: idleSeconds / 60 })

@@ -6,7 +6,7 @@ export const quotaMeanings = {
   cpuCores: 'Cores of those sandboxes, of instances of functions and of builds of templates together.',
   memoryMb: 'Their memory together, MiB.',
   storageMb: 'Disks of sandboxes, also of paused ones, volumes, snapshots and objects, MiB.',
-  egressMbPerDay: 'What sandboxes and functions send to the network in a day of UTC, MiB.',
+  egressMbPerDay: 'What sandboxes, functions and builds send to the network in a day of UTC, MiB.',
   requestsPerMinute: 'Requests with all its keys.',
   functions: 'Calls of functions at once.',
   builds: 'Builds of templates at once; the others wait.',

@@ -2,18 +2,21 @@ import type { Config } from '../config.ts'
 import type { Limits } from '../engine/driver.ts'
 import type { Engine } from '../engine/engine.ts'
 import { WarrenError } from '../errors.ts'
+import type { MeteredNetworks } from '../metering/metered-networks.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { BaseDeps } from './build/base-image.ts'
 import { BuildFailed } from './build/build-failed.ts'
 import { BuildLog } from './build/build-log.ts'
+import type { BuildNetwork } from './build/in-sandbox.ts'
 import { runBuild } from './build/run-build.ts'
 import { BuildQueue, type BuildQueueDeps } from './build-queue.ts'
 import type { Build, RegistryCredentials } from './template.ts'
 import type { TemplateRecords } from './template-records.ts'
 import type { Uploads } from './uploads.ts'
 
-interface BuilderDeps extends Pick<BaseDeps, 'pull'>, BuildQueueDeps {
+export interface BuilderDeps extends Pick<BaseDeps, 'pull'>, BuildQueueDeps {
   engine: Engine
+  networks: Pick<MeteredNetworks, 'open' | 'leave'>
   records: TemplateRecords
   uploads: Uploads
   /** For the account of a build, as `BaseDeps`. */
@@ -101,7 +104,13 @@ export class Builder {
     const { signal } = giveUp
     try {
       await records.clearLogs(build.id)
-      const place = { engine, buildId: build.id, limits: buildLimits(limits, build), log }
+      const place = {
+        engine,
+        buildId: build.id,
+        limits: buildLimits(limits, build),
+        log,
+        network: this.#networkOf(build, log),
+      }
       const ways = {
         pull,
         startLimits: { ...limits, ...build.limits },
@@ -116,6 +125,22 @@ export class Builder {
       await records.markReady(build, now())
     } catch (error) {
       await this.#end(build, error, log)
+    }
+  }
+
+  /** The platform's own templates are nobody's. */
+  #networkOf({ id, accountId, templateId }: Build, log: BuildLog): BuildNetwork {
+    const { networks } = this.#deps
+    const onShut = () =>
+      log.say('The network is shut: the organisation has sent what it may in a day (quota egressMbPerDay)', {
+        level: 'warn',
+      })
+    const sender = { accountId, resource: templateId, attributes: { build: id }, onShut }
+    return {
+      open: async (instance) => {
+        if (accountId !== '' && instance.spec.network) await networks.open(instance, sender)
+      },
+      leave: (instance) => networks.leave(instance),
     }
   }
 

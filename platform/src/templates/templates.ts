@@ -15,7 +15,7 @@ import { base, baseImage } from './base.ts'
 import { preferredBase } from './build/base-image.ts'
 import type { PullImage } from './build/pull-image.ts'
 import type { BuildQueueDeps } from './build-queue.ts'
-import { Builder } from './builder.ts'
+import { Builder, type BuilderDeps } from './builder.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { isPlatformTemplate, platformAliases, platformTemplates } from './platform-templates.ts'
 import { startsFromBase } from './stand-in.ts'
@@ -60,6 +60,7 @@ interface TemplatesOptions extends BuildQueueDeps {
   home: string
   config: Pick<Config, 'defaultLimits' | 'templates' | 'templateStarts'>
   pull?: PullImage | undefined
+  networks: BuilderDeps['networks']
   now: () => Date
   logger: Logger
 }
@@ -80,7 +81,7 @@ export class Templates {
   #sweeping: NodeJS.Timeout | undefined
 
   private constructor(options: TemplatesOptions, uploads: Uploads) {
-    const { db, engine, config, pull, hold, giveWay, now, logger } = options
+    const { db, engine, config, pull, networks, hold, giveWay, now, logger } = options
     this.#records = new TemplateRecords(db)
     this.#engine = engine
     this.#uploads = uploads
@@ -91,7 +92,7 @@ export class Templates {
       engine,
       records: this.#records,
       uploads,
-      ...{ pull, hold, giveWay },
+      ...{ pull, networks, hold, giveWay },
       imageOf: (accountId, template, signal) => this.#imageOf(accountId, template, signal),
       limits: config.defaultLimits,
       starts: config.templateStarts,

@@ -4,14 +4,14 @@ import { functionsTemplate } from '../../engine/images/images.ts'
 import { Fleet } from '../../kernel/forecasts/arrivals.ts'
 import { PoolForecast } from '../../kernel/forecasts/pool-forecast.ts'
 import { Pending } from '../../lib/pending.ts'
+import type { MeteredNetworks } from '../../metering/metered-networks.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { type CompleteSettings, completeSettings, type FunctionRuntime, most } from '../function.ts'
-import type { Networks, Tenant } from './networks.ts'
 import { Worker } from './worker.ts'
 
 export interface WorkerPoolDeps {
   engine: Engine
-  networks: Networks
+  networks: Pick<MeteredNetworks, 'open' | 'leave'>
   logger: Logger
   /** How many generic workers of each runtime that is used are kept ready; more while more are foreseen to be claimed. */
   size: number
@@ -20,6 +20,14 @@ export interface WorkerPoolDeps {
   isolation: Isolation
   /** Whether functions that do not say reach the internet. */
   internet: boolean
+}
+
+/** Whose code runs in an instance. */
+export interface Tenant {
+  accountId: string
+  /** The function; while it is deployed for the first time it has no id. */
+  id?: string
+  name: string
 }
 
 /** So many times as many as the operator's number are kept ready at most. */
@@ -86,12 +94,16 @@ export class WorkerPool {
     this.use(kind)
     try {
       if (worker) await this.#adapt(worker.instance, settings)
-      if (settings.internet ?? this.#deps.internet) await this.#deps.networks.open(claimed.instance, tenant)
+      if (settings.internet ?? this.#deps.internet) await this.#connect(claimed.instance, tenant)
       return { worker: claimed, ready: worker !== undefined }
     } catch (error) {
       void this.end(claimed)
       throw error
     }
+  }
+
+  #connect(instance: Instance, { accountId, id, name }: Tenant): Promise<void> {
+    return this.#deps.networks.open(instance, { accountId, resource: id, attributes: { function: name } })
   }
 
   /** What is done when nothing of a worker is left. */

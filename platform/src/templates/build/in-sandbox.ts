@@ -10,6 +10,15 @@ export interface BuildPlace {
   buildId: string
   limits: Limits
   log: BuildLog
+  network: BuildNetwork
+}
+
+/** Who counts what sandboxes of a build send. */
+export interface BuildNetwork {
+  /** Before anything of the build runs there. */
+  open: (instance: Instance) => Promise<void>
+  /** It is about to end. */
+  leave: (instance: Instance) => Promise<void>
 }
 
 /** A program's end, and the last of what it said on its standard error. */
@@ -30,17 +39,19 @@ const commandMs = 3_600_000
  * sandbox like all others: what a build tries, it tries in there. On rejection nothing of it is left.
  */
 export async function changeInSandbox(
-  { engine, buildId, limits }: BuildPlace,
+  place: BuildPlace,
   image: Image,
   work: (instance: Instance) => Promise<void>,
   signal: AbortSignal,
   { below, isOurs = false }: { below?: string; isOurs?: boolean } = {},
 ): Promise<Image> {
-  const instance = await startFrom({ engine, buildId, limits }, image, signal, isOurs)
+  const { engine, network } = place
+  const instance = await startFrom(place, image, signal, isOurs)
   try {
     await work(instance)
+    await network.leave(instance)
   } catch (error) {
-    await engine.stop(instance.id)
+    await end(place, instance)
     throw error
   }
   const layer = await engine.saved.captureLayer(instance.id, { below }, signal)
@@ -49,24 +60,40 @@ export async function changeInSandbox(
 
 /** As `changeInSandbox`, where nothing that is written is kept. */
 export async function lookInSandbox<T>(
-  { engine, buildId, limits }: BuildPlace,
+  place: BuildPlace,
   image: Image,
   work: (instance: Instance) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const instance = await startFrom({ engine, buildId, limits }, image, signal)
+  const instance = await startFrom(place, image, signal)
   try {
     return await work(instance)
   } finally {
-    await engine.stop(instance.id)
+    await end(place, instance)
   }
 }
 
-async function startFrom(
-  { engine, buildId, limits }: Pick<BuildPlace, 'engine' | 'buildId' | 'limits'>,
+async function end({ engine, network }: BuildPlace, instance: Instance): Promise<void> {
+  await network.leave(instance)
+  await engine.stop(instance.id)
+}
+
+async function startFrom(place: BuildPlace, image: Image, signal: AbortSignal, isOurs = false): Promise<Instance> {
+  const instance = await startAlone(place, image, signal, isOurs)
+  try {
+    await place.network.open(instance)
+    return instance
+  } catch (error) {
+    await end(place, instance)
+    throw error
+  }
+}
+
+async function startAlone(
+  { engine, buildId, limits }: BuildPlace,
   image: Image,
   signal: AbortSignal,
-  isOurs = false,
+  isOurs: boolean,
 ): Promise<Instance> {
   const network = engine.network.isThere ? { network: { internet: true, allow: [], deny: [] } } : {}
   const request = { owner: buildId, template: buildId, image, limits, env: {}, ...network, cold: true }

@@ -105,14 +105,15 @@ async function tryStart(
 
 /** What cannot be saved is started in each sandbox: the log says so. */
 async function keepStarted(
-  { engine, buildId, log, keepsNoStart }: BuildDeps,
-  { id }: Instance,
+  { engine, buildId, log, network, keepsNoStart }: BuildDeps,
+  instance: Instance,
   signal: AbortSignal,
 ): Promise<void> {
   const step = 'finalize'
   if (keepsNoStart) return log.say(`[finalize] Each sandbox starts it anew: ${keepsNoStart}`, { step })
   try {
-    await engine.saved.saveStart(id, buildId, signal)
+    await network.leave(instance)
+    await engine.saved.saveStart(instance.id, buildId, signal)
     log.say('[finalize] Saved with its memory: sandboxes begin with it running', { step })
   } catch (error) {
     if (signal.aborted || !(error instanceof WarrenError)) throw error
