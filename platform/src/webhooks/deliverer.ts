@@ -9,14 +9,15 @@ import type { DeliveryStore, Due } from './delivery-store.ts'
 import { nextAttempt } from './next-attempt.ts'
 import { patienceMs, type Sent, send } from './send.ts'
 import { secretOf, signatureHeaders } from './sign.ts'
+import { Slots } from './slots.ts'
 import { type Heard, nounOf } from './webhook.ts'
 
 /** It is looked for what is due when something is told, when the next one is, and otherwise this often; after a failure sooner. */
 const lookEveryMs = 30_000
 const againMs = 1_000
-/** At once, in all and to one webhook. */
-const mostAtOnce = 64
-const mostToOne = 4
+/** So many are looked at together, and so many of one webhook. */
+const mostLookedAt = 128
+const mostOfOne = 4
 /** One that failed so often in a row is asked by a single delivery now and then, until that arrives. */
 const circuitOptions = { failures: 5, openMs: 60_000 }
 /** Those that failed last: so many are remembered. Of one that is forgotten it is found out again. */
@@ -40,7 +41,8 @@ interface DelivererOptions {
 export class Deliverer {
   readonly #options: DelivererOptions
   readonly #ending = new AbortController()
-  readonly #sending = new Map<string, { webhookId: string; done: Promise<void> }>()
+  readonly #slots = new Slots()
+  readonly #sending = new Set<Promise<void>>()
   /** Of webhooks whose last delivery failed. */
   readonly #circuits = new Map<string, Circuit>()
   #gaveUpAtMs = Number.NEGATIVE_INFINITY
@@ -71,7 +73,7 @@ export class Deliverer {
   async close(): Promise<void> {
     this.#ending.abort()
     await this.#running
-    await Promise.all([...this.#sending.values()].map(({ done }) => done))
+    await Promise.all(this.#sending)
   }
 
   async #run(): Promise<void> {
@@ -84,7 +86,7 @@ export class Deliverer {
       try {
         while ((await consume(db, { consumer: 'webhooks' }, (tx, events) => deliveries.fanOut(tx, events, heard))) > 0);
         await this.#giveUpHeld()
-        await this.#sendDue()
+        while (await this.#sendDue());
         waitMs = Math.min((await deliveries.nextDueMs()) ?? lookEveryMs, lookEveryMs, ...this.#reopeningsMs())
       } catch (error) {
         if (!signal.aborted) logger.warn({ err: error }, 'webhooks could not be looked after; it is tried again')
@@ -93,32 +95,32 @@ export class Deliverer {
     }
   }
 
-  async #sendDue(): Promise<void> {
-    if (this.#sending.size >= mostAtOnce) return
+  /** Answers whether there may be more that could be sent now. */
+  async #sendDue(): Promise<boolean> {
+    const slots = this.#slots
+    if (slots.left === 0) return false
+    // One that failed last may hang: it has a single connection until it answers.
+    const single = (webhookId: string) => this.#circuits.has(webhookId)
     // Those that are being sent are leased, and not among them. What may not be sent to now would take the places of others.
-    const busy = [...this.#sending.values()]
-      .map(({ webhookId }) => webhookId)
-      .filter((one) => this.#toThis(one) >= mostToOne)
-    const besides = [...new Set([...busy, ...this.#held()])]
-    for (const { id, webhookId } of await this.#options.deliveries.due({
-      each: mostToOne,
-      most: mostAtOnce,
-      besides,
-    })) {
-      if (this.#sending.size >= mostAtOnce || this.#toThis(webhookId) >= mostToOne || this.#sending.has(id)) continue
+    const webhooks = [...new Set([...slots.fullWebhooks(single), ...this.#held()])]
+    const besides = { webhooks, accounts: slots.fullAccounts }
+    const due = await this.#options.deliveries.due({ each: mostOfOne, most: mostLookedAt, besides })
+    let isMore = false
+    for (const { id, webhookId, accountId } of due) {
+      if (slots.has(id) || !slots.mayTake({ webhookId, accountId }, { single: single(webhookId) })) continue
       if (this.#circuits.get(webhookId)?.allows() === false) continue
+      slots.take(id, { webhookId, accountId })
       const done = this.#deliver(id)
         .catch((error) => this.#options.logger.warn({ err: error, delivery: id }, 'a delivery was not recorded'))
         .finally(() => {
-          this.#sending.delete(id)
+          slots.free(id)
+          this.#sending.delete(done)
           this.wake()
         })
-      this.#sending.set(id, { webhookId, done })
+      this.#sending.add(done)
+      isMore = true
     }
-  }
-
-  #toThis(webhookId: string): number {
-    return [...this.#sending.values()].filter((other) => other.webhookId === webhookId).length
+    return isMore
   }
 
   /** Webhooks that are not asked now. */

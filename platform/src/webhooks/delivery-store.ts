@@ -69,7 +69,10 @@ export class DeliveryStore {
     return id
   }
 
-  /** What is due, at most `each` of one webhook, so that a slow one holds no other, and nothing of those in `besides`. */
+  /**
+   * What is due, at most `each` of one webhook, so that a slow one holds no other, and nothing of those in `besides`. The first
+   * of each organisation comes first, then the second of each, and so on.
+   */
   async due({
     each,
     most,
@@ -77,15 +80,19 @@ export class DeliveryStore {
   }: {
     each: number
     most: number
-    besides: readonly string[]
-  }): Promise<{ id: string; webhookId: string }[]> {
-    const { rows } = await sql<{ id: string; webhookId: string }>`
-      select id, webhook_id as "webhookId" from (
-        select id, d.webhook_id, next_at, row_number() over (partition by d.webhook_id order by next_at) as place
-        from webhook_deliveries d where state = 'waiting' and next_at <= clock_timestamp()
+    besides: { webhooks: readonly string[]; accounts: readonly string[] }
+  }): Promise<{ id: string; webhookId: string; accountId: string }[]> {
+    const { rows } = await sql<{ id: string; webhookId: string; accountId: string }>`
+      select id, webhook_id as "webhookId", account_id as "accountId" from (
+        select d.id, d.webhook_id, w.account_id, next_at, row_number() over (partition by d.webhook_id order by next_at) as place
+        from webhook_deliveries d join webhooks w on w.id = d.webhook_id and w.state = 'active'
+        where d.state = 'waiting' and next_at <= clock_timestamp()
           and (leased_until is null or leased_until < clock_timestamp())
-          and webhook_id <> all(${besides}::text[])) due
-      where place <= ${each} order by next_at limit ${most}`.execute(this.#db.kysely)
+          and d.webhook_id <> all(${besides.webhooks}::text[]) and w.account_id <> all(${besides.accounts}::text[])) due
+      where place <= ${each}
+      order by row_number() over (partition by account_id order by next_at), next_at limit ${most}`.execute(
+      this.#db.kysely,
+    )
     return rows
   }
 
