@@ -99,8 +99,8 @@ import { text } from './messages.ts'
 import { displayWidth } from './output/display-width.ts'
 import { usageError } from './usage-error.ts'
 
-/** The whole command line. */
-export function program(): Command {
+/** The whole command line. With `json` it tells mistakes in itself as JSON. */
+export function program({ json = false } = {}): Command {
   const root = new Command('warren').description(text.warren).version('0.1.0', '-V, --version', text.optionVersion)
   // Before the commands are added: they take these over.
   root
@@ -114,8 +114,11 @@ export function program(): Command {
       optionDescription: ({ description }) => description,
       argumentDescription: ({ description }) => description,
     })
-    .configureOutput({ outputError: (message, write) => write(usageError(root, message)) })
-  root.enablePositionalOptions().showHelpAfterError(text.helpAfterError).addHelpText('after', `\n${text.environment}`)
+    .configureOutput({ outputError: (message, write) => write(usageError(root, message, json)) })
+  root
+    .enablePositionalOptions()
+    .showHelpAfterError(json ? false : text.helpAfterError)
+    .addHelpText('after', `\n${text.environment}`)
   for (const add of [addUp, addDoctor, addVerify, addRun]) add(root)
 
   const sandbox = root.command('sandbox').description(text.sandbox).enablePositionalOptions()

@@ -38,6 +38,26 @@ test('with --json the error is one document', async () => {
   assert.equal(JSON.parse(stderr).error.code, 'unavailable')
 })
 
+test('with --json a mistake in the command line is one document too', async () => {
+  for (const [args, message, hint] of [
+    [['sandbox', 'list', '--json', '--wrong'], /^unknown option '--wrong'$/, /--help/],
+    [['sandbox', 'list', '--json', '--jsn'], /^unknown option '--jsn'$/, /^Did you mean --json\?$/],
+    [['sandbox', 'info', '--json'], /missing required argument 'id'/, /--help/],
+    [['sandbox', 'crate', '--json'], /unknown command 'crate'/, /create/],
+    [['ls', '--json'], /unknown command 'ls'/, /^Did you mean warren sandbox ls\?$/],
+    [['sandbox', 'create', '--cpu', 'x', '--json'], /--cpu/, /--help/],
+  ] as const) {
+    const { stdout, stderr, code } = await warren([...args], { env: nowhere })
+    assert.deepEqual([code, stdout], [1, ''], args.join(' '))
+    const { error } = JSON.parse(stderr)
+    assert.equal(error.code, 'invalid_request')
+    assert.match(error.message, message)
+    assert.match(error.hint, hint)
+  }
+  const { stderr } = await warren(['sandbox', 'info', '--json'], { env: { ...nowhere, LANG: 'zh_CN.UTF-8' } })
+  assert.match(JSON.parse(stderr).error.hint, /^加上 --help 查看用法$/)
+})
+
 test('messages are Chinese where the environment speaks it', async () => {
   const env = { ...nowhere, LANG: 'zh_CN.UTF-8' }
   const { stdout } = await warren(['sandbox', '--help'], { env })

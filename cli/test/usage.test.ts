@@ -79,6 +79,10 @@ test('quotas are listed, set and put back; what makes no sense is refused with h
     assert.equal(code, 1, args.join(' '))
     assert.match(stderr, why)
   }
+  const nobody = await run('quota', 'set', '--organisation', 'none', 'sandboxes=3')
+  assert.deepEqual([nobody.code, nobody.stdout], [1, ''])
+  assert.match(nobody.stderr, /^warren: there is no organisation "none"\n {2}.*warren org list/)
+  assert.equal((await run('quota', 'set', '--organisation', 'org0', 'sandboxes=default')).code, 0)
   assert.match((await inChinese('quota', 'set', 'x')).stderr, /名称=数值/)
   const { key } = await platform.json('POST', '/v1/keys', { name: 'developer' })
   const developer = await warren(['quota', 'set', 'sandboxes=9'], { env: { ...env, WARREN_API_KEY: key } })

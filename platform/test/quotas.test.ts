@@ -123,9 +123,14 @@ test('only the operator sets quotas, and only what they can be', async () => {
 })
 
 test('what is set for another organisation changes nothing here', async () => {
-  const answer = await platform.call('PUT', '/v1/quotas', { organisation: 'somebody', quotas: { sandboxes: 0 } })
+  const { id } = await platform.json('POST', '/v1/orgs', { name: 'somebody' })
+  const answer = await platform.call('PUT', '/v1/quotas', { organisation: id, quotas: { sandboxes: 0 } })
   assert.equal(answer.status, 204)
   assert.equal((await quota('sandboxes')).own, false)
+  const nobody = await platform.call('PUT', '/v1/quotas', { organisation: 'nobody', quotas: { sandboxes: 0 } })
+  const { code, hint } = await nobody.json()
+  assert.deepEqual([nobody.status, code], [404, 'not_found'])
+  assert.match(hint, /warren org list/)
 })
 
 test('a plan allows so many sandboxes at once, and what was set for the organisation stands above it', async () => {

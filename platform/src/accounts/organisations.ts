@@ -96,7 +96,9 @@ export class Organisations {
 }
 
 export function noOrganisation(id: string): WarrenError {
-  return new WarrenError('not_found', `there is no organisation "${id.slice(0, 64)}"`)
+  return new WarrenError('not_found', `there is no organisation "${id.slice(0, 64)}"`, {
+    hint: 'Organisations are called by their id: warren org list, GET /v1/orgs.',
+  })
 }
 
 function taken(name: string, cause: unknown): unknown {

@@ -80,7 +80,7 @@ const nouns: readonly Noun[] = [
   [noticeSchemas, (v1, { billing }) => v1.register(async (notices) => noticeRoutes(notices, billing))],
   [platformSchemas, (v1, { engine }) => platformRoutes(v1, engine)],
   [nodeSchemas, (v1, { nodes }) => nodeRoutes(v1, nodes)],
-  [quotaSchemas, (v1, { quotas }) => quotaRoutes(v1, quotas)],
+  [quotaSchemas, (v1, { quotas, accounts }) => quotaRoutes(v1, quotas, accounts)],
   [templateSchemas, (v1, { templates }) => templateRoutes(v1, templates)],
   [usageSchemas, (v1, { usage, sandboxes }) => usageRoutes(v1, usage, sandboxes)],
   [authSchemas, (v1, { accounts }) => authRoutes(v1, accounts)],

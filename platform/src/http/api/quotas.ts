@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
+import type { Accounts } from '../../accounts/accounts.ts'
 import { QuotaView, SetQuotas } from '../../quotas/quota.ts'
 import type { Quotas } from '../../quotas/quotas.ts'
 import { json, Nothing, named, problems } from './schema.ts'
@@ -9,7 +10,11 @@ const QuotaList = Type.Object({ quotas: Type.Array(named(QuotaView)) }, { $id: '
 export const quotaSchemas = [SetQuotas, QuotaView, QuotaList]
 
 /** /v1/quotas: what an organisation may have and has. The operator sets it. */
-export function quotaRoutes(app: FastifyInstance, quotas: Quotas): void {
+export function quotaRoutes(
+  app: FastifyInstance,
+  quotas: Quotas,
+  { organisations }: Pick<Accounts, 'organisations'>,
+): void {
   app.get(
     '/quotas',
     {
@@ -44,7 +49,8 @@ export function quotaRoutes(app: FastifyInstance, quotas: Quotas): void {
       },
     },
     async ({ account, body }, reply) => {
-      await quotas.set(body.organisation ?? account.id, body)
+      const { id } = body.organisation === undefined ? account : await organisations.get(body.organisation)
+      await quotas.set(id, body)
       return reply.code(204).send()
     },
   )
