@@ -7,7 +7,7 @@ const base = 'base'
 const bucket = 'crashes'
 const patienceMs = 120_000
 
-const echo = 'exports.handler = async (event) => event'
+export const echo = 'exports.handler = async (event) => event'
 const parent = `exports.handler = async ({ n }, context) => {
   const first = await context.step('first', () => n)
   const all = await context.all([1, 2].map((n) => ({ function: '${base}', payload: n })))
@@ -371,7 +371,7 @@ async function nameOnly(platform: Platform): Promise<string> {
   return `f${count}`
 }
 
-async function made(platform: Platform, source: string, settings: object = {}): Promise<string> {
+export async function made(platform: Platform, source: string, settings: object = {}): Promise<string> {
   const name = await nameOnly(platform)
   await deploy(platform, name, source, settings)
   return name
@@ -400,7 +400,7 @@ async function callsOf(platform: Platform, name: string): Promise<Answer[]> {
 }
 
 /** The calls of a function that have ended, once there are so many; with 0 once none is left to be made. */
-function ended(platform: Platform, name: string, least: number): Promise<Answer[]> {
+export function ended(platform: Platform, name: string, least: number): Promise<Answer[]> {
   const isOver = ({ state }: Answer) => state === 'succeeded' || state === 'failed'
   return until(
     `${name} was called`,
@@ -425,7 +425,7 @@ function codeIsNamed({ home }: Platform, codes: string[]): void {
   equal(readdirSync(`${home}/functions/code`).sort(), codes.sort())
 }
 
-function equal(actual: unknown, expected: unknown): void {
+export function equal(actual: unknown, expected: unknown): void {
   const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)]
   if (left !== right) throw new Error(`there is ${left}, and not ${right}`)
 }

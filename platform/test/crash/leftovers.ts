@@ -49,6 +49,17 @@ async function readRecords(home: string): Promise<Records> {
   }
 }
 
+/** What the database holds, asked beside the platform. */
+export async function queryRows<Row extends object>(home: string, text: string): Promise<Row[]> {
+  const client = new pg.Client({ host: `${home}/postgres/data`, user: 'warren', database: 'postgres' })
+  await client.connect()
+  try {
+    return (await client.query<Row>(text)).rows
+  } finally {
+    await client.end()
+  }
+}
+
 /** Waits until everything that is there has a record and every record has what it says. */
 export async function untilInOrder(
   platform: Platform,
