@@ -216,7 +216,7 @@ export class GuestClient {
   /** A byte pipe to a port on the sandbox's loopback, or to a unix socket. Rejects `unavailable` when nothing listens there. */
   async dial(place: number | string, signal?: AbortSignal): Promise<Duplex> {
     const field: [number, FieldValue] = [typeof place === 'number' ? 1 : 2, place]
-    const connection = await GuestConnection.open(this.#agent, kind.dial, [field], signal)
+    const connection = await GuestConnection.open(this.#agent, kind.dial, [field], signal, kind.ok)
     try {
       await connection.expect(kind.ok)
       return connection.takeRaw()
@@ -229,7 +229,7 @@ export class GuestClient {
   /** A byte pipe that becomes descriptor 3 of the process which is executed with its name: nobody between carries the bytes. */
   async link(signal?: AbortSignal): Promise<{ name: string; pipe: Duplex }> {
     const name = randomUUID()
-    const connection = await GuestConnection.open(this.#agent, kind.link, [[1, name]], signal)
+    const connection = await GuestConnection.open(this.#agent, kind.link, [[1, name]], signal, kind.ok)
     try {
       await connection.expect(kind.ok)
       return { name, pipe: connection.takeRaw() }

@@ -55,12 +55,16 @@ export class GuestConnection {
     socket.on('close', () => this.#finish())
   }
 
-  /** Connects, as soon as nothing stands still, and sends the request. Rejects `unavailable` when no agent answers. */
+  /**
+   * Connects, as soon as nothing stands still, and sends the request. What follows a frame of the kind `rawAfter` is left for
+   * `takeRaw`. Rejects `unavailable` when no agent answers.
+   */
   static async open(
     agent: AgentAddress,
     requestKind: number,
     fields: readonly (readonly [number, FieldValue])[],
     signal?: AbortSignal,
+    rawAfter?: number,
   ): Promise<GuestConnection> {
     signal?.throwIfAborted()
     const { standsStill } = agent
@@ -71,8 +75,7 @@ export class GuestConnection {
       throw error
     })
     if (ended) socket.once('close', () => ended())
-    const givesPipe = requestKind === kind.dial || requestKind === kind.link
-    const connection = new GuestConnection(socket, givesPipe ? kind.ok : undefined)
+    const connection = new GuestConnection(socket, rawAfter)
     if (signal) {
       const abort = () => socket.destroy()
       signal.addEventListener('abort', abort, { once: true })
