@@ -26,6 +26,7 @@ try {
     models: {
       model: undefined,
       smallModel: undefined,
+      fallback: undefined,
       api: 'openai-chat',
       vendor: undefined,
       url: undefined,

@@ -125,6 +125,8 @@ export interface Config {
     url: string | undefined
     keys: string[]
     prices: { input: number; output: number; cachedInput?: number } | undefined
+    /** What is asked where the others cannot answer. */
+    fallback: (Endpoint & { model: string }) | undefined
     /** What makes vectors of texts. */
     embedding: { model: string; baseUrl: string; keys: string[]; dimensions: number | undefined } | undefined
   }
@@ -150,7 +152,6 @@ export const settings = {
 /** Reads the configuration out of `env`. Throws `invalid_request` naming the variable, the rule and the value. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
   const read = <T>(setting: Setting<T>) => readSetting(setting, env)
-  const embeddingModel = read(settings.embeddingModel)
   return {
     home: read(settings.home),
     host: read(settings.host),
@@ -248,23 +249,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     databaseUrl: read(settings.databaseUrl),
     historyHours: read(settings.historyHours),
     logLevel: read(settings.logLevel),
-    models: {
-      model: read(settings.model),
-      smallModel: read(settings.smallModel),
-      api: read(settings.modelApi),
-      vendor: read(settings.modelVendor) ?? (read(settings.modelUrl) ? 'compatible' : undefined),
-      url: read(settings.modelUrl),
-      keys: read(settings.modelKeys),
-      prices: read(settings.modelPrices),
-      embedding: embeddingModel
-        ? {
-            model: embeddingModel,
-            baseUrl: read(settings.embeddingUrl),
-            keys: read(settings.embeddingKeys),
-            dimensions: read(settings.embeddingDimensions),
-          }
-        : undefined,
-    },
+    models: readModels(read),
     defaultLimits: {
       cpuCores: read(settings.cpuCores),
       memoryMb: read(settings.memoryMb),
@@ -300,4 +285,41 @@ function provider(
   if (issuer && clientId) return { issuer, clientId, ...more }
   if (!issuer && !clientId) return undefined
   throw new WarrenError('invalid_request', `${settings.oidcIssuer.env} and ${settings.oidcClientId.env} go together`)
+}
+
+type Endpoint = Pick<Config['models'], 'api' | 'vendor' | 'url' | 'keys' | 'prices'>
+
+function readModels(read: <T>(setting: Setting<T>) => T): Config['models'] {
+  const endpoint = (api: Endpoint['api'], vendor: Endpoint['vendor'], url: string | undefined) => ({
+    api,
+    vendor: vendor ?? (url && api === 'openai-chat' ? 'compatible' : undefined),
+    url,
+  })
+  const main: Endpoint = {
+    ...endpoint(read(settings.modelApi), read(settings.modelVendor), read(settings.modelUrl)),
+    keys: read(settings.modelKeys),
+    prices: read(settings.modelPrices),
+  }
+  const fallbackModel = read(settings.fallbackModel)
+  const [api, vendor, url] = [read(settings.fallbackApi), read(settings.fallbackVendor), read(settings.fallbackUrl)]
+  const keys = read(settings.fallbackKeys)
+  const isElsewhere = api !== undefined || vendor !== undefined || url !== undefined || keys.length > 0
+  const there = isElsewhere ? { ...endpoint(api ?? 'openai-chat', vendor, url), keys } : main
+  const embeddingModel = read(settings.embeddingModel)
+  return {
+    ...main,
+    model: read(settings.model),
+    smallModel: read(settings.smallModel),
+    fallback: fallbackModel
+      ? { ...there, prices: read(settings.fallbackPrices) ?? main.prices, model: fallbackModel }
+      : undefined,
+    embedding: embeddingModel
+      ? {
+          model: embeddingModel,
+          baseUrl: read(settings.embeddingUrl),
+          keys: read(settings.embeddingKeys),
+          dimensions: read(settings.embeddingDimensions),
+        }
+      : undefined,
+  }
 }

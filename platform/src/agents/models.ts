@@ -4,19 +4,25 @@ import { textOf } from '../models/message.ts'
 import type { Model, ModelRequest } from '../models/model.ts'
 import { type ModelSettings, openModel } from '../models/open-model.ts'
 import { type ScriptStep, scriptedModel, scriptedName } from '../models/scripted.ts'
+import { withFailover } from '../models/with-failover.ts'
 import type { AgentSpec, Prices } from './agent.ts'
 import type { PricedModel, WhichModel } from './loop/running.ts'
 
-/** The models that the operator has set. */
-export interface ModelConfig {
-  /** Without a model agents have only their scripts. */
-  model: string | undefined
-  smallModel: string | undefined
+interface Endpoint {
   api: ModelSettings['api']
   vendor: NonNullable<ModelSettings['vendor']> | undefined
   url: string | undefined
   keys: string[]
   prices: Prices | undefined
+}
+
+/** The models that the operator has set. */
+export interface ModelConfig extends Endpoint {
+  /** Without a model agents have only their scripts. */
+  model: string | undefined
+  smallModel: string | undefined
+  /** Asked for what the others fail to answer. */
+  fallback: (Endpoint & { model: string }) | undefined
   /** What makes vectors of documents. */
   embedding?: EmbedderSettings | undefined
 }
@@ -34,18 +40,22 @@ export interface ModelSource {
 
 /** Models by their names in agents. Those of a vendor are opened once. */
 export function modelSource(config: ModelConfig, newId: () => string): ModelSource {
+  const openAt = ({ api, vendor, url, keys }: Endpoint, model: string): Model =>
+    openModel(
+      { fetch: globalThis.fetch, now: Date.now, newId },
+      { api, model, keys, deadlineMs: 900_000, ...(vendor && { vendor }), ...(url && { baseUrl: url }) },
+    )
+  const fallback = config.fallback && openAt(config.fallback, config.fallback.model)
   const opened = new Map<string, Model>()
   const open = (model: string): Model => {
     const known = opened.get(model)
     if (known) return known
-    const { api, vendor, url, keys } = config
-    const made = openModel(
-      { fetch: globalThis.fetch, now: Date.now, newId },
-      { api, model, keys, deadlineMs: 900_000, ...(vendor && { vendor }), ...(url && { baseUrl: url }) },
-    )
+    const own = openAt(config, model)
+    const made = fallback && fallback.name !== own.name ? withFailover([own, fallback]) : own
     opened.set(model, made)
     return made
   }
+  const endpointOf = (name: string): Endpoint => (config.fallback && name === fallback!.name ? config.fallback : config)
   const nameOf = ({ model = 'default', planner }: AgentSpec, which: WhichModel) => {
     const small = planner ?? config.smallModel ?? model
     const named = typeof which === 'string' ? which : which.model
@@ -54,13 +64,13 @@ export function modelSource(config: ModelConfig, newId: () => string): ModelSour
   }
 
   return {
-    providerOf: (model) => (model === scriptedName ? 'warren' : providerOf(config)),
-    secrets: [...config.keys, ...(config.embedding?.keys ?? [])],
+    providerOf: (model) => (model === scriptedName ? 'warren' : providerOf(endpointOf(model))),
+    secrets: [...config.keys, ...(config.fallback?.keys ?? []), ...(config.embedding?.keys ?? [])],
     of(spec, which, answers) {
       const name = spec.model === 'scripted' ? undefined : nameOf(spec, which)
-      const prices = spec.prices ?? config.prices
-      if (name === undefined || name === 'scripted') return { model: scriptOf(spec, answers), prices }
-      return { model: open(name), prices }
+      const pricesOf = (answered: string) => spec.prices ?? endpointOf(answered).prices
+      if (name === undefined || name === 'scripted') return { model: scriptOf(spec, answers), pricesOf }
+      return { model: open(name), pricesOf }
     },
     check(spec) {
       const hasModel = config.model !== undefined
@@ -76,7 +86,7 @@ export function modelSource(config: ModelConfig, newId: () => string): ModelSour
   }
 }
 
-function providerOf({ api, vendor }: ModelConfig): string {
+function providerOf({ api, vendor }: Endpoint): string {
   if (api === 'anthropic') return 'anthropic'
   if (api === 'gemini') return 'gcp.gemini'
   return vendor ?? 'openai'

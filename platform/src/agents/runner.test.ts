@@ -38,7 +38,7 @@ async function openRunner(t: Parameters<typeof openTestDatabase>[0], now = () =>
   })
   const [db, home] = [await openTestDatabase(t), temporaryHome(t)]
   const none = { model: undefined, smallModel: undefined, vendor: undefined, url: undefined, prices: undefined }
-  const models = modelSource({ ...none, api: 'anthropic', keys: [] }, () => 'c1')
+  const models = modelSource({ ...none, fallback: undefined, api: 'anthropic', keys: [] }, () => 'c1')
   const logger = createLogger('warn')
   const accountOf = () => Promise.resolve(account)
   // None of the agents of these tests has a tool that needs a sandbox.

@@ -1,5 +1,10 @@
 import { list, number, oneOf, setting } from './setting.ts'
 
+type Api = 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini'
+type Vendor = 'openai' | 'deepseek' | 'qwen' | 'kimi' | 'vllm' | 'ollama' | 'openrouter' | 'compatible'
+const api = oneOf('openai-chat', 'openai-responses', 'anthropic', 'gemini')
+const vendor = oneOf('openai', 'deepseek', 'qwen', 'kimi', 'vllm', 'ollama', 'openrouter', 'compatible')
+
 /** What an operator can set about the models of agents. */
 export const agentSettings = {
   model: setting<string | undefined>({
@@ -18,22 +23,20 @@ export const agentSettings = {
       'Name of a smaller model of the same vendor, which plans, summarises and judges. Default: that of WARREN_MODEL.',
     parse: (text) => text,
   }),
-  modelApi: setting<'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini'>({
+  modelApi: setting<Api>({
     name: 'models.api',
     env: 'WARREN_MODEL_API',
     default: 'openai-chat',
     meaning: 'What its vendor speaks: openai-chat, openai-responses, anthropic or gemini.',
-    parse: oneOf('openai-chat', 'openai-responses', 'anthropic', 'gemini'),
+    parse: api,
   }),
-  modelVendor: setting<
-    'openai' | 'deepseek' | 'qwen' | 'kimi' | 'vllm' | 'ollama' | 'openrouter' | 'compatible' | undefined
-  >({
+  modelVendor: setting<Vendor | undefined>({
     name: 'models.vendor',
     env: 'WARREN_MODEL_VENDOR',
     default: undefined,
     meaning:
       'Who speaks openai-chat there: openai, deepseek, qwen, kimi, vllm, ollama, openrouter or compatible. Default: openai, or compatible with WARREN_MODEL_URL.',
-    parse: oneOf('openai', 'deepseek', 'qwen', 'kimi', 'vllm', 'ollama', 'openrouter', 'compatible'),
+    parse: vendor,
   }),
   modelUrl: setting<string | undefined>({
     name: 'models.url',
@@ -86,20 +89,71 @@ export const agentSettings = {
     meaning: 'How many numbers its vectors have, and it is asked for. Default: as many as it makes.',
     parse: number({ least: 1, most: 8192, whole: true }),
   }),
-  modelPrices: setting<{ input: number; output: number; cachedInput?: number } | undefined>({
+  modelPrices: setting<Prices | undefined>({
     name: 'models.prices',
     env: 'WARREN_MODEL_PRICES',
     default: undefined,
     meaning:
       'US dollars for a million tokens, as input,output or input,output,cached input: what budgets in money are computed from.',
-    parse: (text) => {
-      const [input = Number.NaN, output = Number.NaN, cachedInput, ...more] = text.split(',').map(Number)
-      const given = [input, output, ...(cachedInput === undefined ? [] : [cachedInput])]
-      if (more.length > 0 || given.some((price) => !(price >= 0)))
-        throw new RangeError('two or three numbers such as 2.5,10,1.25')
-      return { input, output, ...(cachedInput !== undefined && { cachedInput }) }
-    },
+    parse: prices,
   }),
+  fallbackModel: setting<string | undefined>({
+    name: 'models.fallback.model',
+    env: 'WARREN_MODEL_FALLBACK',
+    default: undefined,
+    meaning:
+      'Name of a model that is asked where the one that should answer cannot: its vendor is down, refuses the keys or has no quota left. It is of the same vendor, unless one of the four settings that follow says otherwise.',
+    parse: (text) => text,
+  }),
+  fallbackApi: setting<Api | undefined>({
+    name: 'models.fallback.api',
+    env: 'WARREN_MODEL_FALLBACK_API',
+    default: undefined,
+    meaning: 'What its vendor speaks, as WARREN_MODEL_API. Default: openai-chat, where another vendor is set.',
+    parse: api,
+  }),
+  fallbackVendor: setting<Vendor | undefined>({
+    name: 'models.fallback.vendor',
+    env: 'WARREN_MODEL_FALLBACK_VENDOR',
+    default: undefined,
+    meaning: 'Who speaks openai-chat there, as WARREN_MODEL_VENDOR.',
+    parse: vendor,
+  }),
+  fallbackUrl: setting<string | undefined>({
+    name: 'models.fallback.url',
+    env: 'WARREN_MODEL_FALLBACK_URL',
+    default: undefined,
+    meaning: 'Base address of its API. Default: that of its vendor.',
+    parse: address,
+  }),
+  fallbackKeys: setting<string[]>({
+    name: 'models.fallback.keys',
+    env: 'WARREN_MODEL_FALLBACK_KEYS',
+    default: [],
+    meaning: 'Keys of its vendor, with commas between, as WARREN_MODEL_KEYS.',
+    parse: list,
+  }),
+  fallbackPrices: setting<Prices | undefined>({
+    name: 'models.fallback.prices',
+    env: 'WARREN_MODEL_FALLBACK_PRICES',
+    default: undefined,
+    meaning: 'What it costs, as WARREN_MODEL_PRICES. Default: as those.',
+    parse: prices,
+  }),
+}
+
+interface Prices {
+  input: number
+  output: number
+  cachedInput?: number
+}
+
+function prices(text: string): Prices {
+  const [input = Number.NaN, output = Number.NaN, cachedInput, ...more] = text.split(',').map(Number)
+  const given = [input, output, ...(cachedInput === undefined ? [] : [cachedInput])]
+  if (more.length > 0 || given.some((price) => !(price >= 0)))
+    throw new RangeError('two or three numbers such as 2.5,10,1.25')
+  return { input, output, ...(cachedInput !== undefined && { cachedInput }) }
 }
 
 function address(text: string): string {

@@ -49,9 +49,10 @@ export type ModelEvent =
   | { type: 'tool_arguments'; part: number; text: string }
   /** An attempt failed and another begins: what was told before no longer counts. */
   | { type: 'attempt_failed'; model: string; failure: ModelFailure; retryInMs?: number }
-  | { type: 'done'; message: AssistantMessage }
+  /** `model` is the name of who answered, where it is one of several. */
+  | { type: 'done'; message: AssistantMessage; model?: string }
   /** `partial` is what had come, for the trace and the bill; its tool calls must not run. */
-  | { type: 'failed'; failure: ModelFailure; partial?: AssistantMessage }
+  | { type: 'failed'; failure: ModelFailure; partial?: AssistantMessage; model?: string }
 
 export type Outcome = Extract<ModelEvent, { type: 'done' | 'failed' }>
 

@@ -1,6 +1,7 @@
 import { type FailureCode, failureCodes, type Model, type ModelFailure } from './model.ts'
 
 export interface FailoverOptions {
+  /** Under which they answer as one. By default each answers under its own. */
   name?: string
   /** The failures after which the next is asked; by default those that another model or key may not have. */
   on?: readonly FailureCode[]
@@ -44,6 +45,8 @@ export function withFailover(models: readonly Model[], options: FailoverOptions 
           }
           if (passedOn && event.type === 'failed')
             yield { type: 'attempt_failed', model: model.name, failure: event.failure }
+          else if (options.name === undefined && (event.type === 'done' || event.type === 'failed'))
+            yield { model: model.name, ...event }
           else yield event
         }
         if (!passedOn) return

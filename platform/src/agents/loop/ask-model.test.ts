@@ -29,7 +29,7 @@ async function usageAfter(outcome: Outcome) {
   const { signal } = new AbortController()
   const run = {
     ...{ recorder, pot, signal, tools: new Map(), toolsDigest: '', now: () => 0, tell: () => {} },
-    ...{ interruption: () => signal, models: () => ({ model, prices: { input: 1, output: 10 } }) },
+    ...{ interruption: () => signal, models: () => ({ model, pricesOf: () => ({ input: 1, output: 10 }) }) },
   } as Partial<Running> as Running
   await askModel(run, { thread: 'main' })
   assert.deepEqual(pot.spent, recorder.state.usage)

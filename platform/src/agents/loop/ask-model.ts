@@ -27,7 +27,7 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   const { state } = recorder
   const { limits = {} } = state.started.spec
   const thread = state.threads.get(asking.thread)!
-  const { model, prices } = run.models(asking.which ?? 'main')
+  const { model, pricesOf } = run.models(asking.which ?? 'main')
   const facts = {
     state,
     thread,
@@ -77,11 +77,13 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
     stop.removeEventListener('abort', giveUp)
   }
   const ms = run.now() - began
+  const { model: name = model.name } = outcome
+  const prices = pricesOf(name)
 
   if (outcome.type === 'done') {
     const usage = costOf(outcome.message, thread, prices)
     pot.take(usage)
-    const data = { thread: asking.thread, step, model: model.name, message: outcome.message, ms, usage }
+    const data = { thread: asking.thread, step, model: name, message: outcome.message, ms, usage }
     recorder.record({ type: 'model.answered', data: { ...data, ...(failed.length > 0 && { failed }) } })
     return undefined
   }
@@ -91,7 +93,7 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   const { failure } = outcome
   recorder.record({
     type: 'model.failed',
-    data: { thread: asking.thread, step, model: model.name, failure, ms, usage },
+    data: { thread: asking.thread, step, model: name, failure, ms, usage },
   })
   if (stop.aborted) return undefined
   if (isLate) return { reason: 'deadline', message: `${deadlineSeconds} s are over` }

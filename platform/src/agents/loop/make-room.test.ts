@@ -50,7 +50,7 @@ test('a summary that was made before more was said is not taken for what was sai
   const run = {
     ...{ recorder, pot: new Pot({}), signal: new AbortController().signal, tools: new Map(), toolsDigest: '' },
     ...{ now: () => 0, tell: () => {}, interruption: () => interruption.signal },
-    ...{ models: () => ({ model, prices: undefined }) },
+    ...{ models: () => ({ model, pricesOf: () => undefined }) },
   } as Partial<Running> as Running
 
   say(20)

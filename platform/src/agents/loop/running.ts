@@ -10,7 +10,8 @@ import type { Pot } from './pot.ts'
 
 export interface PricedModel {
   model: Model
-  prices: Prices | undefined
+  /** Of the model that answers under this name. */
+  pricesOf(name: string): Prices | undefined
 }
 
 /** The model of an agent, the one that plans, or the one of a node of its graph. */

@@ -104,7 +104,7 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
     taken: () => Promise.resolve(),
     models: () => ({
       model: { name: recording.modelAt(steps() + 1) ?? 'none', stream: () => answers() },
-      prices: recorder.state.started.spec.prices,
+      pricesOf: () => recorder.state.started.spec.prices,
     }),
     replayed: (place, call) => recording.resultOf(place, call),
   }

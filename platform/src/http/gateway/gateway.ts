@@ -97,6 +97,7 @@ export class Gateway {
 
   /** Whose key a request shows, where it may be meant for somebody else: of those that are not good only what looks like one of ours is counted. */
   async recognise({ request, response }: Exchange, wanted: { organisation?: string } = {}): Promise<Caller> {
+    this.#deps.drain.check()
     const credentials = { ...credentialsOf(request.headers), ...wanted }
     try {
       return await this.#deps.authenticate(credentials)
