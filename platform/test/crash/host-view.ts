@@ -14,7 +14,7 @@ export interface HostView {
   keepers: Map<string, number[]>
   /** Keepers and every process below them, by instance. */
   below: Map<string, Living[]>
-  /** Processes of ours that are below no keeper and are neither the platform, its launcher nor its database. */
+  /** Processes of ours that are below no keeper and are neither the platform, its launcher, its database nor the one gateway of networks. */
   strays: string[]
   /** Processes in our control groups, by instance. */
   groups: Map<string, number[]>
@@ -70,6 +70,8 @@ export function viewHost({ home, pid }: { home: string; pid: number }): HostView
           !known.has(living(found)),
       )
       .filter(({ command }) => basename(command[0] ?? '') !== 'postgres')
+      // It goes on for the sandboxes that do.
+      .filter(({ command }, at, all) => !isGateway(command) || all.findIndex((other) => isGateway(other.command)) < at)
       .map(({ pid, command }) => `${pid}: ${command.join(' ').slice(0, 200)}`),
     groups: groupsOf(home),
     loops: [...devices.values()],
@@ -82,6 +84,10 @@ export function viewHost({ home, pid }: { home: string; pid: number }): HostView
     files: globSync(['*', '*/*'], { cwd: home }).filter((path) => !/^(run|postgres|snapshots)\//.test(path)),
     drafts: globSync('{.,images,run/*,postgres,snapshots}/*.{draft,partial,tmp,stale,unfinished,copy}', { cwd: home }),
   }
+}
+
+function isGateway(command: string[]): boolean {
+  return command.some((part) => part.endsWith('/network/gateway/main.ts'))
 }
 
 function keptBy(command: string[], home: string): string | undefined {

@@ -64,6 +64,32 @@ function set(platform: Platform, quotas: object): Promise<Answer> {
   return platform.json('PUT', '/v1/quotas', { quotas })
 }
 
+/** An instance whose egress is metered. */
+export function egressVerb(): Verb {
+  return {
+    name: 'an instance that reaches the internet, and ends',
+    own: /^usage\.open$/,
+    prepare: (platform) => made(platform, echo, { internet: true }),
+    async act(platform, name) {
+      await invoke(platform, name, {})
+      await platform.json('DELETE', `/v1/functions/${name}`)
+      await untilAlive(platform, 'nothing is metered', async () => (await metered(platform)) === 0)
+    },
+    async settled(platform, name) {
+      if ((await platform.call('GET', `/v1/functions/${name}`)).status === 200) {
+        await invoke(platform, name, {})
+        await platform.json('DELETE', `/v1/functions/${name}`)
+      }
+      await until('nothing is metered', async () => (await metered(platform)) === 0, 60_000)
+    },
+  }
+}
+
+/** How many instances there are whose egress is metered. */
+async function metered(platform: Platform): Promise<number> {
+  return (await queryRows(platform.home, "select subject from usage_open where kind = 'egress'")).length
+}
+
 async function invoke(platform: Platform, name: string, event: object): Promise<void> {
   await platform.json('POST', `/v1/functions/${name}/invoke`, event)
 }
