@@ -9,8 +9,8 @@ interface Found {
   excerpt: string
 }
 
-/** One line for one thing that happened: when, in which step, what, how long, how many tokens. */
-export function lineOfEntry({ at, type, data }: RunEntry): string {
+/** One line for one thing that happened: when, in which step, what the agent does there, what, how long, how many tokens. */
+export function lineOfEntry({ at, type, phase, data }: RunEntry): string {
   const { step, ms, usage } = data as {
     step?: number
     ms?: number
@@ -23,7 +23,7 @@ export function lineOfEntry({ at, type, data }: RunEntry): string {
   const numbers = [took, tokens, cost].filter(Boolean).join(', ')
   const what = subject(type, data)
   return harmless(
-    `${time}  ${String(step ?? '').padStart(3)}  ${type.padEnd(18)}  ${what}${numbers ? `  (${numbers})` : ''}`,
+    `${time}  ${String(step ?? '').padStart(3)}  ${(phase ?? '').padEnd(10)}  ${type.padEnd(18)}  ${what}${numbers ? `  (${numbers})` : ''}`,
   )
 }
 

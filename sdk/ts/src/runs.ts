@@ -39,6 +39,8 @@ export interface RunEntry {
   seq: number
   at: string
   type: string
+  /** What the agent does there; absent for what keeps the run itself, such as snapshots. */
+  phase?: 'perception' | 'planning' | 'action' | 'reflection'
   data: Record<string, unknown>
 }
 

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import type { Entry } from '../../agents/journal/entry.ts'
+import { phaseOf, phases } from '../../agents/journal/phase.ts'
 import { type Run, RunView } from '../../agents/run.ts'
 import { event, failureEvent, named } from './schema.ts'
 
@@ -8,6 +9,11 @@ export const EntryView = Type.Object(
     seq: Type.Integer({ description: 'Rises by one from entry to entry.' }),
     at: Type.String({ format: 'date-time' }),
     type: Type.String({ description: 'Such as model.answered or tool.ended.' }),
+    phase: Type.Optional(
+      Type.Enum([...phases], {
+        description: 'What the agent does there. Absent for what keeps the run itself, such as snapshots.',
+      }),
+    ),
     data: Type.Record(Type.String(), Type.Unknown()),
   },
   { $id: 'RunEntry' },
@@ -27,8 +33,10 @@ export const RunEvent = Type.Union(
   { $id: 'RunEvent', description: 'One event of a run: the name of its `event` line and the JSON of its `data` line.' },
 )
 
-export function entryView({ seq, at, type, data }: Entry): Static<typeof EntryView> {
-  return { seq, at: new Date(at).toISOString(), type, data: data as Record<string, unknown> }
+export function entryView(entry: Entry): Static<typeof EntryView> {
+  const { seq, at, type, data } = entry
+  const phase = phaseOf(entry)
+  return { seq, at: new Date(at).toISOString(), type, ...(phase && { phase }), data: data as Record<string, unknown> }
 }
 
 export function runView(run: Run): Static<typeof RunView> {
