@@ -49,6 +49,20 @@ test('a function of TypeScript answers with what it returns, from several files'
   await platform.json('PUT', '/v1/functions/hello/aliases/beta', { targets: [{ version: 2, weight: 100 }] })
   assert.equal(await (await invoke('hello', {}, '?version=beta')).json(), 2)
   assert.equal((await invoke('hello', {}, '?version=9')).status, 404)
+
+  assert.equal((await platform.call('DELETE', '/v1/functions/hello/aliases/beta')).status, 204)
+  const { events } = await platform.json('GET', '/v1/events?limit=1000')
+  const told = events.filter(({ data }: Answer) => data.name === 'hello')
+  assert.deepEqual(
+    told.map(({ type, data }: Answer) => [type, data.version ?? data.targets.map((one: Answer) => one.version)]),
+    [
+      ['function.deployed', 1],
+      ['function.deployed', 2],
+      ['function.traffic_changed', [1]],
+      ['function.alias_changed', [2]],
+      ['function.alias_changed', []],
+    ],
+  )
 })
 
 test('an unmodified Lambda handler runs, async or with a callback', async () => {

@@ -25,6 +25,8 @@ const known = {
   'object.created': true,
   'object.removed': true,
   'function.deployed': true,
+  'function.traffic_changed': true,
+  'function.alias_changed': true,
   'function.deleted': true,
   'run.started': true,
   'run.suspended': true,

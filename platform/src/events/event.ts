@@ -23,6 +23,8 @@ export type Event =
   | ObjectCreated
   | ObjectRemoved
   | FunctionDeployed
+  | FunctionTrafficChanged
+  | FunctionAliasChanged
   | FunctionDeleted
   | RunStarted
   | RunSuspended
@@ -244,6 +246,18 @@ interface ObjectRemoved extends About {
 interface FunctionDeployed extends About {
   type: 'function.deployed'
   data: { name: string; version: number; runtime: string }
+}
+
+/** Which versions calls go to from now on, by weight. */
+interface FunctionTrafficChanged extends About {
+  type: 'function.traffic_changed'
+  data: { name: string; targets: { version: number; weight: number }[] }
+}
+
+/** Without targets it was removed. */
+interface FunctionAliasChanged extends About {
+  type: 'function.alias_changed'
+  data: { name: string; alias: string; targets: { version: number; weight: number }[] }
 }
 
 interface FunctionDeleted extends About {

@@ -209,33 +209,49 @@ export class FunctionStore {
 
   /** Lets calls go to these versions from now on. */
   async setLive({ id, accountId, name }: FunctionRecord, live: Target[]): Promise<void> {
-    const change = this.#db.kysely
-      .updateTable('functions')
-      .set({ live: JSON.stringify(live), updated_at: this.#now() })
-      .where('id', '=', id)
-    await step('function.live', id, () => change.execute())
+    const values = { live: JSON.stringify(live), updated_at: this.#now() }
+    const data = { name, targets: live }
+    await step('function.live', id, () =>
+      this.#db.transaction(async (tx) => {
+        const change = tx.updateTable('functions').set(values).where('id', '=', id)
+        const { numUpdatedRows } = await change.executeTakeFirst()
+        if (numUpdatedRows > 0n)
+          await appendEvent(tx, { type: 'function.traffic_changed', accountId, subject: id, data })
+      }),
+    )
     this.#forget(accountId, name)
   }
 
   async setAlias({ id, accountId, name }: FunctionRecord, alias: string, targets: Target[]): Promise<void> {
     const values = { targets: JSON.stringify(targets), updated_at: this.#now() }
-    const change = this.#db.kysely
-      .insertInto('function_aliases')
-      .values({ function_id: id, name: alias, ...values })
-      .onConflict((conflict) => conflict.columns(['function_id', 'name']).doUpdateSet(values))
-    await step('function.alias', id, () => change.execute())
+    const data = { name, alias, targets }
+    await step('function.alias', id, () =>
+      this.#db.transaction(async (tx) => {
+        await tx
+          .insertInto('function_aliases')
+          .values({ function_id: id, name: alias, ...values })
+          .onConflict((conflict) => conflict.columns(['function_id', 'name']).doUpdateSet(values))
+          .execute()
+        await appendEvent(tx, { type: 'function.alias_changed', accountId, subject: id, data })
+      }),
+    )
     this.#forget(accountId, name)
   }
 
   /** False when there is none of that name. */
   async removeAlias({ id, accountId, name }: FunctionRecord, alias: string): Promise<boolean> {
-    const deletion = this.#db.kysely
-      .deleteFrom('function_aliases')
-      .where('function_id', '=', id)
-      .where('name', '=', alias)
-    const { numDeletedRows } = await step('function.alias_remove', id, () => deletion.executeTakeFirstOrThrow())
+    const data = { name, alias, targets: [] }
+    const isRemoved = await step('function.alias_remove', id, () =>
+      this.#db.transaction(async (tx) => {
+        const deletion = tx.deleteFrom('function_aliases').where('function_id', '=', id).where('name', '=', alias)
+        const { numDeletedRows } = await deletion.executeTakeFirst()
+        if (numDeletedRows === 0n) return false
+        await appendEvent(tx, { type: 'function.alias_changed', accountId, subject: id, data })
+        return true
+      }),
+    )
     this.#forget(accountId, name)
-    return numDeletedRows > 0n
+    return isRemoved
   }
 
   /** With its versions, aliases and schedules. Its calls that wait fail when their turn comes. */
