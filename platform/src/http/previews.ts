@@ -147,7 +147,7 @@ export async function proxyUpgrade(
     if (head.length > 0) connection.write(head)
     pipeline(socket, connection, () => {})
     pipeline(connection, socket, () => socket.destroy())
-    socket.once('close', () => connection.destroy())
+    gone.signal.addEventListener('abort', () => connection.destroy())
   } catch (error) {
     if (error instanceof Refusal) return void hangUpAfter(socket, refusalText(error, requestId))
     refuseUpgrade(socket, error, requestId, (error as WarrenError).code === 'unavailable' ? 502 : undefined)

@@ -23,16 +23,18 @@ export class Upgrades {
   add(request: IncomingMessage, socket: Duplex): void {
     const startedAt = performance.now()
     const route = routeOf(request, this.#domain)
+    let ended: (() => void) | undefined
     onUpgradeAnswer(socket, (answer) => {
       if (answer === 'elsewhere') return
       // What a program makes of them must not become a label of its own for each.
       const status = route === 'sandbox:port' && answer !== switchedStatus ? `${Math.floor(answer / 100)}xx` : answer
       this.#metrics.answered({ method: request.method ?? '', route, status }, (performance.now() - startedAt) / 1000)
-      if (answer === switchedStatus && !socket.destroyed) socket.once('close', this.#metrics.upgraded(route))
+      if (answer === switchedStatus && !socket.destroyed) ended = this.#metrics.upgraded(route)
     })
     this.#sockets.add(socket)
     socket.once('close', () => {
       this.#sockets.delete(socket)
+      ended?.()
       // Whoever takes the connection over refuses by himself what is no WebSocket.
       upgradeAnswered(socket, (socket as Socket).bytesWritten > 0 ? 400 : goneStatus)
     })
