@@ -46,13 +46,19 @@ async function testAll() {
   // Much of a test's time is waiting. More at once than processors and what waits too long fails.
   const atOnce = Math.min(availableParallelism(), 4)
   const code = await run(name, testing(atOnce, [...reporters, ...files]), (full ? 480 : 80) * minute)
-  const again = existsSync(list) ? readFileSync(list, 'utf8').split('\n').filter(Boolean) : []
+  const again = existsSync(list)
+    ? readFileSync(list, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((file) => relative(root, file))
+    : []
   rmSync(folder, { recursive: true })
   // With another code it did not come to its end.
   if (code !== 1 || chosen.length > 0 || again.length === 0 || again.length > mostAgain) return
+  if (!again.every((file) => files.includes(file))) return
 
   failed.pop()
-  const named = again.map((file) => relative(root, file)).join(', ')
+  const named = again.join(', ')
   console.log(`test: failed beside others, run once more by itself: ${named}`)
   if ((await run(`${name}, once more`, testing(1, again), 20 * minute)) === 0)
     console.log(`test: unsteady, to be mended: ${named}`)

@@ -137,7 +137,7 @@ export async function openFakeInternet(certified: Record<string, Certified> = {}
     },
     async forget() {
       // What is on its way still belongs to what was before.
-      await sleep(20)
+      await sleep(150)
       for (const name of [net, up]) await nft(name, 'flush set inet fake seen; flush set inet fake seen6')
       events.length = 0
     },
