@@ -12,8 +12,12 @@ import { RunSnapshots } from './run-snapshots.ts'
 import { RunStore } from './run-store.ts'
 
 /** Of runs that have no sandboxes. */
-function snapshotsOf(db: Database): RunSnapshots {
-  return new RunSnapshots({ db, hands: {} as never, accountOf: () => Promise.reject(), logger: createLogger('warn') })
+function storeOf(db: Database): RunStore {
+  const now = () => new Date()
+  const logger = createLogger('warn')
+  const snapshots = new RunSnapshots({ db, hands: {} as never, accountOf: () => Promise.reject(), logger })
+  const budget = createQuotas({ db, defaults: {}, now }).agentBudget
+  return new RunStore({ db, now, holder: 'h', recordUsage, budget, snapshots })
 }
 
 /** Too long to be in an entry: it is kept beside it. */
@@ -21,15 +25,7 @@ const long = 'It is long. '.repeat(2000)
 
 test('as many runs at once as there are connections are made, settled and changed, each with what is kept beside it', async (t) => {
   const db = await openTestDatabase(t)
-  const budget = createQuotas({ db, defaults: {}, now: () => new Date() }).agentBudget
-  const store = new RunStore({
-    db,
-    now: () => new Date(),
-    holder: 'h',
-    recordUsage,
-    budget,
-    snapshots: snapshotsOf(db),
-  })
+  const store = storeOf(db)
   const ids = Array.from({ length: db.pool.options.max }, (_, index) => `u${index}`)
   const accountId = 'org0'
 
@@ -71,9 +67,7 @@ test('as many runs at once as there are connections are made, settled and change
 
 test('a run and what is told of it are written together or not at all', async (t) => {
   const db = await openTestDatabase(t)
-  const budget = createQuotas({ db, defaults: {}, now: () => new Date() }).agentBudget
-  const now = () => new Date()
-  const store = new RunStore({ db, now, holder: 'h', recordUsage, budget, snapshots: snapshotsOf(db) })
+  const store = storeOf(db)
   const accountId = 'org0'
   const create = (id: string, onceKey?: string) => {
     const started = { spec: { name: 'tested' }, input: 'Go.', conversation: true, root: id, depth: 0 }
@@ -122,15 +116,7 @@ test('a run and what is told of it are written together or not at all', async (t
 
 test('so many runs share a budget and no more, though many are added at once; one that is there is found', async (t) => {
   const db = await openTestDatabase(t)
-  const budget = createQuotas({ db, defaults: {}, now: () => new Date() }).agentBudget
-  const store = new RunStore({
-    db,
-    now: () => new Date(),
-    holder: 'h',
-    recordUsage,
-    budget,
-    snapshots: snapshotsOf(db),
-  })
+  const store = storeOf(db)
   const started = { spec: { name: 'tested' }, input: 'Go.', conversation: false, root: 'u0', depth: 1 }
   const accountId = 'org0'
   await store.create({ id: 'u0', accountId, started: { ...started, depth: 0 } })

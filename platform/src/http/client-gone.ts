@@ -1,5 +1,8 @@
 import type { ServerResponse } from 'node:http'
 
+/** What figures and logs have as the status of an answer that nobody waited for. */
+export const goneStatus = 499
+
 const controllers = new WeakMap<ServerResponse, AbortController>()
 
 /** A signal that aborts when the connection ends before the answer was complete: nobody is left to work for. */

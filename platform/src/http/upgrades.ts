@@ -2,12 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { goneStatus } from './client-gone.ts'
 import { edgeTarget } from './e2b/edge-target.ts'
 import { isOfFunctions } from './function-request.ts'
 import { onUpgradeAnswer, switchedStatus, upgradeAnswered } from './upgrade-answer.ts'
-
-/** The status of a request whose client went away before there was an answer. */
-const goneStatus = 499
 
 /** Requests for another protocol (WebSocket), and the connections that come of them: counted by their route, with their answer and their life. */
 export class Upgrades {

@@ -44,7 +44,8 @@ export async function startProgram(
 /** Gives `text` to the process as all of its standard input. A process that ends without reading it is no error. */
 export async function feed(process: GuestProcess, text: string): Promise<void> {
   try {
-    await process.end(Buffer.from(text))
+    await process.write(Buffer.from(text))
+    await process.closeStdin()
   } catch (error) {
     if (!(error instanceof WarrenError)) throw error
   }

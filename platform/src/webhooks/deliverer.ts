@@ -9,15 +9,12 @@ import type { DeliveryStore, Due } from './delivery-store.ts'
 import { nextAttempt } from './next-attempt.ts'
 import { patienceMs, type Sent, send } from './send.ts'
 import { secretOf, signatureHeaders } from './sign.ts'
-import { Slots } from './slots.ts'
+import { mostAtOnce, mostToOne, Slots } from './slots.ts'
 import { type Heard, nounOf } from './webhook.ts'
 
 /** It is looked for what is due when something is told, when the next one is, and otherwise this often; after a failure sooner. */
 const lookEveryMs = 30_000
 const againMs = 1_000
-/** So many are looked at together, and so many of one webhook. */
-const mostLookedAt = 128
-const mostOfOne = 4
 /** One that failed so often in a row is asked by a single delivery now and then, until that arrives. */
 const circuitOptions = { failures: 5, openMs: 60_000 }
 /** Those that failed last: so many are remembered. Of one that is forgotten it is found out again. */
@@ -104,7 +101,7 @@ export class Deliverer {
     // Those that are being sent are leased, and not among them. What may not be sent to now would take the places of others.
     const webhooks = [...new Set([...slots.fullWebhooks(single), ...this.#held()])]
     const besides = { webhooks, accounts: slots.fullAccounts }
-    const due = await this.#options.deliveries.due({ each: mostOfOne, most: mostLookedAt, besides })
+    const due = await this.#options.deliveries.due({ each: mostToOne, most: mostAtOnce, besides })
     let isMore = false
     for (const { id, webhookId, accountId } of due) {
       if (slots.has(id) || !slots.mayTake({ webhookId, accountId }, { single: single(webhookId) })) continue

@@ -5,8 +5,8 @@ interface Taken {
 }
 
 /** Connections at once, in all and to one webhook. */
-const most = 128
-const mostToOne = 4
+export const mostAtOnce = 128
+export const mostToOne = 4
 
 /**
  * The connections by which deliveries are sent. An organisation has at most as many as are free, so whoever has none finds one,
@@ -24,7 +24,7 @@ export class Slots {
 
   /** With `single`, one to this webhook and no more. */
   mayTake({ webhookId, accountId }: Taken, { single = false } = {}): boolean {
-    const own = most - this.#taken.size - (this.#ofAccount.get(accountId) ?? 0)
+    const own = mostAtOnce - this.#taken.size - (this.#ofAccount.get(accountId) ?? 0)
     return (this.#toWebhook.get(webhookId) ?? 0) < Math.min(own, single ? 1 : mostToOne)
   }
 
@@ -44,7 +44,7 @@ export class Slots {
 
   /** How many more an organisation that has none could be given at once. */
   get left(): number {
-    return most - this.#taken.size
+    return mostAtOnce - this.#taken.size
   }
 
   /** Organisations that may have no other one now. */

@@ -11,12 +11,7 @@ export function quotaVerbs(): Verb[] {
     {
       name: 'an instance that counts in a quota, and ends',
       own: /^quota\.(hold|let_go)$/,
-      async prepare(platform) {
-        const name = await made(platform, echo)
-        await unused(platform)
-        await set(platform, { cpuCores: 8 })
-        return name
-      },
+      prepare: (platform) => limited(platform, echo, { cpuCores: 8 }),
       async act(platform, name) {
         await invoke(platform, name, {})
         await platform.json('DELETE', `/v1/functions/${name}`)
@@ -35,12 +30,7 @@ export function quotaVerbs(): Verb[] {
     {
       name: 'a queued call for which there is no room, until there is',
       own: /^function\.put_back$/,
-      async prepare(platform) {
-        const name = await made(platform, slow)
-        await unused(platform)
-        await set(platform, { memoryMb: 16 })
-        return name
-      },
+      prepare: (platform) => limited(platform, slow, { memoryMb: 16 }),
       async act(platform, name) {
         await enqueue(platform, name)
         await untilAlive(platform, 'it waits on', () => isPutBack(platform, name))
@@ -58,6 +48,14 @@ export function quotaVerbs(): Verb[] {
       },
     },
   ]
+}
+
+/** A function, and quotas from when nothing is held any more. */
+async function limited(platform: Platform, source: string, quotas: object): Promise<string> {
+  const name = await made(platform, source)
+  await unused(platform)
+  await set(platform, quotas)
+  return name
 }
 
 function set(platform: Platform, quotas: object): Promise<Answer> {

@@ -1,4 +1,5 @@
 import type { Entry } from './entry.ts'
+import { aside } from './thread.ts'
 
 /** What an agent does at a moment: it takes in, thinks of what to do, does it, or looks back at what it did. */
 export const phases = ['perception', 'planning', 'action', 'reflection'] as const
@@ -28,7 +29,6 @@ const ofTypes: Partial<Record<Entry['type'], Phase>> = {
 
 /** The phase that an entry belongs to; undefined for what keeps the run itself, such as `run.resumed` and snapshots. */
 export function phaseOf({ type, data }: Entry): Phase | undefined {
-  // Conversations in which an answer is judged, and what was said summarised.
-  if ('thread' in data && /^(judge|summary):/.test(data.thread ?? '')) return 'reflection'
+  if ('thread' in data && Object.values(aside).some((prefix) => data.thread?.startsWith(prefix))) return 'reflection'
   return ofTypes[type]
 }

@@ -19,7 +19,7 @@ import {
 } from './entry.ts'
 import { beforeGraph, beginNode, endNode } from './graph-state.ts'
 import { rolledBack } from './rolled-back.ts'
-import { emptyThread } from './thread.ts'
+import { aside, emptyThread } from './thread.ts'
 
 /** A call of the model that has no result yet. */
 export interface OpenCall {
@@ -296,7 +296,7 @@ export function apply(state: RunState, entry: Entry): void {
 
 /** What the names of the conversations begin with in which a model summarises this one. */
 export function summaryPrefix(thread: string): string {
-  return `summary:${thread}:`
+  return `${aside.summary}${thread}:`
 }
 
 function forgetThreads({ threads }: RunState, prefix: string): void {

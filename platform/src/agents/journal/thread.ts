@@ -14,3 +14,6 @@ export const emptyThread = (): Thread => ({
   recent: [],
   invalidCalls: 0,
 })
+
+/** What the names of conversations begin with in which an answer is judged, and what was said summarised. */
+export const aside = { judge: 'judge:', summary: 'summary:' } as const

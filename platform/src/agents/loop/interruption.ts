@@ -1,5 +1,7 @@
+import { summaryPrefix } from '../journal/run-state.ts'
 import type { Running } from './running.ts'
 
+const ofMain = summaryPrefix('main')
 const never = new AbortController().signal
 
 /**
@@ -7,7 +9,7 @@ const never = new AbortController().signal
  * is given up: a step of a plan that were interrupted would be begun again at once, without an end.
  */
 export function interruptionOf(run: Running, thread: string): AbortSignal {
-  return thread === 'main' || thread.startsWith('summary:main:') ? run.interruption() : never
+  return thread === 'main' || thread.startsWith(ofMain) ? run.interruption() : never
 }
 
 const stops = new WeakMap<AbortSignal, { interruption: AbortSignal; stop: AbortSignal }>()

@@ -1,6 +1,7 @@
 import { type Message, toolCallsOf } from '../../models/message.ts'
 import type { FunctionTool } from '../../models/model.ts'
 import type { RunEnd } from '../journal/entry.ts'
+import { aside } from '../journal/thread.ts'
 import type { Tool } from '../tools/tool.ts'
 import { askForCall } from './ask-for-call.ts'
 import type { Running } from './running.ts'
@@ -41,7 +42,7 @@ export async function judgeAnswer(
   const { recorder } = run
   const { threads, started, said } = recorder.state
   // Of each answer one: who carries the run on finds what was said of it.
-  const thread = `judge:${threads.get('main')!.steps}`
+  const thread = `${aside.judge}${threads.get('main')!.steps}`
   if (!threads.has(thread)) {
     const shown = answer.length > mostAnswerChars ? `${answer.slice(0, mostAnswerChars).toWellFormed()}…` : answer
     const told = said.join('\n').slice(-mostSaidChars).toWellFormed()

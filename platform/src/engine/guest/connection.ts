@@ -102,14 +102,6 @@ export class GuestConnection {
     })
   }
 
-  /** These frames by one write. Resolves as `send` does. */
-  async sendTogether(frames: readonly (readonly [number, Buffer?])[]): Promise<void> {
-    this.socket.cork()
-    const sent = frames.map(([frameKind, payload]) => this.send(frameKind, payload))
-    this.socket.uncork()
-    await Promise.all(sent)
-  }
-
   /** True while the kernel takes more. A large payload is not copied. */
   #write(frameKind: number, payload?: Buffer): boolean {
     if (payload === undefined || payload.length < uncopiedBytes)

@@ -98,16 +98,6 @@ export class GuestProcess {
     }
   }
 
-  /**
-   * The same, and that there is no more. Both go at once: one that ends as soon as it has read would close the connection
-   * before it heard that, and what it said last would be lost with it.
-   */
-  async end(data: Buffer): Promise<void> {
-    const last = Math.max(0, Math.ceil(data.length / chunkBytes) - 1) * chunkBytes
-    await this.write(data.subarray(0, last))
-    await this.#connection.sendTogether([[kind.stdin, data.subarray(last)], [kind.stdinEof]])
-  }
-
   closeStdin(): Promise<void> {
     return this.#connection.send(kind.stdinEof)
   }

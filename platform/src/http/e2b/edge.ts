@@ -4,6 +4,7 @@ import type { AuditLog } from '../../audit/audit-log.ts'
 import { newId } from '../../lib/id.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import { goneStatus } from '../client-gone.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { isGrpc, refuseGrpc } from '../pass-grpc.ts'
 import { proxyRequest, proxyUpgrade } from '../previews.ts'
@@ -27,9 +28,6 @@ interface EdgeDeps {
   /** Below which sandboxes have names, beside localhost. */
   domain?: string | undefined
 }
-
-/** The status of an answer whose client went away before it began. */
-const goneStatus = 499
 
 /** Takes the requests that are for a sandbox: its ports are passed on, its inside is served here. */
 export class Edge {

@@ -2,6 +2,7 @@ import { authorize, type Permission } from '../../accounts/roles.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { AuditEntry } from '../../audit/entry.ts'
 import { detailsOf, toldFirst } from '../audit-trail.ts'
+import { goneStatus } from '../client-gone.ts'
 import { problemOf } from '../problem.ts'
 import type { RpcCall } from './call.ts'
 
@@ -15,9 +16,6 @@ export interface Rule<I = unknown, O = unknown> {
   subject?: (input: I) => string
   made?: (output: O) => string | undefined
 }
-
-/** What the log keeps as the status of a call whose caller went away before its end. */
-const goneStatus = 499
 
 /** Calls `run` for callers that may, and records it. */
 export function guarded<I, O>(

@@ -6,7 +6,7 @@ import { newId } from '../../lib/id.ts'
 import { accessControl } from '../access.ts'
 import { clientGone } from '../client-gone.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import type { NodeRouter, Wish } from '../nodes/node-router.ts'
+import { type NodeRouter, servedBy, type Wish } from '../nodes/node-router.ts'
 import { CallsUnderWay } from './calls-under-way.ts'
 import { checkOrigin } from './check-origin.ts'
 import type { ToolDeps } from './tool.ts'
@@ -39,11 +39,7 @@ export function mcpDoor(app: FastifyInstance, { gateway, config, router, ...deps
     const { signal, end } = calls.begin(sessionOf(request), message?.id)
     reply.raw.once('close', end)
     const body = Buffer.from(JSON.stringify(message))
-    const onAnswer = (by: string) => {
-      request.servedBy = by
-      reply.hijack()
-    }
-    const exchange = { request: request.raw, response: reply.raw, body, signal, onAnswer }
+    const exchange = { request: request.raw, response: reply.raw, body, signal, onAnswer: servedBy(request, reply) }
     const { account, principal } = request
     const passing = starts
       ? router.place({ account, principal, wish: wish ?? {} }, exchange)

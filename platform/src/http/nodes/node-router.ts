@@ -111,15 +111,9 @@ export class NodeRouter {
       const { account, principal, raw } = request
       if (!this.#deps.nodes.areThere) return
       const body = Buffer.from(JSON.stringify(request.body))
-      const onAnswer = (by: string) => {
-        request.servedBy = by
-        reply.hijack()
-      }
       const wish = request.body as Wish
-      const isPlaced = await this.place(
-        { account, principal, wish },
-        { request: raw, response: reply.raw, body, onAnswer },
-      )
+      const exchange = { request: raw, response: reply.raw, body, onAnswer: servedBy(request, reply) }
+      const isPlaced = await this.place({ account, principal, wish }, exchange)
       if (isPlaced && !reply.sent) reply.hijack() // its client went away
     }
     app.addHook('onRoute', (route) => {
@@ -246,6 +240,14 @@ interface Placed extends Omit<Exchange, 'headers' | 'onAnswer'> {
   body: Buffer
   /** Called with the id of the worker before anything of its answer is written. */
   onAnswer?: (by: string) => void
+}
+
+/** Leaves the answer to a request to the worker that has begun it. */
+export function servedBy(request: FastifyRequest, reply: FastifyReply): (by: string) => void {
+  return (by) => {
+    request.servedBy = by
+    reply.hijack()
+  }
 }
 
 function isFilled(list: unknown): boolean {
