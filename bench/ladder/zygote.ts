@@ -7,6 +7,8 @@ const targets: Target[] = [{ percentile: 'p50', atMost: 15 }]
 const snippet =
   'import pandas as pd\nint(pd.DataFrame({"kind": ["a", "b", "a"], "count": [1, 2, 3]}).groupby("kind")["count"].sum()["a"])'
 const expected = '4'
+/** Room for ten contexts where each holds 70 MiB, as in gVisor, which copies 2 MiB where one page is written to. */
+const memoryMb = 2048
 
 interface ZygotePlan {
   driver: string
@@ -32,7 +34,7 @@ export const measureZygote: Measurement = async ({ client, quick, runtimes }) =>
 
 /** From the request for a context to a result of pandas in it, in one sandbox of `driver`; each context is removed again. */
 async function zygoteFork(client: Client, { driver, times, pauseMs }: ZygotePlan): Promise<Series> {
-  const { id } = await client.create({ isolation: { driver } })
+  const { id } = await client.create({ isolation: { driver }, limits: { memoryMb } })
   try {
     const recorder = new Recorder()
     await client.removeContext(id, await contextWithResult(client, id)) // this one waits for the libraries

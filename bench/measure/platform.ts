@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Client } from './client.ts'
@@ -32,10 +32,12 @@ export interface Platform {
   stop(): Promise<void>
 }
 
-/** Lets the platform of a fresh folder have gVisor and what else set-up fetched. */
+/** Lets the platform of a fresh folder have gVisor, a kernel for guests and what else set-up fetched, wherever it was laid. */
 export async function withTools(home: string): Promise<void> {
-  const tools = toolFolders.find((folder) => existsSync(`${folder}/runsc`))
-  if (tools) await symlink(tools, join(home, 'tools'))
+  await mkdir(join(home, 'tools'))
+  const tools = toolFolders.filter(existsSync).flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+  const byName = new Map(tools.reverse().map((path) => [basename(path), path]))
+  for (const [name, path] of byName) await symlink(path, join(home, 'tools', name))
   await mkdir(cacheFolder, { recursive: true })
   await symlink(cacheFolder, join(home, 'cache'))
 }
