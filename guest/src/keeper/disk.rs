@@ -7,7 +7,7 @@ use super::write_limit::WriteLimit;
 use crate::libc;
 use crate::sparse_copy::copy_sparse;
 use crate::syscalls::{c_string, check, failed, mount, open, open_at, Errno};
-use std::fs::{create_dir, remove_dir, File};
+use std::fs::{create_dir, remove_dir, write, File};
 use std::io::ErrorKind;
 use std::os::unix::io::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -17,6 +17,8 @@ const LAID_OVER: &str = "disk";
 const IMAGE: &str = "disk.img";
 const IMAGE_IN_THE_MAKING: &str = "disk.img.partial";
 const COPY: &str = "disk.copy";
+const MEMORY_OF_MACHINE: &str = "/proc/meminfo";
+const SHOWN_MEMORY: &str = "meminfo";
 const MOST_MOUNTS_OVER_EACH_OTHER: usize = 8;
 const INODES_PER_MB: u64 = 64;
 const FEWEST_INODES: u64 = 16_384;
@@ -25,8 +27,8 @@ const FEWEST_INODES: u64 = 16_384;
 /// goes with the last process that uses it.
 pub struct MountedDisk {
     root: String,
-    /// Folders of the host that are covered.
-    hidden: Vec<String>,
+    /// What of the host is covered.
+    covered: Vec<String>,
     device: Option<LoopDevice>,
     /// Numbers of the loop devices of volumes, which others may have too.
     volumes: Vec<i32>,
@@ -76,10 +78,14 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
     let volumes = volumes
         .map(|(image, target, read_only)| mount_volume(image, &root, target, options.uid_base, *read_only))
         .collect::<Result<Vec<_>, _>>()?;
-    let hidden = &options.hidden;
-    for path in hidden {
+    let mut covered = options.hidden.clone();
+    for path in &covered {
         mount("tmpfs", path, "tmpfs", libc::MS_RDONLY, "size=4k")
             .map_err(|errno| failed(&format!("hide {}", path), errno))?;
+    }
+    if let Some(megabytes) = options.shown_memory_mb {
+        show_memory(megabytes)?;
+        covered.push(MEMORY_OF_MACHINE.to_string());
     }
     if options.sysfs {
         let place_of_mount = place(&root, "sys").map_err(|errno| failed("find sys in the root", errno))?;
@@ -87,7 +93,15 @@ pub fn mount_disk(options: &Options) -> Result<Option<MountedDisk>, String> {
         let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         mount("sysfs", &target, "sysfs", flags, "").map_err(|errno| failed("mount sysfs", errno))?;
     }
-    Ok(Some(MountedDisk { root, hidden: hidden.clone(), device, volumes, write_limit: options.write_limit.clone() }))
+    Ok(Some(MountedDisk { root, covered, device, volumes, write_limit: options.write_limit.clone() }))
+}
+
+/// A runtime with a kernel of its own tells its programs that they have what this file says.
+fn show_memory(megabytes: u64) -> Result<(), String> {
+    let lines = format!("MemTotal: {} kB\n", megabytes * 1024);
+    write(SHOWN_MEMORY, lines).map_err(|error| format!("cannot write {}: {}", SHOWN_MEMORY, error))?;
+    mount(SHOWN_MEMORY, MEMORY_OF_MACHINE, "", libc::MS_BIND, "")
+        .map_err(|errno| failed(&format!("cover {}", MEMORY_OF_MACHINE), errno))
 }
 
 /// With all that is mounted below it, where the kernel can make that read-only too (Linux 5.12). A disk that comes from a
@@ -212,9 +226,9 @@ impl MountedDisk {
     /// Nothing of it is left on the host when this returns, except the image file.
     pub fn unmount(self) {
         self.lift_write_limit();
-        for path in &self.hidden {
-            let covered = c_string(path.as_bytes()).unwrap_or_default();
-            unsafe { libc::umount2(covered.as_ptr(), libc::MNT_DETACH) };
+        for path in &self.covered {
+            let name = c_string(path.as_bytes()).unwrap_or_default();
+            unsafe { libc::umount2(name.as_ptr(), libc::MNT_DETACH) };
         }
         let name = c_string(self.root.as_bytes()).unwrap_or_default();
         // With all that is mounted in it. A runtime may have mounted it over itself; in our namespace nothing else is

@@ -38,6 +38,8 @@ pub struct Options {
     pub sysfs: bool,
     /// Folders of the host that the runtime sees empty.
     pub hidden: Vec<String>,
+    /// What the runtime takes for the memory of the machine, in MiB.
+    pub shown_memory_mb: Option<u64>,
     pub detached: bool,
     /// When all is made, wait for the word `run` before the runtime is started, or let through the gate.
     pub hold: bool,
@@ -117,6 +119,7 @@ impl Options {
                 self.write_limit = Some(WriteLimit { file, bytes_per_second: parse_number(name, &bytes)? });
             }
             "--hide" => self.hidden.push(text()),
+            "--shown-memory-mb" => self.shown_memory_mb = Some(parse_number(name, value)?),
             "--netns" => self.network = Some(text()),
             "--pid-file" => self.pid_file = Some(text()),
             "--begin" => self.begin.push(text()),
@@ -195,7 +198,7 @@ mod tests {
     fn a_full_command_line() {
         let line = "--dir /d --disk tmpfs --disk-mb 64 --uid-base 100000 --shift-from 70000 --cgroup /a --cgroup /b \
                     --mount-at /mnt --bind /a:b/c --volume /v:home/user/v --volume-ro /r:r --open 4:/f --listen 5:s.sock --rlimit nofile=1024 --setid 5:6 \
-                    --write-limit /c/io.max:9 --netns /n --sysfs --hide /h --gate 7 --hold --detached --pid-file pid --begin runc --begin start --begin-lock /l -- runc run --detach x";
+                    --write-limit /c/io.max:9 --netns /n --sysfs --hide /h --shown-memory-mb 512 --gate 7 --hold --detached --pid-file pid --begin runc --begin start --begin-lock /l -- runc run --detach x";
         let options = parse(line).unwrap();
         assert_eq!((options.disk, options.disk_mb, options.uid_base), (Disk::Tmpfs, 64, 100_000));
         assert_eq!(options.shift_from, Some(70_000));
@@ -211,6 +214,7 @@ mod tests {
         assert_eq!(options.gate, Some(7));
         assert_eq!(options.write_limit, Some(WriteLimit { file: "/c/io.max".to_string(), bytes_per_second: 9 }));
         assert_eq!(options.hidden, ["/h"]);
+        assert_eq!(options.shown_memory_mb, Some(512));
         assert_eq!((options.network.as_deref(), options.sysfs), (Some("/n"), true));
         assert_eq!((options.begin, options.begin_lock.as_deref()), (vec!["runc".into(), "start".into()], Some("/l")));
         assert_eq!(options.runtime, ["runc", "run", "--detach", "x"]);

@@ -233,6 +233,14 @@ sys.exit(5)`
       }
     })
 
+    const tellsOwn = lacks.hostKernel ? undefined : 'the kernel is the one of the host, which tells its own memory'
+    cases('tells programs how much memory they have', tellsOwn, async () => {
+      const { stdout } = await run("awk '/^MemTotal:/ {print $2}' /proc/meminfo")
+      // A machine's own kernel takes its part first.
+      const share = Number(stdout) / 1024 / spec.limits.memoryMb
+      assert.ok(share > 0.6 && share < 1.2, `${stdout.trim()} kB of ${spec.limits.memoryMb} MiB`)
+    })
+
     cases('stops a fork bomb at its limit and goes on', lacks.limits, async () => {
       const bomb = await guest.exec({ argv: ['/bin/sh', '-c', 'while :; do sleep 60 & done'] })
       bomb.detach()

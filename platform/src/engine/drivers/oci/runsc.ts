@@ -46,7 +46,7 @@ export const runsc: OciRuntime = {
     memoryMb: limits.memoryMb + kernelMemoryMb,
     maxProcesses: 4 * limits.maxProcesses + 256,
   }),
-  plan({ id, network }, { path }, host, saved) {
+  plan({ id, network, limits }, { path }, host, saved) {
     const command = runscCommand(host, path, network)
     const restore = saved && ['restore', '--image-path', saved.memory]
     const begin = saved?.inTwo ? [...command, ...restore!, '--detach', '--bundle', path, id] : undefined
@@ -55,6 +55,8 @@ export const runsc: OciRuntime = {
       // It takes a namespace that has these settings for the host's own, and refuses; from Linux 6.15 on all have them.
       ...(network ? ['--hide', '/proc/sys/net/core'] : []),
       ...['--bind', `${path}/host:${hostFolder.slice(1)}`],
+      // Of a group that it does not know it cannot tell its programs the limit, and V8 makes its heap as large as the host allows.
+      ...['--shown-memory-mb', String(limits.memoryMb)],
     ]
     if (!begin) return { options, argv: [...command, ...(restore ?? ['run']), '--bundle', path, id] }
     // Each of its commands locks this first. Started early and held up there, the second one has its own start behind it.
