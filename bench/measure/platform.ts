@@ -35,7 +35,9 @@ export interface Platform {
 /** Lets the platform of a fresh folder have gVisor, a kernel for guests and what else set-up fetched, wherever it was laid. */
 export async function withTools(home: string): Promise<void> {
   await mkdir(join(home, 'tools'))
-  const tools = toolFolders.filter(existsSync).flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+  const tools = toolFolders
+    .filter(existsSync)
+    .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
   const byName = new Map(tools.reverse().map((path) => [basename(path), path]))
   for (const [name, path] of byName) await symlink(path, join(home, 'tools', name))
   await mkdir(cacheFolder, { recursive: true })
