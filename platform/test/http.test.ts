@@ -79,6 +79,24 @@ test('a query field that is not known is refused, and the refusal names those th
   assert.match(message, /"label".*state\|limit\|cursor\|metadata/)
 })
 
+test('what is no time is refused wherever a time is asked for', async () => {
+  for (const time of [
+    '1',
+    'yesterday',
+    '2026-13-01',
+    '2026-01-01T25:00:00Z',
+    '1767225600',
+    '2026-01-01T00:00:00Z; drop',
+  ])
+    for (const path of ['audit?from=', 'audit?to=', 'usage?from=', 'runs?before=']) {
+      const answer = await platform.call('GET', `/v1/${path}${encodeURIComponent(time)}`)
+      assert.equal(answer.status, 400, `${path}${time}`)
+      assert.match((await answer.json()).message, /must be a date-time, such as/)
+    }
+  for (const time of ['2026-01-01', '2026-01-01T00:00Z', '2026-01-01T00:00:00.123456+08:00'])
+    assert.equal((await platform.call('GET', `/v1/audit?from=${encodeURIComponent(time)}`)).status, 200, time)
+})
+
 test('without a key, or with a wrong one, everything else is refused', async () => {
   for (const headers of [
     {},

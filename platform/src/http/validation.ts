@@ -3,8 +3,11 @@ import { Ajv, type ErrorObject, type Options } from 'ajv'
 const formats: Options['formats'] = {
   // What neither PostgreSQL nor execve can take.
   'plain-text': (text: string) => text.isWellFormed() && !text.includes('\0'),
-  'date-time': true,
+  'date-time': (text: string) => iso8601.test(text) && !Number.isNaN(Date.parse(text)),
 }
+
+/** A day, or a day and a time; where it names no zone, as JavaScript reads it. */
+const iso8601 = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/i
 
 /** As fastify wants it: what was wrong is a property of the function. */
 type Validate = ((data: unknown) => boolean) & { errors?: ErrorObject[] | null }
@@ -73,7 +76,7 @@ function rule(error: ErrorObject): string {
     case 'format':
       return params.format === 'plain-text'
         ? 'must be well-formed text without NUL characters'
-        : `must be a ${params.format}`
+        : `must be a ${params.format}, such as 2026-01-31T12:00:00Z, not ${shown(data)}`
     case 'propertyNames':
       return `must not have the name ${shown(params.propertyName)}`
     case 'pattern':
