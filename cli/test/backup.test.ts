@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type Answer, type Platform, startPlatform, until } from '../../platform/test/platform.ts'
+import { type Answer, keyed, type Platform, startPlatform, until } from '../../platform/test/platform.ts'
 import { warren } from './warren.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'warren-backup-'))
@@ -39,7 +39,7 @@ test('a platform at work is backed up into one file that only its owner reads', 
   await platform.call('DELETE', sandbox)
   await platform.sandbox({ timeout: 3000 })
   await platform.json('PUT', '/v1/billing/plan', { plan: 'basic', currency: 'USD' })
-  invoice = await platform.json('POST', '/v1/billing/accounts/org0/invoices', {})
+  invoice = await platform.json('POST', '/v1/billing/accounts/org0/invoices', {}, keyed('before'))
 
   const { stdout, stderr, code } = await backup(platform.home, ['create', path, '--with', 'volumes', '--json'])
   assert.equal(code, 0, stderr)
@@ -77,7 +77,7 @@ test('what was backed up is restored: keys, secrets, functions, files, chain of 
   assert.deepEqual((await restored.json('GET', '/v1/billing/verification')).differences, [])
   assert.equal((await restored.json('GET', `/v1/billing/invoices/${invoice.id}`)).number, invoice.number)
   // Sequences go on where they were: a further invoice and further events have numbers of their own.
-  await restored.json('POST', '/v1/billing/accounts/org0/invoices', {})
+  await restored.json('POST', '/v1/billing/accounts/org0/invoices', {}, keyed('after'))
   assert.deepEqual((await restored.json('GET', '/v1/billing/verification')).differences, [])
 
   // What happens from now on is told, to readers that had got far in the old database.

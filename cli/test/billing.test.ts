@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { startPlatform } from '../../platform/test/platform.ts'
+import { keyed, startPlatform } from '../../platform/test/platform.ts'
 import { warren } from './warren.ts'
 
 const platform = await startPlatform({ WARREN_POOL_SIZE: '0', WARREN_BILLING_SANDBOX_BANK: 'yes' })
@@ -76,7 +76,7 @@ test('a card is bound, money comes in, an invoice is listed, shown, written and 
     prices: { USD: { monthly: 10_000_000_000, rates: {} } },
   })
   assert.match((await run('plan', 'set', 'dear')).stdout, /^plan dear, version 1$/m)
-  const made = await platform.json('POST', '/v1/billing/accounts/org0/invoices', {})
+  const made = await platform.json('POST', '/v1/billing/accounts/org0/invoices', {}, keyed('made'))
   const listed = await run('invoice', 'list')
   assert.match(listed.stdout, /^ID +NUMBER +STATE +PERIOD +FACTS +AMOUNT\n/)
   assert.match(listed.stdout, new RegExp(`^${made.id} +INV-000001 +issued .* ${made.total.amount} USD$`, 'm'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { type Answer, startPlatform, until } from './platform.ts'
+import { type Answer, keyed, startPlatform, until } from './platform.ts'
 import { settledRun } from './settled-run.ts'
 import { startStripe } from './stripe.ts'
 
@@ -43,12 +43,19 @@ test('an account is on the free plan, takes one, and is invoiced; the invoice is
     ['basic', 'enterprise', 'free', 'pro'],
   )
   const terms = { ...plans[0].terms, prices: { USD: { monthly: 10_000_000_000, rates: {} } } }
-  assert.equal((await platform.json('PUT', '/v1/billing/plans/dear', terms)).version, 1)
-  assert.equal((await platform.json('PUT', '/v1/billing/plans/dear', terms)).version, 2)
-  assert.equal((await platform.json('PUT', '/v1/billing/plan', { plan: 'dear', currency: 'USD' })).plan.version, 2)
+  const other = { ...terms, concurrency: terms.concurrency + 1 }
+  for (const [written, version] of [
+    [terms, 1],
+    [terms, 1],
+    [other, 2],
+    [terms, 3],
+    [other, 4],
+  ])
+    assert.equal((await platform.json('PUT', '/v1/billing/plans/dear', written)).version, version)
+  assert.equal((await platform.json('PUT', '/v1/billing/plan', { plan: 'dear', currency: 'USD' })).plan.version, 4)
   await platform.json('PUT', '/v1/billing/coupons/LESS', { minor: 1, currency: 'USD' })
   await platform.call('POST', '/v1/billing/coupons', { code: 'LESS' })
-  invoice = await platform.json('POST', '/v1/billing/accounts/org0/invoices', {})
+  invoice = await platform.json('POST', '/v1/billing/accounts/org0/invoices', {}, keyed('first'))
   assert.equal(invoice.number, 'INV-000001')
   const { lines, total } = await platform.json('GET', `/v1/billing/invoices/${invoice.id}`)
   assert.deepEqual(
@@ -124,7 +131,6 @@ test('at the hard limit no sandbox is started, and above it one is', async () =>
 })
 
 test('at the hard limit nothing else that costs begins either; what was queued waits, and a repeat is answered', async () => {
-  const keyed = (key: string) => ({ headers: { 'idempotency-key': key } })
   const files = { 'index.js': Buffer.from('exports.handler = () => 42').toString('base64') }
   await platform.json('PUT', '/v1/functions/f', { runtime: 'node24', files })
   await platform.json('POST', '/v1/buckets', { name: 'inbox' })

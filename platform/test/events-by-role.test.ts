@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
-import { type Answer, startPlatform, until } from './platform.ts'
+import { type Answer, keyed, startPlatform, until } from './platform.ts'
 
 const platform = await startPlatform({ WARREN_WEBHOOK_OPEN: '127.0.0.0/8', WARREN_POOL_SIZE: '0' })
 
@@ -89,7 +89,7 @@ async function somethingOfEach(name: string): Promise<void> {
   })
   await platform.json('PUT', '/v1/billing/plan', { plan, currency: 'USD' })
   const invoice = await until('there is something to pay', async () => {
-    const answer = await platform.call('POST', '/v1/billing/accounts/org0/invoices', {})
+    const answer = await platform.call('POST', '/v1/billing/accounts/org0/invoices', {}, keyed(plan))
     return answer.ok && (await answer.json())
   })
   assert.ok(invoice.id)

@@ -30,7 +30,7 @@ export interface Platform {
   /** A request without the key. */
   fetch(path: string, init?: RequestInit): Promise<Reply>
   /** As `call`, for an answer that must be a success: its JSON. */
-  json<T = Answer>(method: string, path: string, body?: unknown): Promise<T>
+  json<T = Answer>(method: string, path: string, body?: unknown, init?: RequestInit): Promise<T>
   /** Starts a sandbox; answers its path, `/v1/sandboxes/ID`. */
   sandbox(input?: object): Promise<string>
   /** Ends the process, by a signal or by SIGKILL, and waits until it is gone. Sandboxes live on. */
@@ -149,8 +149,8 @@ export async function startPlatform(
         },
       })
     },
-    json: async (method, path, body) => {
-      const response = await platform.call(method, path, body)
+    json: async (method, path, body, init) => {
+      const response = await platform.call(method, path, body, init)
       const text = await response.text()
       if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
       return text ? JSON.parse(text) : undefined
@@ -195,6 +195,11 @@ export async function startPlatform(
   process.once('SIGTERM', () => process.exit(1))
   await start()
   return platform
+}
+
+/** A request that is the same one when it is sent again. */
+export function keyed(key: string): { headers: Record<string, string> } {
+  return { headers: { 'idempotency-key': key } }
 }
 
 /** What the sandboxes of this host lack, each with the reason by which tests of it are skipped; false where nothing does. */

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Answer, startPlatform, until } from './platform.ts'
+import { type Answer, keyed, startPlatform, until } from './platform.ts'
 import { settledRun } from './settled-run.ts'
 
 /**
@@ -270,7 +270,7 @@ async function thingsOf() {
   terms.prices = { USD: { monthly: 10_000, rates: {} } }
   await platform.json('PUT', '/v1/billing/plans/dear', terms)
   await platform.json('PUT', '/v1/billing/plan', { plan: 'dear', currency: 'USD' })
-  const invoice = (await platform.json('POST', '/v1/billing/accounts/org0/invoices', {})).id
+  const invoice = (await platform.json('POST', '/v1/billing/accounts/org0/invoices', {}, keyed('theirs'))).id
   const bound = await platform.json('POST', '/v1/billing/cards', { number: '4242424242424242', currency: 'CNY' })
   await platform.json('POST', `/v1/billing/cards/${bound.id}/confirm`, { code: bound.code })
   const amount = { currency: 'USD', amount: '12.34' }

@@ -88,20 +88,24 @@ export async function takePlan(
   )
 }
 
-/** What the account spends in a month at most: told of at the soft limit, refused at the hard one. Null takes a limit away. */
+/**
+ * What the account spends in a month at most: told of at the soft limit, refused at the hard one. Null takes a limit away, undefined leaves
+ * it. Throws `conflict` where the account pays in another currency by now.
+ */
 export async function setLimits(
-  { db }: { db: Database },
-  account: BillingAccount,
-  limits: { soft?: bigint | null | undefined; hard?: bigint | null | undefined },
-): Promise<BillingAccount> {
-  const soft = limits.soft === undefined ? (account.softLimit ?? null) : limits.soft
-  const hard = limits.hard === undefined ? (account.hardLimit ?? null) : limits.hard
-  await step('billing.set_limits', account.accountId, () =>
-    sql`update billing_accounts set soft_limit = ${soft === null ? null : String(soft)}::bigint,
-      hard_limit = ${hard === null ? null : String(hard)}::bigint, warned_for = null, stopped_for = null
-      where account_id = ${account.accountId}`.execute(db.kysely),
+  { db, now }: { db: Database; now: () => Date },
+  { accountId, currency }: Pick<BillingAccount, 'accountId' | 'currency'>,
+  { soft, hard }: { soft?: bigint | null | undefined; hard?: bigint | null | undefined },
+): Promise<void> {
+  const set = (column: string, limit: bigint | null | undefined) =>
+    limit === undefined ? sql.raw(column) : sql`${limit === null ? null : String(limit)}::bigint`
+  await step('billing.set_limits', accountId, () =>
+    db.transaction(async (tx) => {
+      await openBillingAccount(tx, accountId, { currency, now: now() })
+      await sql`update billing_accounts set soft_limit = ${set('soft_limit', soft)}, hard_limit = ${set('hard_limit', hard)},
+        warned_for = null, stopped_for = null where account_id = ${accountId}`.execute(tx)
+    }),
   )
-  return { ...account, softLimit: soft ?? undefined, hardLimit: hard ?? undefined }
 }
 
 /** All that have a limit. */

@@ -5,19 +5,13 @@ import type { Logger } from '../telemetry/logger.ts'
 import { bindCard, confirmCard, listCards } from './bank/cards.ts'
 import { demo } from './bank/demo.ts'
 import type { BankDeps } from './bank/sandbox-bank.ts'
-import {
-  type BillingAccount,
-  findBillingAccount,
-  openBillingAccount,
-  setLimits,
-  subscriptionsOf,
-  takePlan,
-} from './billing-account.ts'
-import { closePeriods, invoice } from './close-periods.ts'
+import { type BillingAccount, findBillingAccount, setLimits, subscriptionsOf, takePlan } from './billing-account.ts'
+import { closePeriods } from './close-periods.ts'
 import { type CouponTerms, createCoupon, redeemCoupon, redemptionsOf } from './coupon.ts'
 import { creditNote, type NewCreditNote } from './credit-note.ts'
 import type { Invoice } from './invoice.ts'
 import { isBefore, windowOf } from './invoice-lines.ts'
+import { invoiceOnce } from './invoice-once.ts'
 import { invoicePdf } from './invoice-pdf.ts'
 import { getInvoice, invoicesInOrder, linesOf, listInvoices } from './invoice-records.ts'
 import { balanceOf, listPostings } from './ledger.ts'
@@ -69,10 +63,6 @@ export async function openBilling(options: BillingOptions) {
   }
   const accountOf = async (accountId: string): Promise<BillingAccount> =>
     (await findBillingAccount(kysely, accountId)) ?? { accountId, currency, softLimit: undefined, hardLimit: undefined }
-  const opened = (accountId: string) =>
-    accountOf(accountId).then((account) =>
-      openBillingAccount(kysely, accountId, { currency: account.currency, now: now() }),
-    )
 
   const work = async () => {
     await closePeriods(deps)
@@ -108,7 +98,7 @@ export async function openBilling(options: BillingOptions) {
       accountId: string,
       limits: { soft?: Money | null | undefined; hard?: Money | null | undefined },
     ) => {
-      const account = await opened(accountId)
+      const account = await accountOf(accountId)
       const minor = (limit: Money | null | undefined) => {
         if (limit && limit.currency !== account.currency)
           throw new WarrenError('invalid_request', `this account pays in ${account.currency}, not in ${limit.currency}`)
@@ -119,7 +109,10 @@ export async function openBilling(options: BillingOptions) {
     },
     mayStart: (accountId: string): void => guard.mayStart(accountId),
     stopped: (): readonly string[] => guard.stopped,
-    invoice: (accountId: string, until: Date | undefined) => invoice(deps, accountId, until ?? now()),
+    /** Whether the account ever had to do with money. */
+    knows: async (accountId: string) => (await findBillingAccount(kysely, accountId)) !== undefined,
+    invoice: (accountId: string, { key, until }: { key: string; until: Date | undefined }) =>
+      invoiceOnce(deps, accountId, { key, until }),
     invoices: (accountId: string, page: Page) => listInvoices(kysely, accountId, page),
     getInvoice: async (accountId: string, id: string) => ({
       invoice: await getInvoice(kysely, accountId, id),
@@ -142,7 +135,7 @@ export async function openBilling(options: BillingOptions) {
     creditNote: (accountId: string, id: string, input: NewCreditNote): Promise<Invoice> =>
       creditNote(deps, { accountId, id }, input),
     createCoupon: (code: string, terms: CouponTerms) => createCoupon(deps, code, terms),
-    redeemCoupon: async (accountId: string, code: string) => redeemCoupon(deps, await opened(accountId), code),
+    redeemCoupon: async (accountId: string, code: string) => redeemCoupon(deps, await accountOf(accountId), code),
     pay: (accountId: string, input: NewPayment) => createPayment(deps, accountId, input),
     /** Asks the provider how it is with one that is not over. */
     getPayment: async (accountId: string, id: string) =>

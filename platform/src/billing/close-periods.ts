@@ -13,9 +13,14 @@ interface Deps {
   logger: Logger
 }
 
-/** Everything of an account until `periodEnd` that is on no invoice yet, as one invoice. */
-export async function invoice(deps: Omit<Deps, 'logger'>, accountId: string, periodEnd: Date): Promise<Invoice> {
-  return issueInvoice(deps, accountId, await draftInvoice(deps, accountId, periodEnd))
+/** Everything of an account until `periodEnd` that is on no invoice yet, as one invoice; or the one there is under `key`. */
+export async function invoice(
+  deps: Omit<Deps, 'logger'>,
+  accountId: string,
+  periodEnd: Date,
+  key?: string,
+): Promise<Invoice> {
+  return issueInvoice(deps, accountId, await draftInvoice(deps, accountId, periodEnd, key))
 }
 
 /** Issues what a crash left drafted, then an invoice for each month that is over, of each account that has a plan. */

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import { WarrenError } from '../errors.ts'
 import { step } from '../lib/step.ts'
 import type { Database, Queries } from '../storage/database.ts'
+import { openBillingAccount } from './billing-account.ts'
 import { exponentOf } from './currency.ts'
 import { halfEven } from './half-even.ts'
 
@@ -36,7 +37,7 @@ export interface Redemption {
   terms: CouponTerms
 }
 
-/** Throws `conflict` where the code is taken. */
+/** The same again changes nothing. Throws `conflict` where the code is taken by a coupon of other terms. */
 export async function createCoupon(
   { db, now }: { db: Database; now: () => Date },
   code: string,
@@ -54,10 +55,16 @@ export async function createCoupon(
     sql`insert into billing_coupons (code, terms, created_at)
       values (${code}, ${JSON.stringify(terms)}, ${now().toISOString()}) on conflict do nothing`.execute(db.kysely),
   )
-  if (numAffectedRows !== 1n) throw new WarrenError('conflict', `there is a coupon ${code} already`)
+  if (numAffectedRows === 1n) return
+  const { rows } = await sql`select from billing_coupons
+    where code = ${code} and terms = ${JSON.stringify(terms)}::jsonb`.execute(db.kysely)
+  if (rows.length === 0) throw new WarrenError('conflict', `there is a coupon ${code} already, of other terms`)
 }
 
-/** Redeems it once for this account; again changes nothing. Throws `not_found` where it does not hold, or not any more. */
+/**
+ * Redeems it once for this account; again changes nothing. Throws `not_found` where it does not hold, or not any more: then nothing
+ * is written, so that the account is free to choose its currency still.
+ */
 export async function redeemCoupon(
   { db, now }: { db: Database; now: () => Date },
   { accountId, currency }: { accountId: string; currency: string },
@@ -65,20 +72,22 @@ export async function redeemCoupon(
 ): Promise<void> {
   await step('billing.redeem_coupon', accountId, () =>
     db.transaction(async (tx) => {
-      const { rows } = await sql<{ terms: CouponTerms; used: number; own: boolean }>`
-        select terms, (select count(*) from billing_redemptions r where r.code = c.code) as used,
-          exists (select from billing_redemptions r where r.code = c.code and r.account_id = ${accountId}) as own
-        from billing_coupons c where code = ${code} for update`.execute(tx)
-      const coupon = rows[0]
-      if (coupon?.own) return
-      const over = coupon?.terms.redeemBefore !== undefined && Date.parse(coupon.terms.redeemBefore) <= now().getTime()
-      if (!coupon || over || coupon.used >= (coupon.terms.mostRedemptions ?? Number.POSITIVE_INFINITY))
+      const found = await sql<{ terms: CouponTerms }>`select terms from billing_coupons
+        where code = ${code} for update`.execute(tx)
+      const terms = found.rows[0]?.terms
+      // Asked only now, when nobody else redeems it: what the same statement sees is from before it waited.
+      const uses = await sql<{ used: number; own: boolean }>`select count(*) as used,
+        coalesce(bool_or(account_id = ${accountId}), false) as own from billing_redemptions where code = ${code}`.execute(
+        tx,
+      )
+      const { used, own } = uses.rows[0]!
+      if (own) return
+      const over = terms?.redeemBefore !== undefined && Date.parse(terms.redeemBefore) <= now().getTime()
+      if (!terms || over || used >= (terms.mostRedemptions ?? Number.POSITIVE_INFINITY))
         throw new WarrenError('not_found', `there is no coupon "${code.slice(0, 64)}" that holds now`)
-      if (coupon.terms.currency && coupon.terms.currency !== currency)
-        throw new WarrenError(
-          'conflict',
-          `the coupon is for ${coupon.terms.currency}, and this account pays in ${currency}`,
-        )
+      if (terms.currency && terms.currency !== currency)
+        throw new WarrenError('conflict', `the coupon is for ${terms.currency}, and this account pays in ${currency}`)
+      await openBillingAccount(tx, accountId, { currency, now: now() })
       await sql`insert into billing_redemptions (account_id, code, redeemed_at)
         values (${accountId}, ${code}, ${now().toISOString()})`.execute(tx)
     }),

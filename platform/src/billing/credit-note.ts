@@ -3,9 +3,9 @@ import { WarrenError } from '../errors.ts'
 import { appendEvent } from '../events/outbox.ts'
 import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
-import type { Database, Queries } from '../storage/database.ts'
+import type { Database } from '../storage/database.ts'
 import type { Invoice } from './invoice.ts'
-import { getInvoice, takeNumber, writeLines } from './invoice-records.ts'
+import { findInvoiceByKey, getInvoice, takeNumber, writeLines } from './invoice-records.ts'
 import { post } from './ledger.ts'
 import type { Money } from './money.ts'
 
@@ -33,7 +33,7 @@ export async function creditNote(
         tx,
       )
       const invoice = await getInvoice(tx, accountId, corrected)
-      const known = await findByKey(tx, accountId, key)
+      const known = await findInvoiceByKey(tx, accountId, key)
       if (known) return checkSame(known, corrected, { key, amount, memo })
       const left = invoice.total - invoice.credited
       if (invoice.kind !== 'invoice' || invoice.state === 'drafted')
@@ -70,12 +70,6 @@ export async function creditNote(
   )
 }
 
-async function findByKey(tx: Queries, accountId: string, key: string): Promise<Invoice | undefined> {
-  const { rows } = await sql<{ id: string }>`select id from billing_invoices
-    where account_id = ${accountId} and key = ${key}`.execute(tx)
-  return rows[0] && (await getInvoice(tx, accountId, rows[0].id))
-}
-
 function checkSame(known: Invoice, corrected: string, { key, amount, memo }: NewCreditNote): Invoice {
   const { corrects, currency, total } = known
   if (corrects === corrected && currency === amount.currency && total === -amount.minor && known.memo === memo)
@@ -84,7 +78,7 @@ function checkSame(known: Invoice, corrected: string, { key, amount, memo }: New
 }
 
 function usedForAnother(key: string): WarrenError {
-  return new WarrenError('conflict', `the idempotency key "${key}" was used for another credit note`, {
+  return new WarrenError('conflict', `the idempotency key "${key}" was used for another credit note or an invoice`, {
     hint: 'Use a new key for each credit note, and the same only to send one again.',
   })
 }

@@ -37,6 +37,13 @@ export async function getInvoice(queries: Queries, accountId: string, id: string
   throw new WarrenError('not_found', `there is no invoice "${id.slice(0, 64)}"`)
 }
 
+/** The invoice or credit note that was asked for under that key. */
+export async function findInvoiceByKey(queries: Queries, accountId: string, key: string): Promise<Invoice | undefined> {
+  const { rows } = await sql<InvoiceRow>`select ${columns} from billing_invoices i
+    where account_id = ${accountId} and key = ${key}`.execute(queries)
+  return rows[0] && toInvoice(rows[0])
+}
+
 /** Newest first. Drafts are nobody's business. */
 export async function listInvoices(
   queries: Queries,

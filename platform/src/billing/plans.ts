@@ -31,14 +31,24 @@ export async function findPlan(queries: Queries, id: string, version?: number): 
   throw new WarrenError('not_found', `there is no plan "${id.slice(0, 64)}"`)
 }
 
-/** A new version of a plan, or a new plan. Who is on an older version stays on it: nothing of the past changes its price. */
+/**
+ * A new version of a plan, or a new plan; the newest one itself where it has these terms already. Who is on an older version stays on it:
+ * nothing of the past changes its price.
+ */
 export async function writePlan({ kysely }: Database, id: string, terms: PlanTerms, now: Date): Promise<Plan> {
   for (const currency of Object.keys(terms.prices)) exponentOf(currency)
+  const text = JSON.stringify(terms)
   const written = await step('billing.write_plan', id, () =>
     sql<Plan>`insert into billing_plans (id, version, terms, created_at)
-      select ${id}, coalesce(max(version), 0) + 1, ${JSON.stringify(terms)}::jsonb, ${now.toISOString()}
-      from billing_plans where id = ${id} on conflict do nothing returning id, version, terms`.execute(kysely),
+      select ${id}, coalesce(max(version), 0) + 1, ${text}::jsonb, ${now.toISOString()}
+      from billing_plans where id = ${id}
+      having (array_agg(terms order by version desc))[1] is distinct from ${text}::jsonb
+      on conflict do nothing returning id, version, terms`.execute(kysely),
   )
   if (written.rows[0]) return written.rows[0]
+  const { rows } = await sql<Plan & { same: boolean }>`select id, version, terms, terms = ${text}::jsonb as same
+    from billing_plans where id = ${id} order by version desc limit 1`.execute(kysely)
+  const [newest] = rows
+  if (newest?.same) return { id: newest.id, version: newest.version, terms: newest.terms }
   throw new WarrenError('conflict', `plan ${id} is being written by another request`)
 }

@@ -189,10 +189,11 @@ export class Billing {
     return (await this.#transport.json<{ usage: UsageOfSubject[] }>('GET', `${invoicePath(id)}/usage`)).usage
   }
 
-  /** Of an account, before its month is over. The operator alone. */
-  closeInvoice(account: string, options: { until?: string | undefined } = {}): Promise<Invoice> {
+  /** Of an account, before its month is over. Called again with the same key it is the same one. The operator alone. */
+  closeInvoice(account: string, { key, ...options }: { key: string; until?: string | undefined }): Promise<Invoice> {
     return this.#transport.json('POST', `/v1/billing/accounts/${encodeURIComponent(account)}/invoices`, {
       json: options,
+      headers: { 'Idempotency-Key': key },
     })
   }
 

@@ -29,8 +29,9 @@ export interface NewPayment {
 type Created = { payment: Payment; clientSecret?: string }
 
 /**
- * Pays an invoice or into the wallet. The payment is recorded before the provider hears of it. Throws `conflict` where the
- * key was used for something else, the invoice is not to be paid or the wallet does not hold enough: then nothing changed.
+ * Pays an invoice or into the wallet. The payment is recorded before the provider hears of it. Sent again, also at the same time, it is
+ * the same one. Throws `conflict` where the key was used for something else, the invoice is not to be paid or the wallet does not hold
+ * enough: then nothing changed.
  */
 export async function createPayment(deps: PaymentDeps, accountId: string, asked: NewPayment): Promise<Created> {
   const provider = deps.providers.get(asked.provider)
@@ -38,13 +39,16 @@ export async function createPayment(deps: PaymentDeps, accountId: string, asked:
     throw new WarrenError('invalid_request', `there is no way to pay called "${asked.provider}" here`, {
       hint: `There is: ${['wallet', ...deps.providers.keys()].join(', ')}.`,
     })
-  const known = await findByKey(deps.db.kysely, accountId, asked.key)
-  if (known) return goOn(deps, checkSame(known, asked))
-  const payment = await newPayment(deps, accountId, asked)
-  if (!provider) return { payment: await payFromWallet(deps, payment) }
-  const recorded = await step('payment.create', payment.id, () => insertPayment(deps.db.kysely, payment))
-  if (recorded) return ask(deps, provider, payment)
-  return goOn(deps, checkSame((await findByKey(deps.db.kysely, accountId, asked.key))!, asked))
+  const find = () => findByKey(deps.db.kysely, accountId, asked.key)
+  const recorded =
+    (await find()) ??
+    (await record(deps, accountId, asked).catch(async (error) => {
+      // What is in the way may be the same payment, sent at the same time.
+      const first = await find()
+      if (first) return first
+      throw error
+    }))
+  return goOn(deps, checkSame(recorded, asked))
 }
 
 /** Asks the provider how it is with a payment, or for it once more. */
@@ -68,6 +72,21 @@ async function ask(deps: PaymentDeps, provider: PaymentProvider, payment: Paymen
   return { payment: settled, ...(answer.clientSecret ? { clientSecret: answer.clientSecret } : {}) }
 }
 
+/** From the wallet it is paid then, too: money of ours needs nobody to answer. */
+async function record(deps: PaymentDeps, accountId: string, asked: NewPayment): Promise<Payment> {
+  const payment = await newPayment(deps, accountId, asked)
+  if (payment.provider === 'wallet') return payFromWallet(deps, payment)
+  const { id, purpose, currency } = payment
+  const now = deps.now()
+  return step('payment.create', id, () =>
+    deps.db.transaction(async (tx) => {
+      if (purpose === 'top_up') await openBillingAccount(tx, accountId, { currency, now })
+      if (!(await insertPayment(tx, payment))) throw underWay()
+      return payment
+    }),
+  )
+}
+
 async function newPayment({ db, now }: PaymentDeps, accountId: string, asked: NewPayment): Promise<Payment> {
   const base = { id: newId('pay'), accountId, key: asked.key, method: asked.method, state: 'created' as const }
   const rest = { reference: undefined, reason: undefined, createdAt: now(), settledAt: undefined }
@@ -76,7 +95,6 @@ async function newPayment({ db, now }: PaymentDeps, accountId: string, asked: Ne
     if (!asked.amount || provider === 'wallet')
       throw new WarrenError('invalid_request', 'say which invoice, or how much goes from where into the wallet')
     if (asked.amount.minor <= 0n) throw new WarrenError('invalid_request', 'the amount must be above zero')
-    await openBillingAccount(db.kysely, accountId, { currency: asked.amount.currency, now: now() })
     return { ...base, ...rest, provider, purpose: 'top_up', invoice: undefined, ...asked.amount }
   }
   const { id, kind, state, currency, total, credited } = await getInvoice(db.kysely, accountId, asked.invoice)
@@ -91,7 +109,6 @@ async function newPayment({ db, now }: PaymentDeps, accountId: string, asked: Ne
   return { ...base, ...rest, provider, purpose: 'invoice', invoice: id, currency, minor }
 }
 
-/** All at once: money of ours needs nobody to answer. */
 async function payFromWallet({ db, now }: PaymentDeps, payment: Payment): Promise<Payment> {
   const { id, accountId, currency, minor } = payment
   return step('payment.wallet', id, () =>
@@ -108,16 +125,19 @@ async function payFromWallet({ db, now }: PaymentDeps, payment: Payment): Promis
         )
       const { state } = await getInvoice(tx, accountId, payment.invoice!)
       if (state !== 'issued') throw new WarrenError('conflict', `what is ${state} is not to be paid`)
-      if (!(await insertPayment(tx, payment)))
-        throw new WarrenError('conflict', 'the same payment is being made by another request')
+      if (!(await insertPayment(tx, payment))) throw underWay()
       return settleIn(tx, { now }, { id, answer: { state: 'succeeded', reference: id, currency, minor } })
     }),
   )
 }
 
-function checkSame(known: Payment, { provider, invoice, amount }: NewPayment): Payment {
+function underWay(): WarrenError {
+  return new WarrenError('conflict', 'a payment of that key is being made by another request')
+}
+
+function checkSame(known: Payment, { provider, invoice, amount, method }: NewPayment): Payment {
   const sameAmount = !amount || (amount.currency === known.currency && amount.minor === known.minor)
-  if (known.provider === provider && known.invoice === invoice && sameAmount) return known
+  if (known.provider === provider && known.invoice === invoice && known.method === method && sameAmount) return known
   throw new WarrenError('conflict', `the idempotency key "${known.key}" was used for another payment`, {
     hint: 'Use a new key for each payment, and the same only to send one again.',
   })

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
+import type { Accounts } from '../../accounts/accounts.ts'
 import type { Billing } from '../../billing/billing.ts'
 import { CouponTerms } from '../../billing/coupon.ts'
 import { MoneyView, parsePayment } from '../../billing/money.ts'
 import { PlanTerms } from '../../billing/plan.ts'
-import { WarrenError } from '../../errors.ts'
 import { InvoiceView, invoiceView, type KeyHeader, keyHeader, moneyView, PlanView, planView } from './billing-views.ts'
 import { json, Nothing, named, problems } from './schema.ts'
 
@@ -14,7 +14,11 @@ const InvoiceParams = Type.Object({ account: Type.String({ maxLength: 64 }), inv
 const AccountParams = Type.Object({ account: Type.String({ maxLength: 64 }) })
 
 const CloseInvoice = Type.Object(
-  { until: Type.Optional(Type.String({ maxLength: 40, description: 'End of the period, ISO 8601; default: now.' })) },
+  {
+    until: Type.Optional(
+      Type.String({ format: 'date-time', maxLength: 40, description: 'End of the period; default: now.' }),
+    ),
+  },
   { $id: 'CloseInvoice', additionalProperties: false },
 )
 const NewCreditNote = Type.Object(
@@ -63,8 +67,16 @@ const VerificationView = Type.Object(
 export const billingOperatorSchemas = [CouponTerms, CloseInvoice, NewCreditNote, PostingList, VerificationView]
 
 /** What only the operator does: plans, coupons, invoices out of turn, credit notes, and a look at the whole ledger. */
-export function billingOperatorRoutes(app: FastifyInstance, billing: Billing): void {
+export function billingOperatorRoutes(
+  app: FastifyInstance,
+  billing: Billing,
+  { organisations }: Pick<Accounts, 'organisations'>,
+): void {
   const about = { tags: ['billing'] }
+  /** The demo's accounts have to do with money and are no organisations. Throws `not_found` for what is neither. */
+  const checkAccount = async (id: string) => {
+    if (!(await billing.knows(id))) await organisations.get(id)
+  }
 
   app.put<{ Params: Static<typeof PlanParams>; Body: PlanTerms }>(
     '/billing/plans/:plan',
@@ -101,7 +113,7 @@ export function billingOperatorRoutes(app: FastifyInstance, billing: Billing): v
     },
   )
 
-  app.post<{ Params: Static<typeof AccountParams>; Body: Static<typeof CloseInvoice> }>(
+  app.post<{ Params: Static<typeof AccountParams>; Body: Static<typeof CloseInvoice>; Headers: KeyHeader }>(
     '/billing/accounts/:account/invoices',
     {
       config: { permission: 'platform:manage', audit: 'invoice.close' },
@@ -110,13 +122,15 @@ export function billingOperatorRoutes(app: FastifyInstance, billing: Billing): v
         operationId: 'closeInvoice',
         summary: 'Invoice an account before its month is over',
         params: AccountParams,
+        headers: keyHeader('invoice'),
         body: named(CloseInvoice),
         response: { 200: json('The invoice.', InvoiceView), ...problems },
       },
     },
-    async ({ params, body }) => {
-      const until = body.until === undefined ? undefined : timeOf(body.until)
-      return invoiceView(await billing.invoice(params.account, until))
+    async ({ params, body, headers }) => {
+      const until = body.until === undefined ? undefined : new Date(body.until)
+      await checkAccount(params.account)
+      return invoiceView(await billing.invoice(params.account, { key: headers['idempotency-key'], until }))
     },
   )
 
@@ -136,6 +150,7 @@ export function billingOperatorRoutes(app: FastifyInstance, billing: Billing): v
     },
     async ({ params, body, headers }) => {
       const input = { key: headers['idempotency-key'], amount: parsePayment(body.amount), memo: body.memo }
+      await checkAccount(params.account)
       return invoiceView(await billing.creditNote(params.account, params.invoice, input))
     },
   )
@@ -177,10 +192,4 @@ export function billingOperatorRoutes(app: FastifyInstance, billing: Billing): v
     },
     () => billing.verify(),
   )
-}
-
-function timeOf(text: string): Date {
-  const date = new Date(text)
-  if (Number.isNaN(date.getTime())) throw new WarrenError('invalid_request', `"${text}" is not a time of ISO 8601`)
-  return date
 }
