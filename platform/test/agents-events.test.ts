@@ -145,3 +145,30 @@ test('who may see runs hears of them, at a webhook too, and nobody else', async 
   })
   assert.equal(status, 403)
 })
+
+test('an agent tells that it is made, changed and deleted, each once, in the transaction of it, and not what it is told to do', async () => {
+  const name = 'kept'
+  const put = (instructions: string) =>
+    platform.json('PUT', `/v1/agents/${name}`, { ...agent, name, instructions, script: [{ text: 'Yes.' }] })
+  const [first] = await Promise.all([put('Mind the zebra.'), put('Mind the zebra.'), put('Mind the zebra.')])
+  assert.deepEqual(await put('Mind the zebra.'), first, 'the same again changes nothing')
+  await put('Mind the gnu.')
+  assert.equal(
+    (await platform.call('PUT', `/v1/agents/${name}`, { ...agent, name, tools: ['none'], script: [] })).status,
+    400,
+  )
+  assert.equal((await platform.call('DELETE', `/v1/agents/${name}`)).status, 204)
+  assert.equal((await platform.call('DELETE', `/v1/agents/${name}`)).status, 404)
+  const told = await toldOf(name, 3)
+  assert.deepEqual(
+    told.map(({ type, data }) => [type, data]),
+    [
+      ['agent.created', { name }],
+      ['agent.updated', { name }],
+      ['agent.deleted', { name }],
+    ],
+  )
+  const { key } = await platform.json('POST', '/v1/keys', { name: 'looks on', scopes: ['sandboxes:read'] })
+  const heard = await platform.fetch(`/v1/events?subject=${name}`, { headers: { 'x-api-key': key } })
+  assert.deepEqual((await heard.json()).events, [], 'who may not see agents hears nothing of them')
+})

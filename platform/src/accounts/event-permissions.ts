@@ -15,6 +15,7 @@ const permissionOf: Record<NounOf<Event['type']>, Permission> = {
   bucket: 'buckets:read',
   object: 'buckets:read',
   function: 'functions:read',
+  agent: 'agents:read',
   run: 'agents:read',
   key: 'keys:manage',
   member: 'members:read',

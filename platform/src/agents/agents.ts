@@ -1,5 +1,7 @@
+import { sql } from 'kysely'
 import type { Account } from '../accounts/account.ts'
 import { WarrenError } from '../errors.ts'
+import { appendEvent } from '../events/outbox.ts'
 import { step } from '../lib/step.ts'
 import type { Database, Queries } from '../storage/database.ts'
 import type { Agent, AgentSpec } from './agent.ts'
@@ -39,28 +41,38 @@ export class Agents {
     this.#forgetMemory = forgetMemory
   }
 
-  /** Makes an agent, or gives the one of that name another definition; runs that go on keep theirs. */
+  /** Makes an agent, or gives the one of that name another definition; runs that go on keep theirs. The same again changes nothing. */
   async put(account: Account, spec: AgentSpec): Promise<Agent> {
     this.check(spec)
     const now = this.#now()
     const text = JSON.stringify(spec)
-    const query = this.#db.kysely
-      .insertInto('agents')
-      .values({ account_id: account.id, name: spec.name, spec: text, created_at: now, updated_at: now })
-      .onConflict((conflict) => conflict.columns(['account_id', 'name']).doUpdateSet({ spec: text, updated_at: now }))
-      .returningAll()
-    const row = await step('agent.put', spec.name, () => query.executeTakeFirstOrThrow())
+    const row = await step('agent.put', spec.name, () =>
+      this.#db.transaction(async (tx) => {
+        const changed = await tx
+          .insertInto('agents')
+          .values({ account_id: account.id, name: spec.name, spec: text, created_at: now, updated_at: now })
+          .onConflict((conflict) =>
+            conflict
+              .columns(['account_id', 'name'])
+              .doUpdateSet({ spec: text, updated_at: now })
+              .where(sql<boolean>`agents.spec::text is distinct from ${text}`),
+          )
+          .returningAll()
+          .returning(sql<boolean>`xmax = 0`.as('isNew'))
+          .executeTakeFirst()
+        const { id: accountId } = account
+        if (!changed) return rowOf(tx, accountId, spec.name).executeTakeFirstOrThrow()
+        const type = changed.isNew ? 'agent.created' : 'agent.updated'
+        await appendEvent(tx, { type, accountId, subject: spec.name, data: { name: spec.name } })
+        return changed
+      }),
+    )
     return { spec: row.spec as AgentSpec, builtIn: false, createdAt: row.created_at, updatedAt: row.updated_at }
   }
 
   /** Throws `not_found` when there is none. */
   async get(account: Account, name: string): Promise<Agent> {
-    const row = await this.#db.kysely
-      .selectFrom('agents')
-      .selectAll()
-      .where('account_id', '=', account.id)
-      .where('name', '=', name)
-      .executeTakeFirst()
+    const row = await rowOf(this.#db.kysely, account.id, name).executeTakeFirst()
     if (row)
       return { spec: row.spec as AgentSpec, builtIn: false, createdAt: row.created_at, updatedAt: row.updated_at }
     const own = builtIn.get(name)
@@ -104,6 +116,7 @@ export class Agents {
         if (numDeletedRows === 0n)
           throw new WarrenError('not_found', `there is no agent ${name.slice(0, 64)} that could be deleted`)
         await this.#forgetMemory(tx, { accountId: account.id, agent: name })
+        await appendEvent(tx, { type: 'agent.deleted', accountId: account.id, subject: name, data: { name } })
       }),
     )
   }
@@ -127,6 +140,10 @@ export class Agents {
     if (fault) throw new WarrenError('invalid_request', fault)
     this.#models.check(spec)
   }
+}
+
+function rowOf(queries: Queries, accountId: string, name: string) {
+  return queries.selectFrom('agents').selectAll().where('account_id', '=', accountId).where('name', '=', name)
 }
 
 function policyFault({ policy, graph, completion }: AgentSpec): string | undefined {

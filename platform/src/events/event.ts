@@ -26,6 +26,9 @@ export type Event =
   | FunctionTrafficChanged
   | FunctionAliasChanged
   | FunctionDeleted
+  | AgentCreated
+  | AgentUpdated
+  | AgentDeleted
   | RunStarted
   | RunSuspended
   | RunContinued
@@ -262,6 +265,24 @@ interface FunctionAliasChanged extends About {
 
 interface FunctionDeleted extends About {
   type: 'function.deleted'
+  data: { name: string }
+}
+
+/** About the agent, by its name. What it is told to do is for who looks at it. */
+interface AgentCreated extends About {
+  type: 'agent.created'
+  data: { name: string }
+}
+
+/** It has another definition; the same one again tells nothing. */
+interface AgentUpdated extends About {
+  type: 'agent.updated'
+  data: { name: string }
+}
+
+/** With what it knew. */
+interface AgentDeleted extends About {
+  type: 'agent.deleted'
   data: { name: string }
 }
 
