@@ -179,6 +179,38 @@ test('a second factor is asked for; no code is taken twice', async () => {
   assert.equal((await login()).status, 200)
 })
 
+test('whoever has a session cannot try all codes there are to take the second factor away', async () => {
+  const email = 'guessed@example.com'
+  const { accessToken } = await joined(email, 'viewer')
+  const { secret } = (await as(accessToken, 'POST', '/v1/users/me/totp')).body
+  const code = totp(secret, Math.floor(Date.now() / 30_000))
+  const { recoveryCodes } = (await as(accessToken, 'POST', '/v1/users/me/totp/confirm', { code })).body
+  const remove = (shown: string) => as(accessToken, 'POST', '/v1/users/me/totp/remove', { code: shown })
+  const statuses: number[] = []
+  for (let at = 0; at < 12; at++) statuses.push((await remove(`00000${at}x`.slice(-7))).status)
+  assert.deepEqual(new Set(statuses), new Set([401, 429]))
+  assert.equal(statuses.filter((status) => status === 401).length, 10)
+  assert.equal((await remove(recoveryCodes[0])).status, 429, 'nor with one that is right, for a while')
+  const { user } = (await as(accessToken, 'GET', '/v1/users/me')).body
+  assert.equal(user.hasSecondFactor, true)
+})
+
+test('two invitations of one who is new, taken up at once, make one user', async () => {
+  const email = 'twice@example.com'
+  const links = await Promise.all(
+    [1, 2].map(() => platform.json('POST', '/v1/orgs/org0/invitations', { email, role: 'viewer' })),
+  )
+  const both = await Promise.all(
+    links.map(({ link }: Answer) =>
+      as(undefined, 'POST', '/v1/auth/join', { token: tokenOf(link), name: 'T', password }),
+    ),
+  )
+  const statuses = both.map(({ status }) => status)
+  assert.ok(statuses.includes(200) && statuses.every((status) => status === 200 || status === 409), String(statuses))
+  const { members } = await platform.json('GET', '/v1/orgs/org0/members')
+  assert.equal(members.filter((member: Answer) => member.email === email).length, 1)
+})
+
 test('a password is changed by who knows it, and reset by a link of the operator; other sessions end', async () => {
   const email = 'change@example.com'
   const one = await joined(email, 'viewer')

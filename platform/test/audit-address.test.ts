@@ -50,6 +50,12 @@ test('whoever guesses passwords behind a proxy uses up their own attempts, not t
     post('/v1/auth/login', { email: `nobody${at}@example.com`, password: 'wrong' }, from)
   const tries = await Promise.all(Array.from({ length: 110 }, (_, at) => guess('203.0.113.66', at)))
   assert.ok(tries.some(({ status }) => status === 429))
+  // A subscriber of IPv6 has 2^64 addresses, and no more tries for that.
+  const ofMany = await Promise.all(
+    Array.from({ length: 110 }, (_, at) => guess(`2001:db8:7:7::${at.toString(16)}`, 200 + at)),
+  )
+  assert.ok(ofMany.some(({ status }) => status === 429))
+  assert.equal((await guess('2001:db8:7:8::1', 400)).status, 401, 'the next one has their own')
   const login = await post('/v1/auth/login', { email: 'one@example.com', password }, '203.0.113.5')
   assert.equal(login.status, 200)
   const { accessToken } = await login.json()

@@ -11,6 +11,7 @@ import { type Login, login } from './login.ts'
 import { Members } from './members.ts'
 import { Organisations } from './organisations.ts'
 import { Reauthorization } from './reauthorization.ts'
+import { removeSecondFactor } from './remove-second-factor.ts'
 import { SecondFactor } from './second-factor.ts'
 import { ServiceAccounts } from './service-accounts.ts'
 import { Sessions } from './sessions.ts'
@@ -81,6 +82,8 @@ export function createAccounts({ db, now, config, adminKey, seed, seal, publicUr
       input: { current: string; next: string; code?: string | undefined },
       client: Client,
     ) => changePassword(deps, who, { ...input, client }),
+    removeSecondFactor: (who: { userId: string; code: string }, client: Client) =>
+      removeSecondFactor(deps, who, client),
     /** For the audit log of each organisation that the person is in. */
     tell: deps.tell,
     /** Deletes at most `most` of what was over before that time. */

@@ -1,5 +1,6 @@
 import { WarrenError } from '../errors.ts'
 import { step } from '../lib/step.ts'
+import { isDuplicate } from './is-duplicate.ts'
 import { provePerson } from './login.ts'
 import { hashPassword } from './password.ts'
 import type { Tokens } from './sessions.ts'
@@ -81,7 +82,13 @@ async function newMember(
       await members.add(tx, { accountId, userId: user.id, role })
       return user
     }),
-  )
+  ).catch((cause) => {
+    if (!isDuplicate(cause)) throw cause
+    throw new WarrenError('conflict', `${email} has taken up another invitation just now`, {
+      hint: 'Take up this one with the password that was chosen there.',
+      cause,
+    })
+  })
 }
 
 async function withNewPassword(

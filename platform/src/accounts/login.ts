@@ -1,4 +1,5 @@
 import { WarrenError } from '../errors.ts'
+import { subscriberOf } from '../lib/subscriber-of.ts'
 import { isPassword } from './password.ts'
 import type { Tokens } from './sessions.ts'
 import type { SignInDeps } from './sign-in.ts'
@@ -26,7 +27,7 @@ export async function provePerson(
   { email, password, code }: Login,
   client: Client,
 ): Promise<UserRow> {
-  const takeBack = [deps.attempts.address.take(client.address), deps.attempts.name.take(emailOf(email))]
+  const takeBack = attempt(deps, email, client)
   const user = await deps.users.findByEmail(email)
   const refuse = async (error: WarrenError) => {
     if (user) await deps.tell({ userId: user.id, action: 'user.login', outcome: 'refused', client })
@@ -35,7 +36,7 @@ export async function provePerson(
   if (!(await isPassword(password, user?.password)) || !user)
     throw await refuse(new WarrenError('unauthenticated', 'the address or the password is wrong'))
   if (user.totp_since && code === undefined) {
-    for (const take of takeBack) take()
+    takeBack()
     throw new WarrenError('unauthenticated', 'a code of the second factor is needed', {
       details: { secondFactor: 'totp' },
     })
@@ -44,6 +45,14 @@ export async function provePerson(
     await deps.secondFactor.check(user, code!).catch(async (error) => {
       throw await refuse(error)
     })
-  for (const take of takeBack) take()
+  takeBack()
   return user
+}
+
+/** One more try of somebody to be who has that address of mail. Answers with what takes it back, for one that turned out well. */
+export function attempt({ attempts }: SignInDeps, email: string, { address }: Client): () => void {
+  const takeBack = [attempts.address.take(subscriberOf(address)), attempts.name.take(emailOf(email))]
+  return () => {
+    for (const take of takeBack) take()
+  }
 }

@@ -133,10 +133,8 @@ export function userRoutes(app: FastifyInstance, accounts: Accounts): void {
       },
     },
     async (request, reply) => {
-      const user = await row(request)
-      if (!user.totp_since) throw new WarrenError('conflict', 'there is no second factor')
-      await secondFactor.check(user, request.body.code)
-      await secondFactor.remove(user.id)
+      const { userId } = personOf(request)
+      await accounts.removeSecondFactor({ userId, code: request.body.code }, clientOf(request))
       return reply.code(204).send()
     },
   )
