@@ -18,6 +18,7 @@ import type { PlainAnswer } from './plain/answer.ts'
 import type { PlainDoor, PlainRequest } from './plain/connections.ts'
 import type { PlainHead } from './plain/head.ts'
 import { sendProblem } from './problem.ts'
+import { patienceMs, slowBody } from './slow-body.ts'
 
 interface FunctionDoorDeps {
   gateway: Gateway
@@ -27,8 +28,6 @@ interface FunctionDoorDeps {
   functions: Functions
   metrics: Metrics
   logger: Logger
-  /** The body must be there after so long, milliseconds. */
-  patienceMs: number
 }
 
 interface Exchange {
@@ -127,10 +126,10 @@ export class FunctionDoor implements PlainDoor {
   }
 
   async #bodyOf(request: IncomingMessage): Promise<Buffer> {
-    const late = () => request.destroy(new WarrenError('timeout', 'the body did not arrive in time'))
-    const timer = setTimeout(late, this.#deps.patienceMs)
+    let timer: NodeJS.Timeout | undefined
     try {
       return await new Promise((resolve, reject) => {
+        timer = setTimeout(() => reject(slowBody()), patienceMs)
         const parts: Buffer[] = []
         request.on('data', (part: Buffer) => parts.push(part))
         request.once('end', () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)))

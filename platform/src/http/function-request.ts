@@ -2,9 +2,14 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { WarrenError } from '../errors.ts'
 import type { HttpInput } from '../functions/invocations/invocation.ts'
+import { limitSlowBody } from './slow-body.ts'
 
-/** Takes bodies of every type as the bytes that they are. */
+/** Takes bodies of every type as the bytes that they are, as long as they come in time. */
 export function takeBytes(app: FastifyInstance, bodyLimit: number): void {
+  app.addHook('preParsing', ({ raw }, _reply, _payload, done) => {
+    limitSlowBody(raw)
+    done()
+  })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body))
 }

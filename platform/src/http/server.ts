@@ -67,6 +67,7 @@ import { PlainConnections } from './plain/connections.ts'
 import { problemOf, retryHeadersOf } from './problem.ts'
 import { hangUpAfter, refuseUpgrade } from './refuse-upgrade.ts'
 import { buildSerializer } from './serialization.ts'
+import { limitSlowBody, patienceMs } from './slow-body.ts'
 import { Terminals } from './terminals.ts'
 import type { TlsCredentials } from './tls/credentials.ts'
 import { traced } from './traced.ts'
@@ -126,8 +127,6 @@ export interface ServerDeps {
 }
 
 const jsonLimitBytes = 1024 * 1024
-/** A client gets this long for the head of a request, and again for a JSON body: slow ones hold nothing up. */
-const patienceMs = 20_000
 /** A connection without a request is kept for so long; clients are told a little less. */
 const idleMs = 73_000
 
@@ -144,7 +143,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   const terminals = new Terminals({ ...deps, gateway })
   const tokens = new SandboxTokens(deps.tokenSeed)
   const edge = new Edge({ ...deps, gateway, tokens, domain: config.domain?.name })
-  const calls = new FunctionDoor({ ...deps, gateway, drain, domain: config.domain?.name, patienceMs })
+  const calls = new FunctionDoor({ ...deps, gateway, drain, domain: config.domain?.name })
   const at = places(() => portOf(app, config), config.domain)
   const pass = new NodePass(deps.tokenSeed)
   const isWorker = config.node.role === 'worker'
@@ -222,7 +221,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   tagEntities(app)
   app.addHook('preParsing', (request, _reply, _payload, done) => {
     refuseCompressed(request)
-    limitSlowBody(request)
+    limitSlowJson(request)
     done()
   })
   app.addHook('preClose', async () => {
@@ -377,14 +376,10 @@ function refuseCompressed({ headers }: FastifyRequest): void {
 }
 
 /** A JSON body that trickles in is given up. Streams may stall as long as they like. */
-function limitSlowBody(request: FastifyRequest): void {
-  if (request.headers['content-type'] === undefined || !/json/.test(request.headers['content-type'])) return
+function limitSlowJson({ headers, routeOptions, raw }: FastifyRequest): void {
+  if (headers['content-type'] === undefined || !/json/.test(headers['content-type'])) return
   // What is taken as a stream may take its time, whatever it is.
-  if (request.routeOptions.schema?.consumes?.includes('application/octet-stream')) return
-  const { raw } = request
-  const timer = setTimeout(() => raw.destroy(new WarrenError('timeout', 'the body did not arrive in time')), patienceMs)
-  raw.once('close', () => clearTimeout(timer))
-  raw.once('end', () => clearTimeout(timer))
+  if (!routeOptions.schema?.consumes?.includes('application/octet-stream')) limitSlowBody(raw)
 }
 
 /** Before the server listens, as configured. */

@@ -7,6 +7,7 @@ import { invocationStates } from '../../functions/invocations/invocations.ts'
 import { readCloudEvents } from '../../functions/triggers/cloud-events.ts'
 import { clientGone } from '../client-gone.ts'
 import { FunctionAnswer } from '../function-answer.ts'
+import { takeBytes } from '../function-request.ts'
 import { headerOf, idempotencyOf } from '../idempotency.ts'
 import { type ByFunction, FunctionParams } from './functions.ts'
 import { json, named, problems } from './schema.ts'
@@ -88,10 +89,7 @@ const callDescription =
 /** Calls of functions: synchronous, queued, and what became of them. */
 export async function invocationRoutes(app: FastifyInstance, functions: Functions): Promise<void> {
   await app.register((calls, _options, done) => {
-    calls.removeAllContentTypeParsers()
-    calls.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: 4 * most.payloadBytes }, (_request, body, parsed) =>
-      parsed(null, body),
-    )
+    takeBytes(calls, 4 * most.payloadBytes)
 
     calls.post<ByFunction & WithVersion>(
       '/functions/:name/invoke',

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import { operatorsId } from '../../accounts/organisations.ts'
 import type { Billing } from '../../billing/billing.ts'
 import { MoneyView, parsePayment } from '../../billing/money.ts'
+import { takeBytes } from '../function-request.ts'
 import { type KeyHeader, keyHeader, PageQuery, PaymentView, pageOf, paymentView } from './billing-views.ts'
 import { json, named, problems } from './schema.ts'
 
@@ -88,10 +89,7 @@ export const noticeSchemas = [NoticeTaken]
 
 /** /v1/billing/notices: what providers tell. They have no key: their signature is what counts. */
 export function noticeRoutes(app: FastifyInstance, billing: Billing): void {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: 256 * 1024 }, (_request, body, done) =>
-    done(null, body),
-  )
+  takeBytes(app, 256 * 1024)
   app.post<{ Params: Static<typeof ProviderParams>; Body: Buffer | undefined }>(
     '/billing/notices/:provider',
     {
