@@ -97,6 +97,31 @@ test('what is no time is refused wherever a time is asked for', async () => {
     assert.equal((await platform.call('GET', `/v1/audit?from=${encodeURIComponent(time)}`)).status, 200, time)
 })
 
+test('text that cannot be kept is refused wherever it is sent', async () => {
+  const nul = String.fromCharCode(0)
+  const asked: [string, string, unknown?][] = [
+    ...['events?type=%00', 'events?subject=%00', 'audit?actor=%00', 'billing/ledger?account=%00'].map(
+      (path): [string, string] => ['GET', `/v1/${path}`],
+    ),
+    ['GET', '/v1/billing/invoices/%00'],
+    ['GET', '/v1/billing/payments/%00'],
+    ['DELETE', '/v1/keys/%00'],
+    ['DELETE', '/v1/webhooks/%00'],
+    ['PATCH', '/v1/orgs/%00', { name: 'x' }],
+    ['POST', '/v1/billing/accounts/%00/invoices', {}],
+    ['POST', '/v1/billing/coupons', { code: nul }],
+    ['PUT', '/v1/billing/plan', { plan: nul }],
+    ['PUT', '/v1/quotas', { organisation: nul, quotas: { sandboxes: 1 } }],
+    ['POST', '/v1/orgs/org0/invitations', { email: `a${nul}@example.com`, role: 'viewer' }],
+    ['POST', '/v1/auth/login', { email: `a${nul}@example.com`, password: 'four words nobody guesses' }],
+  ]
+  for (const [method, path, body] of asked) {
+    const answer = await platform.call(method, path, body, { headers: { 'idempotency-key': 'nul' } })
+    const { code, message } = (await answer.json()) as Answer
+    assert.deepEqual([answer.status, code], [400, 'invalid_request'], `${method} ${path}: ${answer.status} ${message}`)
+  }
+})
+
 test('without a key, or with a wrong one, everything else is refused', async () => {
   for (const headers of [
     {},

@@ -79,7 +79,7 @@ test('a platform that is killed while it sends sends again; an endpoint that nev
 
 test('a secret that was rotated signs beside the new one for a while; a replay and a test are sent as any other', async () => {
   const receiver = await receive()
-  const { id, secret } = await create(receiver.url, ['none.such'])
+  const { id, secret } = await create(receiver.url, ['quota.changed'])
   const rotated = await platform.json('POST', `/v1/webhooks/${id}/rotate`, { overlapSeconds: 3600 })
   assert.notEqual(rotated.secret, secret)
   const { delivery } = await platform.json('POST', `/v1/webhooks/${id}/test`)
@@ -121,7 +121,7 @@ test('addresses that nobody opened are not asked, whatever they are called', asy
     'http://1.1.1.1/',
     'https://[::ffff:10.0.0.1]/',
   ]) {
-    const { id } = await create(url, ['none.such'])
+    const { id } = await create(url, ['quota.changed'])
     await platform.json('POST', `/v1/webhooks/${id}/test`)
     const error = await until(`${url} failed`, async () => {
       const { deliveries } = await platform.json('GET', `/v1/webhooks/${id}/deliveries`)
@@ -132,7 +132,7 @@ test('addresses that nobody opened are not asked, whatever they are called', asy
   }
   for (const url of ['ftp://example.com', 'https://user:secret@example.com', 'nothing at all'])
     assert.equal((await platform.call('POST', '/v1/webhooks', { url })).status, 400, url)
-  for (const events of [['sandbox'], ['SANDBOX.*'], 'sandbox.*'])
+  for (const events of [['sandbox'], ['SANDBOX.*'], 'sandbox.*', ['sandbox.exploded'], ['volume.*', 'none.*']])
     assert.equal((await platform.call('POST', '/v1/webhooks', { url: 'https://example.com', events })).status, 400)
   assert.equal((await platform.call('GET', '/v1/webhooks/w123')).status, 404)
 })

@@ -1,3 +1,4 @@
+import { WarrenError } from '../errors.ts'
 import type { Event } from './event.ts'
 
 /** Every type there is: the compiler refuses one that is missing here. */
@@ -62,4 +63,13 @@ export const eventTypes = Object.keys(known) as Event['type'][]
 /** Whether `pattern` (a type, all of a noun such as `sandbox.*`, or `*`) stands for this type. */
 export function matchesType(pattern: string, type: string): boolean {
   return pattern === '*' || pattern === type || (pattern.endsWith('.*') && type.startsWith(pattern.slice(0, -1)))
+}
+
+/** Throws `invalid_request` for a pattern that no type of event fits. */
+export function checkEventTypes(patterns: readonly string[]): void {
+  for (const pattern of patterns)
+    if (!eventTypes.some((type) => matchesType(pattern, type)))
+      throw new WarrenError('invalid_request', `there is no event of type "${pattern}"`, {
+        hint: `There are: ${eventTypes.join(', ')}.`,
+      })
 }

@@ -71,7 +71,7 @@ export async function openDatabase({ home, databaseUrl, logger, node, origin }: 
     const ask = client.query.bind(client) as (...args: unknown[]) => unknown
     client.query = ((...args: unknown[]) => {
       const answer = ask(...args)
-      return answer instanceof Promise ? answer.catch(lostTyped) : answer
+      return answer instanceof Promise ? answer.catch(typed) : answer
     }) as typeof client.query
   })
   pool.on('error', ({ message }) => {
@@ -130,12 +130,15 @@ function tellOfLostConnections(pool: pg.Pool): void {
   const { query, connect } = pool
   const callQuery = query.bind(pool) as (...args: unknown[]) => Promise<unknown>
   const callConnect = connect.bind(pool) as (...args: unknown[]) => Promise<unknown> | undefined
-  pool.query = ((...args: unknown[]) => callQuery(...args).catch(lostTyped)) as typeof pool.query
+  pool.query = ((...args: unknown[]) => callQuery(...args).catch(typed)) as typeof pool.query
   // With a callback it is the pool that asks itself.
-  pool.connect = ((...args: unknown[]) => callConnect(...args)?.catch(lostTyped)) as typeof pool.connect
+  pool.connect = ((...args: unknown[]) => callConnect(...args)?.catch(typed)) as typeof pool.connect
 }
 
-function lostTyped(error: Error & { code?: string }): never {
+/** Also what no statement of ours is at fault for: text that PostgreSQL cannot hold, wherever it was sent. */
+function typed(error: Error & { code?: string }): never {
+  if (error.code === '22021' || error.code === '22P05')
+    throw new WarrenError('invalid_request', 'text must be well-formed and have no NUL characters', { cause: error })
   const lost =
     /^(ECONN|ENOENT|EPIPE|ETIMEDOUT|EAGAIN|EMFILE|ENFILE|57P0|53300|08)/.test(error.code ?? '') ||
     /terminat|timeout|not queryable/i.test(error.message)

@@ -3,6 +3,7 @@ import type { Maker } from '../accounts/standing.ts'
 import { parseOpenRange } from '../engine/network/judge-address.ts'
 import { WarrenError } from '../errors.ts'
 import type { EventBus } from '../events/bus.ts'
+import { checkEventTypes } from '../events/event-types.ts'
 import { newId } from '../lib/id.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -57,6 +58,7 @@ export function createWebhooks({ db, bus, seed, open: ranges, heard, now, logger
       { url, events = [] }: CreateWebhook,
     ): Promise<{ webhook: Webhook; secret: string }> {
       checkUrl(url)
+      checkEventTypes(events)
       const maker = { kind, id, role, scopes }
       const nouns = await heard(db.kysely, { accountId: account.id, maker })
       const known = await heard(db.kysely, { accountId: account.id, maker: operator })

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { WarrenError } from '../../errors.ts'
-import { eventTypes, matchesType } from '../../events/event-types.ts'
+import { matchesType } from '../../events/event-types.ts'
 import { eventId, type RecordedEvent } from '../../events/outbox.ts'
 
 export const CreateEventTrigger = Type.Object(
@@ -42,15 +42,6 @@ export interface EventTrigger {
 const callEveryMs = 10
 /** So many may come at once. */
 const burst = 1000
-
-/** Throws `invalid_request` for a pattern that no type of event fits. */
-export function checkEventTypes(patterns: readonly string[]): void {
-  for (const pattern of patterns)
-    if (!eventTypes.some((type) => matchesType(pattern, type)))
-      throw new WarrenError('invalid_request', `there is no event of type "${pattern}"`, {
-        hint: `There are: ${eventTypes.join(', ')}.`,
-      })
-}
 
 /**
  * Throws `forbidden` for a pattern that asks for more than may be heard: by functions, which any developer can change, and by who

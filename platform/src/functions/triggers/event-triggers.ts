@@ -1,6 +1,7 @@
 import type { Selectable, Transaction } from 'kysely'
 import { WarrenError } from '../../errors.ts'
 import type { EventBus } from '../../events/bus.ts'
+import { checkEventTypes } from '../../events/event-types.ts'
 import type { RecordedEvent } from '../../events/outbox.ts'
 import { newId } from '../../lib/id.ts'
 import { step } from '../../lib/step.ts'
@@ -10,7 +11,6 @@ import type { FunctionRecord } from '../function.ts'
 import type { FunctionDeps } from '../functions.ts'
 import {
   type CreateEventTrigger,
-  checkEventTypes,
   checkHeard,
   type EventTrigger,
   isForEvent,
