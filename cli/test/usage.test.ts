@@ -40,8 +40,8 @@ test('usage is a table with a total, grouped as asked for', async () => {
     },
     30_000,
   )
-  assert.match(stdout, /^OF +LASTED +CPU +MEMORY GiB·h +DISK GiB·h +IN +OUT\n/)
-  assert.match(stdout, /^total +\S+ +\d+\.\ds +\d+\.\d{3} +\d+\.\d{3} /m)
+  assert.match(stdout, /^OF +LASTED +CPU +MEMORY GiB·h +HELD GiB·h +DISK GiB·h +IN +OUT\n/)
+  assert.match(stdout, /^total +\S+ +\d+\.\ds +\d+\.\d{3} +\d+\.\d{3} +\d+\.\d{3} /m)
   assert.match((await inChinese('usage')).stdout, /^对象[\s\S]*合计/)
   const { groups, total } = JSON.parse((await run('usage', '--group', 'template', '--json')).stdout)
   assert.deepEqual([groups[0].key, total.facts > 0], ['base', true])

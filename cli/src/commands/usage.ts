@@ -27,12 +27,13 @@ async function usage(flags: { from?: string; to?: string; group: UsageGrouping; 
 }
 
 function headOf(): string[] {
-  const { columnUsageOf, columnUsageTime, columnUsageCpu, columnUsageMemory, columnUsageDisk } = text
+  const { columnUsageOf, columnUsageTime, columnUsageCpu, columnUsageMemory, columnUsageHeld, columnUsageDisk } = text
   return [
     columnUsageOf,
     columnUsageTime,
     columnUsageCpu,
     columnUsageMemory,
+    columnUsageHeld,
     columnUsageDisk,
     text.columnIn,
     text.columnOut,
@@ -54,6 +55,7 @@ function row(key: string, used: UsageAmounts): string[] {
     shortDuration(used.durationMs),
     `${(used.cpuMs / 1000).toFixed(1)}s`,
     gibHours(used.memoryMbMs),
+    gibHours(used.memoryHeldMbMs),
     gibHours(used.diskMbMs),
     shortSize(used.networkInBytes),
     shortSize(used.networkOutBytes),

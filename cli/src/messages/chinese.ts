@@ -186,6 +186,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   columnUsageTime: '时长',
   columnUsageCpu: '处理器',
   columnUsageMemory: '内存 GiB·h',
+  columnUsageHeld: '实占 GiB·h',
   columnUsageDisk: '磁盘 GiB·h',
   columnIn: '流入',
   columnOut: '流出',

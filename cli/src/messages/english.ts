@@ -189,6 +189,7 @@ it depends on has changed. For a private image: --registry-user, and WARREN_REGI
   columnUsageTime: 'LASTED',
   columnUsageCpu: 'CPU',
   columnUsageMemory: 'MEMORY GiB·h',
+  columnUsageHeld: 'HELD GiB·h',
   columnUsageDisk: 'DISK GiB·h',
   columnIn: 'IN',
   columnOut: 'OUT',

@@ -10,6 +10,8 @@ export const meters = {
   cpu: { shown: 'vCPU hour', size: 3_600_000n },
   /** Megabytes (2^20 bytes) times milliseconds. */
   memory: { shown: 'GiB hour', size: 3_686_400_000n },
+  /** Of what was charged to control groups, instead of limits. */
+  'memory.held': { shown: 'GiB hour', size: 3_686_400_000n },
   disk: { shown: 'GiB hour', size: 3_686_400_000n },
   'network.in': { shown: 'GiB', size: 1_073_741_824n },
   'network.out': { shown: 'GiB', size: 1_073_741_824n },

@@ -38,6 +38,15 @@ test('a moment counts as the least interval, and the order of facts does not mat
   assert.deepEqual([minutes(5), minutes(6), minutes(15), minutes(25)], [0n, 1n, 2n, 2n])
 })
 
+test('memory that was held costs nothing, unless a plan prices it beside that of limits or instead', () => {
+  const facts = [used(hour, { memoryMbMs: 1024 * hour, memoryHeldMbMs: 256 * hour })]
+  const built = { terms: { ...builtInPlans.basic!, included: {} }, currency: 'USD', share: whole }
+  assert.deepEqual([price(facts, built).usage.memory, price(facts, built).usage['memory.held']], [2n, 0n])
+  const rates = { 'memory.held': { minor: 8, per: 1024 * hour } }
+  const own = { ...built, terms: { ...built.terms, prices: { USD: { monthly: 0, rates } } } }
+  assert.deepEqual([price(facts, own).usage.memory, price(facts, own).usage['memory.held']], [0n, 2n])
+})
+
 test('amounts stay exact far beyond what a double holds', () => {
   const terms = {
     ...builtInPlans.basic!,

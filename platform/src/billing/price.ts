@@ -51,6 +51,7 @@ function quantitiesOf(facts: readonly UsageFact[], { minimumMs }: PlanTerms): Qu
       sums[`${fact.kind}.time`] += BigInt(lasted)
     sums.cpu += BigInt(fact.cpuMs ?? 0)
     sums.memory += BigInt(fact.memoryMbMs ?? 0)
+    sums['memory.held'] += BigInt(fact.memoryHeldMbMs ?? 0)
     sums.disk += BigInt(fact.diskMbMs ?? 0)
     sums['network.in'] += BigInt(fact.networkInBytes ?? 0)
     sums['network.out'] += BigInt(fact.networkOutBytes ?? 0)

@@ -68,6 +68,7 @@ function sums(minimum: string) {
   const columns = {
     cpu: 'cpu_ms',
     memory: 'memory_mb_ms',
+    'memory.held': 'memory_held_mb_ms',
     disk: 'disk_mb_ms',
     'network.in': 'network_in_bytes',
     'network.out': 'network_out_bytes',

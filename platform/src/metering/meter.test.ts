@@ -364,13 +364,14 @@ function created(subject: string, gpu = false): Event {
 
 function sample(
   subject: string,
-  given: { moment?: Sample['moment']; usec?: number; counter?: string; memoryMb?: number },
+  given: { moment?: Sample['moment']; usec?: number; counter?: string; memoryMb?: number; heldMb?: number },
 ): Sample {
-  const { moment = 'running', usec = 0, counter = 'a', memoryMb = 512 } = given
+  const { moment = 'running', usec = 0, counter = 'a', memoryMb = 512, heldMb } = given
   return {
     subject,
     atMs: performance.now(),
     cpu: { counter, usec },
+    heldBytes: heldMb === undefined ? undefined : heldMb * 1024 * 1024,
     network: undefined,
     limits: { memoryMb, diskMb: 1024 },
     moment,

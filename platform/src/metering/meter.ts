@@ -277,6 +277,7 @@ function sampleOf(
     subject,
     atMs,
     cpu: usage && { counter: usage.cpuCounter, usec: usage.cpuUsec },
+    heldBytes: usage?.memoryBytes,
     network: bytes && { counter: bytes.counter, bytesIn: bytes.received, bytesOut: bytes.sent },
     limits: { memoryMb, diskMb },
     moment,

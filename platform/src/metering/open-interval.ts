@@ -41,25 +41,34 @@ export interface Untold {
   cpuUsec: number
   bytesIn: number
   bytesOut: number
+  heldMbMs: number
 }
 
-export const nothingUntold: Untold = { cpuUsec: 0, bytesIn: 0, bytesOut: 0 }
+export const nothingUntold: Untold = { cpuUsec: 0, bytesIn: 0, bytesOut: 0, heldMbMs: 0 }
+
+/** What was last seen of it: when, what it held then, and what no fact tells of. */
+interface Measured {
+  at: Date
+  heldMb: number
+  untold: Untold
+}
 
 /**
- * Closes `open` at `endsAt`, as the clock had it then. Answers the fact, none if nothing was used; what of `untold` it tells
+ * Closes `open` at `endsAt`, as the clock had it then. Answers the fact, none if nothing was used; what of the untold it tells
  * of; and how much of the skew is still to be taken off what follows.
  */
 export function closeInterval(
   open: OpenInterval,
-  untold: Untold,
+  seen: Measured | undefined,
   endsAt: Date,
 ): { fact: UsageFact | undefined; told: Untold; skewMs: number } {
   const elapsedMs = endsAt.getTime() - open.startedAt.getTime()
   const lastedMs = Math.max(0, elapsedMs - open.skewMs)
   const skewMs = open.skewMs - (elapsedMs - lastedMs)
+  const untold = seen?.untold ?? nothingUntold
   const runs = open.state === 'running'
   const cpuMs = runs ? Math.floor(untold.cpuUsec / 1000) : 0
-  const told = runs ? { ...untold, cpuUsec: cpuMs * 1000 } : nothingUntold
+  const told = runs ? { ...untold, cpuUsec: cpuMs * 1000, heldMbMs: heldUntil(endsAt, open, seen) } : nothingUntold
   const fact: UsageFact = {
     key: `${open.subject}/${open.number}`,
     accountId: open.accountId,
@@ -69,6 +78,8 @@ export function closeInterval(
     endedAt: new Date(open.startedAt.getTime() + lastedMs),
     cpuMs,
     memoryMbMs: open.state === 'stored' ? 0 : open.memoryMb * lastedMs,
+    // What stands still in memory holds what it held.
+    memoryHeldMbMs: open.state === 'resident' ? Math.round((seen?.heldMb ?? 0) * lastedMs) : told.heldMbMs,
     diskMbMs: open.diskMb * lastedMs,
     networkInBytes: told.bytesIn,
     networkOutBytes: told.bytesOut,
@@ -77,4 +88,13 @@ export function closeInterval(
   }
   const isEmpty = (lastedMs === 0 || open.kind === 'egress') && cpuMs === 0 && told.bytesIn === 0 && told.bytesOut === 0
   return { fact: isEmpty ? undefined : fact, told, skewMs }
+}
+
+/** Of what it held until it was last seen the part until `endsAt`: the rest is of the interval that follows. */
+function heldUntil(endsAt: Date, { startedAt }: OpenInterval, seen: Measured | undefined): number {
+  if (!seen) return 0
+  const { at, untold } = seen
+  if (endsAt >= at) return untold.heldMbMs
+  const part = (endsAt.getTime() - startedAt.getTime()) / (at.getTime() - startedAt.getTime())
+  return Math.floor(untold.heldMbMs * Math.max(0, Math.min(1, part)))
 }

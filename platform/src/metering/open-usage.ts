@@ -96,7 +96,7 @@ export class OpenUsage {
     this.#changed.add(subject)
     if (open) {
       const seen = this.#seen.get(subject)
-      const { fact, told, skewMs } = closeInterval(open, seen?.untold ?? nothingUntold, at)
+      const { fact, told, skewMs } = closeInterval(open, seen, at)
       if (fact) this.#facts.push(fact)
       this.#tell(subject, told)
       if (seen) seen.untold = less(seen.untold, told)
@@ -105,12 +105,13 @@ export class OpenUsage {
     } else if (next) this.#open.set(subject, { ...next, number: 1, startedAt: at, skewMs: 0, turn: this.#turn })
   }
 
-  #tell(subject: string, { cpuUsec, bytesIn, bytesOut }: Untold): void {
+  #tell(subject: string, { cpuUsec, bytesIn, bytesOut, heldMbMs }: Untold): void {
     const before = this.#told.get(subject) ?? nothingUntold
     this.#told.set(subject, {
       cpuUsec: before.cpuUsec + cpuUsec,
       bytesIn: before.bytesIn + bytesIn,
       bytesOut: before.bytesOut + bytesOut,
+      heldMbMs: before.heldMbMs + heldMbMs,
     })
   }
 
@@ -132,6 +133,7 @@ function less(untold: Untold, told: Untold): Untold {
     cpuUsec: untold.cpuUsec - told.cpuUsec,
     bytesIn: untold.bytesIn - told.bytesIn,
     bytesOut: untold.bytesOut - told.bytesOut,
+    heldMbMs: untold.heldMbMs - told.heldMbMs,
   }
 }
 

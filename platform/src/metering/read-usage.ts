@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Account } from '../accounts/account.ts'
 import { WarrenError } from '../errors.ts'
 import type { Database } from '../storage/database.ts'
-import { closeInterval, nothingUntold } from './open-interval.ts'
+import { closeInterval } from './open-interval.ts'
 import { readOpen } from './open-usage.ts'
 import { readSamples } from './samples.ts'
 import type { UsageAmounts, UsageQuery, UsageReport } from './usage.ts'
@@ -29,6 +29,7 @@ export async function readUsage(db: Database, { id }: Account, query: UsageQuery
     select ${sql.raw(keys[group])} as key, count(*) as facts,
       coalesce(sum(extract(epoch from ended_at - started_at) * 1000), 0)::float8 as "durationMs",
       coalesce(sum(cpu_ms), 0)::float8 as "cpuMs", coalesce(sum(memory_mb_ms), 0)::float8 as "memoryMbMs",
+      coalesce(sum(memory_held_mb_ms), 0)::float8 as "memoryHeldMbMs",
       coalesce(sum(disk_mb_ms), 0)::float8 as "diskMbMs", coalesce(sum(network_in_bytes), 0)::float8 as "networkInBytes",
       coalesce(sum(network_out_bytes), 0)::float8 as "networkOutBytes", coalesce(sum(gpu_ms), 0)::float8 as "gpuMs",
       coalesce(sum(model_input_tokens), 0)::float8 as "modelInputTokens",
@@ -57,20 +58,21 @@ async function readOpenAmounts({ kysely }: Database, accountId: string): Promise
   const seen = await readSamples(kysely, [...open.keys()])
   const now = new Date()
   return [...open.values()]
-    .flatMap((interval) => closeInterval(interval, seen.get(interval.subject)?.untold ?? nothingUntold, now).fact ?? [])
+    .flatMap((interval) => closeInterval(interval, seen.get(interval.subject), now).fact ?? [])
     .map(
       ({
         startedAt,
         endedAt,
         cpuMs = 0,
         memoryMbMs = 0,
+        memoryHeldMbMs = 0,
         diskMbMs = 0,
         networkInBytes = 0,
         networkOutBytes = 0,
         gpuMs = 0,
       }) => {
         const durationMs = endedAt.getTime() - startedAt.getTime()
-        const measured = { cpuMs, memoryMbMs, diskMbMs, networkInBytes, networkOutBytes, gpuMs }
+        const measured = { cpuMs, memoryMbMs, memoryHeldMbMs, diskMbMs, networkInBytes, networkOutBytes, gpuMs }
         return { ...nothing, facts: 1, durationMs, ...measured }
       },
     )
@@ -88,6 +90,7 @@ const nothing: UsageAmounts = {
   durationMs: 0,
   cpuMs: 0,
   memoryMbMs: 0,
+  memoryHeldMbMs: 0,
   diskMbMs: 0,
   networkInBytes: 0,
   networkOutBytes: 0,

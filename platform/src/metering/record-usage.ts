@@ -13,10 +13,10 @@ export const recordUsage: RecordUsage = async (queries, facts) => {
   }
 }
 
-const columns = `key text, "accountId" text, kind text, subject text, "startedAt" bigint, "endedAt" bigint, "cpuMs" numeric, "memoryMbMs" numeric,
+const columns = `key text, "accountId" text, kind text, subject text, "startedAt" bigint, "endedAt" bigint, "cpuMs" numeric, "memoryMbMs" numeric, "memoryHeldMbMs" numeric,
   "diskMbMs" numeric, "networkInBytes" numeric, "networkOutBytes" numeric, "gpuMs" numeric, "modelInputTokens" numeric,
   "modelCachedTokens" numeric, "modelOutputTokens" numeric, attributes jsonb`
-const counted = ['cpuMs', 'memoryMbMs', 'diskMbMs', 'networkInBytes', 'networkOutBytes', 'gpuMs']
+const counted = ['cpuMs', 'memoryMbMs', 'memoryHeldMbMs', 'diskMbMs', 'networkInBytes', 'networkOutBytes', 'gpuMs']
   .concat('modelInputTokens', 'modelCachedTokens', 'modelOutputTokens')
   .map((name) => `coalesce(round("${name}"), 0)`)
   .join(', ')
@@ -25,8 +25,8 @@ const counted = ['cpuMs', 'memoryMbMs', 'diskMbMs', 'networkInBytes', 'networkOu
 function insertion(facts: readonly UsageFact[]) {
   const rows = facts.map((fact) => ({ ...fact, startedAt: fact.startedAt.getTime(), endedAt: fact.endedAt.getTime() }))
   return sql`
-    insert into usage_facts (key, account_id, kind, subject, started_at, ended_at, cpu_ms, memory_mb_ms, disk_mb_ms,
-      network_in_bytes, network_out_bytes, gpu_ms, model_input_tokens, model_cached_tokens, model_output_tokens, attributes)
+    insert into usage_facts (key, account_id, kind, subject, started_at, ended_at, cpu_ms, memory_mb_ms,
+      memory_held_mb_ms, disk_mb_ms, network_in_bytes, network_out_bytes, gpu_ms, model_input_tokens, model_cached_tokens, model_output_tokens, attributes)
     select key, "accountId", kind, subject, to_timestamp("startedAt" / 1000.0), to_timestamp("endedAt" / 1000.0), ${sql.raw(counted)},
       coalesce(attributes, '{}')
     from json_to_recordset(${JSON.stringify(rows)}::json) as fact (${sql.raw(columns)})

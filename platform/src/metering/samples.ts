@@ -11,11 +11,16 @@ export interface Sample {
   /** When, by `performance.now()`. */
   atMs: number
   cpu: { counter: string; usec: number } | undefined
+  /** What is charged to its control group. */
+  heldBytes: number | undefined
   network: { counter: string; bytesIn: number; bytesOut: number } | undefined
   limits: { memoryMb: number; diskMb: number }
   /** `first`: what the counters show is not its own. `last`: it is about to be paused or ended. */
   moment: 'first' | 'running' | 'last'
 }
+
+/** When this process was started, by a clock that every process of a host has and nobody sets, milliseconds. */
+const startedMs = Number(process.hrtime.bigint() / 1_000_000n) - performance.now()
 
 const rise = (counter: string, name: string, total: string) => `old.${total} + case
       when new.${counter} is null then 0
@@ -24,27 +29,52 @@ const rise = (counter: string, name: string, total: string) => `old.${total} + c
 const highest = (counter: string, name: string) => `case when new.${counter} is null then old.${name}
       when new.${counter} = old.${counter} then greatest(new.${name}, old.${name}) else new.${name} end`
 
+/**
+ * What it held since its interval began, or since it was last about to leave, where nothing was seen of it since: the platform was
+ * killed before it recorded that.
+ */
+const heldUnseen = (
+  sample: string,
+  leavingAt: string,
+) => `coalesce((select round(greatest(0, ${sample}.held_bytes / 1048576.0
+      * (1000 * extract(epoch from ${sample}.at - greatest(started_at, ${leavingAt})) - skew_ms)))
+      from usage_open where usage_open.subject = ${sample}.subject and state = 'running'), 0)`
+
+/**
+ * Between two looks at one control group the memory is taken to have gone straight from the one charge to the other, also while
+ * nobody looked because the platform was away.
+ */
+const held = `old.held_total_mb_ms + case
+      when old.leaving_at is null and new.cpu_counter = old.cpu_counter then coalesce(
+        round((old.held_bytes + new.held_bytes) / 2097152.0 * greatest(0, new.held_at_ms - old.held_at_ms)), 0)
+      else ${heldUnseen('new', 'old.leaving_at')} end`
+
 /** With a name it is planned once for each connection: that takes longer than it does. */
 const recording = {
   name: 'usage-sample',
   text: `
   insert into usage_samples as old (subject, at, leaving_at, cpu_counter, cpu_usec, cpu_total_usec, network_counter,
-    bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb)
-  select subject, clock_timestamp() - age * interval '1 millisecond',
-    case when moment = 'last' then clock_timestamp() - age * interval '1 millisecond' end,
-    cpu, usec, case when moment = 'first' then 0 else usec end, network,
-    "in", case when moment = 'first' then 0 else "in" end, out, case when moment = 'first' then 0 else out end,
-    memory, disk
-  from jsonb_to_recordset($1::jsonb) as seen(subject text, age float8, moment text, cpu text,
-    usec bigint, network text, "in" bigint, out bigint, memory int, disk float8)
+    bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb, held_bytes, held_at_ms,
+    held_total_mb_ms)
+  select *, ${heldUnseen('seen', 'started_at')} from (
+    select subject, clock_timestamp() - age * interval '1 millisecond' as at,
+      case when moment = 'last' then clock_timestamp() - age * interval '1 millisecond' end,
+      cpu, usec, case when moment = 'first' then 0 else usec end, network,
+      "in", case when moment = 'first' then 0 else "in" end, out, case when moment = 'first' then 0 else out end,
+      memory, disk, held as held_bytes, held_at
+    from jsonb_to_recordset($1::jsonb) as given(subject text, age float8, moment text, cpu text,
+      usec bigint, network text, "in" bigint, out bigint, memory int, disk float8, held bigint, held_at bigint)
+  ) seen
   on conflict (subject) do update set (at, leaving_at, cpu_counter, cpu_usec, cpu_total_usec, network_counter,
-    bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb) = (select new.at, new.leaving_at,
+    bytes_in, bytes_in_total, bytes_out, bytes_out_total, memory_mb, disk_mb,
+    held_total_mb_ms, held_bytes, held_at_ms) = (select new.at, new.leaving_at,
     coalesce(new.cpu_counter, old.cpu_counter),
     ${highest('cpu_counter', 'cpu_usec')}, ${rise('cpu_counter', 'cpu_usec', 'cpu_total_usec')},
     coalesce(new.network_counter, old.network_counter),
     ${highest('network_counter', 'bytes_in')}, ${rise('network_counter', 'bytes_in', 'bytes_in_total')},
     ${highest('network_counter', 'bytes_out')}, ${rise('network_counter', 'bytes_out', 'bytes_out_total')},
-    new.memory_mb, new.disk_mb from (select excluded.*) new)`,
+    new.memory_mb, new.disk_mb, ${held},
+    coalesce(new.held_bytes, old.held_bytes), coalesce(new.held_at_ms, old.held_at_ms) from (select excluded.*) new)`,
 }
 
 /**
@@ -53,7 +83,7 @@ const recording = {
 export async function recordSamples({ pool }: Pick<Database, 'pool'>, samples: readonly Sample[]): Promise<void> {
   if (samples.length === 0) return
   const nowMs = performance.now()
-  const rows = samples.map(({ subject, atMs, cpu, network, limits, moment }) => ({
+  const rows = samples.map(({ subject, atMs, cpu, heldBytes, network, limits, moment }) => ({
     subject,
     age: nowMs - atMs,
     moment,
@@ -64,6 +94,8 @@ export async function recordSamples({ pool }: Pick<Database, 'pool'>, samples: r
     out: network?.bytesOut ?? 0,
     memory: limits.memoryMb,
     disk: limits.diskMb,
+    held: heldBytes ?? null,
+    held_at: heldBytes === undefined ? null : Math.round(startedMs + atMs),
   }))
   const values = [JSON.stringify(rows)]
   await step('usage.sample', samples[0]!.subject, () => pool.query({ ...recording, values }))
@@ -71,6 +103,8 @@ export async function recordSamples({ pool }: Pick<Database, 'pool'>, samples: r
 
 export interface Seen extends LastSeen {
   untold: Untold
+  /** What it held then. */
+  heldMb: number
   limits: { memoryMb: number; diskMb: number }
 }
 
@@ -85,10 +119,12 @@ export async function readSamples(queries: Queries, subjects: readonly string[])
         at: row.at,
         leavingAt: row.leaving_at ?? undefined,
         limits: { memoryMb: row.memory_mb, diskMb: row.disk_mb },
+        heldMb: (row.held_bytes ?? 0) / 1024 / 1024,
         untold: {
           cpuUsec: row.cpu_total_usec - row.cpu_told_usec,
           bytesIn: row.bytes_in_total - row.bytes_in_told,
           bytesOut: row.bytes_out_total - row.bytes_out_told,
+          heldMbMs: row.held_total_mb_ms - row.held_told_mb_ms,
         },
       },
     ]),
@@ -98,12 +134,14 @@ export async function readSamples(queries: Queries, subjects: readonly string[])
 /** Facts tell of so much more of each. */
 export async function tellSamples(tx: Transaction<Tables>, told: ReadonlyMap<string, Untold>): Promise<void> {
   const rows = [...told]
-    .filter(([, { cpuUsec, bytesIn, bytesOut }]) => cpuUsec > 0 || bytesIn > 0 || bytesOut > 0)
-    .map(([subject, { cpuUsec, bytesIn, bytesOut }]) => ({ subject, usec: cpuUsec, in: bytesIn, out: bytesOut }))
+    .filter(([, untold]) => Object.values(untold).some((amount) => amount > 0))
+    .map(([subject, { cpuUsec, bytesIn, bytesOut, heldMbMs }]) => {
+      return { subject, usec: cpuUsec, in: bytesIn, out: bytesOut, held: heldMbMs }
+    })
   if (rows.length === 0) return
   await sql`update usage_samples set cpu_told_usec = cpu_told_usec + usec, bytes_in_told = bytes_in_told + "in",
-      bytes_out_told = bytes_out_told + out
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as told(subject text, usec bigint, "in" bigint, out bigint)
+      bytes_out_told = bytes_out_told + out, held_told_mb_ms = held_told_mb_ms + held
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as told(subject text, usec bigint, "in" bigint, out bigint, held bigint)
     where usage_samples.subject = told.subject`.execute(tx)
 }
 

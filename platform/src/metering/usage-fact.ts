@@ -13,6 +13,8 @@ export interface UsageFact {
   cpuMs?: number
   /** Megabytes (2^20 bytes) times milliseconds. */
   memoryMbMs?: number
+  /** What was charged to its control group, in the same unit: a page that several share is charged to one of them. */
+  memoryHeldMbMs?: number
   diskMbMs?: number
   networkInBytes?: number
   networkOutBytes?: number

@@ -19,6 +19,10 @@ const amounts = {
   durationMs: Type.Number({ description: 'How long they lasted together.' }),
   cpuMs: Type.Number({ description: 'Processor time, measured.' }),
   memoryMbMs: Type.Number({ description: 'MiB times milliseconds, of what was reserved.' }),
+  memoryHeldMbMs: Type.Number({
+    description:
+      'MiB times milliseconds, of what was charged to control groups of sandboxes: a shared page is charged to one of them. Told, and not billed unless a plan prices it.',
+  }),
   diskMbMs: Type.Number({ description: 'MiB times milliseconds, of what was reserved or is stored.' }),
   networkInBytes: Type.Number(),
   networkOutBytes: Type.Number(),

@@ -9,6 +9,8 @@ export interface UsageAmounts {
   durationMs: number
   cpuMs: number
   memoryMbMs: number
+  /** What was charged to control groups of sandboxes: a page that several share is charged to one of them. */
+  memoryHeldMbMs: number
   diskMbMs: number
   networkInBytes: number
   networkOutBytes: number

@@ -12,8 +12,8 @@ with invoices as (
 ),
 taken as materialized (
   -- The first invoice whose bounds hold a fact has it.
-  select i.account_id, i.id as invoice, i.nth, f.ended_at, f.kind, f.cpu_ms, f.memory_mb_ms, f.disk_mb_ms, f.network_in_bytes,
-    f.network_out_bytes, f.gpu_ms, f.model_input_tokens, f.model_cached_tokens, f.model_output_tokens,
+  select i.account_id, i.id as invoice, i.nth, f.ended_at, f.kind, f.cpu_ms, f.memory_mb_ms, f.memory_held_mb_ms, f.disk_mb_ms,
+    f.network_in_bytes, f.network_out_bytes, f.gpu_ms, f.model_input_tokens, f.model_cached_tokens, f.model_output_tokens,
     (extract(epoch from f.ended_at) - extract(epoch from f.started_at)) * 1000 as lasted
   from usage_facts f cross join lateral (
     select id, nth, account_id from invoices where account_id = f.account_id and f.ended_at < period_end and f.seq <= to_seq
@@ -50,8 +50,8 @@ sums as (
     sum(greatest(lasted, (terms->>'minimumMs')::numeric)) filter (where kind = 'sandbox') as sandbox,
     sum(greatest(lasted, (terms->>'minimumMs')::numeric)) filter (where kind = 'function') as function,
     sum(greatest(lasted, (terms->>'minimumMs')::numeric)) filter (where kind = 'agent') as agent,
-    sum(cpu_ms) as cpu, sum(memory_mb_ms) as memory, sum(disk_mb_ms) as disk, sum(network_in_bytes) as network_in,
-    sum(network_out_bytes) as network_out, sum(gpu_ms) as gpu,
+    sum(cpu_ms) as cpu, sum(memory_mb_ms) as memory, sum(memory_held_mb_ms) as memory_held, sum(disk_mb_ms) as disk,
+    sum(network_in_bytes) as network_in, sum(network_out_bytes) as network_out, sum(gpu_ms) as gpu,
     sum(model_input_tokens) as model_input, sum(model_cached_tokens) as model_cached, sum(model_output_tokens) as model_output
   from taken t join segments s on s.account_id = t.account_id and t.ended_at >= s.start and t.ended_at < s.stop
   group by t.account_id, t.invoice, t.nth, s.start
@@ -60,7 +60,8 @@ used as (
   select account_id, invoice, nth, start, sums.facts, meter, coalesce(quantity, 0) as quantity,
     sum(coalesce(quantity, 0)) over (partition by account_id, start, meter order by nth) as until
   from sums cross join lateral (values ('sandbox.time', sandbox), ('function.time', function), ('agent.time', agent),
-    ('cpu', cpu), ('memory', memory), ('disk', disk), ('network.in', network_in), ('network.out', network_out), ('gpu', gpu),
+    ('cpu', cpu), ('memory', memory), ('memory.held', memory_held), ('disk', disk),
+    ('network.in', network_in), ('network.out', network_out), ('gpu', gpu),
     ('model.input', model_input), ('model.cached', model_cached), ('model.output', model_output))
     as m (meter, quantity)
 ),

@@ -21,6 +21,7 @@ export interface UsageFactsTable {
   ended_at: Date
   cpu_ms: Generated<number>
   memory_mb_ms: Generated<number>
+  memory_held_mb_ms: Generated<number>
   disk_mb_ms: Generated<number>
   network_in_bytes: Generated<number>
   network_out_bytes: Generated<number>
@@ -70,6 +71,10 @@ export interface UsageSamplesTable {
   bytes_out_told: Generated<number>
   memory_mb: Generated<number>
   disk_mb: Generated<number>
+  held_bytes: number | null
+  held_at_ms: number | null
+  held_total_mb_ms: Generated<number>
+  held_told_mb_ms: Generated<number>
 }
 
 export interface UsageClockTable {
