@@ -4,13 +4,20 @@ import { fastify } from 'fastify'
 import { auditTrail } from '../src/http/audit-trail.ts'
 import { type Answer, startPlatform, until } from './platform.ts'
 
-test('a route that changes something and declares neither a verb nor why it needs none is refused when it is added', () => {
+test('a route that changes something, or reads what only some may, and declares neither a verb nor why it needs none is refused when it is added', () => {
   const app = fastify()
   auditTrail(app, {} as never)
   const handler = async () => 'done'
   app.get('/read', handler)
   app.post('/told', { config: { audit: 'thing.make' } }, handler)
   app.post('/reasoned', { config: { unaudited: 'it does nothing' } }, handler)
+  for (const permission of [
+    'sandboxes:exec',
+    'secrets:read',
+    'keys:manage',
+    ['sandboxes:read', 'sandboxes:exec'],
+  ] as const)
+    assert.throws(() => app.get('/spied', { config: { permission } }, handler), /\/spied declares no verb/)
   for (const method of ['post', 'put', 'patch', 'delete'] as const)
     assert.throws(() => app[method]('/forgotten', handler), /\/forgotten declares no verb/)
 })
@@ -81,4 +88,69 @@ test('what had no entry has one: signed addresses, secrets that are read, input 
   const begun = typed.filter(({ outcome }: Answer) => outcome === 'begun').map(({ actorKind }: Answer) => actorKind)
   assert.deepEqual(begun.sort(), ['admin', 'token'], 'of what is typed key by key one entry')
   assert.ok(!JSON.stringify(all).includes('typed'))
+})
+
+test('what is done to the files of a volume with its token is recorded, writes before they happen; so is who looks at keys, members and logs', async () => {
+  const platform = await startPlatform({ WARREN_POOL_SIZE: '0' })
+  const { volumeID, token } = await platform.json('POST', '/volumes', { name: 'told' })
+  const ask = (method: string, at: string, body?: string, bearer = token) =>
+    platform.fetch(`/volumecontent/${volumeID}${at}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${bearer}`,
+        ...(method === 'PATCH' ? { 'content-type': 'application/json' } : {}),
+      },
+      ...(body === undefined ? {} : { body }),
+    })
+  assert.equal((await ask('PUT', '/file?path=/a.txt', 'hidden words')).status, 201)
+  assert.equal(await (await ask('GET', '/file?path=/a.txt')).text(), 'hidden words')
+  assert.equal((await ask('POST', '/dir?path=/d')).status, 201)
+  assert.equal((await ask('GET', '/dir?path=/')).status, 200)
+  assert.equal((await ask('GET', '/path?path=/none')).status, 404)
+  assert.equal((await ask('PATCH', '/path?path=/a.txt', '{"mode":384}')).status, 200)
+  assert.equal((await ask('DELETE', '/path?path=/a.txt')).status, 204)
+  assert.equal((await ask('GET', '/dir?path=/', undefined, 'x')).status, 401)
+  const entries: Answer[] = await until('all is told', async () => {
+    const told = (await platform.json('GET', `/v1/audit?subject=${volumeID}`)).entries.reverse()
+    return told.filter(({ actorKind }: Answer) => actorKind === 'token').length >= 11 && told
+  })
+  assert.deepEqual(
+    entries
+      .filter(({ actorKind }) => actorKind === 'token')
+      .map(({ action, outcome, details }) => [action, outcome, details.path]),
+    [
+      ['file.write', 'begun', '/a.txt'],
+      ['file.write', 'done', '/a.txt'],
+      ['file.read', 'done', '/a.txt'],
+      ['file.make_directory', 'begun', '/d'],
+      ['file.make_directory', 'done', '/d'],
+      ['file.list', 'done', '/'],
+      ['file.stat', 'refused', '/none'],
+      ['file.set_attributes', 'begun', '/a.txt'],
+      ['file.set_attributes', 'done', '/a.txt'],
+      ['file.remove', 'begun', '/a.txt'],
+      ['file.remove', 'done', '/a.txt'],
+    ],
+  )
+  assert.doesNotMatch(JSON.stringify(entries), /hidden/)
+
+  const sandbox = await platform.sandbox()
+  const id = sandbox.split('/').at(-1)!
+  const looked = {
+    'key.list': '/v1/keys',
+    'service_account.list': '/v1/service-accounts',
+    'member.list': '/v1/orgs/org0/members',
+    'invitation.list': '/v1/orgs/org0/invitations',
+    'process.list': `${sandbox}/processes`,
+    'sandbox.read_logs': `${sandbox}/logs`,
+    'sandbox.read': `/sandboxes/${id}`,
+    'volume.read': `/volumes/${volumeID}`,
+  }
+  for (const path of Object.values(looked)) assert.equal((await platform.call('GET', path)).status, 200, path)
+  await until('and who looked', async () => {
+    const { entries } = await platform.json('GET', '/v1/audit?limit=1000')
+    return Object.keys(looked).every((verb) =>
+      entries.some(({ action, actor, outcome }: Answer) => action === verb && actor === 'admin' && outcome === 'done'),
+    )
+  })
 })

@@ -55,12 +55,13 @@ test('what is done with the token of a sandbox and in a terminal is recorded too
   await new Promise((resolve) => {
     socket.onclose = resolve
   })
-  const entries = (await told(id, 11)).slice(8)
+  const entries = (await told(id, 12)).slice(8)
   assert.deepEqual(
     entries.map(({ action, actorKind, actor }) => [action, actorKind, actor]).sort(),
     [
       ['file.list', 'token', id],
       ['file.read', 'token', id],
+      ['sandbox.read', 'admin', 'admin'],
       ['terminal.open', 'admin', 'admin'],
     ].sort(),
   )

@@ -30,6 +30,8 @@ declare module 'fastify' {
     permission?: Permission | readonly Permission[] | 'self' | 'anyone'
     /** The verb under which a call of this route stands in the audit log; without one it is not in there. */
     audit?: string
+    /** Whether a call is in the log before it has an effect; by default what its permission says. */
+    before?: boolean
     /** Why calls of a route that changes something are not in the log. */
     unaudited?: string
     /** It starts a sandbox, which may be on another node. */

@@ -5,7 +5,7 @@ import type { AuditEntry } from '../audit/entry.ts'
 import type { Acting } from './access.ts'
 import { addRouteHook } from './add-route-hook.ts'
 
-/** A call that needs one of these is sure to be in the log before it has an effect. */
+/** A call that needs one of these is sure to be in the log before it has an effect, and one that only reads is in it too. */
 export const toldFirst: readonly Permission[] = [
   'sandboxes:exec',
   'secrets:read',
@@ -21,7 +21,8 @@ const reads = ['GET', 'HEAD', 'OPTIONS']
 
 /**
  * Records every call of a route of `app` that declares an `audit` verb: the one place where that is done. A route that changes
- * something and declares neither a verb nor why it needs none is refused when it is added, so that none can be forgotten.
+ * something, or that reads programs, files, secrets, keys or members, and declares neither a verb nor why it needs none is
+ * refused when it is added, so that none can be forgotten.
  */
 export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
   const made = new WeakMap<FastifyRequest, string>()
@@ -30,17 +31,20 @@ export function auditTrail(app: FastifyInstance, audit: AuditLog): void {
   // Others run none of it: what is asked for most is not told of.
   app.addHook('onRoute', (route) => {
     const { audit: action, unaudited, permission = [] } = route.config ?? {}
-    if (!action && !unaudited && ![route.method].flat().every((one) => reads.includes(one)))
+    const isToldFirst = [permission].flat().some((one) => toldFirst.includes(one as Permission))
+    const onlyReads = [route.method].flat().every((one) => reads.includes(one))
+    if (!action && !unaudited && (isToldFirst || !onlyReads))
       throw new Error(
         `${route.method} ${route.url} declares no verb for the audit log: config: { audit: … } or { unaudited: why }`,
       )
     if (!action) return
-    const isToldFirst = [permission].flat().some((one) => toldFirst.includes(one as Permission))
+    const { before = isToldFirst } = route.config ?? {}
     addRouteHook(route, 'preHandler', async (request) => {
       // Of a client that went away over HTTP/2 it is not known any more at the end.
       addresses.set(request, request.address)
-      if (request.method === 'GET' || !request.account || !isToldFirst) return
-      audit.begin(request.account.id, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
+      const acting = actingOf(request)
+      if (request.method === 'GET' || !acting || !before) return
+      audit.begin(acting.accountId, { ...entryOf(request, action, subjectOf(request)), outcome: 'begun' })
     })
     // What a create made is only known from its answer.
     addRouteHook(route, 'preSerialization', async (request, _reply, payload) => {

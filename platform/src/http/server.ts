@@ -274,7 +274,9 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
   await app.register(async (mcp) => mcpDoor(mcp, named))
   await app.register(async (urls) => functionUrls(urls, deps.functions, gateway))
   await app.register(async (urls) => hookDoor(urls, deps.functions, gateway))
-  await app.register(async (content) => e2bVolumeContentRoutes(content, { volumes, gateway, tokens }))
+  await app.register(async (content) =>
+    e2bVolumeContentRoutes(content, { volumes, gateway, tokens, audit: deps.audit }),
+  )
   return app
 }
 

@@ -46,16 +46,23 @@ export function createVolumes({ db, engine, config, logger, ...given }: VolumesO
     remove: (account: Account, idOrName: string): Promise<void> => removeVolume(deps, account, idOrName),
     mounts: (account: Account, asked: readonly MountVolume[]): Promise<MountedVolume[]> =>
       volumeMounts(deps, account, asked),
+    /** Of which account it is, for a caller that has shown its right to it. Throws `not_found`. */
+    ownerOf: async (id: string): Promise<string> => (await found(deps, id)).accountId,
     /** Work on what is in a volume, for a caller that has shown its right to it. Throws `not_found`. */
     content: async <T>(id: string, work: (instance: Instance) => Promise<T>): Promise<T> => {
-      if (!/^[a-z0-9]{1,64}$/.test(id) || !(await deps.store.findAnywhere(id)))
-        throw new WarrenError('not_found', 'there is no such volume')
+      await found(deps, id)
       return content.use(id, work)
     },
     /** At start, before anything else is asked for. */
     recover: (): Promise<void> => recoverVolumes(deps),
     close: (): Promise<void> => content.closeAll(),
   }
+}
+
+async function found({ store }: VolumeDeps, id: string): Promise<Volume> {
+  const volume = /^[a-z0-9]{1,64}$/.test(id) ? await store.findAnywhere(id) : undefined
+  if (!volume) throw new WarrenError('not_found', 'there is no such volume')
+  return volume
 }
 
 export type Volumes = ReturnType<typeof createVolumes>

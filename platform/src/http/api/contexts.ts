@@ -138,7 +138,7 @@ export function contextRoutes(app: FastifyInstance, { contexts }: Sandboxes): vo
   app.get<ById>(
     '/sandboxes/:id/contexts',
     {
-      config: { permission: 'sandboxes:exec' },
+      config: { permission: 'sandboxes:exec', audit: 'context.list' },
       schema: {
         operationId: 'listContexts',
         summary: 'List the contexts of a sandbox',

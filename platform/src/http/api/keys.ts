@@ -90,7 +90,7 @@ export function keyRoutes(app: FastifyInstance, { keys, serviceAccounts }: Accou
   app.get(
     '/keys',
     {
-      config: { permission: 'keys:manage' },
+      config: { permission: 'keys:manage', audit: 'key.list' },
       schema: {
         operationId: 'listKeys',
         summary: 'List keys, oldest first',
@@ -141,7 +141,7 @@ export function keyRoutes(app: FastifyInstance, { keys, serviceAccounts }: Accou
   app.get(
     '/service-accounts',
     {
-      config: { permission: 'keys:manage' },
+      config: { permission: 'keys:manage', audit: 'service_account.list' },
       schema: {
         operationId: 'listServiceAccounts',
         summary: 'List service accounts, oldest first',

@@ -35,7 +35,7 @@ export function logRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
   app.get<{ Params: Static<typeof SandboxParams>; Querystring: Static<typeof LogQuery> }>(
     '/sandboxes/:id/logs',
     {
-      config: { permission: 'sandboxes:read' },
+      config: { permission: 'sandboxes:read', audit: 'sandbox.read_logs' },
       schema: {
         operationId: 'readLogs',
         summary: 'What the processes wrote; with `follow`, as server-sent events `log`',

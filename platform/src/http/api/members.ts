@@ -48,7 +48,7 @@ export function memberRoutes(app: FastifyInstance, { members, links, publicUrl }
   app.get<InOrg>(
     '/orgs/:organisation/members',
     {
-      config: { permission: 'members:read' },
+      config: { permission: 'members:read', audit: 'member.list' },
       schema: {
         operationId: 'listMembers',
         summary: 'Who belongs to an organisation',
@@ -125,7 +125,7 @@ export function memberRoutes(app: FastifyInstance, { members, links, publicUrl }
   app.get<InOrg>(
     '/orgs/:organisation/invitations',
     {
-      config: { permission: 'members:manage' },
+      config: { permission: 'members:manage', audit: 'invitation.list' },
       schema: {
         operationId: 'listInvitations',
         summary: 'Invitations that nobody has taken up yet',

@@ -47,7 +47,7 @@ export async function objectRoutes(app: FastifyInstance, buckets: Buckets): Prom
   app.get<{ Params: Static<typeof BucketParams>; Querystring: Static<typeof ListQuery> }>(
     '/buckets/:bucket/objects',
     {
-      config: { permission: 'buckets:read' },
+      config: { permission: 'buckets:read', audit: 'object.list' },
       schema: {
         ...about('listObjects', 'List objects, by the bytes of their keys'),
         params: BucketParams,

@@ -83,7 +83,7 @@ export async function processRoutes(app: FastifyInstance, sandboxes: Sandboxes):
   app.get<ById>(
     '/sandboxes/:id/processes',
     {
-      config: { permission: 'sandboxes:exec' },
+      config: { permission: 'sandboxes:exec', audit: 'process.list' },
       schema: {
         operationId: 'listProcesses',
         summary: 'List processes, the ended ones for some minutes more',

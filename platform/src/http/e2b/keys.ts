@@ -16,7 +16,7 @@ type Named = { Body: Static<typeof Named> }
 
 /** Keys of the team, and the tokens that may make them. One that was lost cannot be shown again. */
 export function e2bKeyRoutes(app: FastifyInstance, keys: Keys): void {
-  app.get('/api-keys', { config: { permission: 'keys:manage' } }, async ({ account }) =>
+  app.get('/api-keys', { config: { permission: 'keys:manage', audit: 'key.list' } }, async ({ account }) =>
     (await keys.list(account.id, 'key')).map(viewOf),
   )
 

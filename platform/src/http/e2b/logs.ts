@@ -33,7 +33,10 @@ interface Line {
 export function e2bLogRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
   app.get<ById & { Querystring: Static<typeof LogsQuery> }>(
     '/sandboxes/:sandboxID/logs',
-    { config: { permission: 'sandboxes:read' }, schema: { params: ById, querystring: LogsQuery } },
+    {
+      config: { permission: 'sandboxes:read', audit: 'sandbox.read_logs' },
+      schema: { params: ById, querystring: LogsQuery },
+    },
     async (request) => {
       const { start = 0, limit = mostEntries } = request.query
       const lines = (await linesOf(sandboxes, request))
@@ -45,7 +48,10 @@ export function e2bLogRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
 
   app.get<ById & { Querystring: Static<typeof LogsPageQuery> }>(
     '/v2/sandboxes/:sandboxID/logs',
-    { config: { permission: 'sandboxes:read' }, schema: { params: ById, querystring: LogsPageQuery } },
+    {
+      config: { permission: 'sandboxes:read', audit: 'sandbox.read_logs' },
+      schema: { params: ById, querystring: LogsPageQuery },
+    },
     async (request) => {
       const { direction = 'forward', limit = mostEntries, level = 'debug', search = '' } = request.query
       const forward = direction === 'forward'

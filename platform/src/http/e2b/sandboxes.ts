@@ -82,7 +82,8 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
   // The answer carries the token for what is inside.
   app.get<ById>(
     '/sandboxes/:sandboxID',
-    { config: { permission: ['sandboxes:read', 'sandboxes:exec'] }, schema: { params: ById } },
+    // The answer carries the token for what is in it.
+    { config: { permission: ['sandboxes:read', 'sandboxes:exec'], audit: 'sandbox.read' }, schema: { params: ById } },
     async (request) => detailView(view, await visible(sandboxes, request)),
   )
 

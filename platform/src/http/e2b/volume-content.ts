@@ -2,10 +2,12 @@ import { posix } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Instance } from '../../engine/engine.ts'
 import type { FileStat } from '../../engine/guest/files.ts'
 import { contentRoot } from '../../volumes/content.ts'
 import type { Volumes } from '../../volumes/volumes.ts'
+import { auditTrail } from '../audit-trail.ts'
 import { clientGone } from '../client-gone.ts'
 import { credentialsOf } from '../credentials.ts'
 import type { Gateway } from '../gateway/gateway.ts'
@@ -34,10 +36,12 @@ interface Deps {
   volumes: Volumes
   gateway: Gateway
   tokens: SandboxTokens
+  audit: AuditLog
 }
 
 /** What is in volumes, for whoever has the token of one. Paths begin at the volume; no link in it leads out of it. */
-export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway, tokens }: Deps): void {
+export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway, tokens, audit }: Deps): void {
+  auditTrail(app, audit)
   app.addHook('onRoute', (route) => {
     route.schema = { ...route.schema, hide: true, params: ByVolume }
   })
@@ -47,6 +51,8 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
     const { volumeID } = request.params as Static<typeof ByVolume>
     if (!tokens.isVolume(volumeID, credentialsOf(request.headers).key))
       throw await gateway.failed(exchange, new Refusal(401, 'the token is missing or is not that of this volume'))
+    // By whom it was made is not in a token.
+    request.auditedAs = { accountId: await volumes.ownerOf(volumeID), actorKind: 'token', actor: volumeID }
   })
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const { status, body } = refusalOf(error, request.id)
@@ -61,7 +67,7 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
 
   app.get<{ Querystring: Static<typeof ListQuery> }>(
     '/volumecontent/:volumeID/dir',
-    { schema: { querystring: ListQuery } },
+    { config: { audit: 'file.list' }, schema: { querystring: ListQuery } },
     async (request) =>
       inside(request, async (instance) => {
         const path = await resolved(instance, request.query.path)
@@ -75,7 +81,7 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
 
   app.post<{ Querystring: Static<typeof WriteQuery> }>(
     '/volumecontent/:volumeID/dir',
-    { schema: { querystring: WriteQuery } },
+    { config: { audit: 'file.make_directory', before: true }, schema: { querystring: WriteQuery } },
     async (request, reply) =>
       inside(request, async (instance) => {
         const path = await resolved(instance, request.query.path)
@@ -88,7 +94,7 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
 
   app.get<{ Querystring: Static<typeof AtPath> }>(
     '/volumecontent/:volumeID/path',
-    { schema: { querystring: AtPath } },
+    { config: { audit: 'file.stat' }, schema: { querystring: AtPath } },
     async (request) =>
       inside(request, async (instance) => {
         const path = await resolved(instance, request.query.path, { last: false })
@@ -98,7 +104,7 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
 
   app.patch<{ Querystring: Static<typeof AtPath>; Body: Attributes }>(
     '/volumecontent/:volumeID/path',
-    { schema: { querystring: AtPath, body: Attributes } },
+    { config: { audit: 'file.set_attributes', before: true }, schema: { querystring: AtPath, body: Attributes } },
     async (request) =>
       inside(request, async (instance) => {
         const path = await resolved(instance, request.query.path)
@@ -109,7 +115,7 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
 
   app.delete<{ Querystring: Static<typeof AtPath> }>(
     '/volumecontent/:volumeID/path',
-    { schema: { querystring: AtPath } },
+    { config: { audit: 'file.remove', before: true }, schema: { querystring: AtPath } },
     async (request, reply) =>
       inside(request, async (instance) => {
         const path = await resolved(instance, request.query.path, { last: false })
@@ -122,7 +128,7 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
 
   app.get<{ Querystring: Static<typeof AtPath> }>(
     '/volumecontent/:volumeID/file',
-    { schema: { querystring: AtPath } },
+    { config: { audit: 'file.read' }, schema: { querystring: AtPath } },
     async (request, reply) => {
       const signal = clientGone(reply.raw)
       const ended = Promise.withResolvers<void>()
@@ -145,7 +151,7 @@ export function e2bVolumeContentRoutes(app: FastifyInstance, { volumes, gateway,
     rawBody(raw)
     raw.put<{ Querystring: Static<typeof WriteQuery>; Body: Readable }>(
       '/volumecontent/:volumeID/file',
-      { schema: { querystring: WriteQuery } },
+      { config: { audit: 'file.write', before: true }, schema: { querystring: WriteQuery } },
       async (request, reply) =>
         inside(request, async (instance) => {
           const path = await resolved(instance, request.query.path)

@@ -31,7 +31,7 @@ export function e2bVolumeRoutes(app: FastifyInstance, volumes: Volumes, tokens: 
   // The answer carries the token for what is in it.
   app.get<ByVolume>(
     '/volumes/:volumeID',
-    { config: { permission: ['volumes:read', 'volumes:write'] }, schema: { params: ByVolume } },
+    { config: { permission: ['volumes:read', 'volumes:write'], audit: 'volume.read' }, schema: { params: ByVolume } },
     async ({ account, params }) => withToken(await known(params.volumeID, volumes.get(account, params.volumeID))),
   )
 

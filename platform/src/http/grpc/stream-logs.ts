@@ -10,7 +10,7 @@ import { subjectOf } from './sandboxes.ts'
 export function streamLogs({ sandboxes, audit }: ServiceDeps) {
   return guardedStream<Read<typeof StreamLogsRequest>, Written<typeof LogEntry>>(
     audit,
-    { permission: 'sandboxes:read', reads: true },
+    { permission: 'sandboxes:read', audit: 'sandbox.read_logs', reads: true, subject: ({ id }) => id },
     async function* (call, { id, ...request }) {
       const { after, follow = false } = checked(LogQuery, request)
       const { guest } = await sandboxes.running(subjectOf(call, id))
