@@ -233,6 +233,7 @@ async function start(): Promise<void> {
   const metrics = new Metrics(db, {
     busiest: sandboxes.busiest,
     poolReady: () => engine.poolReady,
+    startsWaiting: () => engine.startsWaiting,
     spansDropped: () => traces?.dropped ?? 0,
     ...{ functions: functions.figures, eachFunction: functions.series },
     tellsDatabase: !isWorker,

@@ -231,34 +231,59 @@ test('Prometheus takes them and answers by them; rules and dashboard ask only fo
       .filter(([health]: string[]) => health === 'err'),
     [],
   )
-  const dashboard = JSON.parse(await readFile(join(deploy, 'grafana/warren.json'), 'utf8'))
   const names = await figures()
-  for (const { targets } of dashboard.panels) {
-    for (const { expr } of targets) {
-      assert.ok(await ask(expr), expr)
-      const asked: string[] = expr.match(/\b(sandbox|http|webhook|websocket|nodejs)_[a-z0-9_]+/g)
-      for (const name of asked.filter((word) => !['sandbox_id'].includes(word)))
-        assert.ok(
-          names.includes(`# TYPE ${name.replace(/_(bucket|count)$/, '')}`) || names.includes(`# TYPE ${name}`),
-          name,
-        )
-    }
+  const dashboards = await Promise.all(globSync('grafana/*.json', { cwd: deploy }).map(readJson))
+  assert.equal(dashboards.length, 2)
+  const alerts = rules.data.groups[0].rules.map(({ query }: Answer) => query)
+  const panels = dashboards.flatMap(({ panels }) => panels.flatMap(({ targets }: Answer) => targets))
+  for (const expr of [...alerts, ...panels.map(({ expr }) => expr)]) {
+    assert.ok(await ask(expr), expr)
+    const asked: string[] = expr.match(/\b(sandbox|http|webhook|websocket|nodejs|function)_[a-z0-9_]+/g) ?? []
+    if (!expr.startsWith('up')) assert.ok(asked.length > 0, expr)
+    for (const name of asked.filter((word) => !['sandbox_id'].includes(word)))
+      assert.ok(
+        names.includes(`# TYPE ${name.replace(/_(bucket|count)$/, '')} `) || names.includes(`# TYPE ${name} `),
+        name,
+      )
   }
-  execFileSync('promtool', ['check', 'rules', join(deploy, 'prometheus/alerts.yml')])
+  const promtool = (...args: string[]) =>
+    execFileSync('promtool', args, { cwd: join(deploy, 'prometheus'), stdio: 'pipe' })
+  promtool('check', 'rules', 'alerts.yml')
+  promtool('check', 'config', join(folder, 'prometheus.yml'))
+  promtool('check', 'config', '--syntax-only', 'compose.yml')
+  promtool('test', 'rules', 'alerts.test.yml')
 })
 
+test('what waits for a place or in the queue is counted', async () => {
+  const value = async (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await figures())?.[1])
+  assert.equal(await value('sandbox_starts_waiting\\{urgency="urgent"\\}'), 0)
+  const files = { 'index.js': Buffer.from("exports.handler = () => { throw new Error('no') }").toString('base64') }
+  const settings = { retries: 1, retrySeconds: 600 }
+  await platform.json('PUT', '/v1/functions/again', { runtime: 'node24', files, settings })
+  const [due, later] = ['due', 'later'].map((state) => `function_queue_calls\\{state="${state}"\\}`)
+  await platform.json('POST', '/v1/functions/again/invocations', {})
+  await until('it waits to be made again', async () => (await value(later!)) === 1)
+  await until('nothing is due', async () => (await value(due!)) === 0)
+  assert.equal(await value('function_queue_late_seconds'), 0)
+})
 test('each file for those who watch is there', () => {
   assert.deepEqual(globSync('*/*', { cwd: deploy }).sort(), [
     'grafana/dashboards.yml',
     'grafana/datasources.yml',
+    'grafana/functions.json',
     'grafana/warren.json',
     'loki/loki.yml',
     'loki/promtail.yml',
+    'prometheus/alerts.test.yml',
     'prometheus/alerts.yml',
     'prometheus/compose.yml',
     'prometheus/prometheus.yml',
   ])
 })
+
+async function readJson(path: string): Promise<Answer> {
+  return JSON.parse(await readFile(join(deploy, path), 'utf8'))
+}
 
 async function figures(): Promise<string> {
   const answer = await platform.call('GET', '/metrics')

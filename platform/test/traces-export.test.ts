@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { copyFile } from 'node:fs/promises'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
+import pg from 'pg'
 import { type Answer, startPlatform, until } from './platform.ts'
+import { startSharedPostgres, whyNoPostgres } from './test-database.ts'
 
 interface Received {
   traceId: string
@@ -189,6 +193,71 @@ test('what a model makes up, such as names of tools and of steps, is in no span'
   const chat = own().find(({ name }) => name === 'chat scripted')!
   assert.equal(chat.attributes['gen_ai.provider.name'], 'warren')
   assert.deepEqual(chat.attributes['gen_ai.response.finish_reasons'], { values: [{ stringValue: 'tool_calls' }] })
+  assert.deepEqual(refused, [])
+})
+
+test('what a worker does is in the trace of the platform that passed it on, from the door to the guest', {
+  skip: (await whyNoPostgres('embedded')) || undefined,
+}, async (t) => {
+  let stopDatabase = async () => {}
+  const { databaseUrl } = await startSharedPostgres({ after: (stop) => (stopDatabase = stop) })
+  const env = {
+    ...{ DATABASE_URL: databaseUrl, WARREN_POOL_SIZE: '0', WARREN_FUNCTION_POOL: '0' },
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}/`,
+    OTEL_EXPORTER_OTLP_HEADERS: 'X-Tenant=a%20b',
+  }
+  const front = await startPlatform(env)
+  const keys = ['admin.key', 'token.seed', 'accounts.seed', 'secrets.key']
+  const copied = (home: string) => Promise.all(keys.map((name) => copyFile(join(front.home, name), join(home, name))))
+  const worker = await startPlatform(
+    { ...env, WARREN_NODE: 'worker' },
+    { prepare: (home) => copied(home).then(() => {}) },
+  )
+  t.after(async () => {
+    await worker.kill('SIGTERM')
+    await front.kill('SIGTERM')
+    await stopDatabase()
+  })
+  await until('the worker is known', async () => {
+    const { nodes } = await front.json('GET', '/v1/nodes')
+    return nodes.some(({ state }: Answer) => state === 'ready')
+  })
+  const nodeOf = async (id: string) => {
+    const pool = new pg.Client({ connectionString: databaseUrl })
+    await pool.connect()
+    const { rows } = await pool.query('select node from sandboxes where id = $1', [id])
+    await pool.end()
+    return rows[0].node
+  }
+  let away = ''
+  await until('one is on the worker', async () => {
+    const { id } = await front.json('POST', '/v1/sandboxes', {})
+    if ((await nodeOf(id)) !== null) away = id
+    return away !== ''
+  })
+  for (const [own, headers] of [
+    ['6cf92f3577b34da6a3ce929d0e0e4738', { traceparent: `00-6cf92f3577b34da6a3ce929d0e0e4738-${parent}-01` }],
+    [undefined, {}],
+  ] as const) {
+    const command = 'printf "%s" "$TRACEPARENT"'
+    const answer = await front.call('POST', `/v1/sandboxes/${away}/execute`, { command }, { headers })
+    const [, inside] = /^00-([0-9a-f]{32})-/.exec((await answer.json()).stdout) ?? []
+    assert.ok(inside && (own === undefined || inside === own), 'its program is told the trace')
+    const ofTrace = () => received.filter(({ traceId }) => traceId === inside)
+    const [outer, inner] = await until('both have told their part', () => {
+      const served = ofTrace().filter(({ kind }) => kind === 2)
+      const outer = served.find(({ parentSpanId }) => parentSpanId === (own && parent))
+      const inner = served.find(({ parentSpanId }) => outer && parentSpanId === outer.spanId)
+      return outer && inner && ([outer, inner] as const)
+    })
+    assert.equal(outer.attributes['url.path'], inner.attributes['url.path'])
+    await until('and the guest of the worker', () => {
+      const upwards = (span: Received | undefined): boolean =>
+        span !== undefined &&
+        (span.spanId === inner.spanId || upwards(ofTrace().find((up) => up.spanId === span.parentSpanId)))
+      return ofTrace().some((span) => span.name === 'guest.exec' && upwards(span))
+    })
+  }
   assert.deepEqual(refused, [])
 })
 

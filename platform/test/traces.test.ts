@@ -39,3 +39,34 @@ test('what a request writes to the log has the trace', {
   assert.ok(reply.headers.get('traceresponse')?.includes(span_id))
   assert.equal(requestId, (await reply.json()).requestId)
 })
+
+test('a program has the trace of who runs it in its environment, by every door, unless it is given another', async () => {
+  const path = await platform.sandbox()
+  const id = path.split('/').at(-1)!
+  const command = 'printf "%s" "$TRACEPARENT"'
+  const printed = async (body: object, init = {}) =>
+    (await (await platform.call('POST', `${path}/execute`, { command, ...body }, init)).json()).stdout
+  const ours = withTrace(`00-${traceId}-${parent}-01`)
+  const [, trace, span] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-01$/.exec(await printed({}, ours)) ?? []
+  assert.equal(trace, traceId)
+  assert.notEqual(span, parent)
+  assert.equal(await printed({}), '')
+  assert.equal(await printed({ env: { TRACEPARENT: 'mine' } }, ours), 'mine')
+
+  const { envdAccessToken } = await platform.json('GET', `/sandboxes/${id}`)
+  const start = JSON.stringify({ process: { cmd: '/bin/sh', args: ['-c', `${command} > /tmp/inside`] } })
+  const head = Buffer.alloc(5)
+  head.writeUInt32BE(start.length, 1)
+  const started = await platform.fetch('/process.Process/Start', {
+    method: 'POST',
+    headers: {
+      ...{ 'e2b-sandbox-id': id, 'e2b-sandbox-port': '49983', 'x-access-token': envdAccessToken },
+      ...{ 'content-type': 'application/connect+json', ...ours.headers },
+    },
+    body: Buffer.concat([head, Buffer.from(start)]),
+  })
+  await started.text()
+  const inside = await (await platform.call('GET', `${path}/files?path=/tmp/inside`)).text()
+  assert.match(inside, new RegExp(`^00-${traceId}-`))
+  await platform.call('DELETE', path)
+})

@@ -210,6 +210,11 @@ export class Engine {
     return this.#pools.ready
   }
 
+  /** Starts that wait for a place. */
+  get startsWaiting(): { urgent: number; background: number } {
+    return this.#queue.waiting
+  }
+
   /** Stops working. Sandboxes that belong to somebody live on, and the next process takes them up. */
   async close(): Promise<void> {
     await Promise.all([this.#pools.close(), this.#prepared.close()])

@@ -14,9 +14,11 @@ test('no more than the width run at once, and somebody who waits goes before the
   const user = queue.run('urgent', never, async () => void order.push('user'))
   await turn()
   assert.deepEqual(order, [])
+  assert.deepEqual(queue.waiting, { urgent: 1, background: 1 })
   gate.resolve()
   await Promise.all([first, pool, user])
   assert.deepEqual(order, ['user', 'pool'])
+  assert.deepEqual(queue.waiting, { urgent: 0, background: 0 })
 })
 
 test('one who gives up while waiting leaves the queue and takes no place', async () => {

@@ -13,6 +13,11 @@ export class StartQueue {
     this.#places = { urgent: width, background: Math.max(1, Math.floor(width / 4)) }
   }
 
+  /** Starts that wait for a place, of somebody who waits for them and of the warm pool. */
+  get waiting(): Record<Urgency, number> {
+    return { urgent: this.#waiting.urgent.length, background: this.#waiting.background.length }
+  }
+
   async run<T>(urgency: Urgency, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     await this.#enter(urgency, signal)
     try {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { begin, takesSpans } from '../telemetry/spans.ts'
 import {
   continueTrace,
+  currentTrace,
   headerOf,
   inTrace,
   isRecorded,
@@ -22,6 +23,14 @@ export function traced(request: IncomingMessage, response: ServerResponse, handl
   response.setHeader('traceresponse', headerOf(context))
   if (takesSpans() && isRecorded(context)) tellWhenAnswered(context, request, response)
   inTrace(context, handle)
+}
+
+/** Headers of a request that another node answers: its spans are within ours, where ours are exported. */
+export function withinTrace(headers: readonly string[]): string[] {
+  const context = takesSpans() ? currentTrace() : undefined
+  if (!context || !isRecorded(context)) return [...headers]
+  const others = headers.filter((_, at) => headers[at - (at % 2)]!.toLowerCase() !== 'traceparent')
+  return [...others, 'traceparent', headerOf(context)]
 }
 
 function tellWhenAnswered(context: TraceContext, request: IncomingMessage, response: ServerResponse): void {

@@ -4,6 +4,7 @@ import type { GuestProcess } from '../engine/guest/process.ts'
 import { WarrenError } from '../errors.ts'
 import { argvOf, nodeForTypeScript, type Program, type StartProcess } from './program.ts'
 import type { SandboxDeps } from './sandboxes.ts'
+import { tracedEnvironment } from './traced-environment.ts'
 import { wokenInstance } from './wake.ts'
 
 /** Starts a process that goes on by itself. The answer is its first connection: read it, or detach from it. */
@@ -32,9 +33,10 @@ export async function startProgram(
   how: { argv: string[]; stdin: boolean; pty?: { cols: number; rows: number }; tag?: string },
 ): Promise<GuestProcess> {
   if (program.language === 'typescript') await requireTypeScript(instance)
+  const env = tracedEnvironment(program.env)
   return instance.guest.exec({
     ...how,
-    ...(program.env ? { env: program.env } : {}),
+    ...(env ? { env } : {}),
     ...(program.cwd === undefined ? {} : { cwd: program.cwd }),
     ...(program.user === undefined ? {} : { user: program.user }),
     ...(program.timeout === undefined ? {} : { timeoutMs: Math.ceil(program.timeout * 1000) }),

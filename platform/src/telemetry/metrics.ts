@@ -8,6 +8,8 @@ export interface Present {
   /** The busiest running sandboxes, at most so many. */
   busiest(most: number): { id: string; cpuPercent: number; memoryBytes: number }[]
   poolReady(): number
+  /** Starts of sandboxes that wait for a place. */
+  startsWaiting(): { urgent: number; background: number }
   spansDropped(): number
   logLinesDropped(): number
   functions(): FunctionFigures
@@ -117,9 +119,17 @@ export class Metrics {
     this.#gauge('sandbox_pool_ready', 'Sandboxes that wait in warm pools.', [], (gauge) =>
       gauge.set(this.#present.poolReady()),
     )
+    const startsHelp =
+      'Starts of sandboxes that wait for a place: urgent, somebody waits for it; background, for the warm pool.'
+    this.#gauge('sandbox_starts_waiting', startsHelp, ['urgency'], (gauge) => {
+      for (const [urgency, count] of Object.entries(present.startsWaiting())) gauge.set({ urgency }, count)
+    })
     this.#countFunctions()
     addFunctionMetrics(this.#registry, present.eachFunction)
-    if (present.tellsDatabase) this.#tellDatabase()
+    if (present.tellsDatabase) {
+      this.#tellDatabase()
+      this.#tellQueue()
+    }
   }
 
   get contentType(): string {
@@ -211,6 +221,30 @@ export class Metrics {
       })
       for (const state of ['waiting', 'delivered', 'dead'])
         gauge.set({ state }, rows.find((row) => row.state === state)?.count ?? 0)
+    })
+  }
+
+  /** By an index of what waits, however many calls have ended. */
+  #tellQueue(): void {
+    const { pool } = this.#db
+    const help = 'Asynchronous calls of functions that wait: due now, or later.'
+    this.#gauge('function_queue_calls', help, ['state'], async (gauge) => {
+      const { rows } = await pool.query<{ due: number; all: number }>({
+        name: 'metrics-queue',
+        text: `select count(*) filter (where due_at <= now()) as due, count(*) as all
+          from function_invocations where state = 'waiting'`,
+      })
+      const { due, all } = rows[0]!
+      gauge.set({ state: 'due' }, due)
+      gauge.set({ state: 'later' }, all - due)
+    })
+    this.#gauge('function_queue_late_seconds', 'How long the oldest call that is due waits.', [], async (gauge) => {
+      const { rows } = await pool.query<{ seconds: number | null }>({
+        name: 'metrics-queue-late',
+        text: `select extract(epoch from now() - min(due_at))::float8 as seconds
+          from function_invocations where state = 'waiting' and due_at <= now()`,
+      })
+      gauge.set(rows[0]!.seconds ?? 0)
     })
   }
 

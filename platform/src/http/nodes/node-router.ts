@@ -18,6 +18,7 @@ import type { Gateway } from '../gateway/gateway.ts'
 import { isGrpc, refuseGrpc } from '../pass-grpc.ts'
 import { sendProblem } from '../problem.ts'
 import { refuseUpgrade } from '../refuse-upgrade.ts'
+import { withinTrace } from '../traced.ts'
 import { upgradeAnswered } from '../upgrade-answer.ts'
 import { type Exchange, forward, forwardUpgrade, type Outcome } from './forward.ts'
 import type { NodePass } from './node-pass.ts'
@@ -192,7 +193,7 @@ export class NodeRouter {
     )
     const isChunked = request.headers['transfer-encoding'] !== undefined
     const length = body ? ['content-length', String(body.length)] : isChunked ? ['transfer-encoding', 'chunked'] : []
-    return this.#passed(request, [...kept.flat(), ...forwardedFor(request), ...length])
+    return this.#passed(request, withinTrace([...kept.flat(), ...forwardedFor(request), ...length]))
   }
 
   #passed(request: IncomingMessage, headers: readonly string[]): string[] {

@@ -1,6 +1,7 @@
 import type { ExecOptions } from '../../../engine/guest/client.ts'
 import type { GuestProcess, ProcessExit } from '../../../engine/guest/process.ts'
 import { WarrenError } from '../../../errors.ts'
+import { tracedEnvironment } from '../../../sandboxes/traced-environment.ts'
 import type { Read, Written } from '../../rpc/message.ts'
 import { clientStream, type Procedure, serverStream, unary } from '../../rpc/procedure.ts'
 import { RpcError } from '../../rpc/rpc-error.ts'
@@ -93,7 +94,7 @@ async function start(call: Call, request: Read<typeof StartRequest>): Promise<Gu
   const stdin = request.stdin ?? true
   const options: ExecOptions = {
     argv: [process.cmd, ...process.args],
-    env: process.envs,
+    env: tracedEnvironment(process.envs) ?? {},
     ...(user === undefined ? {} : { user }),
     stdin,
     tag: labelOf({ tag, cwd: process.cwd, envs: process.envs, stdin }),
