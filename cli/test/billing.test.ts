@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -121,6 +121,51 @@ test('a card is bound, money comes in, an invoice is listed, shown, written and 
   assert.match((await run('billing', 'demo')).stdout, /STEP +AMOUNT +WHAT[\s\S]*difference 0\n$/)
 })
 
+test('the operator writes a plan and a coupon, closes an invoice, and takes some of it back, once', async () => {
+  const file = (name: string, terms: unknown) => {
+    const path = join(folder, name)
+    writeFileSync(path, typeof terms === 'string' ? terms : JSON.stringify(terms))
+    return path
+  }
+  const prices = { USD: { monthly: 5000, rates: {} } }
+  const terms = { name: 'Own', concurrency: 5, minimumMs: 0, included: {}, prices }
+  const first = await json('plan', 'write', 'own', file('own.json', terms))
+  assert.deepEqual([first.id, first.version], ['own', 1])
+  assert.match((await run('plan', 'write', 'own', file('own.json', { ...terms, concurrency: 6 }))).stdout, /own.*2/)
+  await refused(['plan', 'write', 'own', file('bad.json', '{')], /bad\.json.*JSON/)
+  await refused(['plan', 'write', 'own', file('less.json', { name: 'x' })], /concurrency/)
+
+  const coupon = await run('billing', 'create-coupon', 'HALF', file('half.json', { basisPoints: 5000 }))
+  assert.deepEqual([coupon.code, coupon.stderr], [0, ''])
+  await refused(['billing', 'create-coupon', 'HALF', file('other.json', { basisPoints: 4000 })], /HALF/)
+  assert.equal((await run('billing', 'coupon', 'HALF')).code, 0)
+
+  const closed = await json('invoice', 'close', 'org0', '--key', 'now')
+  assert.equal((await json('invoice', 'close', 'org0', '--key', 'now')).id, closed.id)
+  assert.equal(closed.state, 'issued')
+  await refused(['invoice', 'close', 'org0', '--until', '2999-01-01T00:00:00Z'], /is not over yet/)
+  const credit = (...more: string[]) =>
+    json(
+      'invoice',
+      'credit',
+      'org0',
+      closed.id,
+      '0.01',
+      '--currency',
+      closed.total.currency,
+      '--memo',
+      'sorry',
+      ...more,
+    )
+  const note = await credit('--key', 'once')
+  assert.match(note.number, /^CN-/)
+  assert.equal((await credit('--key', 'once')).id, note.id)
+  const tooMuch = ['invoice', 'credit', 'org0', closed.id, '99999', '--currency', closed.total.currency, '--memo', 'x']
+  await refused(tooMuch, /are left of this invoice/)
+  assert.match((await run('billing', 'payments')).stdout, /succeeded/)
+  assert.equal((await json('billing', 'verify')).difference, 0)
+})
+
 test('what the operator alone may do is refused to others, with the reason', async () => {
   const { key } = await platform.json('POST', '/v1/keys', { name: 'developer' })
   const asDeveloper = { env: { ...env, WARREN_API_KEY: key } }
@@ -128,6 +173,7 @@ test('what the operator alone may do is refused to others, with the reason', asy
     ['billing', 'verify'],
     ['billing', 'ledger'],
     ['billing', 'demo'],
+    ['invoice', 'close', 'org0'],
     ['invoice', 'list'],
     ['plan', 'set', 'pro'],
   ]) {

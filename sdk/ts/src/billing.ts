@@ -122,6 +122,25 @@ export interface DemoStep {
   amount?: string
 }
 
+export interface CouponTerms {
+  /** Hundredths of a percent; either this or `minor`. */
+  basisPoints?: number
+  /** In the smallest unit of `currency`. */
+  minor?: number
+  currency?: string
+  /** With the one it is redeemed in. Default: always. */
+  months?: number
+  mostRedemptions?: number
+  redeemBefore?: string
+}
+
+export interface NewCreditNote {
+  amount: Money
+  memo: string
+  /** Sent again with the same key it is the same credit note. */
+  key: string
+}
+
 interface Posting {
   seq: number
   key: string
@@ -164,6 +183,11 @@ export class Billing {
     return this.#transport.done('POST', '/v1/billing/coupons', { json: { code } })
   }
 
+  /** One that accounts can redeem from now on. The operator alone. */
+  createCoupon(code: string, terms: CouponTerms): Promise<void> {
+    return this.#transport.done('PUT', `/v1/billing/coupons/${encodeURIComponent(code)}`, { json: terms })
+  }
+
   /** What an invoice of everything until now would say. */
   usage(): Promise<UsagePreview> {
     return this.#transport.json('GET', '/v1/billing/usage')
@@ -195,6 +219,12 @@ export class Billing {
       json: options,
       headers: { 'Idempotency-Key': key },
     })
+  }
+
+  /** Takes back some of an invoice of an account. The operator alone. */
+  creditNote(account: string, invoice: string, { key, ...note }: NewCreditNote): Promise<Invoice> {
+    const path = `/v1/billing/accounts/${encodeURIComponent(account)}/invoices/${encodeURIComponent(invoice)}/credit-notes`
+    return this.#transport.json('POST', path, { json: note, headers: { 'Idempotency-Key': key } })
   }
 
   /** An invoice, or without one money into the wallet. */

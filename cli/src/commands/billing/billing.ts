@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Money } from '@warren/sdk'
+import type { CouponTerms, Money } from '@warren/sdk'
 import type { Command } from 'commander'
 import { text } from '../../messages.ts'
 import { printJson } from '../../output/print.ts'
@@ -7,7 +7,7 @@ import { table } from '../../output/table.ts'
 import { server } from '../../server.ts'
 import { printLines } from './invoice.ts'
 import { shown } from './money.ts'
-import { print } from './plan.ts'
+import { print, readTerms } from './plan.ts'
 
 export function addBilling(root: Command): void {
   const billing = root.command('billing').description(text.billing).enablePositionalOptions()
@@ -26,6 +26,13 @@ export function addBilling(root: Command): void {
     .option('--key <key>', text.optionPaymentKey)
     .action(topUp)
   billing.command('coupon').description(text.billingCoupon).argument('<code>', text.argumentCoupon).action(coupon)
+  billing
+    .command('create-coupon')
+    .description(text.billingCreateCoupon)
+    .argument('<code>', text.argumentCoupon)
+    .argument('<file>', text.argumentTerms)
+    .action(createCoupon)
+  add('payments', text.billingPayments).action(payments)
   add('card', text.billingCard)
     .argument('<number>', text.argumentCard)
     .option('--currency <code>', text.optionCurrency, 'USD')
@@ -66,6 +73,24 @@ async function topUp(amount: string, { provider, card, key = randomUUID(), json 
 
 async function coupon(code: string): Promise<void> {
   await server().billing.redeemCoupon(code)
+}
+
+async function createCoupon(code: string, file: string): Promise<void> {
+  await server().billing.createCoupon(code, await readTerms<CouponTerms>(file))
+}
+
+async function payments({ json }: { json?: boolean }): Promise<void> {
+  const found = await server().billing.payments()
+  if (json) return printJson(found)
+  const rows = found.map(({ id, createdAt, provider, state, amount }) => [
+    id,
+    createdAt,
+    provider,
+    state,
+    shown(amount),
+  ])
+  const { columnId, columnPeriod, columnWhat, columnState, columnAmount } = text
+  process.stdout.write(table([columnId, columnPeriod, columnWhat, columnState, columnAmount], rows))
 }
 
 /** The bank only plays, so that the code it answers is confirmed at once. */

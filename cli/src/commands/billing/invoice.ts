@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
-import type { InvoiceLine, Money } from '@warren/sdk'
+import type { Invoice, InvoiceLine, Money } from '@warren/sdk'
 import type { Command } from 'commander'
 import { text } from '../../messages.ts'
 import { printJson } from '../../output/print.ts'
@@ -22,6 +22,19 @@ export function addInvoice(root: Command): void {
     .option('--card <id>', text.optionCard)
     .option('--key <key>', text.optionPaymentKey)
     .action(pay)
+  add('close', text.invoiceClose)
+    .argument('<account>', text.argumentAccount)
+    .option('--until <time>', text.optionUntil)
+    .option('--key <key>', text.optionInvoiceKey)
+    .action(close)
+  add('credit', text.invoiceCredit)
+    .argument('<account>', text.argumentAccount)
+    .argument('<invoice>', text.argumentInvoice)
+    .argument('<amount>', text.argumentAmount)
+    .requiredOption('--currency <code>', text.optionCreditCurrency)
+    .requiredOption('--memo <text>', text.optionMemo)
+    .option('--key <key>', text.optionCreditKey)
+    .action(credit)
   invoice
     .command('pdf')
     .description(text.invoicePdf)
@@ -91,6 +104,34 @@ async function pay(invoice: string, { provider, card, key = randomUUID(), json }
   const payment = await server().billing.pay({ provider, invoice, method: card, key })
   if (json) printJson(payment)
   else process.stdout.write(`${text.paymentLine(payment.id, payment.state, shown(payment.amount))}\n`)
+}
+
+interface CloseOptions {
+  until?: string
+  key?: string
+  json?: boolean
+}
+
+async function close(account: string, { until, key = randomUUID(), json }: CloseOptions): Promise<void> {
+  printTotal(await server().billing.closeInvoice(account, { until, key }), json)
+}
+
+interface CreditOptions {
+  currency: string
+  memo: string
+  key?: string
+  json?: boolean
+}
+
+async function credit(account: string, invoice: string, amount: string, options: CreditOptions): Promise<void> {
+  const { currency, memo, key = randomUUID(), json } = options
+  printTotal(await server().billing.creditNote(account, invoice, { amount: { currency, amount }, memo, key }), json)
+}
+
+function printTotal(invoice: Invoice, json: boolean | undefined): void {
+  const { id, number = '', state, total } = invoice
+  if (json) printJson(invoice)
+  else process.stdout.write(`${id} ${number} ${state} ${shown(total)}\n`)
 }
 
 async function pdf(id: string, { output }: { output?: string }): Promise<void> {

@@ -1,4 +1,5 @@
-import type { BillingOverview } from '@warren/sdk'
+import { readFile } from 'node:fs/promises'
+import type { BillingOverview, Plan } from '@warren/sdk'
 import type { Command } from 'commander'
 import { text } from '../../messages.ts'
 import { printJson } from '../../output/print.ts'
@@ -18,6 +19,30 @@ export function addPlan(root: Command): void {
     .option('--currency <code>', text.optionCurrency)
     .option('--json', text.optionJson)
     .action(set)
+  plan
+    .command('write')
+    .description(text.planWrite)
+    .argument('<plan>', text.argumentPlan)
+    .argument('<file>', text.argumentTerms)
+    .option('--json', text.optionJson)
+    .action(write)
+}
+
+/** A new version: who is on an older one stays on it. */
+async function write(plan: string, file: string, { json }: { json?: boolean }): Promise<void> {
+  const written = await server().billing.writePlan(plan, await readTerms<Plan['terms']>(file))
+  if (json) printJson(written)
+  else process.stdout.write(`${text.planLine(written.id, written.version)}\n`)
+}
+
+/** What a file of JSON says; the server checks it. */
+export async function readTerms<T>(file: string): Promise<T> {
+  const content = await readFile(file, 'utf8')
+  try {
+    return JSON.parse(content) as T
+  } catch (error) {
+    throw new Error(text.termsNotJson(file, (error as Error).message))
+  }
 }
 
 async function show({ json }: { json?: boolean }): Promise<void> {
