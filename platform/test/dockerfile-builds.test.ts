@@ -8,7 +8,7 @@ import { type Answer, lacksOf, startPlatform, until } from './platform.ts'
 import { pushImage } from './registry/image.ts'
 import { layer } from './registry/layer.ts'
 import { noRegistry, startRegistry, type TestRegistry, user } from './registry/registry.ts'
-import { smallSystem } from './registry/system.ts'
+import { alpineLike, noBusybox, smallSystem } from './registry/system.ts'
 
 const platform = await startPlatform({ WARREN_REGISTRY_OPEN: '127.0.0.1' })
 const lacks = await lacksOf(platform)
@@ -90,6 +90,33 @@ describe('templates from images and Dockerfiles', { skip, timeout: 280_000 }, ()
       await inSandbox('of-image', 'ls /opt; stat -c %u:%g /srv; echo $FROM_IMAGE; id -un; /opt/bin/tool'),
       'bin\n33:44\nyes\nuser\ntool\n',
     )
+  })
+
+  test('an image without bash, as Alpine has: its steps, its start command and its users', {
+    skip: noBusybox,
+  }, async () => {
+    await pushImage(free, 'small', '1', { layers: [layer(alpineLike(), 'gzip')], config: { Cmd: ['/bin/sh'] } })
+    const { Sandbox, Template, waitForFile } = await import('e2b')
+    const e2b = { apiKey: platform.key, apiUrl: platform.url, sandboxUrl: platform.url }
+    const template = Template()
+      .fromImage(`${free.host}/small:1`)
+      .setEnvs({ WHERE: '$HOME' })
+      .runCmd('echo "$WHERE" >made; id -un >>made; readlink -f /bin/sh >>made; sudo id -u >>made')
+      .setWorkdir('/app/inner')
+      .runCmd('touch by-root', { user: 'root' })
+      .setUser('other')
+      .runCmd('id -un >/tmp/who')
+      .setStartCmd('echo begun >/tmp/begun; sleep 3600', waitForFile('/tmp/begun'))
+    await Template.build(template, 'alpine-like', e2b)
+    const path = await platform.sandbox({ template: 'alpine-like' })
+    const command = 'cat /home/user/made /tmp/who /tmp/begun; stat -c "%U %n" /app/inner/by-root'
+    const { stdout, stderr } = await platform.json('POST', `${path}/execute`, { command })
+    assert.equal(stdout, '/home/user\nuser\n/bin/busybox\n0\nother\nbegun\nroot /app/inner/by-root\n', stderr)
+    await platform.call('DELETE', path)
+    const sandbox = await Sandbox.create('alpine-like', e2b)
+    assert.equal(await sandbox.files.read('/tmp/begun'), 'begun\n')
+    await assert.rejects(sandbox.commands.run('true'), /\/bin\/bash/)
+    await sandbox.kill()
   })
 
   test('an image that cannot be had says why', async () => {

@@ -59,6 +59,12 @@ const wanted = [
     isThere: () => ['/usr/bin/node', '/usr/local/bin/node'].some(isExecutable),
   },
   {
+    name: 'setfattr',
+    package: 'attr',
+    cost: "sandboxes with the host's programs cannot label files by hand",
+    rootOnly: true,
+  },
+  {
     name: 'redis-server',
     package: 'redis-server',
     cost: 'what several nodes count together is not tested',

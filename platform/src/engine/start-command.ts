@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WarrenError } from '../errors.ts'
 import type { Instance } from './instance.ts'
+import { loginShell } from './login-shell.ts'
 
 /** A program that runs in a sandbox from its beginning, and how to know that it serves. */
 export interface StartCommand {
@@ -29,7 +30,7 @@ export async function runStartCommand(
   let ended: number | null | undefined
   const stop = new AbortController()
   if (command) {
-    const process = await instance.guest.exec({ argv: ['/bin/bash', '-l', '-c', command] }, signal)
+    const process = await instance.guest.exec({ argv: loginShell(command) }, signal)
     stop.signal.addEventListener('abort', () => process.detach(), { once: true })
     const watched = async () => {
       for await (const { stream, data } of process.output()) options.onOutput?.(stream, data)
@@ -39,9 +40,10 @@ export async function runStartCommand(
   }
   try {
     while (ready) {
-      if (await succeeds(instance, ready, until)) return
-      // One that puts itself into the background ends well.
+      const isReady = await succeeds(instance, ready, until)
+      // One that puts itself into the background ends well. What is ready without it, such as a pause, says nothing of it.
       if (ended) throw new WarrenError('unavailable', `the start command ended with exit code ${ended}`)
+      if (isReady) return
       if (until.aborted) break
       await sleep(options.everyMs, undefined, { signal: until }).catch(() => {})
     }
@@ -61,7 +63,7 @@ export async function runStartCommand(
 
 async function succeeds({ guest }: Instance, ready: string, signal: AbortSignal): Promise<boolean> {
   try {
-    const process = await guest.exec({ argv: ['/bin/bash', '-l', '-c', ready], timeoutMs: 60_000 }, signal)
+    const process = await guest.exec({ argv: loginShell(ready), timeoutMs: 60_000 }, signal)
     const giveUp = () => process.detach()
     signal.addEventListener('abort', giveUp, { once: true })
     for await (const _ of process.output());

@@ -9,7 +9,7 @@ export interface PlatformTemplate {
 }
 
 const tools = [
-  ...['apt', 'bash', 'ca-certificates', 'curl', 'debian-archive-keyring', 'git', 'iproute2', 'less', 'locales'],
+  ...['apt', 'attr', 'bash', 'ca-certificates', 'curl', 'debian-archive-keyring', 'git', 'iproute2', 'less', 'locales'],
   ...['ncurses-term', 'nodejs', 'openssh-client', 'passwd', 'procps', 'python-is-python3', 'python3', 'python3-pip'],
   ...['python3-venv', 'sudo', 'unzip', 'xz-utils'],
 ]

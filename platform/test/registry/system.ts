@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Entry } from './layer.ts'
 
 const shell = [
@@ -41,6 +42,27 @@ export function smallSystem(): Entry[] {
     text('etc/group', 'root:x:0:\n'),
     // As Debian's: a login shell forgets the image's PATH.
     text('etc/profile', 'PATH=/usr/bin:/bin\n'),
+    { path: 'tmp/', mode: 0o1777 },
+    { path: 'root/', mode: 0o700 },
+  ]
+}
+
+/** Where set-up puts it for the tests. */
+const busybox = join(import.meta.dirname, '../../../.cache/tools/busybox-static')
+export const noBusybox = existsSync(busybox) ? false : 'there is no busybox (Debian: busybox-static)'
+
+/** A system as Alpine is: one program for everything, which needs no library, and no bash. */
+export function alpineLike(): Entry[] {
+  const names = execFileSync(busybox, ['--list'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((name) => name && name !== 'busybox')
+  return [
+    { path: 'bin/busybox', content: readFileSync(busybox), mode: 0o755 },
+    ...names.map((name): Entry => ({ path: `bin/${name}`, type: '2', linkPath: 'busybox' })),
+    { path: 'etc/passwd', content: 'root:x:0:0:root:/root:/bin/ash\n' },
+    { path: 'etc/group', content: 'root:x:0:\n' },
+    { path: 'etc/profile', content: 'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n' },
+    { path: 'usr/local/bin/', mode: 0o755 },
     { path: 'tmp/', mode: 0o1777 },
     { path: 'root/', mode: 0o700 },
   ]

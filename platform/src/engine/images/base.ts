@@ -7,7 +7,7 @@ import type { Rootfs } from '../driver.ts'
 import { inside } from '../network/messages.ts'
 
 /** Raise when the content below changes: every version has a folder of its own, so that running sandboxes keep theirs. */
-const version = 3
+const version = 4
 
 /** Folders of /etc that belong to the packages of /usr, which do not run without them, and say nothing of the host. */
 const sharedFolders = /^(alternatives|fonts|java-\d+-openjdk|chromium|chromium\.d|ImageMagick-\d+|perl)$/
@@ -113,8 +113,14 @@ async function build(root: string, readOnly: readonly string[]): Promise<void> {
   // Mount point of the guest agent's binary.
   await writeFile(join(root, '.warren/guest'), '', { mode: 0o755 })
   await symlink('/.warren/guest', join(root, '.warren/bin/sudo'))
+  // Debian leaves the short name to a package of its own, and programs go by it.
+  if ((await isAccessible('/usr/bin/python3')) && !(await isAccessible('/usr/bin/python')))
+    await symlink('/usr/bin/python3', join(root, '.warren/bin/python'))
   await writeFile(join(root, '.owners'), owners)
 }
+
+/** Debian's pip installs nothing beside Debian's packages unless it is told that this is meant. A sandbox is there for that. */
+export const pipConf = '[global]\nbreak-system-packages = true\n'
 
 const files: Record<string, string> = {
   'etc/passwd': `root:x:0:0:root:/root:/bin/bash
@@ -134,6 +140,7 @@ nogroup:x:65534:
   'etc/resolv.conf': `nameserver ${inside.gateway}\noptions timeout:3 attempts:2\n`,
   'etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n',
   'etc/shells': '/bin/sh\n/bin/bash\n',
+  'etc/pip.conf': pipConf,
   'etc/profile': 'umask 022\n',
   'etc/bash.bashrc': "PS1='\\u@\\h:\\w\\$ '\n",
   'home/user/.bashrc': '[ -z "$PS1" ] && return\nPS1=\'\\u@\\h:\\w\\$ \'\n',

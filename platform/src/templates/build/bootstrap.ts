@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Instance } from '../../engine/engine.ts'
+import { pipConf } from '../../engine/images/base.ts'
 import { packagesFolder } from '../../engine/images/debian-packages.ts'
 import type { Image } from '../../engine/images/images.ts'
 import { BuildFailed } from './build-failed.ts'
@@ -122,5 +123,6 @@ rm -f /usr/sbin/policy-rc.d
 /bin/sh -c ${JSON.stringify('@makeUser@')} warren user
 usermod -aG sudo user 2>/dev/null || true
 ln -sf /.warren/guest /usr/local/bin/sudo
+printf '${pipConf.replaceAll('\n', '\\n')}' >/etc/pip.conf
 rm -rf /var/cache/debconf/*-old /var/log/dpkg.log /var/log/alternatives.log /var/log/apt
 `.replace(JSON.stringify('@makeUser@'), `'${makeUser.replaceAll("'", `'\\''`)}'`)

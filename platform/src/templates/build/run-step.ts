@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import type { Image } from '../../engine/images/images.ts'
+import { loginShell } from '../../engine/login-shell.ts'
 import { WarrenError } from '../../errors.ts'
 import type { TemplateStep } from '../template.ts'
 import { BuildFailed } from './build-failed.ts'
@@ -37,7 +38,7 @@ async function run(place: StepPlace, image: Image, [command = '', as]: string[],
     place,
     image,
     async (instance) => {
-      const argv = ['/bin/bash', '-l', '-c', command]
+      const argv = loginShell(command)
       const cwd = image.workdir ?? '/'
       const failed = (reason: string) => new BuildFailed(`failed to run command '${command}': ${reason}`, place.step)
       const ran = await runIn(instance, place, { argv, user, cwd, logAs: place.step }, signal).catch((error) => {
@@ -69,7 +70,8 @@ async function setEnv(place: StepPlace, image: Image, args: string[], signal: Ab
     async (instance) => {
       const found: Record<string, string> = {}
       for (const [name, value] of pairs) {
-        const argv = ['/bin/bash', '-l', '-c', `printf '%s' "${value.replace(/["\\`]/g, '\\$&')}"`]
+        const print = `printf '%s' "${value.replace(/["\\`]/g, '\\$&')}"`
+        const argv = loginShell(print)
         const { exitCode, stdout, stderr } = await runIn(instance, place, { argv, user: image.user }, signal)
         if (exitCode !== 0)
           throw new BuildFailed(`the value of ${name} cannot be expanded: ${stderr.trim()}`, place.step)
