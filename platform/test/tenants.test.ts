@@ -110,7 +110,7 @@ test('every address of E2B answers 404 for what is of another organisation', asy
     const { status, text } = await asked(
       method,
       target + (path.endsWith('/max') ? '?metric=concurrent_sandboxes' : ''),
-      e2bBody(path),
+      e2bBody(method, path),
     )
     assert.equal(status, 404, `${method} ${path}: ${status} ${text}`)
   }
@@ -441,11 +441,13 @@ function e2bRoutes(): [method: string, path: string][] {
   return found.filter(([, path]) => path.startsWith('/') && path.includes(':') && !path.includes('/uploads/'))
 }
 
-function e2bBody(path: string): string | undefined {
+function e2bBody(method: string, path: string): string | undefined {
   if (path.endsWith('/timeout')) return '{"timeout":60}'
   if (path.startsWith('/secrets/')) return '{"value":"x"}'
   if (/\/(api-keys)\//.test(path)) return '{"name":"mine"}'
-  if (/\/builds\/:buildID$/.test(path)) return '{"fromImage":"base","steps":[]}'
+  if (path.startsWith('/v2/') && path.endsWith('/builds/:buildID')) return '{"fromImage":"base","steps":[]}'
+  if (path.endsWith('/builds/:buildID')) return '{}'
+  if (method === 'post' && path === '/templates/:templateID') return '{"dockerfile":"FROM base"}'
   if (/\/(pause|resume|connect|fork|network|refreshes|snapshots)$/.test(path)) return '{}'
   return /^\/(v2\/)?templates\/:templateID$/.test(path) ? '{"public":false}' : undefined
 }

@@ -1,10 +1,15 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 
-/** After a refusal the rest of a large body is not worth reading for long: the connection ends soon after the answer. */
-export function closeIfUnread({ raw }: { raw: IncomingMessage }, response: ServerResponse): void {
+/** How long who is refused may go on sending, milliseconds. */
+const patienceMs = 2_000
+
+/**
+ * After a refusal the rest of a large body is not worth reading for long: the connection ends soon after the answer. Not with it:
+ * a client that is cut off while it sends would hear of that, and not of the refusal.
+ */
+export function closeIfUnread({ raw }: { raw: IncomingMessage }): void {
   if (raw.complete || raw.destroyed) return
-  if (!response.headersSent && raw.httpVersionMajor < 2) response.setHeader('connection', 'close')
   raw.resume()
-  const timer = setTimeout(() => raw.socket.destroy(), 2_000)
+  const timer = setTimeout(() => raw.socket.destroy(), patienceMs)
   raw.once('close', () => clearTimeout(timer))
 }

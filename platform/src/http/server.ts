@@ -92,6 +92,7 @@ export interface ServerDeps {
     | 'node'
     | 'corsOrigins'
     | 'defaultLimits'
+    | 'egress'
     | 'domain'
     | 'rates'
     | 'trustedProxies'
@@ -234,7 +235,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     const details = { requestId: request.id, method: request.method, url: withoutKeys(request.url) }
     if (problem.body.code === 'internal') request.log.error({ err: error, ...details }, 'request failed')
     else if (problem.status >= 500) request.log.info({ reason: error.message, ...details }, 'request refused')
-    closeIfUnread(request, reply.raw)
+    closeIfUnread(request)
     for (const [name, value] of retryHeadersOf(error)) reply.header(name, value)
     return reply.code(problem.status).send(problem.body)
   })
@@ -245,7 +246,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       ? new WarrenError('invalid_request', `${request.method} is not served at ${path}; ${methods.join(', ')} is`)
       : new WarrenError('not_found', `nothing is served at ${path}`, { hint: 'GET /openapi.json lists what there is.' })
     if (methods.length) reply.header('allow', methods.join(', '))
-    closeIfUnread(request, reply.raw)
+    closeIfUnread(request)
     return reply.code(methods.length ? 405 : 404).send(problemOf(error, request.id).body)
   })
 
@@ -265,8 +266,9 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       ...deps,
       gateway,
       keys: accounts.keys,
-      view: { tokens, domain: at.domain, outgoing: sandboxes.outgoing },
+      view: { tokens, domain: at.domain, outgoing: sandboxes.outgoing, templateIds: deps.templates.ids },
       defaultLimits: config.defaultLimits,
+      egress: config.egress.default,
       onRefused: closeIfUnread,
       placeSandboxes: (app) => router?.placeSandboxes(app),
     }),

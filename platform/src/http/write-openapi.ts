@@ -28,6 +28,7 @@ async function document(): Promise<object> {
       plainHttp: 'allow',
       metrics: 'off',
       defaultLimits: {} as never,
+      egress: {} as never,
     },
     engine: { drivers: uncalled },
     sandboxes: {} as never,

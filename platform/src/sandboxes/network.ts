@@ -84,6 +84,9 @@ export const SetNetwork = Type.Partial(Type.Object({ ...policySchemas, ...outgoi
 })
 export type SetNetwork = Static<typeof SetNetwork>
 
+/** The same, from a door whose callers say it in other words. */
+export type AskedNetwork = SetNetwork & Pick<NetworkPolicy, 'asked'>
+
 export const NetworkView = Type.Object(
   {
     ...policySchemas,
@@ -145,7 +148,7 @@ export const networkSchemas = [SetNetwork, NetworkView, Entry, SandboxNetwork]
  * that is none, `forbidden` for one that opens the floor.
  */
 export function policyOf(
-  input: SetNetwork | undefined,
+  input: AskedNetwork | undefined,
   egress: Config['egress'],
 ): { policy: NetworkPolicy; values?: { rules: HeaderRule[]; proxy?: OutgoingProxy } } {
   const { allow = [], deny = [], bandwidthMbps } = input ?? {}
@@ -156,6 +159,7 @@ export function policyOf(
     ...{ internet, allow, deny },
     ...(bandwidthMbps === undefined ? {} : { bandwidthMbps }),
     ...(Object.keys(identity).length > 0 ? { identity } : {}),
+    ...(input?.asked ? { asked: input.asked } : {}),
   }
   const opened = egress.open.map(parseOpened)
   readPolicy(policy, opened)

@@ -3,7 +3,7 @@ import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { WarrenError } from '../errors.ts'
 import type { Seal } from '../lib/seal.ts'
 import type { RevealedSecret } from '../secrets/secret.ts'
-import { policyOf, type SetNetwork } from './network.ts'
+import { type AskedNetwork, policyOf } from './network.ts'
 import type { SandboxDeps } from './sandboxes.ts'
 
 export interface OutgoingDeps {
@@ -30,7 +30,7 @@ type PolicyDeps = OutgoingDeps & Pick<SandboxDeps, 'config'>
 export async function recordedPolicy(
   deps: PolicyDeps,
   accountId: string,
-  input: SetNetwork | undefined,
+  input: AskedNetwork | undefined,
 ): Promise<NetworkPolicy> {
   const { policy, values } = policyOf(input, deps.config.egress)
   if (policy.identity) deps.checkIdentity()
@@ -45,7 +45,11 @@ export async function recordedPolicy(
  */
 export async function armedPolicy(
   deps: OutgoingDeps,
-  { id, accountId, network: { sealed, ...policy } }: { id: string; accountId: string; network: NetworkPolicy },
+  {
+    id,
+    accountId,
+    network: { sealed, asked: _, ...policy },
+  }: { id: string; accountId: string; network: NetworkPolicy },
 ): Promise<NetworkPolicy> {
   const shut = (await deps.isEgressUsedUp(accountId)) ? { shut: true as const } : {}
   if (sealed === undefined) return { ...policy, ...shut }

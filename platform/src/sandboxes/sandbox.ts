@@ -6,7 +6,7 @@ import { type PausedMemory, pausedMemories } from '../engine/instance-store.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
 import { newId } from '../lib/id.ts'
 import { type Lifecycle, lifecycleInput, lifecycleOf, lifecycleView } from './lifecycle.ts'
-import type { SetNetwork } from './network.ts'
+import type { AskedNetwork } from './network.ts'
 import { type MountedVolume, MountVolumes } from './volumes.ts'
 
 /*
@@ -102,7 +102,7 @@ export const CreateSandbox = Type.Object(
       }),
     ),
     limits: Type.Optional(Type.Partial(LimitsView, { additionalProperties: false })),
-    network: Type.Optional(Type.Unsafe<SetNetwork>({ $ref: 'SetNetwork#' })),
+    network: Type.Optional(Type.Unsafe<AskedNetwork>({ $ref: 'SetNetwork#' })),
     ...lifecycleInput,
     volumes: Type.Optional(MountVolumes),
     isolation: Type.Optional(

@@ -37,7 +37,7 @@ import { LiveSandboxes } from './live-sandboxes.ts'
 import type { Measurement } from './measure.ts'
 import { readMetrics, type SandboxMetrics } from './metrics.ts'
 import { MetricsHistory, type Sampled } from './metrics-history.ts'
-import type { SandboxNetwork, SetNetwork } from './network.ts'
+import type { AskedNetwork, SandboxNetwork } from './network.ts'
 import { type OutgoingDeps, openSealed, type SealedPart } from './outgoing.ts'
 import { pauseSandbox } from './pause.ts'
 import { type PortRules, portRules } from './port-rules.ts'
@@ -149,7 +149,7 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
     setTimeout: (subject: Subject, seconds: number): Promise<Sandbox> =>
       here(subject, () => setSandboxTimeout(deps, subject, seconds)),
     network: (subject: Subject): Promise<SandboxNetwork> => here(subject, () => getNetwork(deps, subject)),
-    setNetwork: (subject: Subject, input: SetNetwork): Promise<SandboxNetwork> =>
+    setNetwork: (subject: Subject, input: AskedNetwork): Promise<SandboxNetwork> =>
       here(subject, () => setNetwork(deps, subject, input)),
     expire: (subject: Subject): Promise<void> => here(subject, () => expireSandbox(deps, subject)),
     extend: (subject: Subject, seconds: number): Promise<Sandbox> =>

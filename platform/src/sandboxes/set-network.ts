@@ -1,6 +1,6 @@
 import type { Instance } from '../engine/engine.ts'
 import type { NetworkPolicy } from '../engine/network/rules.ts'
-import { networkOf, type SandboxNetwork, type SetNetwork } from './network.ts'
+import { type AskedNetwork, networkOf, type SandboxNetwork } from './network.ts'
 import { armedPolicy, recordedPolicy } from './outgoing.ts'
 import { networkedInstance, notRunning } from './running.ts'
 import type { SandboxDeps, Subject } from './sandboxes.ts'
@@ -12,7 +12,7 @@ const changing = new WeakMap<Instance, Promise<unknown>>()
  * Changes what a running or paused sandbox may reach. When it resolves, connections that are not allowed any more have
  * been cut. The record comes first: whatever happens then, the next start or resume applies it.
  */
-export async function setNetwork(deps: SandboxDeps, subject: Subject, input: SetNetwork): Promise<SandboxNetwork> {
+export async function setNetwork(deps: SandboxDeps, subject: Subject, input: AskedNetwork): Promise<SandboxNetwork> {
   const policy = await recordedPolicy(deps, subject.account.id, input)
   const instance = await networkedInstance(deps, subject.account, subject.id)
   if (!instance) return apply(deps, subject, { policy })

@@ -18,7 +18,7 @@ export class TemplateRecords {
   /** The template of this name, made where there is none, with a new build that waits. */
   async reserve(given: {
     template: { id: string; accountId: string; name: string; description: string }
-    build: Pick<Build, 'id' | 'tags' | 'limits' | 'createdAt'>
+    build: Pick<Build, 'id' | 'tags' | 'limits' | 'createdAt'> & { plan?: BuildPlan | undefined }
   }): Promise<{ template: TemplateRow; build: Build }> {
     const { template, build } = given
     return this.#change('template.reserve', template.name, async (tx) => {
@@ -50,6 +50,7 @@ export class TemplateRecords {
           state: 'waiting',
           tags: JSON.stringify(build.tags),
           limits: JSON.stringify(build.limits),
+          ...(build.plan ? { plan: JSON.stringify(build.plan) } : {}),
           created_at: createdAt,
         })
         .returningAll()
@@ -147,6 +148,20 @@ export class TemplateRecords {
       .where((is) => is.or([is('id', '=', idOrName), is('name', '=', idOrName)]))
       .execute()
     return rows.find((row) => row.account_id === accountId) ?? rows[0]
+  }
+
+  /** By name, those of the platform too. What has a name no more is not among them. */
+  async ids(accountId: string, names: readonly string[]): Promise<Map<string, string>> {
+    if (names.length === 0) return new Map()
+    const rows = await this.#db.kysely
+      .selectFrom('templates')
+      .select(['id', 'name'])
+      .where('deleted_at', 'is', null)
+      .where('account_id', 'in', [accountId, ''])
+      .where('name', 'in', [...names])
+      .orderBy('account_id')
+      .execute()
+    return new Map(rows.map(({ id, name }) => [name, id]))
   }
 
   list(accountId: string): Promise<TemplateRow[]> {
@@ -271,12 +286,24 @@ export class TemplateRecords {
       .offset(page.offset)
       .limit(page.limit)
       .execute()
-    return rows.map(({ at, level, step: of, message }) => ({
-      at,
-      level: level as BuildLogEntry['level'],
-      step: of ?? undefined,
-      message,
-    }))
+    return rows.map(toLogEntry)
+  }
+
+  async searchLogs(
+    buildId: string,
+    search: { at?: Date | undefined; first: 'oldest' | 'newest'; limit: number; levels: readonly string[] },
+  ): Promise<BuildLogEntry[]> {
+    const { at, first, limit, levels } = search
+    const rows = await this.#db.kysely
+      .selectFrom('template_logs')
+      .selectAll()
+      .where('build_id', '=', buildId)
+      .where('level', 'in', [...levels])
+      .$if(at !== undefined, (query) => query.where('at', first === 'oldest' ? '>=' : '<=', at!))
+      .orderBy('seq', first === 'oldest' ? 'asc' : 'desc')
+      .limit(limit)
+      .execute()
+    return rows.map(toLogEntry)
   }
 
   #change<T>(name: string, id: string, work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> {
@@ -310,4 +337,8 @@ function toBuild(row: Selectable<TemplateBuildsTable>): Build {
     createdAt: row.created_at,
     finishedAt: row.finished_at ?? undefined,
   }
+}
+
+function toLogEntry({ at, level, step: of, message }: Selectable<Tables['template_logs']>): BuildLogEntry {
+  return { at, level: level as BuildLogEntry['level'], step: of ?? undefined, message }
 }

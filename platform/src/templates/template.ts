@@ -95,6 +95,15 @@ export interface TemplateLimits {
   memoryMb?: number
 }
 
+/** What a build is asked for with, before it begins. */
+export interface RequestedBuild {
+  name: string
+  tags: string[]
+  limits: TemplateLimits
+  /** Kept until the build begins, where the caller says it before. */
+  plan?: BuildPlan
+}
+
 export interface Build {
   id: string
   templateId: string
@@ -110,6 +119,10 @@ export interface Build {
 
 /** The least important first. */
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+
+export function levelsFrom(level: BuildLogEntry['level']): BuildLogEntry['level'][] {
+  return logLevels.slice(logLevels.indexOf(level))
+}
 
 export interface BuildLogEntry {
   at: Date
@@ -135,6 +148,19 @@ export function parseReference(text: string): TemplateReference {
   return { name: platformAliases[name] ?? name, tag }
 }
 
+/** The name that `reference` has without a team and the usual tag. Throws `invalid_request`. */
+export function plainNameOf(reference: string): string {
+  const name = reference.toLowerCase().replace(/^[^/]*\/|:default$/g, '')
+  checkName(name)
+  return platformAliases[name] ?? name
+}
+
+export function unknownTemplate(name: string): WarrenError {
+  return new WarrenError('not_found', `no template is named "${name.slice(0, 128)}"`, {
+    hint: 'GET /v1/templates lists what there is.',
+  })
+}
+
 export function checkName(name: string): void {
   if (/^[a-z0-9_-]{1,128}$/.test(name)) return
   throw new WarrenError(
@@ -153,6 +179,15 @@ export function checkTag(tag: string): void {
 
 export function isBuildId(text: string): boolean {
   return uuid.test(text)
+}
+
+/** The same by time. */
+export interface LogSearch {
+  /** The first one, as `first` counts. */
+  at?: Date | undefined
+  first: 'oldest' | 'newest'
+  limit: number
+  level?: BuildLogEntry['level'] | undefined
 }
 
 /** Which entries of a build's log are asked for. */

@@ -17,23 +17,26 @@ import type { PullImage } from './build/pull-image.ts'
 import type { BuildQueueDeps } from './build-queue.ts'
 import { Builder, type BuilderDeps } from './builder.ts'
 import { collectGarbage } from './collect-garbage.ts'
-import { isPlatformTemplate, platformAliases, platformTemplates } from './platform-templates.ts'
+import { isPlatformTemplate, platformTemplates } from './platform-templates.ts'
 import { startsFromBase } from './stand-in.ts'
 import {
   type Build,
   type BuildLogEntry,
   type BuildPlan,
   type BuildState,
-  checkName,
   checkTag,
   defaultTag,
   isBuildId,
   type LogPage,
-  logLevels,
+  type LogSearch,
+  levelsFrom,
   parseReference,
+  plainNameOf,
   type RegistryCredentials,
+  type RequestedBuild,
   type Template,
   type TemplateLimits,
+  unknownTemplate,
 } from './template.ts'
 import { TemplateRecords, type TemplateRow } from './template-records.ts'
 import { Uploads } from './uploads.ts'
@@ -46,12 +49,6 @@ export interface StartingPoint {
   template: string
   limits: TemplateLimits
   start?: StartCommand
-}
-
-export interface RequestedBuild {
-  name: string
-  tags: string[]
-  limits: TemplateLimits
 }
 
 interface TemplatesOptions extends BuildQueueDeps {
@@ -164,7 +161,7 @@ export class Templates {
   }
 
   async get(account: Account, idOrName: string): Promise<Template> {
-    const { name } = nameOf(idOrName)
+    const name = plainNameOf(idOrName)
     if (name === base.name) return base
     const row = await this.#find(account.id, name)
     return this.#view(row, await this.#records.builds([row.id]))
@@ -187,7 +184,7 @@ export class Templates {
   /** A template of this name, made where there is none, with a build that waits for `build`. */
   async request(
     account: Account,
-    { name, tags, limits }: RequestedBuild,
+    { name, tags, limits, plan }: RequestedBuild,
   ): Promise<{ template: Template; build: Build }> {
     const { name: own, tag } = parseReference(name)
     if (isPlatformTemplate(own)) throw new WarrenError('forbidden', `"${own}" is a template of the platform`)
@@ -195,19 +192,21 @@ export class Templates {
     const wanted = [...new Set([...(name.includes(':') || tags.length === 0 ? [tag] : []), ...tags])]
     const { template, build } = await this.#records.reserve({
       template: { id: newId('t'), accountId: account.id, name: own, description: '' },
-      build: { id: randomUUID(), tags: wanted, limits, createdAt: this.#now() },
+      build: { id: randomUUID(), tags: wanted, limits, plan, createdAt: this.#now() },
     })
     return { template: await this.#view(template, [build]), build }
   }
 
-  /** Begins a build that was requested. Throws `not_found`, and `invalid_request` for one that does not wait any more. */
+  /** Begins a build that was requested, as now `given` or then. Throws `not_found`; `invalid_request` where it cannot begin. */
   async build(
     account: Account,
     ids: { template: string; build: string },
-    plan: BuildPlan,
+    given?: BuildPlan,
     credentials?: RegistryCredentials,
   ): Promise<Build> {
     const { build } = await this.#own(account, ids)
+    const plan = given ?? build.plan
+    if (!plan) throw new WarrenError('invalid_request', `build ${build.id} was requested without a Dockerfile`)
     const building = await this.#records.markBuilding(build.id, plan)
     if (!building)
       throw new WarrenError('invalid_request', `build ${build.id} was started already: it is ${build.state}`, {
@@ -217,21 +216,33 @@ export class Templates {
     return building
   }
 
+  /** All of a template, newest first. */
+  async builds(account: Account, idOrName: string): Promise<Build[]> {
+    const name = plainNameOf(idOrName)
+    return name === base.name ? [] : this.#records.builds([(await this.#find(account.id, name)).id])
+  }
+
   async buildStatus(
     account: Account,
     ids: { template: string; build: string },
-    page: LogPage,
+    { offset, limit, level = 'debug' }: LogPage,
   ): Promise<{ build: Build; logs: BuildLogEntry[] }> {
+    const { id } = (await this.#own(account, ids)).build
     // The logs are read first: when the answer says that it is over, a later page has what is missing.
-    const logs = await this.#logs(account, ids, page)
+    const logs = await this.#records.logs(id, { offset, limit, levels: levelsFrom(level) })
     return { build: (await this.#own(account, ids)).build, logs }
   }
 
-  async #logs(account: Account, ids: { template: string; build: string }, { offset, limit, level }: LogPage) {
+  /** What a build has said, from a moment on or back from it. */
+  async buildLogs(account: Account, ids: { template: string; build: string }, search: LogSearch) {
     const { build } = await this.#own(account, ids)
-    const from = logLevels.indexOf(level ?? 'debug')
-    return this.#records.logs(build.id, { offset, limit, levels: logLevels.slice(from) })
+    return this.#records.searchLogs(build.id, { ...search, levels: levelsFrom(search.level ?? 'debug') })
   }
+
+  ids = (accountId: string, names: readonly string[]) => this.#records.ids(accountId, names)
+
+  /** Of all of these, newest first. */
+  buildsOf = (templates: readonly Template[]): Promise<Build[]> => this.#records.builds(templates.map(({ id }) => id))
 
   async remove(account: Account, idOrName: string): Promise<void> {
     const row = await this.#findOwn(account.id, idOrName)
@@ -261,7 +272,7 @@ export class Templates {
   }
 
   async tags(account: Account, idOrName: string): Promise<{ tag: string; build: string; createdAt: Date }[]> {
-    const row = await this.#find(account.id, nameOf(idOrName).name)
+    const row = await this.#find(account.id, plainNameOf(idOrName))
     const tags = await this.#records.tags(row.id)
     return tags.map(({ tag, build_id, created_at }) => ({ tag, build: build_id, createdAt: created_at }))
   }
@@ -323,7 +334,7 @@ export class Templates {
     if (isBuildId(name)) {
       const build = await this.#records.build(name)
       if (build && (build.accountId === accountId || build.accountId === '')) return { name, build }
-      throw unknown(name)
+      throw unknownTemplate(name)
     }
     const row = await this.#find(accountId, name)
     const tagged = await this.#records.taggedBuild(row.id, tag)
@@ -358,7 +369,7 @@ export class Templates {
   }
 
   async #own(account: Account, ids: { template: string; build: string }): Promise<{ build: Build }> {
-    const row = await this.#find(account.id, nameOf(ids.template).name)
+    const row = await this.#find(account.id, plainNameOf(ids.template))
     const build = isBuildId(ids.build) ? await this.#records.build(ids.build) : undefined
     if (build && build.templateId === row.id) return { build }
     throw new WarrenError('not_found', `template "${row.name}" has no build ${ids.build.slice(0, 64)}`)
@@ -367,11 +378,11 @@ export class Templates {
   async #find(accountId: string, idOrName: string): Promise<TemplateRow> {
     const row = await this.#records.find(accountId, idOrName)
     if (row) return row
-    throw unknown(idOrName)
+    throw unknownTemplate(idOrName)
   }
 
   async #findOwn(accountId: string, idOrName: string): Promise<TemplateRow> {
-    const { name } = nameOf(idOrName)
+    const name = plainNameOf(idOrName)
     if (name === base.name) throw new WarrenError('forbidden', '"base" is a template of the platform')
     const row = await this.#find(accountId, name)
     if (row.account_id === accountId) return row
@@ -384,16 +395,4 @@ export class Templates {
     const parts = { records: this.#records, engine: this.#engine, uploads: this.#uploads, starts }
     await collectGarbage(parts, this.#now()).catch((err) => this.#logger.warn({ err }, 'old layers were not removed'))
   }
-}
-
-function nameOf(reference: string): { name: string } {
-  const name = reference.toLowerCase().replace(/^[^/]*\/|:default$/g, '')
-  checkName(name)
-  return { name: platformAliases[name] ?? name }
-}
-
-function unknown(name: string): WarrenError {
-  return new WarrenError('not_found', `no template is named "${name.slice(0, 128)}"`, {
-    hint: 'GET /v1/templates lists what there is.',
-  })
 }

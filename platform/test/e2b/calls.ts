@@ -16,8 +16,8 @@ export interface Call {
 const provenBy = 'lifecycle.test.ts'
 
 const builds = {
-  en: 'Proven by templates.test.ts. Every step is done in a sandbox of its own and known by what it was done to; a start command that became ready is saved with its memory where the runtime can, as gVisor does, and a sandbox of the template’s own limits goes on from there; elsewhere it is started in each sandbox, which is there when the ready command succeeds, and the build’s log says why. `fromBaseImage` is the template `debian` where it has been built, else `base`.',
-  zh: '由 templates.test.ts 验证。每一步都在独立的沙箱中执行并按其输入缓存；启动命令就绪后，在能保存内存的运行时（如 gVisor）上连同内存一起保存，按模板自身限额创建的沙箱从那里继续；其他情况下在每个沙箱中启动，就绪命令成功后沙箱才交付，构建日志会说明原因。`fromBaseImage` 为已构建的模板 `debian`，否则为 `base`。',
+  en: 'Proven by templates.test.ts. Every step is done in a sandbox of its own and known by what it was done to; a start command that became ready is saved with its memory where the runtime can, as gVisor does, and a sandbox of the template’s own limits goes on from there; elsewhere it is started in each sandbox, which is there when the ready command succeeds, and the build’s log says why. A start command that ends with an error fails the build. `fromBaseImage` is the template `debian` where it has been built, else `base`; `pipInstall` installs beside Debian’s packages, and npm is a package to add. Images without bash, such as Alpine’s, are built with their `sh`; the client’s own commands want bash.',
+  zh: '由 templates.test.ts 验证。每一步都在独立的沙箱中执行并按其输入缓存；启动命令就绪后，在能保存内存的运行时（如 gVisor）上连同内存一起保存，按模板自身限额创建的沙箱从那里继续；其他情况下在每个沙箱中启动，就绪命令成功后沙箱才交付，构建日志会说明原因。启动命令以错误结束时构建失败。`fromBaseImage` 为已构建的模板 `debian`，否则为 `base`；`pipInstall` 与 Debian 软件包并存安装，npm 需作为软件包添加。没有 bash 的镜像（如 Alpine）用其 `sh` 构建；客户端自身的命令需要 bash。',
 }
 
 export const calls: readonly Call[] = [
@@ -25,8 +25,8 @@ export const calls: readonly Call[] = [
     name: 'Sandbox.create',
     status: 'differs',
     note: {
-      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules`, `egressProxy`, `iam`, `mcp` and `secure: false` [of the older client](#ports-and-files) are honoured. Identity tokens are [signed by this installation](network.md#what-is-changed-on-the-way-out). Without network options the operator’s default holds, whatever `allowInternetAccess: true` says.',
-      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules`、`egressProxy`、`iam`、`mcp` 以及[旧版客户端](#端口与文件)的 `secure: false`。身份令牌由[本安装签发](network.zh-CN.md#出口处的改写)。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它。',
+      en: 'Template, timeout (at most 24 hours), metadata, envs, volumes, `allowPublicTraffic`, `maskRequestHost`, `httpsPorts`, `rules`, `egressProxy`, `iam`, `mcp` and `secure: false` [of the older client](#ports-and-files) are honoured. Identity tokens are [signed by this installation](network.md#what-is-changed-on-the-way-out). Without network options the operator’s default holds, whatever `allowInternetAccess: true` says, and what `allowOut` alone names is reached besides.',
+      zh: '支持模板、超时（最长 24 小时）、元数据、环境变量、卷、`allowPublicTraffic`、`maskRequestHost`、`httpsPorts`、`rules`、`egressProxy`、`iam`、`mcp` 以及[旧版客户端](#端口与文件)的 `secure: false`。身份令牌由[本安装签发](network.zh-CN.md#出口处的改写)。未给出网络选项时采用运维者的默认设置，`allowInternetAccess: true` 不改变它；仅有 `allowOut` 时，其中所列的地址另可访问。',
     },
   },
   { name: 'Sandbox.connect', status: 'works' },
@@ -105,8 +105,8 @@ export const calls: readonly Call[] = [
     name: 'sandbox.updateNetwork',
     status: 'differs',
     note: {
-      en: 'Replaces the policy, at once, on hosts where sandboxes have a network. What is allowed goes before what is denied: `getInfo` tells a `denyOut` without it. Rules that are added to a running sandbox set no variables in it.',
-      zh: '在沙箱有网络的主机上立即替换策略。允许优先于拒绝：`getInfo` 给出的 `denyOut` 已去除被允许的部分。给运行中的沙箱添加规则时不会在其中设置变量。',
+      en: 'Replaces the policy, at once, on hosts where sandboxes have a network. What is allowed goes before what is denied. Rules that are added to a running sandbox set no variables in it.',
+      zh: '在沙箱有网络的主机上立即替换策略。允许优先于拒绝。给运行中的沙箱添加规则时不会在其中设置变量。',
     },
   },
   {
@@ -132,8 +132,8 @@ export const calls: readonly Call[] = [
     name: 'files.write',
     status: 'works',
     note: {
-      en: 'Metadata of files needs a disk with extended attributes: the disks of the container rung have them.',
-      zh: '文件元数据需要支持扩展属性的磁盘：容器级隔离的磁盘支持。',
+      en: 'Where the disk keeps no extended attributes, as below gVisor, the sandbox’s agent keeps the metadata of files itself: they go where the files go, but programs inside do not see them as attributes, and a file that a program renames or replaces loses them.',
+      zh: '磁盘不支持扩展属性时（如 gVisor），文件元数据由沙箱内的代理保存：随文件一同保留，但沙箱内的程序无法以扩展属性读取，被程序改名或替换的文件会失去元数据。',
     },
   },
   { name: 'files.list', status: 'works' },

@@ -76,6 +76,12 @@ name tells the sandbox. \`POST /v2/sandboxes\` refuses it by name, as newer clie
 **Keys.** The command line of E2B finds its team at \`/teams\`, and \`/api-keys\` and \`/access-tokens\` make and take away keys. That takes the admin key or an
 access token; a key that was made cannot make others. Logs are those of the running sandbox: a paused one tells none.
 
+**Templates of the first generation.** \`POST /templates\` and \`/templates/{templateID}\` take a Dockerfile, and \`POST /templates/{templateID}/builds/{buildID}\`
+builds it here. Clients of that time push an image in between, which they have built themselves: there is no registry to push to. A Dockerfile that copies files
+is refused, for they never come here.
+
+**What is not honoured is refused by its name**: fields, and parameters of a query too. Lists of templates and their builds come by pages.
+
 ## Call by call
 
 | Call | | |
@@ -159,6 +165,11 @@ export NODE_EXTRA_CA_CERTS=$WARREN_HOME/tls/box.example.com.pem SSL_CERT_FILE=$W
 
 **密钥。** E2B 的命令行通过 \`/teams\` 找到团队；\`/api-keys\` 与 \`/access-tokens\` 用于创建和删除密钥，需要管理密钥或访问令牌；由此创建的密钥不能再创建
 其他密钥。日志只来自正在运行的沙箱：暂停的沙箱没有日志。
+
+**第一代模板。** \`POST /templates\` 与 \`/templates/{templateID}\` 接收 Dockerfile，\`POST /templates/{templateID}/builds/{buildID}\` 在本机构建。当时的客户端会在两步之间
+推送自行构建的镜像：这里没有可供推送的镜像仓库。需要复制文件的 Dockerfile 会被拒绝，因为这些文件不会随之送达。
+
+**无法满足的内容按名称拒绝**：字段如此，查询参数亦然。模板及其构建的列表分页返回。
 
 ## 逐项说明
 

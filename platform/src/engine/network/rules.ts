@@ -3,6 +3,13 @@ import { type AddressRange, contains, parseRange } from './addresses.ts'
 import { floorAround } from './floor.ts'
 import type { Outgoing } from './outgoing.ts'
 
+/** As an API asks where what is allowed goes before what is denied; what was not said is absent. */
+export interface AskedReach {
+  internet?: boolean
+  allow?: string[]
+  deny?: string[]
+}
+
 /** What a sandbox may reach, as its owner writes it. */
 export interface NetworkPolicy {
   /** Everything but the floor and `deny`. */
@@ -23,6 +30,8 @@ export interface NetworkPolicy {
   proxy?: { address: string; username?: string }
   /** The values that belong to `rules` and `proxy`, sealed for the account. */
   sealed?: string
+  /** The words it was asked for in, where they are not those above: for who reads them back. Nothing goes by them. */
+  asked?: AskedReach
   /** Nothing is reached for now, whatever the rest says. Never recorded. */
   shut?: true
   /** All of these with their values: for the gateway, in memory alone. */

@@ -1,9 +1,9 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { FastifyInstance } from 'fastify'
 import { Refusal } from './refusal.ts'
-import { type ById, visible } from './sandboxes.ts'
 
-const templates = 'templates are built by POST /v3/templates, as clients of today do'
+const machines = "machines are the operator's here: warren node list"
+const webhooks = "webhooks are Warren's own here: warren webhook, POST /v1/webhooks"
+const events = "events are Warren's own here: GET /v1/events"
 
 /** What the contract has and this server does not, each with the reason that the caller gets. */
 export const absent: readonly (readonly [
@@ -11,19 +11,26 @@ export const absent: readonly (readonly [
   path: string,
   missing: string,
 ])[] = [
-  ['POST', '/templates', templates],
-  ['POST', '/templates/:templateID', templates],
+  ['GET', '/nodes', machines],
+  ['GET', '/nodes/:nodeID', machines],
+  ['POST', '/nodes/:nodeID', machines],
+  ['GET', '/events/webhooks', webhooks],
+  ['POST', '/events/webhooks', webhooks],
+  ['GET', '/events/webhooks/:webhookID', webhooks],
+  ['PATCH', '/events/webhooks/:webhookID', webhooks],
+  ['DELETE', '/events/webhooks/:webhookID', webhooks],
+  ['GET', '/events/sandboxes', events],
+  ['GET', '/events/sandboxes/:sandboxID', events],
 ]
 
-/** Answers 501 with the reason; 404 for a sandbox that is not there, as the contract has it. */
-export function e2bAbsentRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
+/** Answers 501 with the reason. */
+export function e2bAbsentRoutes(app: FastifyInstance): void {
   for (const [method, url, missing] of absent) {
     app.route({
       method,
       url,
       config: { permission: 'self', unaudited: 'it does nothing' },
-      handler: async (request) => {
-        if (url.includes(':sandboxID')) await visible(sandboxes, request as FastifyRequest<ById>)
+      handler: async () => {
         throw new Refusal(501, missing)
       },
     })

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import type { SetNetwork } from '../../sandboxes/network.ts'
+import type { AskedNetwork, SetNetwork } from '../../sandboxes/network.ts'
 import { insideAccessLabel, portAccessLabel } from '../../sandboxes/port-access.ts'
 import { httpsPortsLabel, maskHostLabel, portPlaceholder } from '../../sandboxes/port-rules.ts'
 import { type CreateSandbox, Environment, Metadata, maxTimeoutSeconds } from '../../sandboxes/sandbox.ts'
@@ -72,10 +72,15 @@ interface CreateRules {
   snapshot?: string | undefined
   /** Whether a sandbox without a token can be asked for, as the older clients may. */
   mayBeOpen: boolean
+  /** What may be reached where the caller does not say. */
+  usual: 'allow' | 'deny'
 }
 
 /** What the platform is asked for. Throws 400 with the name of the first field that cannot be honoured. */
-export function createInput(body: NewSandbox, { defaultTimeout, snapshot, mayBeOpen }: CreateRules): CreateSandbox {
+export function createInput(
+  body: NewSandbox,
+  { defaultTimeout, snapshot, mayBeOpen, usual }: CreateRules,
+): CreateSandbox {
   const { timeout = defaultTimeout, metadata = {}, envVars } = body
   const network = (body.network ?? {}) as Network
   if (body.secure === false && !mayBeOpen)
@@ -90,7 +95,11 @@ export function createInput(body: NewSandbox, { defaultTimeout, snapshot, mayBeO
     metadata: { ...metadata, ...portLabels(network), ...insideLabel(body.secure, network) },
     // Clients send none as an empty object: what a snapshot was taken with stays.
     ...(hasKeys(envVars) ? { env: envVars } : {}),
-    ...networkInput(network, body.allow_internet_access, identityInput(body)),
+    network: networkInput(network, {
+      internetAccess: body.allow_internet_access,
+      identity: identityInput(body),
+      usual,
+    }),
     ...(body.volumeMounts ? { volumes: body.volumeMounts as CreateSandbox['volumes'] & {} } : {}),
   }
 }
@@ -168,9 +177,11 @@ export const UpdateNetwork = Type.Object(
 )
 
 /** The policy that a change asks for; nothing in it is the operator's default, as at a create. Identity tokens stay. */
-export function updateInput(body: Static<typeof UpdateNetwork>, identity: SetNetwork['identity']): SetNetwork {
-  const { allow_internet_access, ...network } = body
-  return networkInput(network as Network, allow_internet_access, identity).network ?? {}
+export function updateInput(
+  { allow_internet_access: internetAccess, ...network }: Static<typeof UpdateNetwork>,
+  given: Pick<Surroundings, 'identity' | 'usual'>,
+): AskedNetwork {
+  return networkInput(network as Network, { internetAccess, ...given })
 }
 
 function identityInput({ iam }: NewSandbox): SetNetwork['identity'] {
@@ -182,15 +193,16 @@ function identityInput({ iam }: NewSandbox): SetNetwork['identity'] {
   return read.length > 0 ? Object.fromEntries(read) : undefined
 }
 
-function networkInput(
-  network: Network,
-  internetAccess: boolean | undefined,
-  identity: SetNetwork['identity'],
-): { network?: SetNetwork } {
-  const asked = {
-    ...reachInput(network, internetAccess),
+interface Surroundings {
+  internetAccess: boolean | undefined
+  identity: SetNetwork['identity']
+  usual: 'allow' | 'deny'
+}
+
+function networkInput(network: Network, { internetAccess, identity, usual }: Surroundings): AskedNetwork {
+  return {
+    ...reachInput(network, internetAccess, usual),
     ...outgoingInput(network),
     ...(identity ? { identity } : {}),
   }
-  return Object.keys(asked).length > 0 ? { network: asked } : {}
 }

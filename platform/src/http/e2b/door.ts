@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import type { Keys } from '../../accounts/keys.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Config } from '../../config.ts'
@@ -40,16 +40,20 @@ interface DoorDeps {
   defaultLimits: Config['defaultLimits']
   /** Lets routes that start sandboxes start them on other nodes. */
   placeSandboxes: (app: FastifyInstance) => void
+  /** What a sandbox whose request does not say may reach. */
+  egress: Config['egress']['default']
   /** What is done with the rest of a body that nobody reads. */
-  onRefused: (request: FastifyRequest, response: ServerResponse) => void
+  onRefused: (request: FastifyRequest) => void
 }
+
+const NoQuery = Type.Object({}, { additionalProperties: false })
 
 /** The control plane of E2B at the root of the server: shapes are translated, the work is that of the door at /v1. */
 export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<void> {
   const { sandboxes, templates, volumes, secrets, gateway, view, defaultLimits, onRefused } = deps
   app.addHook('onRoute', (route) => {
-    // The OpenAPI document is that of /v1.
-    route.schema = { ...route.schema, hide: true }
+    // The OpenAPI document is that of /v1. What a route does not read is refused by its name.
+    route.schema = { querystring: NoQuery, ...route.schema, hide: true }
   })
   accessControl(app, gateway)
   deps.placeSandboxes(app)
@@ -58,12 +62,12 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
     const { status, body } = refusalOf(error, request.id)
     if (status === 500)
       request.log.error({ err: error, requestId: request.id, url: withoutKeys(request.url) }, 'request failed')
-    onRefused(request, reply.raw)
+    onRefused(request)
     reply.headers(retryHeaders(error, status))
     return reply.code(status).send(body)
   })
-  e2bSandboxRoutes(app, sandboxes, view)
-  e2bListRoutes(app, sandboxes)
+  e2bSandboxRoutes(app, sandboxes, { view, usual: deps.egress })
+  e2bListRoutes(app, { sandboxes, templates, view })
   e2bPauseRoutes(app, sandboxes, view)
   e2bForkRoutes(app, sandboxes, view)
   e2bSnapshotRoutes(app, sandboxes)
@@ -74,5 +78,5 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
   await e2bTemplateRoutes(app, { templates, sandboxes, tokens: view.tokens, limits: defaultLimits })
   e2bVolumeRoutes(app, volumes, view.tokens)
   e2bSecretRoutes(app, secrets)
-  e2bAbsentRoutes(app, sandboxes)
+  e2bAbsentRoutes(app)
 }

@@ -29,11 +29,13 @@ export function e2bForkRoutes(app: FastifyInstance, sandboxes: Sandboxes, view: 
       const wish = { timeout: checkedTimeout(timeout), count }
       const copies = await known(request, sandboxes.forkEach(subjectOf(request), wish, clientGone(reply.raw)))
       reply.code(201)
-      return copies.map((copy) => {
-        if (copy.status === 'fulfilled') return { sandbox: startedView(view, copy.value) }
-        const { code, message } = refusalOf(copy.reason, request.id).body
-        return { error: { code, message } }
-      })
+      return Promise.all(
+        copies.map(async (copy) => {
+          if (copy.status === 'fulfilled') return { sandbox: await startedView(view, copy.value) }
+          const { code, message } = refusalOf(copy.reason, request.id).body
+          return { error: { code, message } }
+        }),
+      )
     },
   )
 }

@@ -1,10 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Account } from '../../accounts/account.ts'
+import { WarrenError } from '../../errors.ts'
 import type { Sandbox } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import type { Templates } from '../../templates/templates.ts'
 import { Refusal } from './refusal.ts'
-import { listedView, pausedStates, runningStates } from './view.ts'
+import { listedView, pausedStates, runningStates, templateIdsOf, type ViewDeps } from './view.ts'
 
 const ListQuery = Type.Object(
   {
@@ -23,13 +25,22 @@ type ListQuery = Static<typeof ListQuery>
 const pageLength = 100
 
 /** The lists of sandboxes: of the newer clients by pages, of the older ones all that run. */
-export function e2bListRoutes(app: FastifyInstance, sandboxes: Sandboxes): void {
+export function e2bListRoutes(
+  app: FastifyInstance,
+  { sandboxes, templates, view }: { sandboxes: Sandboxes; templates: Templates; view: ViewDeps },
+): void {
+  const views = async (found: readonly Sandbox[]) => {
+    const templateIdOf = await templateIdsOf(view, found)
+    return found.map((sandbox) => listedView(sandbox, templateIdOf(sandbox)))
+  }
+
   app.get<{ Querystring: ListQuery }>(
     '/v2/sandboxes',
     { config: { permission: 'sandboxes:read' }, schema: { querystring: ListQuery } },
     async ({ account, query }, reply) => {
       const states = statesOf(query.state)
-      const filter = { ...filterOf(query), state: states.flatMap((state) => statesBehind[state]) }
+      const made = query.template === undefined ? {} : { template: await nameOf(templates, account, query.template) }
+      const filter = { ...filterOf(query), ...made, state: states.flatMap((state) => statesBehind[state]) }
       if (states.includes('running'))
         reply.header('x-total-running', await sandboxes.count(account, { ...filter, state: runningStates }))
       const order = query.order ?? 'desc'
@@ -40,7 +51,7 @@ export function e2bListRoutes(app: FastifyInstance, sandboxes: Sandboxes): void 
         ...(query.nextToken ? { cursor: cursorOf(query.nextToken, order) } : {}),
       })
       if (nextCursor) reply.header('x-next-token', Buffer.from(`${order} ${nextCursor}`).toString('base64url'))
-      return found.map(listedView)
+      return views(found)
     },
   )
 
@@ -50,7 +61,7 @@ export function e2bListRoutes(app: FastifyInstance, sandboxes: Sandboxes): void 
       config: { permission: 'sandboxes:read' },
       schema: { querystring: Type.Pick(ListQuery, ['metadata'], { additionalProperties: false }) },
     },
-    async ({ account, query }) => (await all(sandboxes, account, filterOf(query))).map(listedView),
+    async ({ account, query }) => views(await all(sandboxes, account, filterOf(query))),
   )
 }
 
@@ -69,8 +80,7 @@ export async function all(
   return found
 }
 
-export function filterOf({ metadata, startedAfter, template }: ListQuery) {
-  if (template?.includes(':')) throw new Refusal(400, 'the query parameter "template" must be without a tag')
+export function filterOf({ metadata, startedAfter }: ListQuery) {
   const createdFrom = startedAfter === undefined ? undefined : new Date(startedAfter)
   if (createdFrom && Number.isNaN(createdFrom.getTime()))
     throw new Refusal(400, `the query parameter "startedAfter" must be a time such as 2026-01-31T12:00:00Z`)
@@ -78,8 +88,19 @@ export function filterOf({ metadata, startedAfter, template }: ListQuery) {
     state: runningStates,
     metadata: metadataOf(metadata ?? ''),
     ...(createdFrom ? { createdFrom } : {}),
-    ...(template ? { template: template.replace(/^[^/]*\//, '') } : {}),
   }
+}
+
+/** The name of the template that is meant by its name or id; of none there is, what no sandbox was made of. */
+async function nameOf(templates: Templates, account: Account, reference: string): Promise<string> {
+  if (reference.includes(':')) throw new Refusal(400, 'the query parameter "template" must be without a tag')
+  const plain = reference.replace(/^[^/]*\//, '')
+  const found = await templates.get(account, reference).catch((error) => {
+    if (error instanceof WarrenError && (error.code === 'not_found' || error.code === 'invalid_request'))
+      return undefined
+    throw error
+  })
+  return found?.name ?? plain
 }
 
 /** `a=b&c=d`, where names and values are percent-encoded once more than the query itself and the whole of it another time. */

@@ -72,13 +72,42 @@ async function linesOf(sandboxes: Sandboxes, request: FastifyRequest<ById>): Pro
   if (state !== 'running') return []
   const { guest } = await known(request, sandboxes.running(subjectOf(request)))
   const lines: Line[] = []
+  /** What has no end of line yet, by process and stream. */
+  const begun = new Map<string, Begun>()
   for await (const { at, processId, stream, data } of guest.logs()) {
-    lines.push({
-      timestamp: new Date(at).toISOString(),
-      message: data.toString(),
-      level: stream === 'stderr' ? 'error' : 'info',
-      fields: { stream, process: processId },
-    })
+    // What is said of a process is a line each; what it says itself comes as it was written.
+    const isSaidOf = stream !== 'stdout' && stream !== 'stderr'
+    const key = `${processId} ${stream}`
+    const before = begun.get(key)
+    // A letter of several bytes may come in two pieces: they are put together as bytes.
+    const texts = `${before?.bytes ?? ''}${data.toString('latin1')}${isSaidOf ? '\n' : ''}`.split('\n')
+    const found = texts.map((bytes, index) => ({
+      at: index === 0 && before ? before.at : at,
+      processId,
+      stream,
+      bytes,
+    }))
+    const rest = found.pop()!
+    lines.push(...found.map(lineOf))
+    if (rest.bytes === '') begun.delete(key)
+    else begun.set(key, rest)
   }
-  return lines
+  lines.push(...[...begun.values()].map(lineOf))
+  return lines.sort((one, other) => Date.parse(one.timestamp) - Date.parse(other.timestamp))
+}
+
+interface Begun {
+  at: number
+  processId: string
+  stream: string
+  bytes: string
+}
+
+function lineOf({ at, processId, stream, bytes }: Begun): Line {
+  return {
+    timestamp: new Date(at).toISOString(),
+    message: Buffer.from(bytes, 'latin1').toString(),
+    level: stream === 'stderr' ? 'error' : 'info',
+    fields: { stream, process: processId },
+  }
 }

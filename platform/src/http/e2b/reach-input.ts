@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { type AddressRange, formatAddress, parseRange, withoutRanges } from '../../engine/network/addresses.ts'
-import type { SetNetwork } from '../../sandboxes/network.ts'
+import type { NetworkPolicy } from '../../engine/network/rules.ts'
+import type { AskedNetwork } from '../../sandboxes/network.ts'
 import { Refusal } from './refusal.ts'
 
 const Rules = Type.Unsafe<string[] | null>({
@@ -12,16 +13,33 @@ export const reachFields = { allowOut: Type.Optional(Rules), denyOut: Type.Optio
 
 const everything = '0.0.0.0/0'
 
+interface Reach {
+  allowOut?: string[] | null
+  denyOut?: string[] | null
+}
+
 /**
  * With E2B what is allowed goes before what is denied, here it is the other way round: so what is allowed is taken out of what
- * is denied.
+ * is denied. `usual` is the operator's default, which what is allowed alone does not change.
  */
 export function reachInput(
-  network: { allowOut?: string[] | null; denyOut?: string[] | null },
+  { allowOut, denyOut }: Reach,
   internetAccess: boolean | undefined,
-): SetNetwork {
-  const allow = network.allowOut ?? []
-  const denied = network.denyOut ?? []
+  usual: 'allow' | 'deny',
+): AskedNetwork {
+  const asked = {
+    ...(internetAccess === undefined ? {} : { internet: internetAccess }),
+    ...(allowOut ? { allow: allowOut } : {}),
+    ...(denyOut ? { deny: denyOut } : {}),
+  }
+  return { ...reach(allowOut ?? [], denyOut ?? [], { internetAccess, usual }), asked }
+}
+
+function reach(
+  allow: string[],
+  denied: string[],
+  { internetAccess, usual }: { internetAccess: boolean | undefined; usual: 'allow' | 'deny' },
+): AskedNetwork {
   const isClosed = internetAccess === false || denied.includes(everything)
   const name = denied.find((rule) => !isRange(rule))
   if (name) throw new Refusal(400, `denyOut takes addresses and ranges of them, not "${name}"`)
@@ -31,9 +49,18 @@ export function reachInput(
       400,
       "When specifying allowed domains in allow out, you must include 'ALL_TRAFFIC' in deny out to block all other traffic.",
     )
-  if (denied.length === 0) return {}
+  if (denied.length === 0) return allow.length === 0 ? {} : { internet: usual === 'allow', allow: allow.map(plain) }
   const [ranges, holes] = [denied, allow].map((rules) => rules.map((rule) => range(rule)))
   return { internet: true, allow: allow.map(plain), deny: withoutRanges(ranges!, holes!).map(({ text }) => text) }
+}
+
+/** What may be reached, in the words it was asked for in. What another door has set is told in ours. */
+export function reachView({ internet, allow, deny, asked }: NetworkPolicy): Reach {
+  if (!asked) return { allowOut: allow, denyOut: [...(internet ? [] : [everything]), ...deny] }
+  return {
+    ...(asked.allow ? { allowOut: asked.allow } : {}),
+    ...(asked.deny ? { denyOut: asked.deny } : {}),
+  }
 }
 
 function isRange(rule: string): boolean {

@@ -36,7 +36,11 @@ const Refresh = Type.Object(
 const defaultTimeout = { v2: 300, v1: 15, refresh: 15 }
 
 /** The life of sandboxes, as E2B's clients ask for it. */
-export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, view: ViewDeps): void {
+export function e2bSandboxRoutes(
+  app: FastifyInstance,
+  sandboxes: Sandboxes,
+  { view, usual }: { view: ViewDeps; usual: 'allow' | 'deny' },
+): void {
   for (const version of ['v1', 'v2'] as const) {
     const prefix = version === 'v2' ? '/v2/sandboxes' : '/sandboxes'
 
@@ -51,7 +55,7 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
         const snapshot = templateID === 'base' ? undefined : await findSnapshot(sandboxes, request.account, templateID)
         const input = createInput(request.body, {
           ...{ defaultTimeout: defaultTimeout[version], snapshot: snapshot?.id },
-          mayBeOpen: version === 'v1',
+          ...{ mayBeOpen: version === 'v1', usual },
         })
         const created = await withGateway(request.body, sandboxes.create(request.account, input, clientGone(reply.raw)))
         const live = isInterpreter(request.body.templateID) && sandboxes.live(created.id)
@@ -120,7 +124,10 @@ export function e2bSandboxRoutes(app: FastifyInstance, sandboxes: Sandboxes, vie
     },
     async (request, reply) => {
       const { network } = await known(request, sandboxes.get(subjectOf(request)))
-      await known(request, sandboxes.setNetwork(subjectOf(request), updateInput(request.body, network.identity)))
+      await known(
+        request,
+        sandboxes.setNetwork(subjectOf(request), updateInput(request.body, { identity: network.identity, usual })),
+      )
       return reply.code(204).send()
     },
   )

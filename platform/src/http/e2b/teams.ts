@@ -4,6 +4,7 @@ import type { Account } from '../../accounts/account.ts'
 import type { Concurrency } from '../../sandboxes/concurrency.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { credentialsOf } from '../credentials.ts'
+import { checkTeam } from './own-team.ts'
 import { Refusal } from './refusal.ts'
 
 const ByTeam = Type.Object({ teamID: Type.String({ maxLength: 64 }) })
@@ -53,8 +54,8 @@ export function e2bTeamRoutes(app: FastifyInstance, sandboxes: Sandboxes): void 
 }
 
 function teamOf({ account, params }: FastifyRequest<ByTeam>): Account {
-  if (params.teamID === account.id) return account
-  throw new Refusal(404, `team '${params.teamID}' not found`)
+  checkTeam(account, params.teamID)
+  return account
 }
 
 /** Unix seconds. */

@@ -3,6 +3,7 @@ import { portAccessLabel } from '../../sandboxes/port-access.ts'
 import { httpsPortsOf, isInsideOpen, maskHostLabel } from '../../sandboxes/port-rules.ts'
 import type { Sandbox, State } from '../../sandboxes/sandbox.ts'
 import { outgoingView } from './outgoing-input.ts'
+import { reachView } from './reach-input.ts'
 import type { SandboxTokens } from './tokens.ts'
 
 /** The version of E2B's own program inside sandboxes whose behaviour is offered: clients go by it. */
@@ -21,14 +22,25 @@ export interface ViewDeps {
   /** Below which the ports of sandboxes have their names. */
   domain: () => string
   outgoing: (sandbox: Sandbox) => SealedPart | undefined
+  /** Ids of the templates of these names that there are. */
+  templateIds: (accountId: string, names: readonly string[]) => Promise<Map<string, string>>
+}
+
+/** The id of what each was made of; its name where that is all there is: of `base`, and of what was removed since. */
+export async function templateIdsOf({ templateIds }: ViewDeps, sandboxes: readonly Sandbox[]) {
+  const names = [...new Set(sandboxes.map(({ template }) => template))].filter((name) => name !== 'base')
+  const ids = sandboxes[0] ? await templateIds(sandboxes[0].accountId, names) : new Map<string, string>()
+  return ({ template }: Sandbox) => ids.get(template) ?? template
 }
 
 /** The answer to a create and a connect. */
-export function startedView({ tokens, domain }: ViewDeps, sandbox: Sandbox): object {
+export async function startedView(deps: ViewDeps, sandbox: Sandbox): Promise<object> {
+  const { tokens, domain } = deps
   const { id, template, metadata } = sandbox
+  const templateIdOf = await templateIdsOf(deps, [sandbox])
   const isPrivate = metadata[portAccessLabel] !== 'public'
   return {
-    templateID: template,
+    templateID: templateIdOf(sandbox),
     sandboxID: id,
     clientID,
     alias: template,
@@ -39,10 +51,10 @@ export function startedView({ tokens, domain }: ViewDeps, sandbox: Sandbox): obj
   }
 }
 
-export function listedView(sandbox: Sandbox): object {
+export function listedView(sandbox: Sandbox, templateID: string): object {
   const { id, template, limits, createdAt, expiresAt, pausedAt } = sandbox
   return {
-    templateID: template,
+    templateID,
     sandboxID: id,
     clientID,
     alias: template,
@@ -59,19 +71,20 @@ export function listedView(sandbox: Sandbox): object {
   }
 }
 
-export function detailView(deps: ViewDeps, sandbox: Sandbox): object {
+export async function detailView(deps: ViewDeps, sandbox: Sandbox): Promise<object> {
   const https = httpsPortsOf(sandbox.metadata)
+  const { internet, asked } = sandbox.network
+  const templateIdOf = await templateIdsOf(deps, [sandbox])
   return {
-    ...listedView(sandbox),
+    ...listedView(sandbox, templateIdOf(sandbox)),
     ...accessView(deps.tokens, sandbox),
     domain: deps.domain(),
-    allowInternetAccess: sandbox.network.internet,
+    allowInternetAccess: asked ? (asked.internet ?? null) : internet,
     network: {
       allowPublicTraffic: sandbox.metadata[portAccessLabel] === 'public',
-      allowOut: sandbox.network.allow,
+      ...reachView(sandbox.network),
       ...(sandbox.metadata[maskHostLabel] ? { maskRequestHost: sandbox.metadata[maskHostLabel] } : {}),
       ...(https.length > 0 ? { httpsPorts: https } : {}),
-      denyOut: [...(sandbox.network.internet ? [] : ['0.0.0.0/0']), ...sandbox.network.deny],
       ...outgoingView(deps.outgoing(sandbox)),
     },
     lifecycle: { autoResume: sandbox.lifecycle.autoResume, onTimeout: sandbox.lifecycle.onTimeout },

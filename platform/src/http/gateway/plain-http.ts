@@ -42,7 +42,7 @@ export class PlainHttp {
       })
       response.end()
     } else {
-      closeIfUnread({ raw: request }, response)
+      closeIfUnread({ raw: request })
       sendProblem(response, refused(), requestId)
     }
     return false

@@ -3,6 +3,7 @@ import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import { measure } from '../../../sandboxes/measure.ts'
 import { isInsideOpen } from '../../../sandboxes/port-rules.ts'
 import { clientGone } from '../../client-gone.ts'
+import { closeIfUnread } from '../../close-if-unread.ts'
 import type { Procedure } from '../../rpc/procedure.ts'
 import { RpcError } from '../../rpc/rpc-error.ts'
 import { serveProcedure } from '../../rpc/serve.ts'
@@ -44,8 +45,7 @@ export class Envd {
       if (request.method === 'OPTIONS') return void response.writeHead(204).end()
       await this.#answer(id ?? (await this.#signedFor(exchange)), exchange)
     } catch (error) {
-      if (!request.complete && request.httpVersionMajor < 2) response.setHeader('connection', 'close')
-      request.resume()
+      closeIfUnread({ raw: request })
       sendRefusal(response, error, requestId)
     }
   }

@@ -4,6 +4,7 @@ import type { LiveSandbox } from '../../../sandboxes/live.ts'
 import type { Sandboxes } from '../../../sandboxes/sandboxes.ts'
 import { auditInside } from '../../audit-inside.ts'
 import { clientGone } from '../../client-gone.ts'
+import { closeIfUnread } from '../../close-if-unread.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { cutOffWith } from '../cut-off.ts'
 import type { Exchange } from '../envd/call.ts'
@@ -51,8 +52,7 @@ export class Interpreter {
       this.#audited(live, by, exchange)
       await this.#answer(live, exchange)
     } catch (error) {
-      if (!request.complete) response.setHeader('connection', 'close')
-      request.resume()
+      closeIfUnread({ raw: request })
       const refusal = refusalOf(error, requestId)
       // Clients read the end of a sandbox out of JSON, and everything else as text.
       if (refusal.status === 502 || response.headersSent) sendRefusal(response, refusal, requestId)
