@@ -25,7 +25,7 @@ const proven = new Set<string>()
 const generations = { 'e2b 2.51': () => import('e2b'), 'e2b 2.45': () => import('e2b-2-45') }
 for (const [generation, load] of Object.entries(generations)) {
   for (const [mode, options] of Object.entries(modes))
-    describe(`${generation}, ${mode}`, () => prove(`${generation} ${mode}`, load, options))
+    describe(`${generation}, ${mode}`, () => prove(generation, load, [mode, options]))
 }
 
 test('every call that is said to work has been run', () => {
@@ -36,7 +36,8 @@ test('every call that is said to work has been run', () => {
   )
 })
 
-function prove(clientName: string, load: () => Promise<object>, options: object): void {
+function prove(generation: string, load: () => Promise<object>, [mode, options]: [mode: string, object]): void {
+  const clientName = `${generation} ${mode}`
   // biome-ignore lint/suspicious/noExplicitAny: two releases of one client, driven as plain programs drive them
   let client: any
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -73,6 +74,9 @@ function prove(clientName: string, load: () => Promise<object>, options: object)
     assert.deepEqual(info.metadata, { suite: clientName })
     assert.equal(info.state, 'running')
     assert.ok(Math.abs(info.endAt - info.startedAt - 300_000) < 1000, 'the default timeout is five minutes')
+    assert.deepEqual(present(info.network), { allowPublicTraffic: true }, 'nothing is told that nobody asked for')
+    const said = generation === 'e2b 2.45' ? true : undefined
+    assert.equal(info.allowInternetAccess, said, 'the older client always says that it wants to reach all')
     await assert.rejects(client.Sandbox.create('nothing', options), /404.*"nothing"/)
     await assert.rejects(client.Sandbox.create({ ...options, apiKey: `e2b_${'0'.repeat(40)}` }), {
       name: 'AuthenticationError',
@@ -304,19 +308,30 @@ function prove(clientName: string, load: () => Promise<object>, options: object)
     await rejects(sandbox.files.write('many', 'x'), 'InvalidArgumentError', /is a directory/)
   })
 
-  proof(
-    ['files.write'],
-    'metadata stay with the file and are replaced',
-    async () => {
-      await sandbox.files.write('labelled', 'x', { metadata: { Kind: 'a', other: 'b' } })
-      assert.deepEqual((await sandbox.files.getInfo('labelled')).metadata, { kind: 'a', other: 'b' })
-      await sandbox.files.rename('labelled', 'moved')
-      assert.deepEqual((await sandbox.files.getInfo('moved')).metadata, { kind: 'a', other: 'b' })
-      await sandbox.files.write('moved', 'y')
-      assert.equal((await sandbox.files.getInfo('moved')).metadata, undefined)
-    },
-    (lacks.root || lacks.hostKernel) && 'the disk of a sandbox here keeps no extended attributes',
-  )
+  proof(['files.write'], 'metadata stay with the file and are replaced', async () => {
+    const labels = async (path: string) => (await sandbox.files.getInfo(path)).metadata
+    const metadata = { Kind: 'a', other: 'b' }
+    const kept = { kind: 'a', other: 'b' }
+    await sandbox.files.write('labelled', 'x', { metadata })
+    assert.deepEqual(await labels('labelled'), kept)
+    const moved = await sandbox.files.rename('labelled', 'deep/moved')
+    assert.deepEqual(moved.metadata, kept)
+    const renamed = await sandbox.files.rename('deep', 'deeper')
+    assert.equal(renamed.metadata, undefined)
+    assert.deepEqual((await sandbox.files.list('deeper'))[0].metadata, kept)
+    await sandbox.commands.run('ln -s deeper/moved link-to-it; echo more >> deeper/moved')
+    assert.deepEqual(await labels('link-to-it'), kept, 'they are of what the link leads to')
+    await sandbox.files.write('deeper/moved', 'y')
+    assert.equal(await labels('deeper/moved'), undefined)
+    await sandbox.files.write('deeper/moved', 'y', { metadata: { again: '1' } })
+    await sandbox.files.remove('deeper')
+    await sandbox.files.write('deeper/moved', 'z')
+    assert.equal(await labels('deeper/moved'), undefined, 'another file of the same name has none')
+    await sandbox.files.write('deeper/inside', 'z', { metadata })
+    await sandbox.commands.run('rm deeper/inside; touch deeper/other deeper/inside')
+    assert.equal(await labels('deeper/inside'), undefined, 'also where a program made it')
+    await assert.rejects(sandbox.files.write('x', 'x', { metadata: { long: 'v'.repeat(4097) } }), /4096 bytes/)
+  })
 
   proof(['files.list', 'files.makeDir', 'files.rename', 'files.remove'], 'trees', async () => {
     assert.equal(await sandbox.files.makeDir('tree/b/c'), true)
@@ -401,9 +416,16 @@ function prove(clientName: string, load: () => Promise<object>, options: object)
     async () => {
       const name = clientName.replace(/[^a-z0-9]/g, '-')
       const template = client.Template().fromBaseImage().runCmd('echo built >/home/user/built')
-      await client.Template.build(template, name, options)
+      const { templateId } = await client.Template.build(template, name, options)
       const built = await client.Sandbox.create(name, options)
       assert.equal((await built.commands.run('cat built')).stdout, 'built\n')
+      const info = await built.getInfo()
+      assert.deepEqual([info.templateId, info.name], [templateId, name])
+      for (const template of [templateId, name])
+        assert.deepEqual(
+          (await platform.json('GET', `/v2/sandboxes?template=${template}`)).map(({ sandboxID }: Answer) => sandboxID),
+          [built.sandboxId],
+        )
       await built.kill()
     },
     lacks.root,
@@ -414,7 +436,14 @@ function prove(clientName: string, load: () => Promise<object>, options: object)
     assert.equal(await client.Template.exists('nothing', options), false)
   })
 
-  proof(['sandbox.updateNetwork'], 'replaces what may be reached', async () => {
+  proof(['sandbox.updateNetwork'], 'replaces what may be reached, told in the words of who asked', async () => {
+    const wish = { allowOut: ['9.9.9.9/24', '8.8.4.4'], denyOut: ['9.9.0.0/16'] }
+    const open = await client.Sandbox.create({ ...options, network: wish })
+    assert.deepEqual(present((await open.getInfo()).network), { ...wish, allowPublicTraffic: true })
+    await open.updateNetwork({})
+    const cleared = await open.getInfo()
+    assert.deepEqual([present(cleared.network), cleared.allowInternetAccess], [{ allowPublicTraffic: true }, undefined])
+    await open.kill()
     const closed = await client.Sandbox.create({ ...options, allowInternetAccess: false })
     assert.equal((await closed.getInfo()).allowInternetAccess, false)
     await closed.updateNetwork({ denyOut: ['0.0.0.0/0'] })
@@ -468,6 +497,11 @@ function prove(clientName: string, load: () => Promise<object>, options: object)
     assert.equal(await Secret.exists(name(1), options), false)
     await assert.rejects(Secret.update(name(1), 'x', options), /not found/)
   })
+}
+
+/** Without what the client adds as undefined. */
+function present(value: object): object {
+  return JSON.parse(JSON.stringify(value))
 }
 
 async function list(sandbox: Answer): Promise<string> {

@@ -1,5 +1,5 @@
 use super::super::users::{find_group, find_user};
-use super::{absolute, as_path, octal, stat, Scope};
+use super::{absolute, as_path, kept_attributes, octal, stat, Scope};
 use crate::failure::{Failure, Outcome};
 use crate::frames::Fields;
 use crate::libc;
@@ -61,6 +61,7 @@ pub fn rename(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
     let from = scope.path();
     let to = absolute(&scope.user, fields.get(3))?;
     let to = as_path(&to);
+    let kept = kept_attributes::key_of(from);
     let renamed = match std::fs::rename(from, to) {
         Err(error) if errno_of(&error) == libc::EXDEV => copy_across(from, to),
         renamed => renamed,
@@ -68,6 +69,9 @@ pub fn rename(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
     renamed.map_err(|error| {
         Failure::from_errno(errno_of(&error), format!("cannot move {} to {}", from.display(), to.display()))
     })?;
+    if let Some(kept) = kept {
+        kept_attributes::moved(&kept, to);
+    }
     stat::of_path(to, false)
 }
 

@@ -1,4 +1,4 @@
-use super::Scope;
+use super::{kept_attributes, Scope};
 use crate::directory::Directory;
 use crate::failure::{Failure, Outcome};
 use crate::frames::Fields;
@@ -16,11 +16,15 @@ pub fn remove(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
     let path = scope.path();
     let refused = |errno| Failure::from_errno(errno, format!("cannot remove {}", path.display()));
     let metadata = path.symlink_metadata().map_err(|error| refused(errno_of(&error)))?;
+    let kept = kept_attributes::key_of(path);
     let removed = match (metadata.is_dir(), fields.flag(3)) {
         (false, _) => remove_file(path).map_err(|error| errno_of(&error)),
         (true, false) => remove_dir(path).map_err(|error| errno_of(&error)),
         (true, true) => remove_tree(path),
     };
+    if let (Some(kept), Ok(())) = (kept, &removed) {
+        kept_attributes::removed(&kept);
+    }
     removed.map(|()| Vec::new()).map_err(refused)
 }
 

@@ -1,4 +1,4 @@
-use super::Scope;
+use super::{kept_attributes, Scope};
 use crate::failure::{Failure, Outcome};
 use crate::frames::{FieldWriter, Fields, MAX_FRAME};
 use crate::libc::{self, c_void};
@@ -39,27 +39,35 @@ pub fn xattr(scope: &Scope, fields: &Fields) -> Outcome<Vec<u8>> {
 pub fn replace(path: &Path, prefix: &[u8], fields: &Fields) -> Outcome<()> {
     let refused =
         |errno| Failure::from_errno(errno, format!("cannot set the extended attributes of {}", path.display()));
-    let path_c = c_string(path.as_os_str().as_bytes()).map_err(refused)?;
     let wanted: Vec<(&[u8], &[u8])> = fields.all(5).zip(fields.all(6)).collect();
-    let present = match names(&path_c) {
-        // A file system that has none: then there is nothing to take away.
-        Err(_) if wanted.is_empty() => return Ok(()),
-        present => present.map_err(refused)?,
-    };
+    match replace_in_file_system(path, prefix, &wanted) {
+        Err(libc::EOPNOTSUPP) => kept_attributes::replace(path, prefix, &wanted),
+        replaced => replaced,
+    }
+    .map_err(refused)
+}
+
+fn replace_in_file_system(path: &Path, prefix: &[u8], wanted: &[(&[u8], &[u8])]) -> Result<(), Errno> {
+    let path_c = c_string(path.as_os_str().as_bytes())?;
+    let present = names(&path_c)?;
+    if present.is_empty() && wanted.is_empty() {
+        // Some that keep none say so only when one is set.
+        return kept_attributes::replace(path, prefix, wanted);
+    }
     for name in present.iter().filter(|name| name.to_bytes().starts_with(prefix)) {
         if !wanted.iter().any(|(kept, _)| *kept == name.to_bytes()) {
-            sized(unsafe { libc::removexattr(path_c.as_ptr(), name.as_ptr()) } as isize).map_err(refused)?;
+            sized(unsafe { libc::removexattr(path_c.as_ptr(), name.as_ptr()) } as isize)?;
         }
     }
     for (name, value) in wanted {
-        set(&path_c, &c_string(name).map_err(refused)?, value).map_err(refused)?;
+        set(&path_c, &c_string(name)?, value)?;
     }
     Ok(())
 }
 
 /// The attributes of namespace `user.`, as far as `room` bytes allow; none where they cannot be read.
 pub fn of_user(path: &Path, mut room: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut found = Vec::new();
+    let mut found = kept_attributes::of(path);
     if let Ok(path) = c_string(path.as_os_str().as_bytes()) {
         for name in names(&path).unwrap_or_default().iter().filter(|name| name.to_bytes().starts_with(b"user.")) {
             if let Ok(value) = get(&path, name) {
