@@ -1,4 +1,5 @@
 use super::connection::{Connection, Lost};
+use super::files::kept_attributes;
 use super::host_socket::break_off_all_but;
 use super::listen::listen_at;
 use super::workers::{self, Source};
@@ -32,6 +33,7 @@ pub fn suspend(agent: &'static Agent, connection: Connection, fields: &Fields) -
         sleep(LOOK_EVERY);
     }
     let _ = std::fs::remove_file(path);
+    kept_attributes::before_new_numbers();
     drop(connection);
 
     let call = Path::new(HOST_FOLDER).join(format!("listen-{}", token));

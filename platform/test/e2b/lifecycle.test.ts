@@ -10,6 +10,8 @@ import { calls } from './calls.ts'
 const platforms = [await startPlatform(), await startPlatform({}, { hasTools: false })]
 const generations = { 'e2b 2.51': () => import('e2b'), 'e2b 2.45': () => import('e2b-2-45') }
 const proven = new Set<string>()
+/** Of files: it goes where they go. */
+const metadata = { label: 'kept' }
 // All of it before the first test: while there is none, the runner takes the file to be at its end.
 const runtimes = await Promise.all(platforms.map(runtimeOf))
 const [first] = runtimes as [Awaited<ReturnType<typeof runtimeOf>>]
@@ -79,7 +81,9 @@ function prove(
   const serve = async (sandbox: Answer, port = 8000) => {
     const server = `mkdir -p /tmp/www && cd /tmp/www && echo served > index.html && exec python3 -m http.server ${port}`
     await sandbox.commands.run(server, { background: true })
-    await until('it listens', async () => (await get(platform, sandbox.getHost(port))).status === 200)
+    const { trafficAccessToken: token } = sandbox
+    const headers: Record<string, string> = token ? { 'e2b-traffic-access-token': token } : {}
+    await until('it listens', async () => (await get(platform, sandbox.getHost(port), headers)).status === 200)
   }
 
   proof(
@@ -91,7 +95,7 @@ function prove(
       await serve(sandbox)
       const process = await sandbox.commands.run('sleep 3600', { background: true })
       await sandbox.commands.run('sleep 2 && echo done > /home/user/later', { background: true })
-      await sandbox.files.write('kept.txt', 'kept')
+      await sandbox.files.write('kept.txt', 'kept', { metadata })
       const boot = await sandbox.files.read('/proc/sys/kernel/random/boot_id')
       const broken = assert.rejects(sandbox.commands.run('sleep 60'), (error: Error) => error.name === 'TimeoutError')
 
@@ -130,6 +134,7 @@ function prove(
       assert.equal(handle.pid, process.pid)
       assert.equal((await get(platform, sandbox.getHost(8000))).body, 'served\n')
       assert.equal(await sandbox.files.read('kept.txt'), 'kept')
+      assert.deepEqual((await sandbox.files.getInfo('kept.txt')).metadata, metadata)
       assert.equal(await sandbox.files.read('/proc/sys/kernel/random/boot_id'), boot, 'it is the same boot')
       await until('the timer ends', () => sandbox.files.exists('later'))
       assert.deepEqual(await states(client, sandbox), ['running'])
@@ -137,13 +142,14 @@ function prove(
   )
 
   proof(['pause with keepMemory: false'], 'begins anew with its files', keepsFiles, async (sandbox, client) => {
-    await sandbox.files.write('kept.txt', 'kept')
+    await sandbox.files.write('kept.txt', 'kept', { metadata })
     const boot = await sandbox.files.read('/proc/sys/kernel/random/boot_id')
     await sandbox.commands.run('sleep 3600', { background: true })
     await sandbox.pause({ keepMemory: false })
     assert.equal(await sandbox.isRunning(), false)
     const again = await client.Sandbox.connect(sandbox.sandboxId, options)
     assert.equal(await again.files.read('kept.txt'), 'kept')
+    assert.deepEqual((await again.files.getInfo('kept.txt')).metadata, metadata)
     assert.deepEqual(await again.commands.list(), [])
     assert.notEqual(await sandbox.files.read('/proc/sys/kernel/random/boot_id'), boot)
     assert.notEqual((await again.commands.run('cat /proc/sys/kernel/random/boot_id')).stdout, boot)
@@ -169,7 +175,7 @@ function prove(
     const lifecycle = { onTimeout: 'pause', autoResume: true }
     const sandbox = await create(client, { lifecycle, timeoutMs: 300_000 })
     const hidden = await create(client, { lifecycle, network: { allowPublicTraffic: false } })
-    await Promise.all([serve(sandbox), serve(hidden).catch(() => {})])
+    await Promise.all([serve(sandbox), serve(hidden)])
     const { pid } = await sandbox.commands.run('sleep 3600', { background: true })
     await Promise.all([sandbox.pause(), hidden.pause()])
     assert.equal(await sandbox.isRunning(), false, 'asking does not wake it')
@@ -199,7 +205,7 @@ function prove(
 
   proof(['sandbox.fork'], 'copies go on by themselves', cannotFork, async (sandbox, client) => {
     const { endAt } = await sandbox.getInfo()
-    await sandbox.files.write('state.txt', 'before')
+    await sandbox.files.write('state.txt', 'before', { metadata })
     const { pid } = await sandbox.commands.run('sleep 3600', { background: true })
     const forks = await client.Sandbox.fork(sandbox.sandboxId, { ...options, count: 2, timeoutMs: 60_000 })
     made.push(...forks)
@@ -207,6 +213,7 @@ function prove(
     await forks[0].files.write('state.txt', 'after')
     assert.equal(await sandbox.files.read('state.txt'), 'before')
     assert.equal(await forks[1].files.read('state.txt'), 'before')
+    assert.deepEqual((await forks[1].files.getInfo('state.txt')).metadata, metadata)
     assert.ok((await forks[1].commands.list()).some((found: Answer) => found.pid === pid))
     assert.deepEqual((await sandbox.getInfo()).endAt, endAt)
     await assert.rejects(client.Sandbox.fork('nosuchsandbox', options), /doesn't exist/)
@@ -217,7 +224,7 @@ function prove(
     'saved, found again, begun from and deleted',
     keepsFiles,
     async (sandbox, client) => {
-      await sandbox.files.write('saved.txt', 'saved')
+      await sandbox.files.write('saved.txt', 'saved', { metadata })
       const unnamed = await sandbox.createSnapshot()
       assert.match(unnamed.snapshotId, /^[a-z0-9]+:default$/)
       assert.deepEqual(unnamed.names, [])
@@ -242,6 +249,7 @@ function prove(
       for (const { snapshotId } of [unnamed, named]) {
         const copy = await client.Sandbox.create(snapshotId, options)
         assert.equal(await copy.files.read('saved.txt'), 'saved')
+        assert.deepEqual((await copy.files.getInfo('saved.txt')).metadata, metadata)
         await copy.kill()
         assert.equal(await client.Sandbox.deleteSnapshot(snapshotId, options), true)
         assert.equal(await client.Sandbox.deleteSnapshot(snapshotId, options), false)

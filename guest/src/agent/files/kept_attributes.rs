@@ -101,6 +101,27 @@ pub fn moved(from: &[u8], to: &Path) {
     });
 }
 
+/// Numbers of files are others after this: what is kept is kept for names alone, of files that are still the same now.
+pub fn before_new_numbers() {
+    with_table(|table| {
+        let replaced = |(key, entry): (&Vec<u8>, &Entry)| {
+            let now = PathBuf::from(std::ffi::OsString::from_vec(key.clone())).metadata().map(|found| found.ino()).ok();
+            match entry.inode.is_some() && entry.inode != now {
+                true => Some(key.clone()),
+                false => None,
+            }
+        };
+        let gone: Vec<Vec<u8>> = table.entries.iter().filter_map(replaced).collect();
+        for key in gone {
+            let _ = table.append(&key, &[]);
+            table.set(key, Vec::new(), None);
+        }
+        for entry in table.entries.values_mut() {
+            entry.inode = None;
+        }
+    });
+}
+
 fn with_table<T>(work: impl FnOnce(&mut Table) -> T) -> T {
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     work(kept.get_or_insert_with(Table::read))

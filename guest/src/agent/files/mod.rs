@@ -2,7 +2,7 @@
 //! what is allowed.
 
 mod change;
-mod kept_attributes;
+pub mod kept_attributes;
 mod list;
 mod read;
 mod remove;
