@@ -132,10 +132,11 @@ function prove(load: () => Promise<object>): void {
     assert.deepEqual(table.data, { a: [1, 2], t: ['2024-01-01T00:00:00', null] })
     assert.match(table.html, /<table/)
     const { results } = await run('from PIL import Image\nim = Image.new("RGB", (4, 4)); im.show(); im')
-    assert.deepEqual(
-      results.map(({ png }: Answer) => typeof png),
-      ['string', 'string'],
-    )
+    const pictures = (from: Answer[]) => from.map(({ png }) => typeof png)
+    assert.deepEqual(pictures(results), ['string', 'string'])
+    const saved = await run('import io\nim.save(io.BytesIO(), "PNG"); im.save("saved.png")')
+    assert.deepEqual(pictures(saved.results), ['string'], 'one that is saved as a file is shown')
+    assert.equal(await sandbox.files.exists('saved.png'), true)
   })
 
   test('contexts: listed, of their own, restarted, removed', python, async () => {

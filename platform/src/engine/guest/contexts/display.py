@@ -95,6 +95,19 @@ class Displays:
             pictures.warren = True
             viewer = type("Viewer", (pictures.Viewer,), {"show": lambda _, image, **__: self.show(image) or True})
             pictures.register(viewer(), 0)
+        images = sys.modules.get("PIL.Image")
+        if images and not hasattr(images.Image.save, "warren"):
+            kept = images.Image.save
+
+            def save(image, to, *given, **options):
+                done = kept(image, to, *given, **options)
+                # What is shown is itself saved, to memory.
+                if isinstance(to, (str, os.PathLike)):
+                    self.show(image)
+                return done
+
+            save.warren = True
+            images.Image.save = save
 
 
 def is_a(value, module, name):
