@@ -11,15 +11,23 @@ export interface AgentsReport {
   figures: Figure[]
 }
 
-/** Measures what agents stand on: how what was experienced is found, and what a journalled step costs. */
-export async function benchAgents(options: { quick: boolean; tell: (line: string) => void }): Promise<AgentsReport> {
-  const { series, figures } = await measureExperience(options)
-  return {
-    bench: 'agents',
-    at: new Date().toISOString(),
-    series,
-    figures: [...figures, ...(await measureCodebase(options)), ...(await measureSteps(options))],
-  }
+export const agentParts = ['experience', 'codebase', 'steps'] as const
+
+/** Measures what agents stand on: how what was experienced is found, how code is read, and what a journalled step costs. */
+export async function benchAgents({
+  only,
+  ...options
+}: {
+  quick: boolean
+  only?: (typeof agentParts)[number] | undefined
+  tell: (line: string) => void
+}): Promise<AgentsReport> {
+  const at = new Date().toISOString()
+  const isWanted = (part: (typeof agentParts)[number]) => only === undefined || only === part
+  const { series, figures } = isWanted('experience') ? await measureExperience(options) : { series: [], figures: [] }
+  if (isWanted('codebase')) figures.push(...(await measureCodebase(options)))
+  if (isWanted('steps')) figures.push(...(await measureSteps(options)))
+  return { bench: 'agents', at, series, figures }
 }
 
 /** Measures how code is read, alone. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { benchAgents, benchCodebase } from './agents.ts'
+import { agentParts, benchAgents, benchCodebase } from './agents.ts'
 import { benchBilling } from './billing.ts'
 import { benchCapacity } from './capacity.ts'
 import { benchE2b } from './e2b.ts'
@@ -29,7 +29,8 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
        npm run bench -- functions [--quick] [--driver NAME] [--json]
        npm run bench -- gateway [--quick] [--json]
-       npm run bench -- agents|codebase [--quick] [--json]
+       npm run bench -- agents [--only experience|codebase|steps] [--quick] [--json]
+       npm run bench -- codebase [--quick] [--json]
        npm run bench -- billing [--quick] [--kills N] [--json]
        npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
 
@@ -40,6 +41,7 @@ functions how fast functions start and answer, gateway what a request passes on 
 beside it, agents how fast they find what was experienced, read code and what a step of a run costs, codebase how they read
 code alone.
 forecast, keepalive and autoscale start nothing: they score how calls of functions are foreseen, on recorded ones.
+  --only PART  this part of it alone
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
   --density N  how many idle sandboxes to weigh (default 100)
@@ -60,6 +62,7 @@ const { positionals, values } = parseArgs({
     density: { type: 'string' },
     driver: { type: 'string' },
     url: { type: 'string' },
+    only: { type: 'string' },
     paused: { type: 'string', default: '1000' },
     live: { type: 'string', default: '500' },
     kills: { type: 'string', default: '0' },
@@ -89,7 +92,10 @@ const isKnown = [
   'billing',
   ...forecastBenches,
 ].includes(bench ?? '')
-const isWhole = positionals.length === 1 && isKnown && (foreseen === undefined || values.traces !== undefined)
+const only = agentParts.find((part) => part === values.only)
+const isOnlyKnown = values.only === undefined || (only !== undefined && bench === 'agents')
+const isWhole =
+  isOnlyKnown && positionals.length === 1 && isKnown && (foreseen === undefined || values.traces !== undefined)
 if (values.help || !isWhole || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
   process.stderr.write(usage)
   process.exit(values.help ? 0 : 2)
@@ -133,7 +139,7 @@ if (bench === 'gateway') {
   process.exit()
 }
 if (bench === 'agents' || bench === 'codebase') {
-  const report = await (bench === 'agents' ? benchAgents : benchCodebase)({ quick, tell })
+  const report = await (bench === 'agents' ? benchAgents({ quick, only, tell }) : benchCodebase({ quick, tell }))
   const after = machine()
   show(report, () => printAgents(report, before, after), after)
   process.exit()
