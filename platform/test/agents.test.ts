@@ -198,6 +198,23 @@ describe('sessions', () => {
     assert.deepEqual([found.state, found.reason, found.output], ['waiting', 'message', 'Again.'])
   })
 
+  test('a spawned run says that it is carried on, and ends at the deadline of its call', async () => {
+    const child = { name: 'slow', model: 'scripted', script: [{ text: 'Late.', waitMs: 60_000 }] }
+    await platform.json('PUT', '/v1/agents/slow', child)
+    const spawn = call('spawn_agent', { agent: 'slow', task: 'Go.', deadlineSeconds: 3 })
+    const runId = await start({ tools: ['spawn_agent'], script: [spawn, { text: 'Over.' }] })
+    const slow = await until('it is carried on', async () => {
+      const { runs } = await platform.json('GET', '/v1/runs?agent=slow')
+      return runs.find((one: Answer) => one.heartbeatAt)
+    })
+    assert.deepEqual([slow.parent, slow.state], [runId, 'running'])
+    assert.ok(Math.abs(Date.now() - Date.parse(slow.heartbeatAt)) < 30_000, slow.heartbeatAt)
+    assert.equal((await settled(runId)).state, 'done')
+    const ended = await platform.json('GET', `/v1/runs/${slow.runId}`)
+    assert.deepEqual([ended.state, ended.reason, ended.heartbeatAt], ['stopped', 'deadline', undefined])
+    assert.match((await results(runId))[0].text, /ended without success: deadline/)
+  })
+
   test('an interruption gives up what is being done, and the run goes on with it', async () => {
     const script = [{ text: 'Late.', waitMs: 60_000 }, { text: 'Never.' }]
     const agent = { name: 'talker', model: 'scripted', script: [{ ...script[0], expect: { anyText: 'first' } }] }

@@ -548,6 +548,7 @@ api 为 openai-chat、openai-responses、anthropic 或 gemini。全部通过时�
   optionAnswerText: '对问题的回答、结果或理由',
   optionFollowUp: '在它当前的回答之后',
   optionInterrupt: '立即，放弃正在做的事',
+  optionImage: '同时给它看这张图片：PNG、JPEG、GIF 或 WebP；可重复',
   optionReplayAgent: '改用另一个定义：名称或 JSON 文件',
   optionInstructions: '改用文件中的指令',
   optionResult: '改用某一步工具的另一个结果',

@@ -546,6 +546,7 @@ Others are given the address of the server with /mcp behind it, and the key as A
   optionAnswerText: 'the answer to a question, a result, or a reason',
   optionFollowUp: 'after its present answer',
   optionInterrupt: 'at once, giving up what it does',
+  optionImage: 'show it this image too: PNG, JPEG, GIF or WebP; again for another',
   optionReplayAgent: 'with another definition: a name or a file of JSON',
   optionInstructions: 'with other instructions, from a file',
   optionResult: 'with another result of the tools of a step',

@@ -34,14 +34,14 @@ function subject(type: string, data: Record<string, unknown>): string {
   }
   switch (type) {
     case 'run.started':
-      return short(data.input)
+      return `${short(data.input)}${seen(data)}`
     case 'mcp.listed':
       return `${data.server}: ${(data.tools as unknown[]).length} tools`
     case 'mcp.failed':
       return short(`${data.server}: ${data.message}`)
     case 'message.added':
     case 'thread.opened':
-      return short(data.text)
+      return `${short(data.text)}${seen(data)}`
     case 'model.answered': {
       const { content } = data.message as {
         content: { type: string; text?: string; name?: string; arguments?: unknown }[]
@@ -54,7 +54,7 @@ function subject(type: string, data: Record<string, unknown>): string {
     case 'model.failed':
       return short((data.failure as { message?: string }).message)
     case 'tool.ended':
-      return `${data.tool} ${data.status}: ${short(data.text)}`
+      return `${data.tool} ${data.status}: ${short(data.text)}${seen(data)}`
     case 'call.inspected':
       return `${data.tool}: ${short((data.findings as Found[]).map(({ hazard, severity, excerpt }) => `${severity} ${hazard} (${excerpt})`).join(', '))}`
     case 'sandbox.observed':
@@ -72,6 +72,11 @@ function subject(type: string, data: Record<string, unknown>): string {
     default:
       return short(data.text ?? data.result ?? data.reason ?? data.id ?? data.for ?? '')
   }
+}
+
+/** The images that belong to it. */
+function seen({ images = [] }: { images?: { mediaType: string; bytes: number }[] }): string {
+  return images.map(({ mediaType, bytes }) => ` [${mediaType}, ${bytes} bytes]`).join('')
 }
 
 /** What a call did in the sandbox: where to, which files, what is left. */

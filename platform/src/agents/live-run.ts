@@ -22,6 +22,9 @@ import { RunSandbox, type SandboxHands } from './tools/run-sandbox.ts'
 import type { Tool } from './tools/tool.ts'
 import { digestOf, spawnsByGraph, type ToolboxOptions, toolbox } from './tools/toolbox.ts'
 
+/** Of the images of a run in memory. */
+const mostImageChars = 16 * 1024 * 1024
+
 export type Delta = Parameters<Running['tell']>[0]
 
 export interface LiveRunOptions {
@@ -62,6 +65,9 @@ export class LiveRun implements Running {
   readonly #store: RunStore
   readonly #secret: string
   readonly #models: ModelSource
+  readonly #journal: Journal
+  /** In base64, by their hashes: each question shows them again. */
+  readonly #images = new Map<string, string>()
   readonly #servers: McpServers
   readonly #toolbox: () => ReadonlyMap<string, Tool>
   readonly inspect: Running['inspect']
@@ -82,6 +88,7 @@ export class LiveRun implements Running {
     this.#models = models
     this.#secret = secret
     const journal = this.#guarded(store.journal.of(run.id, run.fence))
+    this.#journal = journal
     this.redactor = new Redactor([...models.secrets, secret])
     const started = entries[0]?.type === 'run.started' ? entries[0].data : undefined
     const durability = started?.spec.durability ?? 'every'
@@ -156,17 +163,29 @@ export class LiveRun implements Running {
     return model
   }
 
+  async image(hash: string): Promise<string | undefined> {
+    const known = this.#images.get(hash)
+    if (known !== undefined) return known
+    const found = await this.#journal.readBlob(hash)
+    if (found === undefined) return undefined
+    let chars = found.length
+    for (const image of this.#images.values()) chars += image.length
+    if (chars > mostImageChars) this.#images.clear()
+    this.#images.set(hash, found)
+    return found
+  }
+
   async incoming(): Promise<Incoming[]> {
     if (!this.#mayHaveMail) return []
     this.#mayHaveMail = false
-    const found = await this.#store.messages(this.id)
+    const found = await this.#store.inbox.of(this.id)
     if (found.length > 0) this.#mayHaveMail = true
     if (!found.some(({ mode }) => mode === 'interrupt')) this.#goOn()
     return found
   }
 
   async taken(ids: readonly string[]): Promise<void> {
-    await this.#store.forgetMessages(ids)
+    await this.#store.inbox.forget(ids)
     this.#goOn()
   }
 

@@ -1,26 +1,26 @@
 import { sql } from 'kysely'
 import { WarrenError } from '../errors.ts'
-import { newId } from '../lib/id.ts'
 import { step } from '../lib/step.ts'
 import type { RecordUsage, UsageFact } from '../metering/usage-fact.ts'
 import type { AgentBudget } from '../quotas/agent-budget.ts'
 import type { Database, Queries } from '../storage/database.ts'
-import type { Cost, Entry, Fact, MessageMode, RunStarted } from './journal/entry.ts'
+import type { NewImage } from './images/image.ts'
+import type { Cost, Entry, Fact, RunStarted } from './journal/entry.ts'
 import { JournalStore } from './journal/journal-store.ts'
 import { type Recorded, recorded } from './journal/recorded.ts'
 import { Superseded } from './journal/recorder.ts'
 import { stateOf } from './journal/run-state.ts'
-import type { Incoming } from './loop/running.ts'
-import { endedStates, type Run, type RunResult, type RunStateName, toRun } from './run.ts'
+import { endedStates, leaseMs, type Run, type RunResult, type RunStateName, toRun } from './run.ts'
 import { tellContinued, tellSettled, tellStarted } from './run-event.ts'
+import { RunInbox } from './run-inbox.ts'
 import type { RunSnapshots } from './run-snapshots.ts'
-
-const leaseMs = 30_000
 
 interface NewRun {
   id: string
   accountId: string
   started: RunStarted
+  /** Those that its beginning names. */
+  images?: readonly NewImage[]
   onceKey?: string
   /** Of those that share a budget no more than so many; it is refused beyond, `limit_exceeded`. */
   mostInTree?: number
@@ -49,9 +49,10 @@ interface RunStoreOptions {
   snapshots: Pick<RunSnapshots, 'share' | 'letGoAll'>
 }
 
-/** The rows of runs and of what waits for them: the one writer of these tables. */
+/** The rows of runs: the one writer of their table. */
 export class RunStore {
   readonly journal: JournalStore
+  readonly inbox: RunInbox
   readonly #db: Database
   readonly #now: () => Date
   /** Who claims: the same for each process of one home, since there is one at a time. */
@@ -62,6 +63,7 @@ export class RunStore {
 
   constructor({ db, now, holder, recordUsage, budget, snapshots }: RunStoreOptions) {
     this.journal = new JournalStore(db)
+    this.inbox = new RunInbox({ db, now, journal: this.journal })
     this.#db = db
     this.#now = now
     this.#holder = holder
@@ -74,7 +76,7 @@ export class RunStore {
    * Its row, the beginning of its journal and what it may cost, reserved; or nothing. Throws `limit_exceeded` where that is
    * beyond the quota; what others have spawned shares the budget of the first. With a key that was used before it is that run.
    */
-  async create({ id, accountId, started, onceKey, mostInTree, fork }: NewRun): Promise<Run> {
+  async create({ id, accountId, started, images = [], onceKey, mostInTree, fork }: NewRun): Promise<Run> {
     const now = this.#now()
     const history = fork?.entries ?? []
     const metered = stateOf(history)?.metered
@@ -108,6 +110,7 @@ export class RunStore {
           throw new WarrenError('limit_exceeded', `${mostInTree} runs share a budget, and no more may`)
         if (started.root === id) await this.#budget.reserve(tx, { accountId, rootId: id }, started.spec.limits?.maxUsd)
         if (fork) await this.#shareSnapshots(tx, id, fork)
+        await this.journal.keepImages(tx, id, images)
         await this.#insert(tx, id, 0, (history.length > 0 ? history : [first]).map(recorded))
         return await tellStarted(tx, toRun(row), history)
       }),
@@ -343,28 +346,6 @@ export class RunStore {
   async markLearned(id: string): Promise<void> {
     const update = this.#db.kysely.updateTable('agent_runs').set({ learned: true }).where('id', '=', id)
     await step('agent.learned', id, () => update.where('ended_at', 'is not', null).execute())
-  }
-
-  async addMessage(runId: string, mode: MessageMode, text: string): Promise<string> {
-    const id = newId('g')
-    const message = this.#db.kysely.insertInto('agent_inbox').values({ run_id: runId, id, mode, text, at: this.#now() })
-    await step('agent.message', runId, () => message.execute())
-    return id
-  }
-
-  async messages(runId: string): Promise<Incoming[]> {
-    return await this.#db.kysely
-      .selectFrom('agent_inbox')
-      .select(['id', 'mode', 'text'])
-      .where('run_id', '=', runId)
-      .orderBy('seq')
-      .execute()
-  }
-
-  async forgetMessages(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return
-    const query = this.#db.kysely.deleteFrom('agent_inbox').where('id', 'in', [...ids])
-    await step('agent.taken', ids[0]!, () => query.execute())
   }
 
   /** What a fork goes on with beside the entries. */

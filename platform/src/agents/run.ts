@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { type HazardName, hazards, severities } from '../kernel/hazards/hazard.ts'
 import type { AgentRunsTable } from '../storage/tables.ts'
 import { AgentName, type AgentSpec } from './agent.ts'
+import { GivenImages } from './images/image.ts'
 import { type Cost, decisions, type RunEnd } from './journal/entry.ts'
 
 /*
@@ -29,6 +30,7 @@ export const StartRun = Type.Object(
       description: 'The name of an agent, or a whole one.',
     }),
     input: Type.Optional(MessageText),
+    images: Type.Optional(GivenImages),
   },
   { $id: 'StartRun', ...strict },
 )
@@ -42,6 +44,7 @@ export const StartSession = Type.Object(
 export const AddMessage = Type.Object(
   {
     text: Type.String({ minLength: 1, maxLength: 200_000, ...text }),
+    images: Type.Optional(GivenImages),
     mode: Type.Optional(
       Type.Enum(['steer', 'follow_up', 'interrupt'], {
         default: 'steer',
@@ -155,6 +158,13 @@ export const RunView = Type.Object(
     steps: Type.Integer(),
     usage: CostView,
     parent: Type.Optional(Type.String()),
+    heartbeatAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description:
+          'While it runs: when whoever carries it on said last that it does, every 5 s. After 30 s without, it is taken over.',
+      }),
+    ),
     createdAt: Type.String({ format: 'date-time' }),
     endedAt: Type.Optional(Type.String({ format: 'date-time' })),
   },
@@ -177,6 +187,8 @@ export interface Run {
   result: RunResult
   rootId: string
   parentId: string | undefined
+  /** While it runs: when its lease was taken or renewed. */
+  heartbeatAt: Date | undefined
   fence: number
   cancelRequested: boolean
   steps: number
@@ -186,6 +198,9 @@ export interface Run {
   createdAt: Date
   endedAt: Date | undefined
 }
+
+/** How long a run is held by whoever carries it on after it said so last. */
+export const leaseMs = 30_000
 
 export const endedStates: readonly RunStateName[] = ['done', 'stopped', 'failed', 'cancelled']
 
@@ -209,6 +224,7 @@ export function toRun(row: RunRow): Run {
     result: (row.result ?? {}) as RunResult,
     rootId: row.root_id,
     parentId: row.parent_id ?? undefined,
+    heartbeatAt: row.lease_until ? new Date(row.lease_until.getTime() - leaseMs) : undefined,
     fence: Number(row.fence),
     cancelRequested: row.cancel_requested,
     steps: row.steps,

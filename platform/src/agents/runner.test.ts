@@ -123,7 +123,7 @@ test('what a process that is gone did of a turn is told with it, and what was se
   // As it was written before tokens were counted.
   await db.pool.query(`update agent_runs set usage = usage::jsonb - 'metered'`)
 
-  await store.addMessage('u1', 'steer', 'And?')
+  await store.inbox.add('u1', 'steer', { text: 'And?' })
   assert.ok(await store.requeue('u1'))
   const second = (await store.claim('u1'))!
   // It takes the run up, and is gone 20 seconds later.

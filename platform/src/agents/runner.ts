@@ -4,6 +4,7 @@ import { WarrenError } from '../errors.ts'
 import { newId } from '../lib/id.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { takesSpans, tellSpan } from '../telemetry/spans.ts'
+import { type AgentSpec, defaultLimits } from './agent.ts'
 import type { Agents } from './agents.ts'
 import type { Entry } from './journal/entry.ts'
 import { addCost, type Cost, endReasons, noCost } from './journal/entry.ts'
@@ -247,7 +248,7 @@ export class Runner {
       this.#toLearn.push({ id: run.id, accountId: run.accountId, state })
     if (turn.type === 'end') await live.sandbox.remove()
     // What came while it was being settled is for the next turn.
-    if (turn.type === 'wait' && turn.for === 'message' && (await this.#options.store.messages(run.id)).length > 0)
+    if (turn.type === 'wait' && turn.for === 'message' && (await this.#options.store.inbox.of(run.id)).length > 0)
       if (await this.#options.store.requeue(run.id)) this.#again.add(run.id)
   }
 
@@ -274,12 +275,17 @@ export class Runner {
     if (![...this.#live.values()].some(({ run }) => run.rootId === rootId)) this.#pots.delete(rootId)
   }
 
-  async #spawn(parent: Run, { agent, input, key }: Parameters<SpawnRun>[0], signal: AbortSignal): ReturnType<SpawnRun> {
+  async #spawn(
+    parent: Run,
+    { agent, input, key, deadlineSeconds }: Parameters<SpawnRun>[0],
+    signal: AbortSignal,
+  ): ReturnType<SpawnRun> {
     const { store, agents } = this.#options
     const above = this.#live.get(parent.id)!.recorder.state.started
     if (above.depth >= deepest)
       throw new ToolError('too_deep', `agents may spawn each other ${deepest} deep`, { happened: false })
-    const { spec } = await agents.get(await this.#options.accountOf(parent.accountId), agent)
+    const found = await agents.get(await this.#options.accountOf(parent.accountId), agent)
+    const spec = deadlineSeconds === undefined ? found.spec : withDeadline(found.spec, deadlineSeconds)
     const attended = isAttended(above) && { attended: true as const }
     const place = { root: parent.rootId, parent: parent.id, depth: above.depth + 1 }
     const started = { spec, input, conversation: false, ...place, ...attended }
@@ -316,6 +322,12 @@ export class Runner {
       signal.removeEventListener('abort', cancel)
     }
   }
+}
+
+/** The same agent with no more time than that. */
+function withDeadline(spec: AgentSpec, seconds: number): AgentSpec {
+  const { deadlineSeconds = defaultLimits.deadlineSeconds } = spec.limits ?? {}
+  return { ...spec, limits: { ...spec.limits, deadlineSeconds: Math.min(seconds, deadlineSeconds) } }
 }
 
 function lastAnswer({ recorder: { state } }: LiveRun): { output?: string } {

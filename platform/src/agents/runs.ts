@@ -11,6 +11,7 @@ import type { Database } from '../storage/database.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents, builtInAgents } from './agents.ts'
 import { CodeReader, inspectBy } from './code/code-reader.ts'
+import { readImages, storedOf } from './images/image.ts'
 import type { Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
@@ -120,6 +121,7 @@ export function createAgentRuns({
     const task = input.input ?? (conversation ? '' : agents.taskOf(spec.name))
     if (task === undefined)
       throw new WarrenError('invalid_request', 'the body must have the field "input": what the agent is to do')
+    const images = readImages(input.images ?? [])
     const id = newId('u')
     const wanted = spec.memory?.experiences ?? spec.policy === 'plan'
     const learned = wanted ? await experiences.lessons(account.id, spec.name, task) : undefined
@@ -127,11 +129,22 @@ export function createAgentRuns({
     const whose = { accountId: account.id, agent: spec.name }
     const read = isTold ? await passagesFor(documents, whose, { task, tokens }) : undefined
     const lessons = [learned, read].filter(Boolean).join('\n\n')
-    const own = { spec, input: task, conversation, root: id, depth: 0 }
+    const own = { spec, input: task, ...storedOf(images), conversation, root: id, depth: 0 }
     const started = redactor.clean({ ...own, ...(lessons && { lessons }) })
-    const run = await store.create({ id, accountId: account.id, started })
+    const run = await store.create({ id, accountId: account.id, started, images })
     runner.wake(id)
     return run
+  }
+
+  /** Throws `invalid_request` where no conversation of a run would be shown what is said to it. */
+  const checkSees = async (id: string) => {
+    const [first] = await store.journal.read(id, { limit: 1 })
+    const policy = first?.type === 'run.started' ? first.data.spec.policy : undefined
+    if (policy === undefined || policy === 'react') return
+    throw new WarrenError(
+      'invalid_request',
+      `run ${id} has the policy ${policy}: images can be given with its task only`,
+    )
   }
 
   /** Throws `not_found` where there is neither such an agent nor anything of one: one that was given with its run has no other trace. */
@@ -200,12 +213,17 @@ export function createAgentRuns({
     },
 
     /** For a conversation, or while it runs. Throws `conflict` for a run that has ended. */
-    addMessage: async ({ account, id }: RunSubject, { text, mode = 'steer' }: AddMessage): Promise<Run> => {
+    addMessage: async (
+      { account, id }: RunSubject,
+      { text, images = [], mode = 'steer' }: AddMessage,
+    ): Promise<Run> => {
+      const shown = readImages(images)
       const run = await store.find(account.id, id)
       if (endedStates.includes(run.state))
         throw new WarrenError('conflict', `run ${id} has ended: it is ${run.state}`, { details: { state: run.state } })
       if (run.state === 'waiting') mayStart(account.id)
-      await store.addMessage(id, mode, redactor.text(text))
+      if (shown.length > 0 && !run.conversation) await checkSees(id)
+      await store.inbox.add(id, mode, { text: redactor.text(text), images: shown })
       await store.requeue(id)
       runner.live(id)?.notify(mode === 'interrupt')
       runner.wake(id)

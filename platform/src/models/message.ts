@@ -26,6 +26,8 @@ const ImagePart = Type.Object({
   data: Type.Optional(Type.String()),
   mediaType: Type.Optional(Type.String()),
   url: Type.Optional(Type.String()),
+  /** Where it is kept instead. Whoever keeps it puts `data` in its place before a model is asked. */
+  stored: Type.Optional(Type.String()),
   extra: Extra,
 })
 export type ImagePart = Static<typeof ImagePart>

@@ -30,6 +30,8 @@ export interface RunInfo {
   steps: number
   usage: { inputTokens: number; outputTokens: number; cachedInputTokens: number; usd: number; estimated?: boolean }
   parent?: string
+  /** While it runs: when whoever carries it on said last that it does. */
+  heartbeatAt?: string
   createdAt: string
   endedAt?: string
 }
@@ -71,8 +73,13 @@ export class Runs {
   }
 
   /** Gives an agent a task; answers at once. */
-  start(agent: string | AgentSpec, input?: string): Promise<RunInfo> {
-    return this.#transport.json('POST', '/v1/runs', { json: { agent, ...(input !== undefined && { input }) } })
+  start(
+    agent: string | AgentSpec,
+    input?: string,
+    options: { images?: readonly Uint8Array[] | undefined } = {},
+  ): Promise<RunInfo> {
+    const json = { agent, ...(input !== undefined && { input }), ...shown(options.images) }
+    return this.#transport.json('POST', '/v1/runs', { json })
   }
 
   /** Begins a conversation: the agent waits for `say`. */
@@ -120,8 +127,14 @@ export class Runs {
   }
 
   /** Says something to a conversation, or to a run while it works. */
-  say(id: string, text: string, mode?: MessageMode): Promise<RunInfo> {
-    return this.#transport.json('POST', `${pathOf(id)}/messages`, { json: { text, ...(mode && { mode }) } })
+  say(
+    id: string,
+    text: string,
+    mode?: MessageMode,
+    options: { images?: readonly Uint8Array[] | undefined } = {},
+  ): Promise<RunInfo> {
+    const json = { text, ...(mode && { mode }), ...shown(options.images) }
+    return this.#transport.json('POST', `${pathOf(id)}/messages`, { json })
   }
 
   /** Answers what a human was asked. Throws `conflict` where that was done, or the run has ended. */
@@ -163,6 +176,17 @@ export class Runs {
     const json = { at, ...(message !== undefined && { message }) }
     return this.#transport.json('POST', `${pathOf(id)}/rollback`, { json })
   }
+}
+
+/** PNG, JPEG, GIF or WebP. */
+function shown(images: readonly Uint8Array[] = []): { images?: { data: string }[] } {
+  return images.length > 0 ? { images: images.map((bytes) => ({ data: base64(bytes) })) } : {}
+}
+
+function base64(bytes: Uint8Array): string {
+  let binary = ''
+  for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000))
+  return btoa(binary)
 }
 
 function pathOf(id: string): string {

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { interruption } from '../../interruption.ts'
 import { text } from '../../messages.ts'
+import { repeated } from '../../options.ts'
 import { printJson } from '../../output/print.ts'
 import { agentArgument } from '../../runs/agent-argument.ts'
 import { tellOutcome } from '../../runs/outcome.ts'
@@ -13,6 +15,7 @@ export function addRun(parent: Command): void {
     .description(text.agentRun)
     .argument('<agent>', text.argumentAgent)
     .argument('[input...]', text.argumentInput)
+    .option('--image <file>', text.optionImage, repeated, [])
     .option('-d, --detach', text.optionDetach)
     .option('--json', text.optionJson)
     .action(run)
@@ -22,11 +25,13 @@ export function addRun(parent: Command): void {
 async function run(
   agent: string,
   words: string[],
-  { detach, json }: { detach?: boolean; json?: boolean },
+  { image, detach, json }: { image: string[]; detach?: boolean; json?: boolean },
 ): Promise<void> {
   const warren = server()
   const { signal } = interruption()
-  const started = await warren.runs.start(agentArgument(agent), words.length > 0 ? words.join(' ') : undefined)
+  const images = image.map((file) => readFileSync(file))
+  const input = words.length > 0 ? words.join(' ') : undefined
+  const started = await warren.runs.start(agentArgument(agent), input, { images })
   if (detach) {
     if (json) printJson(started)
     else process.stdout.write(`${started.runId}\n`)

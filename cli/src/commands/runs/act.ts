@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type RunInfo, WarrenError } from '@warren/sdk'
 import { type Command, InvalidArgumentError } from 'commander'
 import { text } from '../../messages.ts'
-import { pair } from '../../options.ts'
+import { pair, repeated } from '../../options.ts'
 import { harmless } from '../../output/harmless.ts'
 import { printJson } from '../../output/print.ts'
 import { agentArgument } from '../../runs/agent-argument.ts'
@@ -28,6 +28,7 @@ export function addAct(runs: Command): void {
     .argument('<text>', text.argumentText)
     .option('--follow-up', text.optionFollowUp)
     .option('--interrupt', text.optionInterrupt)
+    .option('--image <file>', text.optionImage, repeated, [])
     .action(say)
   runs.command('cancel').description(text.runsCancel).argument('<run>', text.argumentRun).action(cancel)
   runs
@@ -66,8 +67,15 @@ async function approve(id: string, approval: string | undefined, flags: ApproveF
   tell(await runs.answer(id, open[0]!, decision, flags.text), flags.json)
 }
 
-async function say(id: string, said: string, flags: { followUp?: boolean; interrupt?: boolean }): Promise<void> {
-  await server().runs.say(id, said, flags.interrupt ? 'interrupt' : flags.followUp ? 'follow_up' : 'steer')
+interface SayFlags {
+  followUp?: boolean
+  interrupt?: boolean
+  image: string[]
+}
+
+async function say(id: string, said: string, { followUp, interrupt, image }: SayFlags): Promise<void> {
+  const images = image.map((file) => readFileSync(file))
+  await server().runs.say(id, said, interrupt ? 'interrupt' : followUp ? 'follow_up' : 'steer', { images })
 }
 
 async function cancel(id: string): Promise<void> {

@@ -2,6 +2,7 @@ import type { Finding } from '../../kernel/hazards/hazard.ts'
 import type { AssistantMessage, Message } from '../../models/message.ts'
 import type { ModelFailure } from '../../models/model.ts'
 import type { AgentSpec } from '../agent.ts'
+import type { StoredImage } from '../images/image.ts'
 import type { PlanStep } from '../loop/plan.ts'
 import type { McpListing } from '../mcp/definition.ts'
 import type { Effect } from '../tools/tool.ts'
@@ -13,9 +14,12 @@ export type Entry = Fact & { seq: number; at: number }
 /** An entry before it has a number. Intents are written before their effects, outcomes after. */
 export type Fact =
   | { type: 'run.started'; data: RunStarted }
-  | { type: 'message.added'; data: { text: string; mode: MessageMode; id?: string; thread?: string } }
+  | {
+      type: 'message.added'
+      data: { text: string; mode: MessageMode; id?: string; thread?: string; images?: StoredImage[] }
+    }
   /** A conversation with a model of its own: the main one, one for the plan, one for each attempt at a step of it. */
-  | { type: 'thread.opened'; data: { thread: string; system: string; text: string } }
+  | { type: 'thread.opened'; data: { thread: string; system: string; text: string; images?: StoredImage[] } }
   /** Messages `from` up to `to`, without that one, became others: the conversation took too much. */
   | {
       type: 'thread.compacted'
@@ -79,6 +83,7 @@ interface NodeStarted {
   system?: string
   tools?: string[]
   agent?: string
+  images?: StoredImage[]
 }
 
 /** `sent`: the nodes that its result is for. */
@@ -98,6 +103,8 @@ export type MessageMode = 'steer' | 'follow_up' | 'interrupt'
 export interface RunStarted {
   spec: AgentSpec
   input: string
+  /** What the task is about, beside its words. */
+  images?: StoredImage[]
   conversation: boolean
   root: string
   parent?: string
@@ -148,6 +155,8 @@ export interface ToolEnded {
   stored?: string
   storedChars?: number
   cached?: boolean
+  /** What the model gets to see. */
+  images?: StoredImage[]
   changedDisk?: boolean
   usage?: Cost
   /** Tools that the conversation has from now on. */

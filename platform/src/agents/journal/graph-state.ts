@@ -10,7 +10,7 @@ type Ended = Extract<Entry, { type: 'graph.node_ended' }>
 
 /** A node begins: what it takes is on its way no more. Answers its conversation; one of another agent has one call in it. */
 export function beginNode({ graph }: RunState, { data, at, seq }: Began): { thread: string; opened: Thread } {
-  const { takes, system, tools, ...visit } = data
+  const { takes, system, tools, images, ...visit } = data
   graph.pending = graph.pending.filter(({ id }) => !takes.includes(id))
   const before = graph.visits.findIndex((one) => one.node === visit.node && one.visit === visit.visit)
   const given = graph.visits[before]?.given ?? visit.text

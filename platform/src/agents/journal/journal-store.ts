@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { sql } from 'kysely'
 import { step } from '../../lib/step.ts'
 import type { Database, Queries } from '../../storage/database.ts'
+import type { NewImage } from '../images/image.ts'
 import type { Entry } from './entry.ts'
 import type { Recorded } from './recorded.ts'
 import { type Journal, Superseded } from './recorder.ts'
@@ -91,6 +92,11 @@ export class JournalStore {
       .where('hash', '=', key)
       .executeTakeFirst()
     return row?.data.toString('utf8')
+  }
+
+  /** Keeps images beside the journal, by `tx`: before what names them. */
+  async keepImages(tx: Queries, runId: string, images: readonly NewImage[]): Promise<void> {
+    for (const { hash: key, data } of images) await keep(tx, { runId, key, text: data })
   }
 
   /** As rows of the table, with large payloads kept beside them first. For what is written together with something else, by `tx`. */

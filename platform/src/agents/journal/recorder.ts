@@ -104,9 +104,8 @@ export class Recorder {
     if (this.#failure) throw this.#failure
   }
 
-  /** Keeps a whole result; answers the hash by which it is found. */
-  async keep(text: string): Promise<string> {
-    const key = hash('sha256', text, 'hex')
+  /** Keeps a whole result, or an image; answers the hash by which it is found. */
+  async keep(text: string, key = hash('sha256', text, 'hex')): Promise<string> {
     await this.#options.journal.keepBlob(key, text)
     return key
   }

@@ -3,6 +3,7 @@ import type { Finding } from '../../kernel/hazards/hazard.ts'
 import type { Message, ToolCallPart } from '../../models/message.ts'
 import { toolCallsOf } from '../../models/message.ts'
 import { scriptedName } from '../../models/scripted.ts'
+import { imageParts, type StoredImage } from '../images/image.ts'
 import type { GraphState } from '../loop/graph.ts'
 import type { Plan } from '../loop/plan.ts'
 import type { McpListing } from '../mcp/definition.ts'
@@ -59,6 +60,8 @@ export interface Thread {
   recent: string[]
   /** Calls in a row that could not be understood. */
   invalidCalls: number
+  /** Some message of it has had an image. */
+  hasImages?: boolean
 }
 
 export interface RunState {
@@ -153,11 +156,11 @@ export function apply(state: RunState, entry: Entry): void {
   state.seq = entry.seq
   switch (entry.type) {
     case 'thread.opened': {
-      const { thread, system, text } = entry.data
+      const { thread, system, text, images } = entry.data
       const opened = emptyThread()
       state.threads.set(thread, opened)
       if (system) say(opened, { role: 'system', content: [{ type: 'text', text: system }] })
-      if (text) say(opened, { role: 'user', content: [{ type: 'text', text }] })
+      if (text || images) say(opened, said(text, images))
       return
     }
     case 'thread.compacted': {
@@ -174,7 +177,7 @@ export function apply(state: RunState, entry: Entry): void {
     case 'message.added': {
       const thread = state.threads.get(entry.data.thread ?? 'main')
       if (entry.data.id) state.received.add(entry.data.id)
-      if (thread) say(thread, { role: 'user', content: [{ type: 'text', text: entry.data.text }] })
+      if (thread) say(thread, said(entry.data.text, entry.data.images))
       if (entry.data.thread === undefined) state.said.push(entry.data.text)
       if (entry.data.thread === undefined) state.turn = { at: entry.at, steps: 0, rejected: 0 }
       else if (entry.data.thread === 'main') state.turn.rejected++
@@ -258,7 +261,7 @@ export function apply(state: RunState, entry: Entry): void {
       if (entry.data.agent !== undefined) state.turn.steps++
       state.threads.set(thread, opened)
       if (entry.data.system) say(opened, { role: 'system', content: [{ type: 'text', text: entry.data.system }] })
-      if (!entry.data.agent) say(opened, { role: 'user', content: [{ type: 'text', text: entry.data.text }] })
+      if (!entry.data.agent) say(opened, said(entry.data.text, entry.data.images))
       return
     }
     case 'graph.node_ended': {
@@ -330,7 +333,7 @@ function endCall(state: RunState, ended: ToolEnded): void {
   const invalid = ended.error === 'invalid_arguments' || ended.error === 'unknown_tool'
   thread.invalidCalls = invalid ? thread.invalidCalls + 1 : 0
   if (ended.effect !== 'read') state.cache.clear()
-  else if (ended.status === 'done' && !ended.stored) state.cache.set(cacheKey(open), ended.text)
+  else if (ended.status === 'done' && !ended.stored && !ended.images) state.cache.set(cacheKey(open), ended.text)
 
   const calls = [...thread.open.values()]
   if (calls.some((call) => !call.ended)) return
@@ -341,7 +344,7 @@ function endCall(state: RunState, ended: ToolEnded): void {
     say(thread, {
       role: 'tool',
       callId: call.id,
-      content: [{ type: 'text', text: result!.text }],
+      content: [{ type: 'text', text: result!.text }, ...imageParts(result!.images)],
       ...(isError && { isError }),
     })
     did += `${cacheKey(open)}\n${result!.text}\n`
@@ -377,7 +380,13 @@ function makePlan(
   state.plan = { steps: [...done, ...added], version: (state.plan?.version ?? 0) + 1 }
 }
 
+/** What people say; what it is about comes first. */
+function said(text: string, images: readonly StoredImage[] | undefined): Message {
+  return { role: 'user', content: [...imageParts(images), { type: 'text', text }] }
+}
+
 function say(thread: Thread, message: Message): void {
+  if (!thread.hasImages && message.content.some(({ type }) => type === 'image')) thread.hasImages = true
   thread.messages.push(message)
   thread.digest = hash('sha256', thread.digest + JSON.stringify(message), 'base64')
 }

@@ -1,6 +1,7 @@
 import type { AssistantMessage } from '../../models/message.ts'
 import type { ModelEvent, ModelRequest, Outcome } from '../../models/model.ts'
 import { defaultLimits, type Prices } from '../agent.ts'
+import { showImages } from '../images/show-images.ts'
 import { type Cost, noCost, type RunEnd } from '../journal/entry.ts'
 import type { Thread } from '../journal/run-state.ts'
 import { charsPerToken, tokensOf } from '../memory/count-tokens.ts'
@@ -61,7 +62,7 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   else stop.addEventListener('abort', giveUp, { once: true })
   const began = run.now()
   const request: ModelRequest = {
-    messages: thread.messages,
+    messages: thread.hasImages ? await showImages(thread.messages, (hash) => run.image(hash)) : thread.messages,
     tools: asking.tools ?? offerOf(toolsOf(run, thread), thread),
     ...(asking.toolChoice && { toolChoice: asking.toolChoice }),
   }

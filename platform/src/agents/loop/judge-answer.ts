@@ -1,5 +1,6 @@
 import { type Message, toolCallsOf } from '../../models/message.ts'
 import type { FunctionTool } from '../../models/model.ts'
+import { imagesOf } from '../images/image.ts'
 import type { RunEnd } from '../journal/entry.ts'
 import { aside } from '../journal/thread.ts'
 import type { Tool } from '../tools/tool.ts'
@@ -48,7 +49,7 @@ export async function judgeAnswer(
     const told = said.join('\n').slice(-mostSaidChars).toWellFormed()
     const later = told && `\n\nWhat people said after that:\n${told}`
     const text = `The criteria:\n${criteria}\n\nThe task:\n${started.input}${later}\n\nThe answer:\n${shown}`
-    recorder.record({ type: 'thread.opened', data: { thread, system: instructions, text } })
+    recorder.record({ type: 'thread.opened', data: { thread, system: instructions, text, ...imagesOf({ started }) } })
   }
   const verdict = () => verdictIn(threads.get(thread)!.messages)
   let isTaken = false

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { FunctionTool } from '../../models/model.ts'
+import { imagesOf } from '../images/image.ts'
 import type { RunEnd } from '../journal/entry.ts'
 import type { Tool } from '../tools/tool.ts'
 import { askForCall } from './ask-for-call.ts'
@@ -26,7 +27,10 @@ export async function makePlan(run: Running, failed: PlannedStep | undefined): P
   const version = state.plan?.version ?? 0
   const thread = `plan:${version + 1}`
   if (!state.threads.has(thread))
-    recorder.record({ type: 'thread.opened', data: { thread, system: instructions(run), text: taskText(run, failed) } })
+    recorder.record({
+      type: 'thread.opened',
+      data: { thread, system: instructions(run), text: taskText(run, failed), ...imagesOf(state) },
+    })
   const isDone = () => (state.plan?.version ?? 0) > version
   const end = await askForCall(run, {
     thread,

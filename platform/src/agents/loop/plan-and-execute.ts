@@ -1,3 +1,4 @@
+import { imagesOf } from '../images/image.ts'
 import type { RunEnd } from '../journal/entry.ts'
 import type { RunState } from '../journal/run-state.ts'
 import { isGenuineAnswer, signRequest } from '../safety/approval.ts'
@@ -34,7 +35,7 @@ export async function planAndExecute(run: Running): Promise<Turn> {
       const text = `${state.started.input}\n\nThis was done for it, step by step:\n\n${resultsOf(state.plan.steps)}\n\nAnswer now, from these results.`
       recorder.record({
         type: 'thread.opened',
-        data: { thread: 'main', system: state.started.spec.instructions ?? '', text },
+        data: { thread: 'main', system: state.started.spec.instructions ?? '', text, ...imagesOf(state) },
       })
       continue
     }
@@ -58,7 +59,10 @@ async function perform(run: Running, plan: Plan, step: PlannedStep): Promise<Tur
   if (!state.threads.has(thread))
     recorder.record({
       type: 'thread.opened',
-      data: { thread, system: state.started.spec.instructions ?? '', text: textFor(state, plan, step) },
+      data: {
+        ...{ thread, system: state.started.spec.instructions ?? '', text: textFor(state, plan, step) },
+        ...imagesOf(state),
+      },
     })
   const turn = await react(run, thread)
   if (turn.type === 'wait') return turn

@@ -33,12 +33,15 @@ export async function pursue(run: Running): Promise<Exclude<Turn, { type: 'answe
 
 async function turns(run: Running): Promise<Exclude<Turn, { type: 'answer' }>> {
   const { recorder } = run
-  const { spec, input, conversation, lessons } = recorder.state.started
+  const { spec, input, images, conversation, lessons } = recorder.state.started
   const { policy = 'react', instructions = '', completion } = spec
   if (policy === 'react' && !recorder.state.threads.has('main'))
     recorder.record({
       type: 'thread.opened',
-      data: { thread: 'main', system: instructions, text: lessons ? `${input}\n\n${lessons}` : input },
+      data: {
+        ...{ thread: 'main', system: instructions, text: lessons ? `${input}\n\n${lessons}` : input },
+        ...(images && { images }),
+      },
     })
 
   for (;;) {

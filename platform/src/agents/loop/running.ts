@@ -2,6 +2,7 @@ import type { Finding, Inspected } from '../../kernel/hazards/hazard.ts'
 import type { ToolCallPart } from '../../models/message.ts'
 import type { Model } from '../../models/model.ts'
 import type { Prices } from '../agent.ts'
+import type { StoredImage } from '../images/image.ts'
 import type { MessageMode, RunEnd, ToolEnded } from '../journal/entry.ts'
 import type { Recorder } from '../journal/recorder.ts'
 import type { Redactor } from '../safety/redactor.ts'
@@ -21,6 +22,7 @@ export interface Incoming {
   id: string
   mode: MessageMode
   text: string
+  images?: StoredImage[]
 }
 
 /** Everything that the loop needs of the world, so that replay can give it another. */
@@ -33,6 +35,8 @@ export interface Running {
   /** Changes with anything that a model is told of the tools. */
   readonly toolsDigest: string
   models(which: WhichModel): PricedModel
+  /** The base64 of an image of the run; undefined where it is not kept any more. */
+  image(hash: string): Promise<string | undefined>
   /** What is dangerous in code and paths, as far as reading them tells. Never rejects. */
   inspect(given: readonly Inspected[]): Promise<Finding[]>
   /** Messages that have come and were not read yet. */

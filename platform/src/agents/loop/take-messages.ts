@@ -8,7 +8,8 @@ export async function takeMessages(run: Running, modes: readonly MessageMode[]):
   if (found.length === 0) return false
   // One that is in the journal already was not forgotten only because a crash came between.
   const fresh = found.filter(({ id }) => !recorder.state.received.has(id))
-  for (const { id, mode, text } of fresh) recorder.record({ type: 'message.added', data: { text, mode, id } })
+  for (const { id, mode, text, images } of fresh)
+    recorder.record({ type: 'message.added', data: { text, mode, id, ...(images && { images }) } })
   await recorder.flush(true)
   await run.taken(found.map(({ id }) => id))
   return fresh.length > 0

@@ -1,4 +1,5 @@
 import { textOf } from '../../models/message.ts'
+import { imagesOf } from '../images/image.ts'
 import type { RunEnd } from '../journal/entry.ts'
 import { isGenuineAnswer, signRequest } from '../safety/approval.ts'
 import { matchInTime, mostMatchMs } from '../safety/match-in-time.ts'
@@ -211,7 +212,7 @@ function start(
   const { state } = recorder
   const own =
     agent === undefined
-      ? { system: instructions ?? state.started.spec.instructions ?? '', ...(tools && { tools }) }
+      ? { system: instructions ?? state.started.spec.instructions ?? '', ...(tools && { tools }), ...imagesOf(state) }
       : { agent }
   recorder.record({ type: 'graph.node_started', data: { node: id, ...visit, step: state.steps, ...own } })
 }

@@ -103,8 +103,9 @@ function newestFrom(messages: readonly Message[], head: number, room: number): n
 }
 
 function shorter(message: ToolMessage, most: number): ToolMessage {
-  const text = textOf(message)
-  if (text.length <= most) return message
+  const seen = withImages(message)
+  const text = textOf(message) + seen
+  if (text.length <= most) return seen ? { ...message, content: [{ type: 'text', text }] } : message
   // Where the whole of it was kept, it says by which handle it is read.
   const handle = /read_result, handle "[0-9a-f]{64}"/.exec(text)?.[0]
   const note = `\n[… of ${text.length} characters, the middle was left out to save room${handle ? `; ${handle}` : ''} …]\n`
@@ -116,13 +117,21 @@ function shorter(message: ToolMessage, most: number): ToolMessage {
   }
 }
 
+/** What is said where images were; nothing where there were none. */
+export function withImages(message: Message): string {
+  const seen = message.content.filter(({ type }) => type === 'image').length
+  return seen > 0 ? ` [with ${seen === 1 ? 'an image' : `${seen} images`}, left out to save room]` : ''
+}
+
 /** A line for each thing that was said or done, in no more characters than `most`; the oldest give way. */
 function accountOf(messages: readonly Message[], most: number): Message {
   const results = new Map(messages.flatMap((message) => (message.role === 'tool' ? [[message.callId, message]] : [])))
   const lines = messages.flatMap((message): string[] => {
     const text = textOf(message)
     if (message.role === 'user')
-      return text.startsWith(accountBegins) ? text.split('\n').slice(1) : [`- said to you: ${oneLine(text, 400)}`]
+      return text.startsWith(accountBegins)
+        ? text.split('\n').slice(1)
+        : [`- said to you: ${oneLine(text, 400)}${withImages(message)}`]
     if (message.role !== 'assistant') return []
     const calls = toolCallsOf(message).map((call) => {
       const result = results.get(call.id)

@@ -4,6 +4,9 @@ import { textOf } from '../../models/message.ts'
 /** A token for this many characters, where nobody has counted; a Chinese, Japanese or Korean one counts as three. */
 export const charsPerToken = 4
 
+/** What vendors take for an image is up to its size: about so much for the largest that they see whole. */
+const imageTokens = 1600
+
 const known = new WeakMap<readonly Message[], { counted: number; chars: number }>()
 
 /** What the messages of a conversation take, by their length; as it grows each is looked at once. */
@@ -22,7 +25,9 @@ export function tokensOfText(text: string): number {
 
 function weightOf(message: Message): number {
   const text = message.role === 'assistant' ? JSON.stringify(message.content) : textOf(message)
-  return charsOf(text)
+  let chars = charsOf(text)
+  for (const { type } of message.content) if (type === 'image') chars += imageTokens * charsPerToken
+  return chars
 }
 
 function charsOf(text: string): number {

@@ -1,6 +1,6 @@
 import type { Message } from '../../models/message.ts'
 import { textOf, toolCallsOf } from '../../models/message.ts'
-import { accountBegins } from './compact.ts'
+import { accountBegins, withImages } from './compact.ts'
 import { tokensOfText } from './count-tokens.ts'
 
 /** Of each result so many characters are shown to who summarises; fewer where there is no room. */
@@ -30,8 +30,9 @@ function linesOf(messages: readonly Message[], mostChars: number): string[] {
   return messages.flatMap((message): string[] => {
     const text = textOf(message)
     if (message.role === 'tool')
-      return [`[${message.isError ? 'failure' : 'result'}] ${indented(cut(text, mostChars))}`]
-    if (message.role !== 'assistant') return [text.startsWith(accountBegins) ? text : `[told] ${indented(text)}`]
+      return [`[${message.isError ? 'failure' : 'result'}] ${indented(cut(text, mostChars))}${withImages(message)}`]
+    if (message.role !== 'assistant')
+      return [text.startsWith(accountBegins) ? text : `[told] ${indented(text)}${withImages(message)}`]
     const calls = toolCallsOf(message).map(
       ({ name, arguments: args }) => `[called] ${name} ${cut(JSON.stringify(args), mostChars)}`,
     )

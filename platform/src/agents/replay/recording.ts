@@ -46,7 +46,7 @@ export class Recording {
         this.#answers.set(placeOf(entry.data), { type: 'failed', failure: entry.data.failure })
       else if (entry.type === 'tool.ended') this.#results.set(keyOf(entry.data, entry.data.call), entry.data)
       else if (entry.type === 'message.added' && entry.data.id)
-        this.#messages.push({ id: entry.data.id, mode: entry.data.mode, text: entry.data.text, steps })
+        this.#messages.push({ ...entry.data, id: entry.data.id, steps })
       else if (entry.type === 'approval.requested') this.#approvals.push(entry.data)
       else if (entry.type === 'approval.answered') {
         const request = this.#approvals.find(({ id }) => id === entry.data.id)

@@ -102,6 +102,8 @@ export async function replay(all: readonly Entry[], options: ReplayOptions): Pro
     inspect: options.inspect,
     incoming: () => Promise.resolve(recording.messagesAt(steps(), recorder.state.received)),
     taken: () => Promise.resolve(),
+    // Models answer what was recorded, whatever they are shown.
+    image: () => Promise.resolve(''),
     models: () => ({
       model: { name: recording.modelAt(steps() + 1) ?? 'none', stream: () => answers() },
       pricesOf: () => recorder.state.started.spec.prices,

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { WarrenError } from '../../errors.ts'
 import type { ToolCallPart } from '../../models/message.ts'
+import { storedOf } from '../images/image.ts'
 import type { ToolEnded, ToolStatus } from '../journal/entry.ts'
 import type { OpenCall } from '../journal/run-state.ts'
 import type { Running } from '../loop/running.ts'
@@ -16,7 +17,17 @@ const graceMs = 2000
 
 type Ran = Pick<
   ToolEnded,
-  'status' | 'text' | 'ms' | 'attempts' | 'error' | 'stored' | 'storedChars' | 'changedDisk' | 'usage' | 'offers'
+  | 'status'
+  | 'text'
+  | 'ms'
+  | 'attempts'
+  | 'error'
+  | 'stored'
+  | 'storedChars'
+  | 'changedDisk'
+  | 'usage'
+  | 'offers'
+  | 'images'
 >
 
 interface Attempted {
@@ -53,6 +64,7 @@ interface Outcome {
   failure?: ToolError
   usage?: ToolResult['usage']
   offers?: ToolResult['offers']
+  images?: ToolResult['images']
 }
 
 async function attemptCall(run: Running, { tool, call, key, stop, observed }: Attempted): Promise<Outcome> {
@@ -76,8 +88,8 @@ async function attemptCall(run: Running, { tool, call, key, stop, observed }: At
     else stop.addEventListener('abort', giveUp, { once: true })
     const context = { runId: run.id, idempotencyKey: key, signal: over.signal, ...(observed && { observed }) }
     const result = await Promise.race([tool.handler(context, call.arguments as never), left])
-    const { text, isError, usage, offers }: ToolResult = typeof result === 'string' ? { text: result } : result
-    const more = { ...(usage && { usage }), ...(offers && { offers }) }
+    const { text, isError, usage, offers, images }: ToolResult = typeof result === 'string' ? { text: result } : result
+    const more = { ...(usage && { usage }), ...(offers && { offers }), ...(images && { images }) }
     return { status: isError ? 'failed' : 'done', text: String(text), ...more }
   } catch (error) {
     return failureOf(error, {
@@ -143,11 +155,13 @@ function mayRepeat({ effect }: Tool, { transient, happened, code }: ToolError): 
 async function written(
   run: Running,
   { tool, isNode }: Attempted,
-  { status, text, failure, usage, offers }: Outcome,
+  { status, text, failure, usage, offers, images = [] }: Outcome,
 ): Promise<Omit<Ran, 'ms' | 'attempts'>> {
   const clean = run.redactor.result(text.length > mostKeptChars ? text.slice(0, mostKeptChars) : text)
+  for (const { hash: key, data } of images) await run.recorder.keep(data, key)
   const base = {
     status,
+    ...storedOf(images),
     ...(failure && { error: failure.code }),
     ...(usage && { usage }),
     ...(offers && { offers }),

@@ -4,7 +4,7 @@ import { type Tool, ToolError } from './tool.ts'
 
 /** Runs another agent to its end: the same one for the same key. */
 export type SpawnRun = (
-  request: { agent: string; input: string; key: string },
+  request: { agent: string; input: string; key: string; deadlineSeconds?: number },
   signal: AbortSignal,
 ) => Promise<{ runId: string; end: RunEnd; usage: Cost }>
 
@@ -21,14 +21,23 @@ export function spawnAgent(spawn: SpawnRun): Tool {
       {
         agent: { type: 'string', minLength: 1, maxLength: 64 },
         task: { type: 'string', minLength: 1, maxLength: mostTaskChars },
+        deadlineSeconds: {
+          type: 'integer',
+          minimum: 1,
+          maximum: mostMs / 1000,
+          description: 'It ends then, done or not. Default: its own limit.',
+        },
       },
       ['agent', 'task'],
     ),
     effect: 'idempotent',
     resources: () => [],
     timeoutMs: mostMs,
-    handler: async ({ idempotencyKey, signal }, { agent, task }: { agent: string; task: string }) => {
-      const { runId, end, usage } = await spawn({ agent, input: task, key: idempotencyKey }, signal)
+    handler: async (
+      { idempotencyKey, signal },
+      { agent, task, ...limits }: { agent: string; task: string; deadlineSeconds?: number },
+    ) => {
+      const { runId, end, usage } = await spawn({ agent, input: task, key: idempotencyKey, ...limits }, signal)
       if (end.reason === 'completed') return { text: end.output ?? '', usage }
       if (signal.aborted) throw new ToolError('cancelled', `run ${runId} was cancelled`)
       return {

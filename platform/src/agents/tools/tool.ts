@@ -1,4 +1,5 @@
 import type { Inspected } from '../../kernel/hazards/hazard.ts'
+import type { NewImage } from '../images/image.ts'
 import type { Cost } from '../journal/entry.ts'
 import type { Observed } from './watch-sandbox.ts'
 
@@ -41,6 +42,8 @@ export interface ToolResult {
   /** The call was understood and done, and what it answers is a failure: for the model to see. */
   isError?: boolean
   usage?: Cost
+  /** For the model to see. */
+  images?: NewImage[]
   /** Tools that the conversation has from now on, among those that are deferred. */
   offers?: string[]
 }

@@ -40,7 +40,8 @@ export function entryView(entry: Entry): Static<typeof EntryView> {
 }
 
 export function runView(run: Run): Static<typeof RunView> {
-  const { id, agent, conversation, state, reason, result, steps, usage, parentId, createdAt, endedAt } = run
+  const { id, agent, conversation, state, reason, result, steps, usage, parentId, heartbeatAt, createdAt, endedAt } =
+    run
   const { inputTokens, outputTokens, cachedInputTokens, usd, estimated } = usage
   const { output, message, approvals } = result
   return {
@@ -52,6 +53,7 @@ export function runView(run: Run): Static<typeof RunView> {
     steps,
     usage: { inputTokens, outputTokens, cachedInputTokens, usd, ...(estimated && { estimated }) },
     ...(parentId && { parent: parentId }),
+    ...(heartbeatAt && { heartbeatAt: heartbeatAt.toISOString() }),
     createdAt: createdAt.toISOString(),
     ...(endedAt && { endedAt: endedAt.toISOString() }),
   }

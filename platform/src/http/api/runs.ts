@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { imagesBodyBytes } from '../../agents/images/image.ts'
 import {
   AddMessage,
   AnswerApproval,
@@ -67,6 +68,7 @@ export function runRoutes(app: FastifyInstance, runs: AgentRuns): void {
     app.post<{ Body: StartRun }>(
       path,
       {
+        bodyLimit: imagesBodyBytes,
         config: { permission: 'agents:write', audit: `${what}.start` },
         schema: {
           operationId: `start${name}`,
@@ -120,6 +122,7 @@ export function runRoutes(app: FastifyInstance, runs: AgentRuns): void {
     app.post<ById & { Body: AddMessage }>(
       `${path}/:id/messages`,
       {
+        bodyLimit: imagesBodyBytes,
         config: { permission: 'agents:write', audit: `${what}.say` },
         schema: {
           operationId: `addMessageTo${name}`,

@@ -51,6 +51,8 @@ export interface AgentInboxTable {
   id: string
   mode: 'steer' | 'follow_up' | 'interrupt'
   text: string
+  /** Their hashes: what is in them is in `agent_blobs`. */
+  images: unknown
   at: Date
 }
 
