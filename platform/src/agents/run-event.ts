@@ -7,8 +7,11 @@ import type { Run } from './run.ts'
 
 /*
  * What others hear of a run: where it is, why and what it has cost. What it was asked and has answered is for who looks at the run.
- * Each is told in the transaction `tx` that makes it so, and answers the run.
+ * Each is told in the transaction that makes it so.
  */
+
+/** What of a run they name. */
+type Told = 'id' | 'accountId' | 'agent' | 'parentId'
 
 type Ended = Extract<Event, { data: { steps: number } }>['type']
 
@@ -20,32 +23,27 @@ const endings = {
 } as const satisfies Record<string, Ended>
 
 /** `history`: entries of another run that it goes on from. */
-export async function tellStarted(tx: Transaction<Tables>, run: Run, history: readonly Entry[]): Promise<Run> {
+export function startedEvent(run: Run, history: readonly Entry[]): Event {
   const forked = history.findLast((entry) => entry.type === 'run.forked')
   const from = forked && { from: { run: forked.data.from } }
-  const { conversation } = run
-  await appendEvent(tx, { type: 'run.started', ...about(run), data: { ...named(run), conversation, ...from } })
-  return run
+  return { type: 'run.started', ...about(run), data: { ...named(run), conversation: run.conversation, ...from } }
 }
 
 /** That it has ended or waits, by what it is now. */
-export async function tellSettled(tx: Transaction<Tables>, run: Run): Promise<Run> {
+export function settledEvent(run: Pick<Run, Told | 'state' | 'reason' | 'steps' | 'result' | 'usage'>): Event {
   const { state, reason, steps, result } = run
   if (state in endings) {
     const { inputTokens, outputTokens, cachedInputTokens, usd } = run.usage
     const usage = { inputTokens, outputTokens, cachedInputTokens, usd }
     const type = endings[state as keyof typeof endings]
-    await appendEvent(tx, { type, ...about(run), data: { ...named(run), reason: reason ?? 'internal', steps, usage } })
-    return run
+    return { type, ...about(run), data: { ...named(run), reason: reason ?? 'internal', steps, usage } }
   }
   const approvals = result.approvals?.map(({ id, kind, tool }) => ({ id, kind, ...(tool && { tool }) }))
   const waits = { waitsFor: reason === 'message' ? ('message' as const) : ('approval' as const) }
-  const data = { ...named(run), ...waits, ...(approvals && { approvals }) }
-  await appendEvent(tx, { type: 'run.suspended', ...about(run), data })
-  return run
+  return { type: 'run.suspended', ...about(run), data: { ...named(run), ...waits, ...(approvals && { approvals }) } }
 }
 
-/** That what waited or had ended goes on: with `added` to its journal, else with a message that is there for it. */
+/** That what waited or had ended goes on: with `added` to its journal, else with a message that is there for it. Told by `tx`, which makes it so. */
 export async function tellContinued(tx: Transaction<Tables>, run: Run, added: readonly Fact[] = []): Promise<Run> {
   const has = (wanted: Fact['type']) => added.some(({ type }) => type === wanted)
   const by = has('run.rolled_back') ? 'rollback' : has('approval.answered') ? 'answer' : 'message'
@@ -53,10 +51,10 @@ export async function tellContinued(tx: Transaction<Tables>, run: Run, added: re
   return run
 }
 
-function about({ id, accountId }: Run): Pick<Event, 'accountId' | 'subject'> {
+function about({ id, accountId }: Pick<Run, Told>): Pick<Event, 'accountId' | 'subject'> {
   return { accountId, subject: id }
 }
 
-function named({ agent, parentId }: Run): { agent: string; parent?: string } {
+function named({ agent, parentId }: Pick<Run, Told>): { agent: string; parent?: string } {
   return { agent, ...(parentId !== undefined && { parent: parentId }) }
 }

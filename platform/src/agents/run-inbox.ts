@@ -37,13 +37,10 @@ export class RunInbox {
 
   /** In the order in which it was said. */
   async of(runId: string): Promise<Incoming[]> {
-    const rows = await this.#db.kysely
-      .selectFrom('agent_inbox')
-      .select(['id', 'mode', 'text', 'images'])
-      .where('run_id', '=', runId)
-      .orderBy('seq')
-      .execute()
-    return rows.map(({ images, ...row }) => (images ? { ...row, images: images as StoredImage[] } : row))
+    const text = 'select id, mode, text, images from agent_inbox where run_id = $1 order by seq'
+    const asked = { name: 'agent-inbox', text, values: [runId] }
+    const { rows } = await this.#db.pool.query<Incoming & { images: StoredImage[] | null }>(asked)
+    return rows.map(({ images, ...row }) => (images ? { ...row, images } : row))
   }
 
   async forget(ids: readonly string[]): Promise<void> {

@@ -3,17 +3,25 @@ import { WarrenError } from '../errors.ts'
 import { step } from '../lib/step.ts'
 import type { RecordUsage, UsageFact } from '../metering/usage-fact.ts'
 import type { AgentBudget } from '../quotas/agent-budget.ts'
-import type { Database, Queries } from '../storage/database.ts'
+import { type Database, type Queries, tellAfter } from '../storage/database.ts'
 import type { NewImage } from './images/image.ts'
 import type { Cost, Entry, Fact, RunStarted } from './journal/entry.ts'
-import { JournalStore } from './journal/journal-store.ts'
+import { JournalStore, longestInline } from './journal/journal-store.ts'
 import { type Recorded, recorded } from './journal/recorded.ts'
 import { Superseded } from './journal/recorder.ts'
 import { stateOf } from './journal/run-state.ts'
-import { endedStates, leaseMs, type Run, type RunResult, type RunStateName, toRun } from './run.ts'
-import { tellContinued, tellSettled, tellStarted } from './run-event.ts'
+import { endedStates, firstEntry, leaseMs, type Run, type RunResult, type RunRow, type RunStateName, toRun } from './run.ts'
+import { settledEvent, startedEvent, tellContinued } from './run-event.ts'
 import { RunInbox } from './run-inbox.ts'
 import type { RunSnapshots } from './run-snapshots.ts'
+import {
+  claimStatement,
+  createStatement,
+  type Perform,
+  performBy,
+  performWithin,
+  settleStatement,
+} from './run-statements.ts'
 
 interface NewRun {
   id: string
@@ -80,39 +88,45 @@ export class RunStore {
     const now = this.#now()
     const history = fork?.entries ?? []
     const metered = stateOf(history)?.metered
-    const first = { seq: 1, at: now.getTime(), type: 'run.started', data: started } as Entry
+    const row = {
+      ...{ id, account_id: accountId, agent: started.spec.name, conversation: started.conversation },
+      ...{ root_id: started.root, parent_id: started.parent ?? null, once_key: onceKey ?? null, created_at: now },
+      // What the run that it goes on from has used is that one's.
+      ...{ state: 'queued' as const, reason: null, result: null, steps: 0, usage: metered ? { metered } : null },
+      ...{ fence: 0, holder: null, lease_until: null, cancel_requested: false, ended_at: null },
+    }
+    const run = toRun(row)
+    const entries = (history.length > 0 ? history : [firstEntry(run, started)]).map(recorded)
+    const write = async (queries: Queries, perform: Perform) => {
+      const rows = await this.journal.rows(queries, { runId: id, fence: 0, entries })
+      return await perform<{ id: string }>(createStatement(row, { rows, event: startedEvent(run, history) }))
+    }
+    const { maxUsd } = started.spec.limits ?? {}
+    const reserve = (queries: Queries) => this.#budget.reserve(queries, { accountId, rootId: id }, maxUsd)
+    const isShort = images.length === 0 && entries.every(({ json }) => json.length <= longestInline)
+    // Nothing but the row and what goes with it in one statement.
+    if (!onceKey && mostInTree === undefined && !fork && started.root === id && maxUsd === undefined && isShort)
+      return await step('agent.create', id, async () => {
+        await reserve(this.#db.kysely)
+        await write(this.#db.kysely, performBy(this.#db))
+        this.#db.told()
+        return run
+      })
     return await step('agent.create', id, () =>
       this.#db.transaction(async (tx) => {
         if (mostInTree !== undefined) await this.#lockTree(tx, started.root)
-        const row = await tx
-          .insertInto('agent_runs')
-          .values({
-            id,
-            account_id: accountId,
-            agent: started.spec.name,
-            conversation: started.conversation,
-            state: 'queued',
-            root_id: started.root,
-            parent_id: started.parent ?? null,
-            once_key: onceKey ?? null,
-            // What the run that it goes on from has used is that one's.
-            ...(metered && { usage: JSON.stringify({ metered }) }),
-            created_at: now,
-          })
-          .onConflict((conflict) => conflict.columns(['account_id', 'once_key']).doNothing())
-          .returningAll()
-          .executeTakeFirst()
-        if (!row) {
+        const [created] = await write(tx, performWithin(tx))
+        if (!created) {
           const there = tx.selectFrom('agent_runs').selectAll().where('account_id', '=', accountId)
           return toRun(await there.where('once_key', '=', onceKey!).executeTakeFirstOrThrow())
         }
         if (mostInTree !== undefined && (await this.#sizeOf(tx, started.root)) > mostInTree)
           throw new WarrenError('limit_exceeded', `${mostInTree} runs share a budget, and no more may`)
-        if (started.root === id) await this.#budget.reserve(tx, { accountId, rootId: id }, started.spec.limits?.maxUsd)
+        if (started.root === id) await reserve(tx)
         if (fork) await this.#shareSnapshots(tx, id, fork)
         await this.journal.keepImages(tx, id, images)
-        await this.#insert(tx, id, 0, (history.length > 0 ? history : [first]).map(recorded))
-        return await tellStarted(tx, toRun(row), history)
+        tellAfter(tx)
+        return run
       }),
     )
   }
@@ -140,12 +154,9 @@ export class RunStore {
   }
 
   async find(accountId: string, id: string): Promise<Run> {
-    const query = this.#db.kysely
-      .selectFrom('agent_runs')
-      .selectAll()
-      .where('id', '=', id)
-      .where('account_id', '=', accountId)
-    const row = /^[a-z0-9]{1,64}$/.test(id) ? await query.executeTakeFirst() : undefined
+    const text = 'select * from agent_runs where id = $1 and account_id = $2'
+    const found = { name: 'agent-run', text, values: [id, accountId] }
+    const [row] = /^[a-z0-9]{1,64}$/.test(id) ? await performBy(this.#db)<RunRow>(found) : []
     if (!row) throw new WarrenError('not_found', `there is no run ${id.slice(0, 64)}`)
     return toRun(row)
   }
@@ -173,17 +184,8 @@ export class RunStore {
   /** Takes a run to carry it on; undefined where there is nothing to do, or somebody else does it. */
   async claim(id: string): Promise<Run | undefined> {
     const now = this.#now()
-    const until = new Date(now.getTime() + leaseMs)
-    const row = await step('agent.claim', id, () =>
-      this.#db.kysely
-        .updateTable('agent_runs')
-        .set((set) => ({ state: 'running', holder: this.#holder, lease_until: until, fence: set('fence', '+', 1) }))
-        .where('id', '=', id)
-        .where('state', 'in', ['queued', 'running'])
-        .where((is) => is.or([is('holder', 'is', null), is('holder', '=', this.#holder), is('lease_until', '<', now)]))
-        .returningAll()
-        .executeTakeFirst(),
-    )
+    const asked = { id, holder: this.#holder, now, until: new Date(now.getTime() + leaseMs) }
+    const [row] = await step('agent.claim', id, () => performBy(this.#db)<RunRow>(claimStatement(asked)))
     return row && toRun(row)
   }
 
@@ -215,40 +217,30 @@ export class RunStore {
    * The last entries and the state of the row, or neither; with the end of the last run that shares it the budget is given
    * back. Rejects with `Superseded` where somebody else holds it.
    */
-  async settle(
-    { id, accountId, rootId, fence }: Pick<Run, 'id' | 'accountId' | 'rootId' | 'fence'>,
-    entries: readonly Recorded[],
-    given: Settlement,
-  ): Promise<Run> {
+  async settle(run: Run, entries: readonly Recorded[], given: Settlement): Promise<void> {
+    const { id, accountId, rootId, fence } = run
     const { state, reason, result, steps, usage, facts, reservesNothing } = given
     const ends = endedStates.includes(state)
-    const mayRelease = ends && !reservesNothing
-    return await step('agent.settle', id, () =>
-      this.#db.transaction(async (tx) => {
-        if (mayRelease) await this.#lockTree(tx, rootId)
-        const row = await tx
-          .updateTable('agent_runs')
-          .set({
-            state,
-            reason: reason ?? null,
-            result: JSON.stringify(result),
-            steps,
-            usage: JSON.stringify(usage),
-            holder: null,
-            lease_until: null,
-            ended_at: ends ? this.#now() : null,
-          })
-          .where('id', '=', id)
-          .where('fence', '=', fence)
-          .returningAll()
-          .executeTakeFirst()
-        if (!row) throw new Superseded('another process has taken this run over')
-        await this.#insert(tx, id, fence, entries)
-        await this.#recordUsage(tx, facts)
-        if (mayRelease && !(await this.#goesOn(tx, rootId))) await this.#budget.release(tx, { accountId, rootId })
-        return await tellSettled(tx, toRun(row))
-      }),
-    )
+    const now = { ...run, state, reason, result, steps, usage, endedAt: ends ? this.#now() : undefined }
+    const more = { event: settledEvent(now), recordUsage: this.#recordUsage, facts }
+    await step('agent.settle', id, async () => {
+      // The run is there: what is kept beside it goes with it, whatever comes of this.
+      const rows = await this.journal.rows(this.#db.kysely, { runId: id, fence, entries })
+      const write = async (perform: Perform) => {
+        const [settled] = await perform(settleStatement(now, { rows, ...more }))
+        if (!settled) throw new Superseded('another process has taken this run over')
+      }
+      if (!ends || reservesNothing) {
+        await write(performBy(this.#db))
+        return this.#db.told()
+      }
+      await this.#db.transaction(async (tx) => {
+        await this.#lockTree(tx, rootId)
+        await write(performWithin(tx))
+        if (!(await this.#goesOn(tx, rootId))) await this.#budget.release(tx, { accountId, rootId })
+        tellAfter(tx)
+      })
+    })
   }
 
   /**
@@ -344,8 +336,8 @@ export class RunStore {
   }
 
   async markLearned(id: string): Promise<void> {
-    const update = this.#db.kysely.updateTable('agent_runs').set({ learned: true }).where('id', '=', id)
-    await step('agent.learned', id, () => update.where('ended_at', 'is not', null).execute())
+    const text = 'update agent_runs set learned = true where id = $1 and ended_at is not null'
+    await step('agent.learned', id, () => performBy(this.#db)({ name: 'agent-learned', text, values: [id] }))
   }
 
   /** What a fork goes on with beside the entries. */

@@ -3,7 +3,7 @@ import { type HazardName, hazards, severities } from '../kernel/hazards/hazard.t
 import type { AgentRunsTable } from '../storage/tables.ts'
 import { AgentName, type AgentSpec } from './agent.ts'
 import { GivenImages } from './images/image.ts'
-import { type Cost, decisions, type RunEnd } from './journal/entry.ts'
+import { type Cost, decisions, type Entry, type RunEnd, type RunStarted } from './journal/entry.ts'
 
 /*
  * The life of a run. The row says where it is; what happened is in the journal, and whoever holds the newest fence writes it.
@@ -210,6 +210,11 @@ export type RunRow = Omit<AgentRunsTable, 'learned' | 'result' | 'usage' | 'fenc
   fence: number
   cancel_requested: boolean
   steps: number
+}
+
+/** What its journal begins with. */
+export function firstEntry({ createdAt }: Run, started: RunStarted): Entry {
+  return { seq: 1, at: createdAt.getTime(), type: 'run.started', data: started }
 }
 
 export function toRun(row: RunRow): Run {

@@ -89,13 +89,13 @@ export class Runner {
     return this.#live.get(id)
   }
 
-  /** Carries a run on, unless that is being done. */
-  wake(id: string, isChild = false): void {
+  /** Carries a run on, unless that is being done. `begins`: the one entry of its journal, of a run that was made just now. */
+  wake(id: string, { isChild = false, begins }: { isChild?: boolean; begins?: Entry } = {}): void {
     if (this.#isClosing) return
     // It may be about to settle as it was before.
     if (this.#working.has(id)) return void this.#again.add(id)
     if (!isChild && this.#working.size >= mostAtOnce) return
-    const work = this.#carryOn(id)
+    const work = this.#carryOn(id, begins)
       .catch((error) => {
         this.#options.logger.error({ err: error, run: id }, 'a run could not be carried on; it is tried again')
         return false
@@ -106,7 +106,7 @@ export class Runner {
         // Not where there was nothing to do: who hears it looks at the run, and would have it woken again.
         if (isSettled) this.heard.emit(`settled:${id}`)
         const wasFull = this.#working.size === mostAtOnce - 1
-        if (this.#again.delete(id)) this.wake(id, isChild)
+        if (this.#again.delete(id)) this.wake(id, { isChild })
         else if (wasFull && !this.#isClosing) void this.#round()
       })
     this.#working.set(id, work)
@@ -154,11 +154,12 @@ export class Runner {
   }
 
   /** Answers whether it has come to an end of a turn. */
-  async #carryOn(id: string): Promise<boolean> {
+  async #carryOn(id: string, begins?: Entry): Promise<boolean> {
     const { store, accountOf, logger } = this.#options
     const run = await store.claim(id)
     if (!run) return false
-    const entries = await store.journal.read(id)
+    // Of a run that nobody has held before there is no more.
+    const entries = begins && run.fence === 1 ? [begins] : await store.journal.read(id)
     const pot = await this.#potOf(run, entries)
     const before = { told: run.told ?? toldBy(entries), ms: earlierMs(entries) }
     const { traceContents: contents, models } = this.#options
@@ -212,7 +213,7 @@ export class Runner {
     const { recorder, run } = live
     const { state } = recorder
     // That the turn is over is written with the row, or a crash between the two would have it settled without its use.
-    await recorder.flush(true)
+    await recorder.written()
     if (turn.type === 'end') recorder.record({ type: 'run.ended', data: turn.end })
     else recorder.record({ type: 'run.waits', data: { for: turn.for } })
     const usage = { ...state.usage, children: state.childUsage, metered: state.metered }
@@ -312,7 +313,7 @@ export class Runner {
             }
           signal.throwIfAborted()
           // What waits for a human is woken by the answer; what is being carried on tells when it has settled.
-          if (run.state !== 'waiting' && !this.#working.has(id)) this.wake(id, true)
+          if (run.state !== 'waiting' && !this.#working.has(id)) this.wake(id, { isChild: true })
           await next.due
         } finally {
           next.stop()

@@ -30,6 +30,7 @@ import {
   type AnswerApproval,
   type BranchRun,
   endedStates,
+  firstEntry,
   type ReplayRun,
   type Run,
   type RunStateName,
@@ -132,7 +133,7 @@ export function createAgentRuns({
     const own = { spec, input: task, ...storedOf(images), conversation, root: id, depth: 0 }
     const started = redactor.clean({ ...own, ...(lessons && { lessons }) })
     const run = await store.create({ id, accountId: account.id, started, images })
-    runner.wake(id)
+    runner.wake(id, { begins: firstEntry(run, started) })
     return run
   }
 

@@ -28,4 +28,10 @@ export interface UsageFact {
 }
 
 /** Records facts, in the transaction of the change that makes them true where there is one. */
-export type RecordUsage = (queries: Queries, facts: readonly UsageFact[]) => Promise<void>
+export interface RecordUsage {
+  (queries: Queries, facts: readonly UsageFact[]): Promise<void>
+  /** The same inside a statement that makes them true: SQL that records the facts in its parameter `json`, while `condition` holds. */
+  within(json: string, condition: string): string
+  /** That parameter. */
+  json(facts: readonly UsageFact[]): string
+}

@@ -8,7 +8,7 @@ import type { Recorded } from './recorded.ts'
 import { type Journal, Superseded } from './recorder.ts'
 
 /** Entries longer than this, as JSON, have their payload beside them. */
-const longestInline = 16_384
+export const longestInline = 16_384
 /** So many entries at most in one statement. */
 const mostAtOnce = 500
 
@@ -20,7 +20,7 @@ interface Waiting {
   failed: (error: unknown) => void
 }
 
-interface Row {
+export interface Row {
   run_id: string
   fence: number
   seq: number
@@ -37,10 +37,13 @@ interface Found {
   data: unknown
 }
 
+/** Of entries that are a parameter of a statement. */
+export const entryColumns = 'run_id text, fence bigint, seq int, at timestamptz, type text, data json'
+
 /** Writes the entries of a run only while its fence is the newest. */
 const insertion = `insert into agent_entries (run_id, seq, at, type, data)
   select g.run_id, g.seq, g.at, g.type, g.data
-  from json_to_recordset($1::json) as g(run_id text, fence bigint, seq int, at timestamptz, type text, data json)
+  from json_to_recordset($1::json) as g(${entryColumns})
   join agent_runs r on r.id = g.run_id and r.fence = g.fence
   returning run_id`
 
@@ -115,10 +118,9 @@ export class JournalStore {
     return rows
   }
 
-  /** The statement that writes such rows; fewer come back where a fence was not the newest. */
-  static statement(rows: readonly Row[]): { name: string; text: string; values: string[] } {
-    const values = rows.map(({ data, ...row }) => `${JSON.stringify(row).slice(0, -1)},"data":${data}}`)
-    return { name: 'agent-append', text: insertion, values: [`[${values.join()}]`] }
+  /** Such rows as a parameter of a statement, where they are rows of `entryColumns`. */
+  static json(rows: readonly Row[]): string {
+    return `[${rows.map(({ data, ...row }) => `${JSON.stringify(row).slice(0, -1)},"data":${data}}`).join()}]`
   }
 
   #append(runId: string, fence: number, entries: readonly Recorded[]): Promise<void> {
@@ -148,7 +150,11 @@ export class JournalStore {
     const rows: Row[] = []
     for (const one of group) rows.push(...(await this.rows(this.#db.kysely, one)))
     const { rows: written } = await step('agent.append', group[0]!.runId, () =>
-      this.#db.pool.query<{ run_id: string }>(JournalStore.statement(rows)),
+      // Fewer come back where a fence was not the newest.
+      this.#db.pool.query<{ run_id: string }>({
+        ...{ name: 'agent-append', text: insertion },
+        values: [JournalStore.json(rows)],
+      }),
     ).catch((error) => {
       // Somebody else has written this number of this run.
       throw (error as { code?: string }).code === '23505'

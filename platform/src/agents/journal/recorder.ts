@@ -104,6 +104,12 @@ export class Recorder {
     if (this.#failure) throw this.#failure
   }
 
+  /** Resolves when nothing is being written; what waits is for `take`. Rejects when something could not be written. */
+  async written(): Promise<void> {
+    await this.#writing
+    if (this.#failure) throw this.#failure
+  }
+
   /** Keeps a whole result, or an image; answers the hash by which it is found. */
   async keep(text: string, key = hash('sha256', text, 'hex')): Promise<string> {
     await this.#options.journal.keepBlob(key, text)
