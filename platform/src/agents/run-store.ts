@@ -10,7 +10,16 @@ import { JournalStore, longestInline } from './journal/journal-store.ts'
 import { type Recorded, recorded } from './journal/recorded.ts'
 import { Superseded } from './journal/recorder.ts'
 import { stateOf } from './journal/run-state.ts'
-import { endedStates, firstEntry, leaseMs, type Run, type RunResult, type RunRow, type RunStateName, toRun } from './run.ts'
+import {
+  endedStates,
+  firstEntry,
+  leaseMs,
+  type Run,
+  type RunResult,
+  type RunRow,
+  type RunStateName,
+  toRun,
+} from './run.ts'
 import { settledEvent, startedEvent, tellContinued } from './run-event.ts'
 import { RunInbox } from './run-inbox.ts'
 import type { RunSnapshots } from './run-snapshots.ts'

@@ -166,6 +166,7 @@ export class Runner {
     const { providerOf } = models
     const startedAt = this.#options.now().getTime()
     const spans = takesSpans() ? new RunSpans(run, { contents, providerOf, tell: tellSpan, startedAt }) : undefined
+    const [heardEntry, heardDelta] = [`entry:${id}`, `delta:${id}`]
     const live = new LiveRun({
       ...this.#options,
       run,
@@ -176,9 +177,9 @@ export class Runner {
       spawn: (request, signal) => this.#spawn(run, request, signal),
       onEntry: (entry) => {
         spans?.take(entry)
-        this.heard.emit(`entry:${id}`, entry)
+        this.heard.emit(heardEntry, entry)
       },
-      tell: (delta: Delta) => this.heard.emit(`delta:${id}`, delta),
+      tell: (delta: Delta) => this.heard.emit(heardDelta, delta),
     })
     this.#live.set(id, live)
     try {

@@ -80,7 +80,8 @@ export function scriptedModel(script: Script): Model {
         if (signal?.aborted) yield cancelled
         else if (wrong) yield failed(`step ${index + 1} of the script expects ${wrong}`)
         else if (early ?? step.failure) yield { type: 'failed', failure: (early ?? step.failure)! }
-        else yield* tell(step.message ?? messageOf(step, { name, index, request }), signal)
+        // One after the other: what is handed on whole is waited for twice each time.
+        else for (const event of tell(step.message ?? messageOf(step, { name, index, request }), signal)) yield event
       } catch (error) {
         yield signal?.aborted ? cancelled : failed(`the script is broken: ${String(error)}`)
       }
@@ -154,7 +155,7 @@ function charsOf(messages: readonly Message[]): number {
   const before = known.get(messages)
   const length = before && before.counted <= messages.length ? before : { counted: 0, chars: 0 }
   while (length.counted < messages.length) length.chars += textOf(messages[length.counted++]!).length
-  known.set(messages, length)
+  if (length !== before) known.set(messages, length)
   return length.chars
 }
 

@@ -53,6 +53,7 @@ export class Recorder {
   #state: RunState | undefined
   #pending: Recorded[] = []
   #writing: Promise<void> = Promise.resolve()
+  #isQueued = false
   #failure: unknown
 
   /** `entries`: what the journal holds already. */
@@ -90,8 +91,11 @@ export class Recorder {
    */
   async flush(must = false): Promise<void> {
     if (this.#failure) throw this.#failure
-    if (this.#pending.length > 0) {
+    // One that waits for the write before it takes along what comes meanwhile.
+    if (this.#pending.length > 0 && !this.#isQueued) {
+      this.#isQueued = true
       const write = this.#writing.then(() => {
+        this.#isQueued = false
         const entries = this.take()
         return entries.length > 0 ? this.#options.journal.append(entries) : undefined
       })

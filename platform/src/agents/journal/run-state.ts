@@ -22,6 +22,9 @@ import { beforeGraph, beginNode, endNode } from './graph-state.ts'
 import { rolledBack } from './rolled-back.ts'
 import { aside, emptyThread } from './thread.ts'
 
+/** What a step called and got is remembered as it is up to here. */
+const mostRecentChars = 256
+
 /** A call of the model that has no result yet. */
 export interface OpenCall {
   call: ToolCallPart
@@ -56,7 +59,7 @@ export interface Thread {
   compactions: number
   /** Calls of the last answer, until all of them have a result. */
   open: Map<string, OpenCall>
-  /** What its last steps called and got, as hashes. */
+  /** What its last steps called and got; what is long as hashes. */
   recent: string[]
   /** Calls in a row that could not be understood. */
   invalidCalls: number
@@ -349,7 +352,7 @@ function endCall(state: RunState, ended: ToolEnded): void {
     })
     did += `${cacheKey(open)}\n${result!.text}\n`
   }
-  thread.recent.push(hash('sha256', did, 'base64'))
+  thread.recent.push(did.length <= mostRecentChars ? did : hash('sha256', did, 'base64'))
   if (thread.recent.length > 100) thread.recent.shift()
   thread.open.clear()
 }

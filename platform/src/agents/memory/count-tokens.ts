@@ -14,7 +14,7 @@ export function tokensOf(messages: readonly Message[]): number {
   const before = known.get(messages)
   const length = before && before.counted <= messages.length ? before : { counted: 0, chars: 0 }
   while (length.counted < messages.length) length.chars += weightOf(messages[length.counted++]!)
-  known.set(messages, length)
+  if (length !== before) known.set(messages, length)
   return Math.ceil(length.chars / charsPerToken)
 }
 

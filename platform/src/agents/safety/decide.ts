@@ -30,6 +30,7 @@ export function decide(
   { name, arguments: args }: Pick<ToolCallPart, 'name' | 'arguments'>,
   { findings, isAttended }: Circumstances = { findings: [], isAttended: false },
 ): Verdict {
+  if (rules.length === 0 && findings.length === 0) return { action: 'allow' }
   const possible = rules.flatMap((rule) => {
     const pairs = isNamed(rule.tool, name) && pairsOf(rule, args)
     return pairs ? [{ rule, pairs }] : []

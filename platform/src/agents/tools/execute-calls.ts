@@ -57,7 +57,7 @@ export async function executeCalls(run: Running, place: CallPlace): Promise<bool
       endUnrun(run, place, one, { status: 'failed', error: 'too_many_calls', text })
       continue
     }
-    await inspectCall(run, place, one)
+    if (run.tools.get(one.call.name)?.inspected) await inspectCall(run, place, one)
     if (stop.aborted) {
       endUnrun(run, place, one, notBegun(signal.aborted))
       continue

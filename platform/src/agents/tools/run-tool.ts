@@ -69,15 +69,18 @@ interface Outcome {
 
 async function attemptCall(run: Running, { tool, call, key, stop, observed }: Attempted): Promise<Outcome> {
   const timeoutMs = tool.timeoutMs ?? defaultTimeoutMs
-  const over = new AbortController()
-  const { promise: left, reject } = Promise.withResolvers<never>()
+  // Most tools are done at once, and nobody asks for the signal.
+  let over: AbortController | undefined
+  let isOver = false
+  let leave = (_error: ToolError) => {}
   let timedOut = false
   let late: NodeJS.Timeout | undefined
   // One that does not listen is left behind: the run goes on without it.
   const giveUp = () => {
-    if (over.signal.aborted) return
-    late = setTimeout(() => reject(new ToolError('timeout', 'it did not stop when it was told to')), graceMs)
-    over.abort()
+    if (isOver) return
+    isOver = true
+    late = setTimeout(() => leave(new ToolError('timeout', 'it did not stop when it was told to')), graceMs)
+    over?.abort()
   }
   const timer = setTimeout(() => {
     timedOut = true
@@ -86,8 +89,20 @@ async function attemptCall(run: Running, { tool, call, key, stop, observed }: At
   try {
     if (stop.aborted) giveUp()
     else stop.addEventListener('abort', giveUp, { once: true })
-    const context = { runId: run.id, idempotencyKey: key, signal: over.signal, ...(observed && { observed }) }
-    const result = await Promise.race([tool.handler(context, call.arguments as never), left])
+    const context: ToolContext = {
+      runId: run.id,
+      idempotencyKey: key,
+      get signal() {
+        over ??= new AbortController()
+        if (isOver) over.abort()
+        return over.signal
+      },
+      ...(observed && { observed }),
+    }
+    const result = await new Promise<ToolResult | string>((resolve, reject) => {
+      leave = reject
+      tool.handler(context, call.arguments as never).then(resolve, reject)
+    })
     const { text, isError, usage, offers, images }: ToolResult = typeof result === 'string' ? { text: result } : result
     const more = { ...(usage && { usage }), ...(offers && { offers }), ...(images && { images }) }
     return { status: isError ? 'failed' : 'done', text: String(text), ...more }
