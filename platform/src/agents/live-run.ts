@@ -4,6 +4,7 @@ import type { Account } from '../accounts/account.ts'
 import { newId } from '../lib/id.ts'
 import { type CodeReader, inspectBy } from './code/code-reader.ts'
 import { SandboxCode } from './code/sandbox-code.ts'
+import type { RecentImages } from './images/recent-images.ts'
 import type { Entry, RunEnd } from './journal/entry.ts'
 import { type Journal, Recorder, Superseded } from './journal/recorder.ts'
 import type { Pot } from './loop/pot.ts'
@@ -22,9 +23,6 @@ import { RunSandbox, type SandboxHands } from './tools/run-sandbox.ts'
 import type { Tool } from './tools/tool.ts'
 import { digestOf, spawnsByGraph, type ToolboxOptions, toolbox } from './tools/toolbox.ts'
 
-/** Of the images of a run in memory. */
-const mostImageChars = 16 * 1024 * 1024
-
 export type Delta = Parameters<Running['tell']>[0]
 
 export interface LiveRunOptions {
@@ -40,6 +38,7 @@ export interface LiveRunOptions {
   codeReader: CodeReader
   mcp: McpDeps
   spawn: ToolboxOptions['spawn']
+  images: RecentImages
   /** What approvals are signed with. */
   secret: string
   pot: Pot
@@ -66,8 +65,7 @@ export class LiveRun implements Running {
   readonly #secret: string
   readonly #models: ModelSource
   readonly #journal: Journal
-  /** In base64, by their hashes: each question shows them again. */
-  readonly #images = new Map<string, string>()
+  readonly #images: RecentImages
   readonly #servers: McpServers
   readonly #toolbox: () => ReadonlyMap<string, Tool>
   readonly inspect: Running['inspect']
@@ -85,6 +83,7 @@ export class LiveRun implements Running {
     this.startedAt = now()
     this.tell = options.tell
     this.#store = store
+    this.#images = options.images
     this.#models = models
     this.#secret = secret
     const journal = this.#guarded(store.journal.of(run.id, run.fence))
@@ -146,6 +145,7 @@ export class LiveRun implements Running {
 
   /** What it has open in this process; the run may go on elsewhere. */
   async close(): Promise<void> {
+    this.#images.forget(this.id)
     await this.#servers.close()
   }
 
@@ -163,16 +163,8 @@ export class LiveRun implements Running {
     return model
   }
 
-  async image(hash: string): Promise<string | undefined> {
-    const known = this.#images.get(hash)
-    if (known !== undefined) return known
-    const found = await this.#journal.readBlob(hash)
-    if (found === undefined) return undefined
-    let chars = found.length
-    for (const image of this.#images.values()) chars += image.length
-    if (chars > mostImageChars) this.#images.clear()
-    this.#images.set(hash, found)
-    return found
+  image(hash: string): Promise<string | undefined> {
+    return this.#images.get(this.id, hash, this.#journal.readBlob)
   }
 
   async incoming(): Promise<Incoming[]> {

@@ -6,6 +6,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { takesSpans, tellSpan } from '../telemetry/spans.ts'
 import { type AgentSpec, defaultLimits } from './agent.ts'
 import type { Agents } from './agents.ts'
+import { RecentImages } from './images/recent-images.ts'
 import type { Entry } from './journal/entry.ts'
 import { addCost, type Cost, endReasons, noCost } from './journal/entry.ts'
 import { Superseded } from './journal/recorder.ts'
@@ -60,6 +61,7 @@ export class Runner {
   /** Runs that something was done for while they were being settled. */
   readonly #again = new Set<string>()
   readonly #pots = new Map<string, Pot>()
+  readonly #images = new RecentImages()
   readonly #toLearn: { id: string; accountId: string; state: RunState }[] = []
   #timer: NodeJS.Timeout | undefined
   #learning: Promise<void> | undefined
@@ -173,6 +175,7 @@ export class Runner {
       entries,
       account: await accountOf(run.accountId),
       pot,
+      images: this.#images,
       now: () => this.#options.now().getTime(),
       spawn: (request, signal) => this.#spawn(run, request, signal),
       onEntry: (entry) => {
