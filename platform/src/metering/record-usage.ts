@@ -29,8 +29,7 @@ const counted = ['cpuMs', 'memoryMbMs', 'memoryHeldMbMs', 'diskMbMs', 'networkIn
 /** All rows as one value: most facts have few of the columns, and a list for each column costs more to write and to read. */
 function within(parameter: string, condition: string): string {
   return `insert into usage_facts (key, account_id, kind, subject, started_at, ended_at, cpu_ms, memory_mb_ms,
-      memory_held_mb_ms, disk_mb_ms,
-      network_in_bytes, network_out_bytes, gpu_ms, model_input_tokens, model_cached_tokens, model_output_tokens, attributes)
+      memory_held_mb_ms, disk_mb_ms, network_in_bytes, network_out_bytes, gpu_ms, model_input_tokens, model_cached_tokens, model_output_tokens, attributes)
     select key, "accountId", kind, subject, to_timestamp("startedAt" / 1000.0), to_timestamp("endedAt" / 1000.0), ${counted},
       coalesce(attributes, '{}')
     from json_to_recordset(${parameter}::json) as fact (${columns})
