@@ -19,11 +19,11 @@ export async function benchAgents({
   ...options
 }: {
   quick: boolean
-  only?: (typeof agentParts)[number] | undefined
+  only?: readonly string[] | undefined
   tell: (line: string) => void
 }): Promise<AgentsReport> {
   const at = new Date().toISOString()
-  const isWanted = (part: (typeof agentParts)[number]) => only === undefined || only === part
+  const isWanted = (part: (typeof agentParts)[number]) => only === undefined || only.includes(part)
   const { series, figures } = isWanted('experience') ? await measureExperience(options) : { series: [], figures: [] }
   if (isWanted('codebase')) figures.push(...(await measureCodebase(options)))
   if (isWanted('steps')) figures.push(...(await measureSteps(options)))

@@ -18,13 +18,21 @@ export interface FunctionsReport {
   figures: Figure[]
 }
 
+export const functionSections = [
+  ...['empty-pool', 'idle', 'cold-node', 'cold-python', 'cold-bundle', 'cold-numpy'],
+  ...['frozen', 'warm', 'throughput', 'asynchronous'],
+] as const
+
 /** Measures functions on a server of its own, in fully isolated workers, with a bare HTTP server beside it in the same run. */
 export async function benchFunctions(options: {
   driver: string | undefined
   quick: boolean
+  /** Sections to measure; without it all. */
+  only: readonly string[] | undefined
   tell: (line: string) => void
 }): Promise<FunctionsReport> {
-  const { quick, tell, driver = 'namespaces' } = options
+  const { quick, tell, only, driver = 'namespaces' } = options
+  const wants = (...sections: readonly string[]) => only === undefined || sections.some((one) => only.includes(one))
   const samples = quick ? 5 : 100
   const pool = quick ? 2 : 20
   const settings = {
@@ -33,8 +41,11 @@ export async function benchFunctions(options: {
     ...{ WARREN_FUNCTION_INSTANCES: '2000', WARREN_FUNCTION_FORECASTS: 'no' },
   }
   const report: FunctionsReport = { bench: 'functions', at: new Date().toISOString(), driver, series: [], figures: [] }
-  tell('cold starts with an empty pool')
-  report.series.push(...(await coldStartsWithoutPool(driver, quick ? 3 : 30)))
+  if (wants('empty-pool')) {
+    tell('cold starts with an empty pool')
+    report.series.push(...(await coldStartsWithoutPool(driver, quick ? 3 : 30)))
+  }
+  if (only?.every((section) => section === 'empty-pool')) return report
   const platform = await startPlatform(settings, withTools)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void platform.stop().finally(() => process.exit(130)))
@@ -44,9 +55,10 @@ export async function benchFunctions(options: {
     tell('idle workers')
     for (const { runtime, files } of [node, python]) await client.deploy(`first-${runtime}`, runtime, files)
     await client.waitForWorkers(2 * pool)
-    report.figures.push(...idleMemory(home))
+    if (wants('idle')) report.figures.push(...idleMemory(home))
 
     for (const code of [node, python, largeNode, numpy]) {
+      if (!wants(code.section)) continue
       if (code === numpy && spawnSync('/usr/bin/python3', ['-c', 'import numpy']).status !== 0) {
         tell('no numpy on this host: its cold starts are left out')
         continue
@@ -56,45 +68,54 @@ export async function benchFunctions(options: {
       report.series.push(await coldStarts(client, code, { samples, workers }))
     }
 
-    tell('frozen instances')
-    report.figures.push(await frozenTime(client, home))
+    if (wants('frozen')) {
+      tell('frozen instances')
+      report.figures.push(await frozenTime(client, home))
+    }
 
-    tell('warm calls')
     await client.deploy('warm', 'node24', node.files, { concurrency: 64, maxInstances: 1 })
     const bare = await bareServer()
     try {
-      const warm = new Recorder()
-      const direct = new Recorder()
-      const directly = await FunctionClient.open({ url: bare.url, apiKey: undefined })
-      for (let i = 0; i < samples * 10; i++) {
-        await warm.time(() => client.invoke('warm'))
-        await direct.time(() => directly.invoke('warm'))
+      if (wants('warm')) {
+        tell('warm calls')
+        const warm = new Recorder()
+        const direct = new Recorder()
+        const directly = await FunctionClient.open({ url: bare.url, apiKey: undefined })
+        for (let i = 0; i < samples * 10; i++) {
+          await warm.time(() => client.invoke('warm'))
+          await direct.time(() => directly.invoke('warm'))
+        }
+        directly.close()
+        const [called, reference] = [warm.series('warm call, c=1'), direct.series('bare node:http, c=1')]
+        report.series.push(called, reference)
+        report.figures.push(figure('added by the platform, p50', called.p50 - reference.p50, 'ms', { most: 0.1 }))
       }
-      const [called, reference] = [warm.series('warm call, c=1'), direct.series('bare node:http, c=1')]
-      report.series.push(called, reference)
-      report.figures.push(figure('added by the platform, p50', called.p50 - reference.p50, 'ms', { most: 0.1 }))
 
-      tell('throughput')
-      const requests = quick ? 400 : 10_000
-      const bareServerAt = { url: bare.url, apiKey: undefined }
-      const ours = () => cpuSeconds([pid, ...workersOf(home).map((worker) => worker.pid)])
-      const spent = { ours: 0, bare: 0 }
-      // In turns, so that what else the machine does meets both.
-      for (let round = 0; round < 5; round++) {
-        spent.ours += await many(platform, 'warm', requests, ours)
-        spent.bare += await many(bareServerAt, 'warm', requests, () => cpuSeconds([bare.pid]))
+      if (wants('throughput')) {
+        tell('throughput')
+        const requests = quick ? 400 : 10_000
+        const bareServerAt = { url: bare.url, apiKey: undefined }
+        const ours = () => cpuSeconds([pid, ...workersOf(home).map((worker) => worker.pid)])
+        const spent = { ours: 0, bare: 0 }
+        // In turns, so that what else the machine does meets both.
+        for (let round = 0; round < 5; round++) {
+          spent.ours += await many(platform, 'warm', requests, ours)
+          spent.bare += await many(bareServerAt, 'warm', requests, () => cpuSeconds([bare.pid]))
+        }
+        report.figures.push(
+          figure('requests per CPU-second, of a bare server', (100 * spent.bare) / spent.ours, '%', { least: 45 }),
+        )
       }
-      report.figures.push(
-        figure('requests per CPU-second, of a bare server', (100 * spent.bare) / spent.ours, '%', { least: 45 }),
-      )
     } finally {
       bare.stop()
     }
 
-    tell('asynchronous calls')
-    const calls = quick ? 500 : 10_000
-    const perSecond = await client.enqueueAll('warm', calls)
-    report.figures.push(figure('asynchronous calls taken and made', perSecond, '/s', { least: 1500 }))
+    if (wants('asynchronous')) {
+      tell('asynchronous calls')
+      const calls = quick ? 500 : 10_000
+      const perSecond = await client.enqueueAll('warm', calls)
+      report.figures.push(figure('asynchronous calls taken and made', perSecond, '/s', { least: 1500 }))
+    }
     client.close()
     return report
   } finally {

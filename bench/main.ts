@@ -5,7 +5,7 @@ import { benchCapacity } from './capacity.ts'
 import { benchE2b } from './e2b.ts'
 import { benchFirstStart, printFirstStart } from './first-start.ts'
 import { benchForecasts, forecastBenches, printForecasts } from './forecasts.ts'
-import { benchFunctions } from './functions.ts'
+import { benchFunctions, functionSections } from './functions.ts'
 import { benchGateway } from './gateway.ts'
 import { benchLadder } from './ladder.ts'
 import { type Machine, machine } from './measure/machine.ts'
@@ -27,9 +27,9 @@ const usage = `usage: npm run bench -- sandbox [--quick] [--json] [--density N] 
        npm run bench -- e2b [--quick] [--driver NAME] [--json]
        npm run bench -- soak [--minutes N] [--json]
        npm run bench -- capacity [--paused N] [--live N] [--driver NAME] [--json]
-       npm run bench -- functions [--quick] [--driver NAME] [--json]
+       npm run bench -- functions [--quick] [--only PART,…] [--driver NAME] [--json]
        npm run bench -- gateway [--quick] [--json]
-       npm run bench -- agents [--only experience|codebase|steps] [--quick] [--json]
+       npm run bench -- agents [--only PART,…] [--quick] [--json]
        npm run bench -- codebase [--quick] [--json]
        npm run bench -- billing [--quick] [--kills N] [--json]
        npm run bench -- forecast|keepalive|autoscale --traces DIR [--json]
@@ -41,10 +41,10 @@ functions how fast functions start and answer, gateway what a request passes on 
 beside it, agents how fast they find what was experienced, read code and what a step of a run costs, codebase how they read
 code alone.
 forecast, keepalive and autoscale start nothing: they score how calls of functions are foreseen, on recorded ones.
-  --only PART  this part of it alone
   --quick      few samples: shows that it works, not how fast
   --json       one JSON document on stdout
   --density N  how many idle sandboxes to weigh (default 100)
+  --only PART,… only these parts of functions: ${functionSections.join(', ')}; of agents: ${agentParts.join(', ')}
   --driver D   the runtime to measure; others are reported beside it
   --url URL    measure this server instead; its key comes from WARREN_API_KEY
   --minutes N  how long to soak (default 10)
@@ -61,8 +61,8 @@ const { positionals, values } = parseArgs({
     json: { type: 'boolean', default: false },
     density: { type: 'string' },
     driver: { type: 'string' },
-    url: { type: 'string' },
     only: { type: 'string' },
+    url: { type: 'string' },
     paused: { type: 'string', default: '1000' },
     live: { type: 'string', default: '500' },
     kills: { type: 'string', default: '0' },
@@ -75,6 +75,9 @@ const { positionals, values } = parseArgs({
 const [bench] = positionals
 const wanted = Number(values.density ?? (values.quick ? 20 : 100))
 const minutes = Number(values.minutes)
+const only = values.only?.split(',')
+const parts = { functions: functionSections, agents: agentParts }[bench ?? ''] ?? []
+const isOnly = only?.every((one) => parts.some((known) => known === one)) ?? true
 const [paused, live] = [Number(values.paused), Number(values.live)]
 const foreseen = forecastBenches.find((name) => name === bench)
 const isKnown = [
@@ -92,11 +95,8 @@ const isKnown = [
   'billing',
   ...forecastBenches,
 ].includes(bench ?? '')
-const only = agentParts.find((part) => part === values.only)
-const isOnlyKnown = values.only === undefined || (only !== undefined && bench === 'agents')
-const isWhole =
-  isOnlyKnown && positionals.length === 1 && isKnown && (foreseen === undefined || values.traces !== undefined)
-if (values.help || !isWhole || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
+const isWhole = positionals.length === 1 && isKnown && (foreseen === undefined || values.traces !== undefined)
+if (values.help || !isWhole || !isOnly || !(wanted >= 1) || !(minutes > 0) || !(paused >= 1) || !(live >= 1)) {
   process.stderr.write(usage)
   process.exit(values.help ? 0 : 2)
 }
@@ -127,7 +127,7 @@ if (bench === 'e2b') {
   process.exit()
 }
 if (bench === 'functions') {
-  const report = await benchFunctions({ driver, quick, tell })
+  const report = await benchFunctions({ driver, quick, only, tell })
   const after = machine()
   show(report, () => printFunctions(report, before, after), after)
   process.exit()

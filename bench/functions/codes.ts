@@ -4,6 +4,8 @@ import type { Target } from '../measure/series.ts'
 export interface Code {
   /** As it is called in the report. */
   name: string
+  /** As its part of the bench is called. */
+  section: 'cold-node' | 'cold-python' | 'cold-bundle' | 'cold-numpy'
   runtime: 'node24' | 'python3'
   files: Record<string, string>
   settings: { preload?: string[] }
@@ -41,6 +43,7 @@ ${at % 4 === 0 ? `exports.made${at} = part${at}.make()` : `exports.part${at} = p
 
 export const node: Code = {
   name: 'Node, 5 kB',
+  section: 'cold-node',
   runtime: 'node24',
   files: { 'index.js': handler.padEnd(5000, '// ') },
   settings: {},
@@ -49,6 +52,7 @@ export const node: Code = {
 
 export const python: Code = {
   name: 'Python, 5 kB',
+  section: 'cold-python',
   runtime: 'python3',
   files: {
     'main.py': 'def handler(event, context):\n    return {"hello": event.get("name", "world")}\n'.padEnd(5000, '#'),
@@ -59,6 +63,7 @@ export const python: Code = {
 
 export const largeNode: Code = {
   name: 'Node, bundle of 1 MB',
+  section: 'cold-bundle',
   runtime: 'node24',
   files: { 'index.js': bundle(1_000_000) },
   settings: {},
@@ -67,6 +72,7 @@ export const largeNode: Code = {
 
 export const numpy: Code = {
   name: 'Python with numpy preloaded, 5 kB',
+  section: 'cold-numpy',
   runtime: 'python3',
   files: {
     'main.py':
