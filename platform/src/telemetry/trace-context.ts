@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { randomBytes } from 'node:crypto'
+import { randomHex } from '../lib/random-hex.ts'
 
 /** Where a request stands in a trace that began elsewhere, as W3C Trace Context has it. */
 export interface TraceContext {
@@ -28,7 +28,7 @@ export function continueTrace(traceparent: string | undefined): TraceContext | u
 
 /** A trace that begins here, and is recorded unless that is not asked for. */
 export function newTrace({ recorded = true } = {}): TraceContext {
-  const random = randomBytes(24).toString('hex')
+  const random = randomHex(24)
   return { traceId: random.slice(0, 32), spanId: random.slice(32), flags: recorded ? '01' : '00' }
 }
 
@@ -57,5 +57,5 @@ export function currentTrace(): TraceContext | undefined {
 }
 
 function newSpanId(): string {
-  return randomBytes(8).toString('hex')
+  return randomHex(8)
 }
