@@ -34,8 +34,10 @@ export interface Tenant {
 const mostTimes = 4
 const maxProcesses = 256
 const maxOpenFiles = 4096
-/** Refilling waits so long after a claim: the call it was for goes first. */
+/** The call that a worker was claimed for goes before the start of another: that waits until its code is loaded, and so long beside. */
 const refillMs = 20
+/** Unless that takes longer. */
+const mostLoadMs = 500
 const retryMs = { first: 2000, most: 300_000 }
 /** Lists of modules that workers wait with; the one used longest ago goes for another. */
 const mostLists = 8
@@ -177,7 +179,7 @@ export class WorkerPool {
     const place = fits ? workers.findIndex((worker) => worker.usable && canAdapt(worker.instance, settings)) : -1
     if (place < 0) return undefined
     const [worker] = workers.splice(place, 1)
-    this.#fillSoon(shelf)
+    this.#fillSoon(shelf, worker!)
     return worker
   }
 
@@ -187,8 +189,14 @@ export class WorkerPool {
     if (limits.cpuCores !== cpuCores || limits.memoryMb !== memoryMb) await instance.setLimits(limits)
   }
 
-  #fillSoon(shelf: Shelf): void {
-    setTimeout(() => this.#fill(shelf), refillMs).unref()
+  #fillSoon(shelf: Shelf, { loaded }: Worker): void {
+    const fill = () => this.#fill(shelf)
+    const fillSoon = () => {
+      clearTimeout(late)
+      setTimeout(fill, refillMs).unref()
+    }
+    const late = setTimeout(fill, mostLoadMs).unref()
+    loaded.then(fillSoon, fillSoon)
   }
 
   #fill(shelf: Shelf): void {
