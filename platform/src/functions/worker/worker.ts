@@ -13,6 +13,7 @@ import { ProcessorTime } from './processor-time.ts'
 import { workerProgram } from './programs.ts'
 import { Unread, windowBytes } from './unread.ts'
 import { untilReady } from './until-ready.ts'
+import { writeParts } from './write-parts.ts'
 
 /** How long a fresh worker may take until it listens, milliseconds. A busy machine takes long. */
 const startMs = 30_000
@@ -207,7 +208,7 @@ export class Worker {
       this.#flushes = false
       const out = this.#out
       this.#out = []
-      if (!this.#socket.destroyed) this.#socket.write(out.length === 1 ? out[0]! : Buffer.concat(out))
+      if (!this.#socket.destroyed) writeParts(this.#socket, out)
     })
   }
 

@@ -33,28 +33,41 @@ function flush() {
 
 const drained = () => (socket?.writableNeedDrain ? new Promise((resolve) => socket.once('drain', resolve)) : undefined)
 
-let parts = []
-let bytes = 0
-let needed = 9
+/** What is read goes here first, and is asked of the system once. Its pages are taken as they are needed. */
+const landing = Buffer.allocUnsafeSlow(256 * 1024)
+/** The beginning of a frame whose length is not known yet. */
+let rest = Buffer.alloc(0)
+/** A frame of which more is to come. */
+let awaited
+let filled = 0
 
+/** `data` is good until this returns. */
 function receive(data, take) {
-  parts.push(data)
-  bytes += data.length
-  // Code comes in many pieces: they are put together once.
-  if (bytes < needed) return
-  let buffer = parts.length === 1 ? data : Buffer.concat(parts)
-  needed = 9
-  while (buffer.length >= 9) {
-    const length = buffer.readUInt32BE(0)
-    if (buffer.length < 4 + length) {
-      needed = 4 + length
+  if (awaited) {
+    // Code comes in many pieces: each is put where it belongs at once.
+    const count = data.copy(awaited, filled, 0)
+    filled += count
+    if (filled < awaited.length) return
+    const frame = awaited
+    awaited = undefined
+    take(frame[4], frame.readUInt32BE(5), frame.subarray(9))
+    if (count === data.length) return
+    data = data.subarray(count)
+  }
+  let at = 0
+  const frames = Buffer.concat([rest, data])
+  while (frames.length - at >= 4) {
+    const end = at + 4 + frames.readUInt32BE(at)
+    if (end > frames.length) {
+      awaited = Buffer.allocUnsafeSlow(end - at)
+      filled = frames.copy(awaited, 0, at)
+      at = frames.length
       break
     }
-    take(buffer[4], buffer.readUInt32BE(5), buffer.subarray(9, 4 + length))
-    buffer = buffer.subarray(4 + length)
+    take(frames[at + 4], frames.readUInt32BE(at + 5), frames.subarray(at + 9, end))
+    at = end
   }
-  parts = buffer.length > 0 ? [buffer] : []
-  bytes = buffer.length
+  rest = frames.subarray(at)
 }
 
 function headed(payload) {
@@ -64,8 +77,9 @@ function headed(payload) {
 
 /** Listens to the platform. */
 function serve(take) {
-  socket = new net.Socket({ fd: linkDescriptor, readable: true, writable: true })
-  socket.on('data', (data) => receive(data, take))
+  const onread = { buffer: landing, callback: (count) => receive(landing.subarray(0, count), take) }
+  socket = new net.Socket({ fd: linkDescriptor, readable: true, writable: true, onread })
+  socket.resume()
   socket.on('error', () => process.exit(1))
   socket.on('close', () => process.exit(0))
   fs.writeSync(1, 'ready\n')
