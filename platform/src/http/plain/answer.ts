@@ -7,6 +7,8 @@ const last = 'connection: close\r\n'
 const validName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const validValue = /^[\t\x20-\x7e\x80-\xff]*$/
 const secondMs = 1000
+const keys = new Map<string, string>()
+const mostKeys = 200
 const date = { second: 0, text: '' }
 
 /** The answer to one request on a connection: what of node's `ServerResponse` answers of functions and problems need. */
@@ -34,8 +36,8 @@ export class PlainAnswer {
   }
 
   setHeader(name: string, value: string | number): this {
-    const key = name.toLowerCase()
-    const text = checked(name, String(value))
+    const key = keyOf(name)
+    const text = typeof value === 'number' ? String(value) : checkedValue(name, value)
     const place = this.#place(key)
     if (place < 0) this.#headers.push(key, text)
     else this.#headers[place + 1] = text
@@ -44,8 +46,8 @@ export class PlainAnswer {
 
   /** A further line for a name that has one. */
   appendHeader(name: string, value: string): this {
-    const key = name.toLowerCase()
-    this.#headers.push(key, checked(name, value))
+    if (!validName.test(name)) throw none(name)
+    this.#headers.push(name.toLowerCase(), checkedValue(name, value))
     return this
   }
 
@@ -118,10 +120,23 @@ export class PlainAnswer {
   }
 }
 
-function checked(name: string, value: string): string {
-  if (!validName.test(name) || !validValue.test(value))
-    throw new TypeError(`HTTP has no header "${name}" with that value`)
+/** A name that we set ourselves is looked at once. */
+function keyOf(name: string): string {
+  const known = keys.get(name)
+  if (known !== undefined) return known
+  if (!validName.test(name)) throw none(name)
+  const key = name.toLowerCase()
+  if (keys.size < mostKeys) keys.set(name, key)
+  return key
+}
+
+function checkedValue(name: string, value: string): string {
+  if (!validValue.test(value)) throw none(name)
   return value
+}
+
+function none(name: string): TypeError {
+  return new TypeError(`HTTP has no header "${name}" with that value`)
 }
 
 function now(): string {
