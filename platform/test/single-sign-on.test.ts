@@ -53,6 +53,12 @@ test('who signs in at the provider becomes a member, and is the same person the 
   assert.equal((await signedIn('ann@example.com')).body.userId, first.body.userId)
 })
 
+test('who signs in for the first time five times at once is one person', async () => {
+  const answers = await Promise.all(Array.from({ length: 5 }, () => signedIn('twin@example.com')))
+  for (const { status, body } of answers) assert.equal(status, 200, JSON.stringify(body))
+  assert.equal(new Set(answers.map(({ body }) => body.userId)).size, 1)
+})
+
 test('who is a user already is recognised by a verified address', async () => {
   const { link } = await platform.json('POST', '/v1/orgs/org0/invitations', {
     email: 'bob@elsewhere.org',

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import { WarrenError } from '../errors.ts'
 import { equalText } from '../lib/equal-text.ts'
 import { step } from '../lib/step.ts'
+import { isDuplicate } from './is-duplicate.ts'
 import { operatorsId } from './organisations.ts'
 import type { Tokens } from './sessions.ts'
 import type { SignInDeps } from './sign-in.ts'
@@ -128,8 +129,16 @@ export class SingleSignOn {
     return this.#userOf({ issuer: claims.iss, subject: claims.sub, email: verified, name })
   }
 
+  /** Of two first times at once the second finds what the first one made. */
+  #userOf(about: Vouched): Promise<string> {
+    return this.#linked(about).catch((cause) => {
+      if (!isDuplicate(cause)) throw cause
+      return this.#linked(about)
+    })
+  }
+
   /** Known by the name that the provider gives, which never changes; the first time by an address that it has verified. */
-  async #userOf(about: { issuer: string; subject: string; email: string | undefined; name: string | undefined }) {
+  async #linked(about: Vouched): Promise<string> {
     const { db, users, members, config, now } = this.#deps
     const { issuer, subject } = about
     const query = db.kysely.selectFrom('identities').select('user_id').where('issuer', '=', issuer)
@@ -166,6 +175,14 @@ export class SingleSignOn {
       })
     return this.#provider
   }
+}
+
+/** What a provider says of a person; the address only if it has verified it. */
+interface Vouched {
+  issuer: string
+  subject: string
+  email: string | undefined
+  name: string | undefined
 }
 
 function refused(message: string, cause?: unknown): WarrenError {
