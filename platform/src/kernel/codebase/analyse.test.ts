@@ -1,11 +1,47 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { indexed, names, threads } from '../../../test/indexed-code.ts'
 import { CodeThreads } from './code-threads.ts'
 import { Contents } from './contents.ts'
 import { findSymbols } from './find-symbols.ts'
 import { searchCode } from './search-code.ts'
+
+const declarations = `
+/** A place for things; {braces} and a 'quote' in a comment. */
+export class Shelf<T extends object = object> {
+  #held = new Map<string, T>()
+  readonly width: number
+
+  constructor(width: number) {
+    this.width = width
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  async put(name: string, thing: T): Promise<void> {
+    for (const [key] of this.#held) {
+      if (key === name) throw new Error(\`\${name} is { there }, \${[1, 2].map((n) => \`\${n}\`)}\`)
+    }
+    this.#held.set(name.replace(/[{}\\/]/g, ''), thing)
+  }
+}
+
+export interface place {
+  shelf: Shelf
+  at: number
+}
+
+export function find(all: readonly place[], at: number): place | undefined {
+  const inner = (one: place) => {
+    return one.at === at
+  }
+  return all.find(inner)
+}
+
+const most = 3
+`
 
 describe('what a file defines', () => {
   test('is found in each language, with what it is in', async () => {
@@ -112,10 +148,9 @@ declare module 'elsewhere' { export const there: string }`,
   })
 
   test('is the same after an edit as when it is read anew, wherever the edit is', async () => {
-    const source = await readFile(new URL('../../agents/runner.ts', import.meta.url), 'utf8')
-    const large = Array.from({ length: 8 }, (_, at) => source.replace(/\b(class|function) (\w+)/g, `$1 $2${at}`)).join(
-      '\n',
-    )
+    const large = Array.from({ length: 250 }, (_, at) =>
+      declarations.replace(/\b(Shelf|place|find|most)\b/g, `$1${at}`),
+    ).join('')
     // One function around all of it, so that pieces are within pieces.
     const { index, put } = await indexed({ 'a.ts': `${large}\nfunction outer(): void {\n${large}\n}\n` })
     let text = String(await index.contentOf('a.ts'))

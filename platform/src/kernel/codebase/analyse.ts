@@ -114,19 +114,22 @@ async function analysePart(
   { lines, key, keep }: { lines: LineTable; key: string; keep: boolean },
 ): Promise<AnalysedPart> {
   const nothing = { start: 0, end: 0, line: 0, columns: new Int32Array(0), names: [], imports: [] }
-  const text = new ParsedText(bytes, piece)
+  let text = new ParsedText(bytes, piece)
   if (text.text.length > mostParsedBytes) return { ...nothing, passedOver: 'too large' }
   if (text.isTooDeep) return { ...nothing, passedOver: 'too deep' }
   const name = `${key}:${piece.start}`
   const known = trees.get(name)
   if (known) editTree(known.tree, known.text, text.text)
-  const tree = await parse(grammar, text.text, known?.tree)
+  let tree = await parse(grammar, text.text, known?.tree)
   forgetTree(name)
   if (!tree) return { ...nothing, passedOver: 'took too long' }
   if (tree.rootNode.hasError && piece.gaps.length > 0) {
-    // What was left out may be what it lacks.
-    tree.delete()
-    return await analysePart(grammar, bytes, { ...piece, gaps: [] }, { lines, key, keep })
+    // What was left out may be what it lacks. If it is not, the error is one of the code.
+    const whole = new ParsedText(bytes, { ...piece, gaps: [] })
+    const ofWhole = whole.text.length > mostParsedBytes || whole.isTooDeep ? null : await parse(grammar, whole.text)
+    const worse = ofWhole && !ofWhole.rootNode.hasError ? tree : ofWhole
+    if (worse === tree) [tree, text] = [ofWhole!, whole]
+    worse?.delete()
   }
   try {
     return { ...nothing, ...symbolsOf(grammar, tree, text, { bytes, piece, lines }) }

@@ -76,8 +76,9 @@ export function skimScript(
   /** Notes where a statement ended, where statements are told apart. */
   const statement = (ended: number): boolean => {
     if (depth === 0) {
+      if (stopAt(ended)) return true
       if (ended - (rootCuts.at(-1) ?? from) >= pieceBytes) rootCuts.push(ended)
-      return stopAt(ended)
+      return false
     }
     const inside = stackKind[depth - 1]
     if (inside === kind.body || inside === kind.space) {
