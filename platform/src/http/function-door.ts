@@ -68,7 +68,7 @@ export class FunctionDoor implements PlainDoor {
     void this.#answer(name, exchange, {
       body: () => this.#bodyOf(request),
       gone: clientGone(response),
-      onRefused: () => closeIfUnread({ raw: request }),
+      onRefused: () => closeIfUnread({ raw: request }, response),
     })
     return true
   }

@@ -235,7 +235,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
     const details = { requestId: request.id, method: request.method, url: withoutKeys(request.url) }
     if (problem.body.code === 'internal') request.log.error({ err: error, ...details }, 'request failed')
     else if (problem.status >= 500) request.log.info({ reason: error.message, ...details }, 'request refused')
-    closeIfUnread(request)
+    closeIfUnread(request, reply.raw)
     for (const [name, value] of retryHeadersOf(error)) reply.header(name, value)
     return reply.code(problem.status).send(problem.body)
   })
@@ -246,7 +246,7 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       ? new WarrenError('invalid_request', `${request.method} is not served at ${path}; ${methods.join(', ')} is`)
       : new WarrenError('not_found', `nothing is served at ${path}`, { hint: 'GET /openapi.json lists what there is.' })
     if (methods.length) reply.header('allow', methods.join(', '))
-    closeIfUnread(request)
+    closeIfUnread(request, reply.raw)
     return reply.code(methods.length ? 405 : 404).send(problemOf(error, request.id).body)
   })
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { test } from 'node:test'
@@ -333,6 +334,31 @@ test('who is refused while a body is on its way hears of it, and goes on over th
   for (let part = 0; part < 2; part++) socket.write('x'.repeat(100_000))
   socket.write(head('GET', '/health'))
   await until('the next is answered', () => heard.includes('204 No Content') || failure)
+  assert.equal(failure, undefined)
+  socket.destroy()
+})
+
+test('who is refused while a body without end is on its way hears of it, and that the connection ends', async () => {
+  const socket = net.connect(platform.port, '127.0.0.1')
+  let heard = ''
+  let failure: unknown
+  socket.on('data', (bytes) => {
+    heard += bytes
+  })
+  socket.on('error', (error) => {
+    failure = error
+  })
+  const ended = once(socket, 'end')
+  socket.write(
+    `POST /files?path=x HTTP/1.1\r\nHost: localhost\r\nE2b-Sandbox-Id: ${id}\r\nE2b-Sandbox-Port: 49983\r\nX-Access-Token: wrong\r\nTransfer-Encoding: chunked\r\n\r\n`,
+  )
+  const part = `10000\r\n${'x'.repeat(0x10000)}\r\n`
+  for (let parts = 0; parts < 100 && !heard.includes('"code":401'); parts++) {
+    socket.write(part)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await ended
+  assert.match(heard, /^HTTP\/1.1 401 [\s\S]*connection: close[\s\S]*"code":401/i)
   assert.equal(failure, undefined)
   socket.destroy()
 })

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Keys } from '../../accounts/keys.ts'
@@ -43,7 +44,7 @@ interface DoorDeps {
   /** What a sandbox whose request does not say may reach. */
   egress: Config['egress']['default']
   /** What is done with the rest of a body that nobody reads. */
-  onRefused: (request: FastifyRequest) => void
+  onRefused: (request: FastifyRequest, response: ServerResponse) => void
 }
 
 const NoQuery = Type.Object({}, { additionalProperties: false })
@@ -62,7 +63,7 @@ export async function e2bDoor(app: FastifyInstance, deps: DoorDeps): Promise<voi
     const { status, body } = refusalOf(error, request.id)
     if (status === 500)
       request.log.error({ err: error, requestId: request.id, url: withoutKeys(request.url) }, 'request failed')
-    onRefused(request)
+    onRefused(request, reply.raw)
     reply.headers(retryHeaders(error, status))
     return reply.code(status).send(body)
   })

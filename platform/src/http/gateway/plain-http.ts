@@ -42,7 +42,7 @@ export class PlainHttp {
       })
       response.end()
     } else {
-      closeIfUnread({ raw: request })
+      closeIfUnread({ raw: request }, response)
       sendProblem(response, refused(), requestId)
     }
     return false

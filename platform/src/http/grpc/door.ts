@@ -109,7 +109,7 @@ export class GrpcDoor {
       patienceMs: this.#deps.patienceMs,
     })
     held?.end()
-    closeIfUnread({ raw: request })
+    closeIfUnread({ raw: request }, response)
     const labels = {
       method: 'POST',
       route: known ? prefix + name : 'unknown',

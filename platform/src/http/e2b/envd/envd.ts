@@ -45,7 +45,7 @@ export class Envd {
       if (request.method === 'OPTIONS') return void response.writeHead(204).end()
       await this.#answer(id ?? (await this.#signedFor(exchange)), exchange)
     } catch (error) {
-      closeIfUnread({ raw: request })
+      closeIfUnread({ raw: request }, response)
       sendRefusal(response, error, requestId)
     }
   }

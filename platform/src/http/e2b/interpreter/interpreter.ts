@@ -52,7 +52,7 @@ export class Interpreter {
       this.#audited(live, by, exchange)
       await this.#answer(live, exchange)
     } catch (error) {
-      closeIfUnread({ raw: request })
+      closeIfUnread({ raw: request }, response)
       const refusal = refusalOf(error, requestId)
       // Clients read the end of a sandbox out of JSON, and everything else as text.
       if (refusal.status === 502 || response.headersSent) sendRefusal(response, refusal, requestId)
