@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, startPlatform, until } from './platform.ts'
@@ -170,4 +172,12 @@ test('a repeat of a call with a key that ran when the platform was killed is ans
     invocations.map(({ state }: Answer) => state),
     ['succeeded'],
   )
+})
+
+test('code that was being written when the platform was killed is gone after its start', async () => {
+  await platform.kill('SIGKILL')
+  const left = `${platform.home}/functions/code/${'0'.repeat(64)}.of-nobody.tmp`
+  await writeFile(left, 'half of it')
+  await platform.start()
+  assert.ok(!existsSync(left))
 })

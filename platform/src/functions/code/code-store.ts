@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../../errors.ts'
 import { atomicWrite } from '../../lib/atomic-write.ts'
@@ -37,6 +37,9 @@ export class CodeStore {
 
   async open(): Promise<void> {
     await step('home.make', this.#folder, () => mkdir(this.#folder, { recursive: true, mode: 0o700 }))
+    // What was being written when all ended.
+    for (const name of (await readdir(this.#folder)).filter((name) => name.endsWith('.tmp')))
+      await step('function.code_clear', name, () => rm(this.#path(name), { force: true }))
     await this.sweep()
   }
 

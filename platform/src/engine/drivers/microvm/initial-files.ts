@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { atomicWrite } from '../../../lib/atomic-write.ts'
 import { isAccessible } from '../../../lib/is-accessible.ts'
@@ -13,6 +13,9 @@ interface Entry {
   /** Major and minor number of a device. */
   device?: [number, number]
 }
+
+/** What nobody has started with for so long is removed, milliseconds. */
+const unusedMs = 7 * 86_400_000
 
 const [directory, file, character] = [0o040_000, 0o100_000, 0o020_000]
 
@@ -31,7 +34,11 @@ export async function initialFiles(
   const hash = createHash('sha256').update(kernel.version).update(binary)
   for (const { content } of modules) hash.update(content)
   const path = join(cacheDir, `${prefix}${hash.digest('hex').slice(0, 16)}.cpio`)
-  if (await isAccessible(path)) return path
+  if (await isAccessible(path)) {
+    const now = new Date()
+    await utimes(path, now, now)
+    return path
+  }
   const folders = ['dev', 'proc', 'sys', 'modules', 'root', 'shown', 'limits']
   const list = modules.map(({ name }) => `${name}\n`).join('')
   const entries: Entry[] = [
@@ -42,9 +49,10 @@ export async function initialFiles(
     ...modules.map(({ name, content }) => ({ path: `modules/${name}`, mode: file | 0o644, content })),
   ]
   await atomicWrite(path, archive(entries), 0o644)
-  // Machines have read theirs.
-  for (const other of await readdir(cacheDir)) {
-    if (other.startsWith(prefix) && join(cacheDir, other) !== path) await rm(join(cacheDir, other), { force: true })
+  // What has been asked for since may be what another platform with the same cache starts its machines with.
+  for (const other of (await readdir(cacheDir)).filter((name) => name.startsWith(prefix))) {
+    const found = await stat(join(cacheDir, other)).catch(() => undefined)
+    if (found && Date.now() - found.mtimeMs > unusedMs) await rm(join(cacheDir, other), { force: true })
   }
   return path
 }
