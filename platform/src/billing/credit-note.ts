@@ -8,6 +8,7 @@ import type { Invoice } from './invoice.ts'
 import { findInvoiceByKey, getInvoice, takeNumber, writeLines } from './invoice-records.ts'
 import { post } from './ledger.ts'
 import type { Money } from './money.ts'
+import { usedForAnother } from './used-for-another.ts'
 
 export interface NewCreditNote {
   /** One of its account. */
@@ -52,7 +53,7 @@ export async function creditNote(
           ${periodEnd.toISOString()}, 0, 0, 0, ${String(-amount.minor)}, ${corrected}, ${memo}, ${at}, ${at}, ${key})
         on conflict (account_id, key) where key is not null do nothing`.execute(tx)
       // Whoever is at this invoice waits for the one before: it was one of another invoice of the account, just now.
-      if (numAffectedRows !== 1n) throw usedForAnother(key)
+      if (numAffectedRows !== 1n) throw keyIsTaken(key)
       await writeLines(tx, id, [{ kind: 'credit', facts: 0, quantity: 0n, minor: -amount.minor }])
       const from = invoice.state === 'paid' ? `wallet:${accountId}` : `receivable:${accountId}`
       const entries = [
@@ -74,11 +75,9 @@ function checkSame(known: Invoice, corrected: string, { key, amount, memo }: New
   const { corrects, currency, total } = known
   if (corrects === corrected && currency === amount.currency && total === -amount.minor && known.memo === memo)
     return known
-  throw usedForAnother(key)
+  throw keyIsTaken(key)
 }
 
-function usedForAnother(key: string): WarrenError {
-  return new WarrenError('conflict', `the idempotency key "${key}" was used for another credit note or an invoice`, {
-    hint: 'Use a new key for each credit note, and the same only to send one again.',
-  })
+function keyIsTaken(key: string): WarrenError {
+  return usedForAnother(key, 'credit note', 'credit note or an invoice')
 }

@@ -1,8 +1,8 @@
-import { WarrenError } from '../errors.ts'
 import type { Database } from '../storage/database.ts'
 import { invoice } from './close-periods.ts'
 import type { Invoice } from './invoice.ts'
 import { findInvoiceByKey } from './invoice-records.ts'
+import { usedForAnother } from './used-for-another.ts'
 
 export interface NewInvoice {
   /** One of its account: asked again under it, it is the same invoice. */
@@ -21,23 +21,18 @@ export async function invoiceOnce(
   { key, until }: NewInvoice,
 ): Promise<Invoice> {
   const known = await findInvoiceByKey(deps.db.kysely, accountId, key)
-  if (known && !isSame(known, until)) throw usedForAnother(key)
+  if (known) checkSame(known, key, until)
   const end = known?.periodEnd ?? until ?? deps.now()
   for (;;) {
     const issued = await invoice(deps, accountId, end, key)
     const own = await findInvoiceByKey(deps.db.kysely, accountId, key)
-    if (own && !isSame(own, until)) throw usedForAnother(key)
+    if (own) checkSame(own, key, until)
     // Another one may have been left drafted: that one is issued now, and then comes this.
     if (own?.id === issued.id) return issued
   }
 }
 
-function isSame({ kind, periodEnd }: Invoice, until: Date | undefined): boolean {
-  return kind === 'invoice' && (until === undefined || until.getTime() === periodEnd.getTime())
-}
-
-function usedForAnother(key: string): WarrenError {
-  return new WarrenError('conflict', `the idempotency key "${key}" was used for another invoice or a credit note`, {
-    hint: 'Use a new key for each invoice, and the same only to send one again.',
-  })
+function checkSame({ kind, periodEnd }: Invoice, key: string, until: Date | undefined): void {
+  if (kind === 'invoice' && (until === undefined || until.getTime() === periodEnd.getTime())) return
+  throw usedForAnother(key, 'invoice', 'invoice or a credit note')
 }

@@ -18,7 +18,7 @@ import type { PlainAnswer } from './plain/answer.ts'
 import type { PlainDoor, PlainRequest } from './plain/connections.ts'
 import type { PlainHead } from './plain/head.ts'
 import { sendProblem } from './problem.ts'
-import { patienceMs, slowBody } from './slow-body.ts'
+import { limitSlowBody } from './slow-body.ts'
 
 interface FunctionDoorDeps {
   gateway: Gateway
@@ -125,19 +125,14 @@ export class FunctionDoor implements PlainDoor {
     this.#deps.metrics.answered({ method: 'POST', route, status }, (performance.now() - startedAt) / 1000)
   }
 
-  async #bodyOf(request: IncomingMessage): Promise<Buffer> {
-    let timer: NodeJS.Timeout | undefined
-    try {
-      return await new Promise((resolve, reject) => {
-        timer = setTimeout(() => reject(slowBody()), patienceMs)
-        const parts: Buffer[] = []
-        request.on('data', (part: Buffer) => parts.push(part))
-        request.once('end', () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)))
-        request.once('error', reject)
-      })
-    } finally {
-      clearTimeout(timer)
-    }
+  #bodyOf(request: IncomingMessage): Promise<Buffer> {
+    limitSlowBody(request)
+    return new Promise((resolve, reject) => {
+      const parts: Buffer[] = []
+      request.on('data', (part: Buffer) => parts.push(part))
+      request.once('end', () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)))
+      request.once('error', reject)
+    })
   }
 
   #refuse(error: unknown, { request, response, requestId }: Exchange): void {

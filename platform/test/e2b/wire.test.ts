@@ -316,7 +316,8 @@ test('uploads that cannot be taken are refused, each with its reason', async () 
     assert.equal((await inside('GET', path)).status, 400)
 })
 
-test('who is refused while a body is on its way hears of it, and goes on over the same connection', async () => {
+/** A connection that sends what it is told to, and what comes over it. */
+function connection() {
   const socket = net.connect(platform.port, '127.0.0.1')
   let heard = ''
   let failure: unknown
@@ -326,40 +327,37 @@ test('who is refused while a body is on its way hears of it, and goes on over th
   socket.on('error', (error) => {
     failure = error
   })
-  const head = (method: string, path: string, more = '') =>
-    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nE2b-Sandbox-Id: ${id}\r\nE2b-Sandbox-Port: 49983\r\n${more}\r\n`
+  return { socket, heard: () => heard, failure: () => failure }
+}
+
+function head(method: string, path: string, more = ''): string {
+  return `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nE2b-Sandbox-Id: ${id}\r\nE2b-Sandbox-Port: 49983\r\n${more}\r\n`
+}
+
+test('who is refused while a body is on its way hears of it, and goes on over the same connection', async () => {
+  const { socket, heard, failure } = connection()
   socket.write(head('POST', '/files?path=x', 'X-Access-Token: wrong\r\nContent-Length: 300000\r\n'))
   socket.write('x'.repeat(100_000))
-  await until('it is refused', () => heard.includes('"code":401'))
+  await until('it is refused', () => heard().includes('"code":401'))
   for (let part = 0; part < 2; part++) socket.write('x'.repeat(100_000))
   socket.write(head('GET', '/health'))
-  await until('the next is answered', () => heard.includes('204 No Content') || failure)
-  assert.equal(failure, undefined)
+  await until('the next is answered', () => heard().includes('204 No Content') || failure())
+  assert.equal(failure(), undefined)
   socket.destroy()
 })
 
 test('who is refused while a body without end is on its way hears of it, and that the connection ends', async () => {
-  const socket = net.connect(platform.port, '127.0.0.1')
-  let heard = ''
-  let failure: unknown
-  socket.on('data', (bytes) => {
-    heard += bytes
-  })
-  socket.on('error', (error) => {
-    failure = error
-  })
+  const { socket, heard, failure } = connection()
   const ended = once(socket, 'end')
-  socket.write(
-    `POST /files?path=x HTTP/1.1\r\nHost: localhost\r\nE2b-Sandbox-Id: ${id}\r\nE2b-Sandbox-Port: 49983\r\nX-Access-Token: wrong\r\nTransfer-Encoding: chunked\r\n\r\n`,
-  )
+  socket.write(head('POST', '/files?path=x', 'X-Access-Token: wrong\r\nTransfer-Encoding: chunked\r\n'))
   const part = `10000\r\n${'x'.repeat(0x10000)}\r\n`
-  for (let parts = 0; parts < 100 && !heard.includes('"code":401'); parts++) {
+  for (let parts = 0; parts < 100 && !heard().includes('"code":401'); parts++) {
     socket.write(part)
     await new Promise((resolve) => setImmediate(resolve))
   }
   await ended
-  assert.match(heard, /^HTTP\/1.1 401 [\s\S]*connection: close[\s\S]*"code":401/i)
-  assert.equal(failure, undefined)
+  assert.match(heard(), /^HTTP\/1.1 401 [\s\S]*connection: close[\s\S]*"code":401/i)
+  assert.equal(failure(), undefined)
   socket.destroy()
 })
 

@@ -6,6 +6,7 @@ import { openBillingAccount } from '../billing-account.ts'
 import { getInvoice } from '../invoice-records.ts'
 import { balanceOf, lockAccount } from '../ledger.ts'
 import type { Money } from '../money.ts'
+import { usedForAnother } from '../used-for-another.ts'
 import type { Answer, Payment, PaymentProvider } from './payment.ts'
 import { findByKey, insertPayment } from './payment-records.ts'
 import { settleIn, settlePayment } from './settle-payment.ts'
@@ -138,7 +139,5 @@ function underWay(): WarrenError {
 function checkSame(known: Payment, { provider, invoice, amount, method }: NewPayment): Payment {
   const sameAmount = !amount || (amount.currency === known.currency && amount.minor === known.minor)
   if (known.provider === provider && known.invoice === invoice && known.method === method && sameAmount) return known
-  throw new WarrenError('conflict', `the idempotency key "${known.key}" was used for another payment`, {
-    hint: 'Use a new key for each payment, and the same only to send one again.',
-  })
+  throw usedForAnother(known.key, 'payment')
 }

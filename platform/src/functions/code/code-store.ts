@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WarrenError } from '../../errors.ts'
-import { atomicWrite } from '../../lib/atomic-write.ts'
+import { atomicWrite, isUnfinished } from '../../lib/atomic-write.ts'
 import { step } from '../../lib/step.ts'
 import type { Database } from '../../storage/database.ts'
 import { jsonHead } from '../worker/frames.ts'
@@ -37,8 +37,7 @@ export class CodeStore {
 
   async open(): Promise<void> {
     await step('home.make', this.#folder, () => mkdir(this.#folder, { recursive: true, mode: 0o700 }))
-    // What was being written when all ended.
-    for (const name of (await readdir(this.#folder)).filter((name) => name.endsWith('.tmp')))
+    for (const name of (await readdir(this.#folder)).filter(isUnfinished))
       await step('function.code_clear', name, () => rm(this.#path(name), { force: true }))
     await this.sweep()
   }

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isUnfinished } from '../../lib/atomic-write.ts'
 
 /** Files and folders of the home without which what is in the database cannot be used: keys, seeds, certificates, code. */
 export const keptPaths = [
@@ -41,7 +42,7 @@ export async function filesBelow(home: string, path: string): Promise<string[]> 
   const found: string[] = []
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     // Of an atomic write that is under way, or that a crash cut off.
-    if (entry.name.endsWith('.tmp')) continue
+    if (isUnfinished(entry.name)) continue
     if (entry.isDirectory()) found.push(...(await filesBelow(home, join(path, entry.name))))
     else if (entry.isFile()) found.push(join(path, entry.name))
   }
