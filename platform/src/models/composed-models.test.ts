@@ -112,6 +112,30 @@ test('keys take turns for what is refused to one of them', async () => {
   assert.doesNotMatch(JSON.stringify(story1), /key-one|key-two/)
 })
 
+test('a key that is of no use does not hide that another one works in a moment', async () => {
+  const deps = recordedSleep()
+  const of = (first: ModelFailure, second: ModelFailure) =>
+    withRetries(
+      withKeyRotation(['1', '2'], (key, name) => failing(name ?? 'm', key === '1' ? first : second), {
+        now: () => slept(),
+      }),
+      { maxWaitMs: 10_000 },
+      deps,
+    )
+  const slept = () => deps.waits.reduce((sum, ms) => sum + ms, 0)
+  for (const dead of [failure('auth'), failure('quota_exceeded'), failure('rate_limited', 3_600_000)]) {
+    deps.waits.length = 0
+    const told = story(await collect(of(failure('rate_limited', 2000), dead)))
+    assert.deepEqual([told.at(-1), deps.waits], ['done m (key 1 of 2)', [2000]], JSON.stringify(told))
+  }
+  deps.waits.length = 0
+  assert.equal(
+    story(await collect(of(failure('rate_limited', 3000), failure('rate_limited', 1000)))).at(-1),
+    'done m (key 2 of 2)',
+  )
+  assert.deepEqual(deps.waits, [1000], 'whoever can be asked again the soonest')
+})
+
 test('retries and failover compose: keys in turn, then other models, then waiting', async () => {
   const deps = recordedSleep()
   const keys = withKeyRotation(['1', '2'], (_key, name) => failing(name ?? 'm', failure('rate_limited')))

@@ -1,4 +1,4 @@
-import { type FailureCode, failureCodes, type Model, type ModelFailure } from './model.ts'
+import { type FailureCode, failureCodes, type Model, type ModelEvent, type ModelFailure } from './model.ts'
 
 export interface FailoverOptions {
   /** Under which they answer as one. By default each answers under its own. */
@@ -18,7 +18,8 @@ const restMs: Partial<Record<FailureCode, number>> = {
 
 /**
  * Asks the first of `models`, and after a failure that is its own the next. One that failed lately comes last until its rest
- * is over. Each failure is told as `attempt_failed`; the last one's is the outcome.
+ * is over. Each failure is told as `attempt_failed`. The outcome is the last one's, unless it will stay and another's will pass: then
+ * that of whoever can be asked again the soonest.
  */
 export function withFailover(models: readonly Model[], options: FailoverOptions = {}): Model {
   if (models.length === 0) throw new Error('failover needs at least one model')
@@ -35,17 +36,22 @@ export function withFailover(models: readonly Model[], options: FailoverOptions 
         const message = `not asked, it rests after: ${failure.message}`
         yield { type: 'attempt_failed', model: skipped.name, failure: { ...failure, message } }
       }
+      let hope: { event: Failed; model: Model } | undefined
       for (const [index, model] of order.entries()) {
+        const isLast = index === order.length - 1
         let passedOn = false
         for await (const event of model.stream(request, signal)) {
           if (event.type === 'done') resting.delete(model)
           if (event.type === 'failed') {
             rest(model, event.failure)
-            passedOn = index < order.length - 1 && passesOn(event.failure) && !signal?.aborted
+            passedOn = passesOn(event.failure) && !signal?.aborted
+            if (passedOn && (!hope || isSooner(event.failure, hope.event.failure))) hope = { event, model }
+            if (isLast && hope?.model === model) passedOn = false
           }
-          if (passedOn && event.type === 'failed')
+          if (passedOn && event.type === 'failed') {
             yield { type: 'attempt_failed', model: model.name, failure: event.failure }
-          else if (options.name === undefined && (event.type === 'done' || event.type === 'failed'))
+            if (isLast && hope) yield { ...(options.name === undefined && { model: hope.model.name }), ...hope.event }
+          } else if (options.name === undefined && (event.type === 'done' || event.type === 'failed'))
             yield { model: model.name, ...event }
           else yield event
         }
@@ -63,4 +69,14 @@ export function withFailover(models: readonly Model[], options: FailoverOptions 
   function restOf(model: Model): number {
     return Math.max(0, (resting.get(model)?.until ?? 0) - now())
   }
+}
+
+type Failed = Extract<ModelEvent, { type: 'failed' }>
+
+/** Whether asking again after `failure` makes sense where it makes none after `other`, or no later; of equals the later one counts. */
+function isSooner(failure: ModelFailure, other: ModelFailure): boolean {
+  const [mine, its] = [failure, other].map(({ code, retryAfterMs }) =>
+    failureCodes[code].again ? (retryAfterMs ?? 0) : Number.POSITIVE_INFINITY,
+  )
+  return mine! <= its!
 }

@@ -123,3 +123,15 @@ function read(bytes: Uint8Array, size: () => number): Document[] {
   }
   return [...found, ...reader.end()]
 }
+
+test('an event that comes in very many pieces is looked through once', () => {
+  // So long that what is quadratic takes hours.
+  const reader = new DocumentReader()
+  const documents = [...reader.push(Buffer.from('data: {"a":"'))]
+  const piece = Buffer.alloc(32, 'x')
+  for (let bytes = 0; bytes < 16 * 1024 * 1024; bytes += piece.length) documents.push(...reader.push(piece))
+  documents.push(...reader.push(Buffer.from('"}\r')), ...reader.push(Buffer.from('\n\ndata: {"b":1}\n\n')))
+  const [first, second] = documents
+  assert.equal(first?.type === 'json' && String(first.value.a).length, 16 * 1024 * 1024)
+  assert.deepEqual(second, json({ b: 1 }))
+})

@@ -58,6 +58,12 @@ export class DocumentReader {
       this.#text += text
       return []
     }
+    // A line that comes in many pieces is looked through once, when its end is there.
+    if (!/[\r\n]/.test(text)) {
+      this.#text += text
+      if (text !== '') this.#afterCarriageReturn = false
+      return []
+    }
     const all = this.#text + text
     this.#text = ''
     return this.#takeLines(all)

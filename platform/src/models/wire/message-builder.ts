@@ -9,8 +9,8 @@ interface Draft {
   text: string
   id?: string
   name?: string
-  /** How much of `text` was told as events. */
-  told: number
+  /** The end of `text` that was not told as an event. Cut from it, it would have the whole copied for each piece. */
+  untold: string
   announced?: boolean
   signature?: string
   encrypted?: boolean
@@ -63,7 +63,7 @@ export class MessageBuilder {
     const draft = this.#draft(key, 'tool_call')
     draft.id ??= told.id
     draft.name ??= told.name
-    draft.text += told.arguments ?? ''
+    if (told.arguments) add(draft, told.arguments)
     this.#tell(draft)
   }
 
@@ -71,7 +71,7 @@ export class MessageBuilder {
   wholeArguments(key: string, text: string): void {
     const draft = this.#draft(key, 'tool_call')
     if (text.startsWith(draft.text)) this.toolCall(key, { arguments: text.slice(draft.text.length) })
-    else if (text !== '') draft.text = text
+    else if (text !== '') Object.assign(draft, { text, untold: '' })
   }
 
   /** Text that came whole, after or instead of its pieces. */
@@ -116,9 +116,12 @@ export class MessageBuilder {
     return this.#drafts.get(key)?.name
   }
 
-  /** Later counts replace earlier ones: every vendor sends running totals. */
+  /** Later counts replace earlier ones: every vendor sends running totals. Some end with zeros instead of leaving them out. */
   usage(usage: Partial<Usage>): void {
-    this.#usage = { ...this.#usage, ...present(usage) }
+    const counted = Object.entries(present(usage)).filter(
+      ([name, tokens]) => tokens || !this.#usage?.[name as keyof Usage],
+    )
+    this.#usage = { ...this.#usage, ...Object.fromEntries(counted) }
   }
 
   stop(reason: StopReason): void {
@@ -209,7 +212,7 @@ export class MessageBuilder {
   #draft(key: string, type: Draft['type']): Draft {
     const found = this.#drafts.get(key)
     if (found) return found
-    const draft: Draft = { type, index: this.#drafts.size, text: '', told: 0 }
+    const draft: Draft = { type, index: this.#drafts.size, text: '', untold: '' }
     this.#drafts.set(key, draft)
     return draft
   }
@@ -218,7 +221,7 @@ export class MessageBuilder {
     // An empty piece, with which some begin, says nothing about the order of the parts.
     if (piece === '') return
     const draft = this.#draft(key, type)
-    draft.text += piece
+    add(draft, piece)
     this.#tell(draft)
   }
 
@@ -229,8 +232,8 @@ export class MessageBuilder {
       // An id may come after the name.
       if (!draft.announced && !(draft.id && this.#announce(draft, name))) return
     }
-    const piece = draft.text.slice(draft.told)
-    draft.told = draft.text.length
+    const piece = draft.untold
+    draft.untold = ''
     if (piece === '') return
     if (type === 'tool_call') this.#events.push({ type: 'tool_arguments', part: index, text: piece })
     else if (type === 'text' || type === 'reasoning') this.#events.push({ type, part: index, text: piece })
@@ -244,4 +247,9 @@ export class MessageBuilder {
     this.#events.push({ type: 'tool_call', part: draft.index, id: draft.id, name })
     return true
   }
+}
+
+function add(draft: Draft, piece: string): void {
+  draft.text += piece
+  draft.untold += piece
 }

@@ -36,6 +36,22 @@ test('ids that come again belong to the nearest call', () => {
   assert.deepEqual(pairToolResults(messages), messages)
 })
 
+test('a long history is looked through once, not once for each call', () => {
+  let looks = 0
+  const counted = (message: Message): Message =>
+    Object.defineProperty({ ...message }, 'role', {
+      enumerable: true,
+      get: () => {
+        looks++
+        return message.role
+      },
+    })
+  const turns = Array.from({ length: 500 }, (_, at) => [call(`${at}a`, `${at}b`), result(`${at}b`), result(`${at}a`)])
+  const messages = turns.flat().map(counted)
+  assert.equal(pairToolResults(messages).length, 1500)
+  assert.ok(looks < 20 * messages.length, `${looks} looks at ${messages.length} messages`)
+})
+
 test('ids that an API refuses become such as it accepts, the same from the same', () => {
   const accepted = /^[\w-]{1,40}$/
   assert.equal(acceptedId('call_1', accepted), 'call_1')

@@ -2,10 +2,15 @@ import { object, string } from './json.ts'
 
 /** How long a vendor asks to wait, from headers or from the body of its error. */
 export function retryAfterMs(headers: Headers, body: unknown, now: number): number | undefined {
+  const told = headers.get('retry-after')
+  // The same header twice comes as one, and a date has a comma of its own.
+  const [number] = /^[\d.]+(?=\s*(?:,|$))/.exec(told?.trim() ?? '') ?? []
   return (
     milliseconds(headers.get('retry-after-ms')) ??
-    seconds(headers.get('retry-after')) ??
-    until(headers.get('retry-after'), now) ??
+    seconds(number ?? null) ??
+    // By the clock of who says it.
+    (told && /^[a-z]|^\d{4}-/i.test(told) ? until(told, dateOf(headers) ?? now) : undefined) ??
+    (told && /^\d/.test(told) ? span(told) : undefined) ??
     googleDelay(body) ??
     resetOf(headers, now)
   )
@@ -19,6 +24,11 @@ function milliseconds(value: string | null): number | undefined {
 function seconds(value: string | null): number | undefined {
   const ms = milliseconds(value)
   return ms === undefined ? undefined : Math.round(Number(value) * 1000)
+}
+
+function dateOf(headers: Headers): number | undefined {
+  const at = Date.parse(headers.get('date') ?? '')
+  return Number.isFinite(at) ? at : undefined
 }
 
 /** A date in the past means now. */

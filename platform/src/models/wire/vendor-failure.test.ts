@@ -105,7 +105,11 @@ test('the wait comes from headers or the body', () => {
   )
   const info = [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '34.07s' }]
   assert.equal(wait({}, { error: { details: info } }), 34_070)
-  assert.equal(wait({ 'retry-after': 'soon' }), undefined)
+  const clock = { date: 'Mon, 23 Nov 2026 13:00:00 GMT', 'retry-after': 'Mon, 23 Nov 2026 13:00:30 GMT' }
+  assert.equal(wait(clock), 30_000, 'by the clock of who says it')
+  assert.equal(wait({ 'retry-after': '120, 120' }), 120_000, 'the same header twice')
+  assert.equal(wait({ 'retry-after': '1m30s' }), 90_000)
+  for (const told of ['soon', '-1', '', ', 5', '1.2.3']) assert.equal(wait({ 'retry-after': told }), undefined, told)
 })
 
 test('long pages become a short sentence', () => {

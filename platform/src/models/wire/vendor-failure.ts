@@ -46,16 +46,21 @@ interface Said {
   kinds: string[]
 }
 
+const answers = ['choices', 'content', 'output', 'candidates']
+
 function errorIn(body: unknown): Said | undefined {
   const outer = object(Array.isArray(body) ? body[0] : body)
   if (isObject(outer.error) && Object.keys(outer.error).length > 0) return saidBy(outer.error, outer)
-  if (isObject(outer.errors) || Array.isArray(outer.errors))
-    return saidBy(object(array(outer.errors)[0] ?? outer.errors), outer)
+  const [first] = Array.isArray(outer.errors) ? outer.errors : isObject(outer.errors) ? [outer.errors] : []
+  if (isObject(first) && Object.keys(first).length > 0) return saidBy(first, outer)
+  if (string(first)) return saidBy({ message: first }, outer)
   if (typeof outer.error === 'string' && outer.error !== '')
     return saidBy({ ...outer, message: string(outer.message) ?? outer.error }, outer)
-  if (isObject(outer.base_resp) && Number(outer.base_resp.status_code) !== 0)
-    return saidBy({ message: outer.base_resp.status_msg, code: outer.base_resp.status_code }, outer)
-  if (outer.detail !== undefined) return saidBy({ message: detail(outer.detail) }, outer)
+  const { status_code: status, status_msg: said } = object(outer.base_resp)
+  if (status !== undefined && Number(status) !== 0) return saidBy({ message: said, code: status }, outer)
+  // What has an answer in it is one, whatever is written around it.
+  if (answers.some((name) => Array.isArray(outer[name]) && outer[name].length > 0)) return undefined
+  if (outer.detail) return saidBy({ message: detail(outer.detail) }, outer)
   const named = outer.type === 'error' || outer.object === 'error' || string(outer.code) !== undefined
   return named && string(outer.message) !== undefined ? saidBy(outer, {}) : undefined
 }

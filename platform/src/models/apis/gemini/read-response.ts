@@ -17,6 +17,8 @@ const filters = [
 /** Reads whole answers and their pieces, which have the same form. */
 export function geminiReader(message: MessageBuilder): AnswerReader {
   const parts = new Parts(message)
+  /** Where several answers come mixed, the one that came first. */
+  let index: number | undefined
   return {
     take(document) {
       // Cloud Code wraps each.
@@ -28,7 +30,9 @@ export function geminiReader(message: MessageBuilder): AnswerReader {
         responseId: string(answer.responseId ?? answer.response_id),
       })
       takeUsage(message, object(answer.usageMetadata ?? answer.usage_metadata))
-      const candidate = object(array(answer.candidates)[0])
+      const candidates = array(answer.candidates).map(object)
+      const candidate = candidates.find((one) => index === undefined || (count(one.index) ?? index) === index) ?? {}
+      index ??= count(candidate.index)
       for (const part of array(object(candidate.content).parts)) parts.take(object(part))
       takeFinish(message, string(candidate.finishReason ?? candidate.finish_reason), string(candidate.finishMessage))
       const { blockReason, blockReasonMessage } = object(answer.promptFeedback ?? answer.prompt_feedback)

@@ -10,6 +10,8 @@ const reasoningFields = ['reasoning_content', 'reasoning'] as const
 /** Reads whole completions and their chunks: a chunk has in `delta` what a completion has in `message`. */
 export function chatReader(message: MessageBuilder): AnswerReader {
   const calls = new CallPositions(message)
+  /** Where several answers come mixed, the one that came first. */
+  let index: number | undefined
 
   return {
     take(document) {
@@ -19,11 +21,12 @@ export function chatReader(message: MessageBuilder): AnswerReader {
       takeUsage(message, object(document.usage))
       takeUsage(message, object(object(document.x_groq).usage))
       const choices = array(document.choices).map(object)
-      const choice = choices.find(({ index }) => index === undefined || index === 0) ?? choices[0]
+      const choice = choices.find((one) => index === undefined || (count(one.index) ?? index) === index)
       if (!choice) return
+      index ??= count(choice.index)
       // Kimi counts here.
       takeUsage(message, object(choice.usage))
-      takeDelta(message, calls, object(choice.delta ?? choice.message))
+      takeDelta(message, calls, object(choice.delta ?? choice.message ?? { content: choice.text }))
       const inChoice = failureInBody({ error: choice.error })
       if (inChoice) message.fail(inChoice)
       takeFinish(message, string(choice.finish_reason))
@@ -79,6 +82,8 @@ class CallPositions {
   readonly #message: MessageBuilder
   readonly #keys: string[] = []
   readonly #byIndex = new Map<number, string>()
+  /** Those that the piece which is read has named. */
+  readonly #named = new Set<string>()
 
   constructor(message: MessageBuilder) {
     this.#message = message
@@ -90,7 +95,9 @@ class CallPositions {
     const name = string(fn.name) ?? string(call.name)
     const written = fn.arguments ?? call.arguments
     const text = typeof written === 'string' ? written : isObject(written) ? JSON.stringify(written) : ''
+    if (position === 0) this.#named.clear()
     const key = this.#keyOf({ index: count(call.index), id, name, text, position })
+    this.#named.add(key)
     this.#message.toolCall(key, { id, name, arguments: text })
     if (typeof fn.input === 'string') this.#message.wholeArguments(key, JSON.stringify({ input: fn.input }))
     // Gemini's compatible door keeps its thought signatures here.
@@ -108,7 +115,8 @@ class CallPositions {
     const { index, id, name } = told
     if (id !== undefined) {
       const known = this.#keys.find((key) => this.#message.idOf(key) === id)
-      if (known && (name === undefined || name === this.#message.nameOf(known))) return known
+      if (known && !this.#isTaken(known, index) && (name === undefined || name === this.#message.nameOf(known)))
+        return known
     }
     const there = index === undefined ? this.#openAt(told.position, told) : this.#byIndex.get(index)
     if (there !== undefined && !this.#isAnother(there, id, name, told.text)) return there
@@ -116,6 +124,13 @@ class CallPositions {
     this.#keys.push(key)
     if (index !== undefined) this.#byIndex.set(index, key)
     return key
+  }
+
+  /** Whether the vendor has given one id to two calls: one is whole, and the other has a number or a place of its own. */
+  #isTaken(key: string, index: number | undefined): boolean {
+    const isNumbered = index !== undefined && [...this.#byIndex.values()].includes(key)
+    const isElsewhere = this.#named.has(key) || (isNumbered && this.#byIndex.get(index) !== key)
+    return isElsewhere && isWhole(this.#message.textOf(key))
   }
 
   /** Without an index: the last call, unless several come in one piece, or this one has a name of its own. */

@@ -13,7 +13,8 @@ export function responsesReader(message: MessageBuilder): AnswerReader {
     takeUsage(message, object(response.usage))
     if (isObject(response.error) && Object.keys(response.error).length > 0)
       message.fail(failureInBody({ error: response.error })!)
-    for (const [index, item] of array(response.output).entries()) items.done(index, object(item))
+    const output = array(response.output).map(object)
+    for (const [index, at] of items.positionsOf(output).entries()) items.done(at, output[index]!)
   }
 
   return {
@@ -111,7 +112,8 @@ function takeStatus(message: MessageBuilder, response: JsonObject) {
 /** The items of one response, by their position in its output. */
 class Items {
   readonly #message: MessageBuilder
-  readonly #ids: (string | undefined)[] = []
+  readonly #items = new Map<number, { id: string | undefined; type: unknown }>()
+  #last = 0
   readonly #lastPiece = new Map<number, number>()
 
   constructor(message: MessageBuilder) {
@@ -120,14 +122,29 @@ class Items {
 
   /** Some servers leave out the index, some the id, some both: then it is the last item. */
   position(output: number | undefined, id: string | undefined): number {
-    if (output !== undefined) return output
-    const known = id === undefined ? -1 : this.#ids.indexOf(id)
-    return known >= 0 ? known : Math.max(0, this.#ids.length - 1)
+    return output ?? this.#byId(id) ?? this.#last
+  }
+
+  /**
+   * Where the items of a whole response were when they came one by one: some leave out what they hid, number with gaps or give
+   * other ids in the end. One that was never told of comes behind the others.
+   */
+  positionsOf(output: readonly JsonObject[]): number[] {
+    const known = output.map(({ id }) => this.#byId(string(id)))
+    const taken = new Set(known)
+    const isLike = (at: number, type: unknown) => !taken.has(at) && this.#items.get(at)?.type === type
+    let next = this.#items.size === 0 ? 0 : this.#last + 1
+    return output.map((item, index) => {
+      const like = isLike(index, item.type) ? index : [...this.#items.keys()].find((at) => isLike(at, item.type))
+      const at = known[index] ?? like ?? next++
+      taken.add(at)
+      return at
+    })
   }
 
   added(output: number | undefined, item: JsonObject) {
-    const at = output ?? this.#ids.length
-    this.#ids[at] = string(item.id)
+    const at = output ?? (this.#items.size === 0 ? 0 : this.#last + 1)
+    this.#note(at, item)
     const key = `item${at}`
     if (item.type === 'function_call' || item.type === 'custom_tool_call')
       this.#message.toolCall(key, { id: string(item.call_id), name: string(item.name) })
@@ -155,7 +172,7 @@ class Items {
 
   /** The whole item, which repeats what its pieces said, or says it for the first time. */
   done(at: number, item: JsonObject) {
-    this.#ids[at] ??= string(item.id)
+    this.#note(at, item)
     const key = `item${at}`
     const more = (names: string[]) => this.#message.keep(key, rest(item, ['type', 'status', ...names]))
     switch (item.type) {
@@ -185,6 +202,18 @@ class Items {
       default:
         return this.#message.vendor(key, item)
     }
+  }
+
+  #byId(id: string | undefined): number | undefined {
+    if (id === undefined) return undefined
+    for (const [at, item] of this.#items) if (item.id === id) return at
+    return undefined
+  }
+
+  #note(at: number, { id, type }: JsonObject) {
+    const before = this.#items.get(at)
+    this.#items.set(at, { id: before?.id ?? string(id), type: before?.type ?? type })
+    this.#last = Math.max(this.#last, at)
   }
 
   #takePart(key: string, part: JsonObject, item: JsonObject) {
