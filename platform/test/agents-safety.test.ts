@@ -154,7 +154,7 @@ test('tools for files keep to the paths of the agent, through links too; a volum
     paths: { read: ['/usr/share'], write: ['work'] },
     script: [
       shell(
-        'mkdir -p work other && ln -s /etc work/etc && ln -s ../other/new work/dangling && ln -s /usr/lib work/usr && echo s > other/secret',
+        'mkdir -p work other && ln -s /etc work/etc && ln -s ../other work/other && ln -s ../other/new work/dangling && ln -s /usr/lib work/usr && echo s > other/secret',
       ),
       file('write_file', 'work/a/b.txt', { content: 'x' }),
       file('read_file', 'work/a/b.txt'),
@@ -166,6 +166,9 @@ test('tools for files keep to the paths of the agent, through links too; a volum
       file('read_file', 'work/usr/../../etc/hostname'),
       file('write_file', 'work/usr/../x', { content: 'x' }),
       file('write_file', 'work/new/../../other/x', { content: 'x' }),
+      // What is above a file is made, and the link behind it is followed then.
+      file('write_file', 'work/made/../other/x', { content: 'x' }),
+      file('list_files', 'work/made/../other'),
       file('list_files', 'work/usr/..'),
       file('write_file', 'work/dangling', { content: 'x' }),
       file('write_file', '/usr/share/x', { content: 'x' }),
@@ -178,11 +181,32 @@ test('tools for files keep to the paths of the agent, through links too; a volum
   const ended = await entries(runId, 'tool.ended')
   assert.deepEqual(
     ended.map(({ status, error }: Answer) => error ?? status),
-    ['done', 'done', 'done', 'done', ...Array(12).fill('path_not_allowed')],
+    ['done', 'done', 'done', 'done', ...Array(14).fill('path_not_allowed')],
   )
   const volumes = [{ name: 'given', path: '/home/user/given', readOnly: true }]
   const held = await run({ sandbox: { volumes }, script: [shell('echo x > given/a'), { text: '{{result 1}}' }] })
   const [tried] = await entries(held.runId, 'tool.ended')
   if (/mounts no volumes/.test(tried.text)) return t.skip(tried.text)
   assert.match(held.output, /Read-only file system/)
+})
+
+test('of the calls of one answer a program sees what was written before it, and what is written after it comes after it', async () => {
+  const calls = [
+    { name: 'write_file', arguments: { path: 'say.sh', content: 'sleep 1; echo said > told; cat told' } },
+    { name: 'shell', arguments: { command: 'sh say.sh' } },
+    { name: 'read_file', arguments: { path: 'told' } },
+    { name: 'list_files', arguments: { path: '.' } },
+    { name: 'write_file', arguments: { path: 'told', content: 'written' } },
+    { name: 'read_file', arguments: { path: 'told' } },
+  ]
+  const tools = ['shell', 'read_file', 'write_file', 'list_files']
+  const { runId } = await run({ tools, script: [{ calls }, shell('cat told'), { text: 'end' }] })
+  const ended = await entries(runId, 'tool.ended')
+  const told = new Map(ended.map(({ step, call, text }: Answer) => [`${step} ${call}`, text]))
+  const texts = [2, 3, 4, 6].map((at) => told.get(`1 call_1_${at}`))
+  assert.match(texts[0], /^said\n/)
+  assert.equal(texts[1], 'said\n')
+  assert.match(texts[2], /told/)
+  assert.equal(texts[3], 'written')
+  assert.match(told.get('2 call_2_1'), /^written/)
 })

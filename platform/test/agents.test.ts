@@ -64,6 +64,19 @@ describe('runs of agents', () => {
     assert.equal((await run({ tools: ['calculator'], script, ...money })).reason, 'money_budget')
   })
 
+  test('money ends it before a question that what is left does not pay, and a spawned run has its own limits beside those it shares', async () => {
+    const dear = { prices: { input: 1_000_000, output: 0 }, limits: { maxUsd: 1 } }
+    const broke = await run({ script: [{ text: 'Never.' }], ...dear }, 'x'.repeat(400))
+    assert.deepEqual([broke.reason, broke.steps, broke.usage.usd], ['money_budget', 0, 0])
+
+    const script = [add(1), add(2), { text: 'Never.' }]
+    const child = { name: 'small', model: 'scripted', tools: ['calculator'], script, limits: { maxTokens: 60 } }
+    await platform.json('PUT', '/v1/agents/small', child)
+    const spawn = call('spawn_agent', { agent: 'small', task: 'Go.' })
+    const parent = await run({ tools: ['spawn_agent'], script: [spawn, { text: 'Over.' }] })
+    assert.match((await results(parent.runId))[0].text, /ended without success: token_budget/)
+  })
+
   test('a failure of the model is the reason of the end', async () => {
     const failure = { code: 'server_error', message: 'it broke' }
     const found = await run({ script: [{ failure }] })
@@ -287,6 +300,32 @@ test('a plan is made, done step by step, asked about where it says so, and tried
     ],
   )
   assert.ok(ended.every(({ data }) => data.usage.inputTokens > 0))
+})
+
+test('a plan that is made anew goes on from what is done, and what was approved is the very step that was asked about', async () => {
+  const deploy = (where: string) => ({ id: 'deploy', task: `Deploy to ${where}.`, after: ['look'], approval: true })
+  const script = [
+    call('make_plan', { steps: [{ id: 'look', task: 'Look.' }, deploy('staging')] }),
+    { text: 'Seen.' },
+    { text: 'FAILED: no room' },
+    { text: 'FAILED: no room' },
+    call('make_plan', { steps: [{ id: 'look', task: 'Look elsewhere.' }] }),
+    call('make_plan', { steps: [deploy('production')] }),
+    { text: 'Deployed.', expect: { anyText: 'look: Look.\nSeen.' } },
+    { text: 'Done.' },
+  ]
+  const answer = async ({ runId, approvals }: Answer) => {
+    await platform.json('POST', `/v1/runs/${runId}/approvals/${approvals[0].id}`, { decision: 'approve' })
+    return await settled(runId)
+  }
+  const first = await run({ policy: 'plan', tools: ['calculator'], script })
+  assert.equal(first.approvals?.[0].text, 'Deploy to staging.', JSON.stringify(first))
+  const second = await answer(first)
+  assert.equal(second.approvals?.[0].text, 'Deploy to production.', JSON.stringify(second))
+  const found = await answer(second)
+  assert.deepEqual([found.state, found.output], ['done', 'Done.'], JSON.stringify(found))
+  const refused = (await results(found.runId)).find(({ error }) => error === 'invalid_arguments')
+  assert.match(refused?.text, /"look" is done and stays so/)
 })
 
 test('what is said to a plan while a step is done, even as an interruption, is read before the answer', async () => {

@@ -1,6 +1,6 @@
 import type { AssistantMessage } from '../../models/message.ts'
 import type { ModelEvent, ModelRequest, Outcome } from '../../models/model.ts'
-import { defaultLimits, type Prices } from '../agent.ts'
+import { defaultLimits, type Limits, type Prices } from '../agent.ts'
 import { showImages } from '../images/show-images.ts'
 import { type Cost, noCost, type RunEnd } from '../journal/entry.ts'
 import type { Thread } from '../journal/run-state.ts'
@@ -8,7 +8,7 @@ import { charsPerToken, tokensOf } from '../memory/count-tokens.ts'
 import type { Tool } from '../tools/tool.ts'
 import { toolsOf } from '../tools/tools-of.ts'
 import { stopOf } from './interruption.ts'
-import type { Running, WhichModel } from './running.ts'
+import type { PricedModel, Running, WhichModel } from './running.ts'
 import { reasonToStop } from './stop-conditions.ts'
 
 export interface Asking {
@@ -29,18 +29,27 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
   const { limits = {} } = state.started.spec
   const thread = state.threads.get(asking.thread)!
   const { model, pricesOf } = run.models(asking.which ?? 'main')
-  const facts = {
-    state,
-    thread,
-    limits,
-    now: run.now(),
-    spent: pot.spent,
-    budget: pot.budget,
-    nextTokens: tokensOf(thread.messages),
-  }
+  const next = leastCost(thread, pricesOf(model.name))
+  const facts = { state, thread, limits, now: run.now(), spent: pot.spent, budget: pot.budget, next }
   const end = reasonToStop(facts)
   if (end) return end
+  const reserved = pot.reserve(next)
+  try {
+    return await ask(run, asking, { model, pricesOf, limits, reserved })
+  } finally {
+    pot.giveBack(reserved)
+  }
+}
 
+/** Answers as `askModel` does. */
+async function ask(
+  run: Running,
+  asking: Asking,
+  { model, pricesOf, limits, reserved }: PricedModel & { limits: Limits; reserved: Cost },
+): Promise<RunEnd | undefined> {
+  const { recorder, pot } = run
+  const { state } = recorder
+  const thread = state.threads.get(asking.thread)!
   const step = state.steps + 1
   const only = thread.tools ? ` ${thread.tools}` : ''
   const digest = `${thread.digest} ${asking.tools ? 'plan' : run.toolsDigest}${only}`
@@ -83,14 +92,14 @@ export async function askModel(run: Running, asking: Asking): Promise<RunEnd | u
 
   if (outcome.type === 'done') {
     const usage = costOf(outcome.message, thread, prices)
-    pot.take(usage)
+    pot.take(usage, reserved)
     const data = { thread: asking.thread, step, model: name, message: outcome.message, ms, usage }
     recorder.record({ type: 'model.answered', data: { ...data, ...(failed.length > 0 && { failed }) } })
     return undefined
   }
   // What came before it broke off is to be paid, whether or not the vendor got to say how much it was.
   const usage = outcome.partial ? costOf(outcome.partial, thread, prices) : noCost
-  pot.take(usage)
+  pot.take(usage, reserved)
   const { failure } = outcome
   recorder.record({
     type: 'model.failed',
@@ -136,6 +145,12 @@ function offerOf(tools: ReadonlyMap<string, Tool>, { offered }: Thread): Offer {
 
 function definitionOf({ name, description, inputSchema }: Tool): Offer[number] {
   return { name, description, inputSchema }
+}
+
+/** What is asked, at the lowest price that it may have. */
+function leastCost(thread: Thread, { input = 0, cachedInput = input }: Partial<Prices> = {}): Cost {
+  const inputTokens = tokensOf(thread.messages)
+  return { ...noCost, inputTokens, usd: (inputTokens * Math.min(input, cachedInput)) / 1_000_000 }
 }
 
 /** What the vendor counted, else an estimate that says so. */

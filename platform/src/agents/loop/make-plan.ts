@@ -39,7 +39,10 @@ export async function makePlan(run: Running, failed: PlannedStep | undefined): P
     isDone,
     take: (args) => {
       const steps = (args.steps ?? []) as PlanStep[]
-      const fault = planFault(steps)
+      const fault = planFault(
+        steps,
+        state.plan?.steps.filter(({ status }) => status === 'done'),
+      )
       if (!fault && !isDone())
         recorder.record({ type: 'plan.made', data: { steps, ...(failed?.result && { reason: failed.result }) } })
       else return { text: fault ?? 'The plan is taken.', isTaken: false }
@@ -61,5 +64,5 @@ function taskText({ recorder: { state } }: Running, failed: PlannedStep | undefi
   const steps = state.plan!.steps.map(
     ({ id, task, status, result }) => `${id} (${status}): ${task}${result ? ` → ${result.slice(0, 1000)}` : ''}`,
   )
-  return `${state.started.input}\n\nThe plan so far, in which ${failed.id} failed:\n${steps.join('\n')}\n\nWhat is done stays done. Plan the rest anew, with other ids.`
+  return `${state.started.input}\n\nThe plan so far, in which ${failed.id} failed:\n${steps.join('\n')}\n\nWhat is done stays done, and others may need it. Plan the rest anew, with other ids.`
 }

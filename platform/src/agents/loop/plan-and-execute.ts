@@ -86,14 +86,17 @@ async function perform(run: Running, plan: Plan, step: PlannedStep): Promise<Tur
 }
 
 function approvalOf(run: Running, state: RunState, step: PlannedStep): 'asked' | 'denied' | undefined {
+  // A plan that is made anew may have another step of that name: what was approved is this task after these steps.
+  const wanted = { task: step.task, after: step.after ?? [] }
   for (const request of state.approvals.values()) {
     if (request.kind !== 'plan_step' || request.call !== step.id || !request.answer) continue
-    return isGenuineAnswer(run, request, request.answer) && request.answer.decision === 'approve' ? undefined : 'denied'
+    if (!isGenuineAnswer(run, { ...request, arguments: wanted }, request.answer)) continue
+    return request.answer.decision === 'approve' ? undefined : 'denied'
   }
   const request = { id: run.newId(), kind: 'plan_step' as const, thread: 'plan', step: state.steps, call: step.id }
   run.recorder.record({
     type: 'approval.requested',
-    data: signRequest(run, { ...request, text: step.task, arguments: step.after ?? [] }),
+    data: signRequest(run, { ...request, text: step.task, arguments: wanted }),
   })
   return 'asked'
 }

@@ -36,13 +36,16 @@ export interface PlannedStep extends PlanStep {
   usage: Cost
 }
 
-/** Why these steps are no plan; undefined where they are one. */
-export function planFault(steps: readonly PlanStep[]): string | undefined {
+/** Why these steps are no plan; undefined where they are one. `done`: what stays of the plan before. */
+export function planFault(steps: readonly PlanStep[], done: readonly PlanStep[] = []): string | undefined {
   if (steps.length === 0) return 'a plan has one step or more'
+  const repeated = steps.find(({ id, task }) => done.some((one) => one.id === id && one.task !== task))
+  if (repeated) return `step "${repeated.id}" is done and stays so; what else is to be done needs another id`
+  const before = new Set(done.map(({ id }) => id))
   const ids = new Set<string>()
   for (const { id, after = [] } of steps) {
     if (ids.has(id)) return `two steps have the id "${id}"`
-    const missing = after.find((needed) => !ids.has(needed))
+    const missing = after.find((needed) => !ids.has(needed) && !before.has(needed))
     // Each step after those that it needs: so there are no circles.
     if (missing !== undefined) return `step "${id}" needs "${missing}", which is no step before it`
     ids.add(id)

@@ -4,14 +4,16 @@ import { addCost, type Cost, noCost } from '../journal/entry.ts'
 export class Pot {
   readonly budget: { maxTokens?: number | undefined; maxUsd?: number | undefined }
   readonly #counted = new Set<string>()
+  readonly #asked = new Set<Cost>()
   #spent: Cost = noCost
 
   constructor(budget: { maxTokens?: number | undefined; maxUsd?: number | undefined }) {
     this.budget = budget
   }
 
+  /** With what the questions that are being answered use at least. */
   get spent(): Cost {
-    return this.#spent
+    return this.#asked.size === 0 ? this.#spent : [...this.#asked].reduce(addCost, this.#spent)
   }
 
   /** What a run had used before it shared this pot, once. */
@@ -21,7 +23,21 @@ export class Pot {
     this.take(cost)
   }
 
-  take(cost: Cost): void {
+  /** `reserved`: what was, for just that. */
+  take(cost: Cost, reserved?: Cost): void {
     this.#spent = addCost(this.#spent, cost)
+    if (reserved) this.giveBack(reserved)
+  }
+
+  /** For a question that is asked now: what is asked elsewhere meanwhile cannot have it too. Answers with what is to be taken or given back. */
+  reserve(cost: Cost): Cost {
+    // A thing of its own: of two that are alike each counts.
+    const reserved = { ...cost }
+    this.#asked.add(reserved)
+    return reserved
+  }
+
+  giveBack(reserved: Cost): void {
+    this.#asked.delete(reserved)
   }
 }

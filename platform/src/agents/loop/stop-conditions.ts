@@ -12,7 +12,7 @@ export interface StopFacts {
   spent: Cost
   budget: { maxTokens?: number | undefined; maxUsd?: number | undefined }
   /** What the next question will use at least. */
-  nextTokens: number
+  next: Cost
 }
 
 export type StopCondition = (facts: StopFacts) => RunEnd | undefined
@@ -25,20 +25,27 @@ const deadline: StopCondition = ({ state, now, limits: { deadlineSeconds = defau
     ? { reason: 'deadline', message: `${deadlineSeconds} s are over` }
     : undefined
 
-/** Before the call, not after it: what is asked has to be paid. */
-const tokenBudget: StopCondition = ({ spent, budget: { maxTokens }, nextTokens }) => {
+/** Before the call, not after it: what is asked has to be paid. A run that was spawned has the limits of its agent beside those that it shares. */
+const tokenBudget: StopCondition = ({ state, limits, spent, budget, next }) =>
+  tokensLeft(spent, budget.maxTokens, next) ?? tokensLeft(state.usage, limits.maxTokens, next)
+
+const moneyBudget: StopCondition = ({ state, limits, spent, budget, next }) =>
+  moneyLeft(spent, budget.maxUsd, next) ?? moneyLeft(state.usage, limits.maxUsd, next)
+
+function tokensLeft(spent: Cost, maxTokens: number | undefined, next: Cost): RunEnd | undefined {
   const used = spent.inputTokens + spent.outputTokens
-  if (maxTokens === undefined || used + nextTokens <= maxTokens) return undefined
+  if (maxTokens === undefined || used + next.inputTokens <= maxTokens) return undefined
   return {
     reason: 'token_budget',
-    message: `${used} tokens of ${maxTokens} are used, and the next call needs about ${nextTokens}`,
+    message: `${used} tokens of ${maxTokens} are used, and the next call needs about ${next.inputTokens}`,
   }
 }
 
-const moneyBudget: StopCondition = ({ spent, budget: { maxUsd } }) =>
-  maxUsd !== undefined && spent.usd >= maxUsd
-    ? { reason: 'money_budget', message: `${spent.usd.toFixed(6)} US dollars of ${maxUsd} are used` }
-    : undefined
+function moneyLeft({ usd }: Cost, maxUsd: number | undefined, next: Cost): RunEnd | undefined {
+  if (maxUsd === undefined || (usd < maxUsd && usd + next.usd <= maxUsd)) return undefined
+  const needs = next.usd > 0 ? `, and the next call needs about ${next.usd.toFixed(6)}` : ''
+  return { reason: 'money_budget', message: `${usd.toFixed(6)} US dollars of ${maxUsd} are used${needs}` }
+}
 
 const invalidCalls: StopCondition = ({ thread, limits: { maxInvalidCalls = defaultLimits.maxInvalidCalls } }) =>
   thread && thread.invalidCalls >= maxInvalidCalls

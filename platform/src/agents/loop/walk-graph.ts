@@ -1,6 +1,6 @@
 import { textOf } from '../../models/message.ts'
 import { imagesOf } from '../images/image.ts'
-import type { RunEnd } from '../journal/entry.ts'
+import { noCost, type RunEnd } from '../journal/entry.ts'
 import { isGenuineAnswer, signRequest } from '../safety/approval.ts'
 import { matchInTime, mostMatchMs } from '../safety/match-in-time.ts'
 import { executeCalls } from '../tools/execute-calls.ts'
@@ -188,7 +188,7 @@ function reasonToBeginNothing(run: Running): RunEnd | undefined {
   const { state } = run.recorder
   const { limits = {} } = state.started.spec
   const { spent, budget } = run.pot
-  return reasonToStop({ state, limits, now: run.now(), spent, budget, nextTokens: 0 })
+  return reasonToStop({ state, limits, now: run.now(), spent, budget, next: noCost })
 }
 
 function mayRetry(graph: Graph, visit: Visit): boolean {

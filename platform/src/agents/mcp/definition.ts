@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { theSandbox } from '../tools/resource-locks.ts'
 import type { Effect, Tool, ToolContext, ToolResult } from '../tools/tool.ts'
 import { checkedPart } from './checked-part.ts'
 import type { McpServer } from './server.ts'
@@ -101,6 +102,7 @@ export function asTool(definition: McpTool, server: McpServer, call: CallMcpTool
     effect,
     // What runs in the sandbox may write there.
     ...(server.command && effect !== 'read' && { changesDisk: true }),
+    ...(server.command && { resources: () => [effect === 'read' ? { shared: theSandbox } : theSandbox] }),
     timeoutMs: (server.timeoutSeconds ?? 60) * 1000,
     handler: (context, args: Record<string, unknown>) => call(definition, args, context),
   }

@@ -17,6 +17,19 @@ test('what is named like a secret is taken out of a result, and nothing beside i
     ['TOKEN-1=x', 'TOKEN-1=x'],
     [`{"password" : 'hunter2'}`, `{"password" : '[redacted]'}`],
     ['{"password": "abc"}', '{"password": "abc"}'],
+    ['{"accessToken":"abcdef"}', '{"accessToken":"[redacted]"}'],
+    [
+      `environ({'HOME': '/root', 'GITHUB_TOKEN': 'abcdef'})`,
+      `environ({'HOME': '/root', 'GITHUB_TOKEN': '[redacted]'})`,
+    ],
+    [`{ AWS_SECRET_ACCESS_KEY: 'abc def', A: 1 }`, `{ AWS_SECRET_ACCESS_KEY: '[redacted]', A: 1 }`],
+    ['declare -x DB_PASSWORD_2="abcdef"', 'declare -x DB_PASSWORD_2="[redacted]"'],
+    ['MAX_TOKENS: "4096"', 'MAX_TOKENS: "4096"'],
+    [`token: 'left' | 'right'`, `token: 'left' | 'right'`],
+    ['DATABASE_URL=postgres://ann:s3cr3t@db/x', 'DATABASE_URL=postgres://ann:[redacted]@db/x'],
+    ['redis://:s3cr3t@h, https://a:80/b@c', 'redis://:[redacted]@h, https://a:80/b@c'],
+    ['> Authorization: Basic YW5uOnMzY3IzdA==', '> Authorization: Basic [redacted]'],
+    ['Basic understanding of authorization: basic ideas', 'Basic understanding of authorization: basic ideas'],
   ]
   for (const [text, clean] of cases) assert.equal(redactor.result(text), clean)
 })
@@ -32,13 +45,27 @@ test('what looks like a key is taken out of any text', () => {
     [`x${token}`, `x${token}`],
     ['eyJshort.b.c', 'eyJshort.b.c'],
     ['Bearer abcdef.ghi', '[redacted]'],
+    [`glpat-${'a'.repeat(20)} npm_${'b'.repeat(36)}`, '[redacted] [redacted]'],
+    ['-----BEGIN PGP PRIVATE KEY BLOCK-----\nx\n-----END PGP PRIVATE KEY BLOCK-----y', '[redacted]y'],
   ]
   for (const [text, clean] of cases) assert.equal(redactor.text(text), clean)
 })
 
 test('a text that is made to send a regular expression back and forth comes to an end', () => {
   // So long that what is quadratic takes hours.
-  const slow = ['TOKEN', 'export ', '"password" ', 'eyJaaaaaaaaaaa-', '-----BEGIN ', 'Bearer ,', '\n', '-----END A']
+  const slow = [
+    'TOKEN',
+    'export ',
+    '"password" ',
+    'eyJaaaaaaaaaaa-',
+    '-----BEGIN ',
+    'Bearer ,',
+    '\n',
+    '-----END A',
+    '://a:',
+    'TOKEN_',
+    'authorization: ',
+  ]
   for (const part of slow) {
     const text = part.repeat(4_000_000 / part.length)
     assert.equal(redactor.result(text).length, text.length, part)

@@ -5,12 +5,19 @@ const line = /^((?:export )?([A-Z0-9_]+)=)\S.*$/gim
 const secretName = /PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY/i
 /** Fields such as `"password": "…"`. */
 const field =
-  /((["'])(?:password|passwd|secret|client_secret|api_?key|access_?token|refresh_?token|private_?key)\2\s*:\s*)(["'])[^"'\n]{4,}\3/gi
+  /((["'])(?:password|passwd|secret|client_?secret|api[_-]?key|x-api-key|(?:access|refresh|auth|id)_?token|secret_?(?:access_?)?key|private_?key)\2\s*:\s*)(["'])[^"'\n]{4,}\3/gi
+/** Environments as programs show them: `'GITHUB_TOKEN': '…'`, `declare -x TOKEN="…"`. From the telling word on, or it would go back and forth. */
+const variable =
+  /((?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)(?!S\b)[A-Z0-9_]{0,32}["']?\s{0,8}[:=]\s{0,8})(["'])[^"'\n]{4,}\2/g
+/** `scheme://name:password@host`. */
+const userinfo = /(:\/\/[^\s:@/"'<>]{0,256}:)[^\s:@/"'<>]{1,512}@/g
+const authorization =
+  /(\bauthorization["']?\s{0,8}[:=]\s{0,8}["']?(?:basic|bearer|token|apikey)\s{1,8})[\w.~+/=-]{6,}/gi
 const shapes =
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}|\bwrn_\w{16,}/g
+  /-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)|\bgh[pousr]_\w{20,}|\bglpat-[\w-]{16,}|\bnpm_\w{30,}|\bwhsec_\w{16,}|\bGOCSPX-[\w-]{16,}|\bya29\.[\w-]{20,}|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}|\bwrn_\w{16,}/g
 /** Quick to ask of a whole entry: what it does not find, none of the above finds. */
 const suspicious =
-  /PRIVATE KEY|\bgh[pousr]_|github_pat_|AKIA|xox[abprs]-|wrn_|\b(?:sk|pk|rk|gsk|xai|r8|hf|nvapi)[-_]|AIza|Bearer\s|eyJ/
+  /PRIVATE KEY|\bgh[pousr]_|github_pat_|glpat-|npm_|whsec_|GOCSPX-|ya29\.|SG\.|AKIA|xox[abprs]-|wrn_|\b(?:sk|pk|rk|gsk|xai|r8|hf|nvapi)[-_]|AIza|Bearer\s|eyJ/
 const unstorable = /\\u0000|\\ud[89a-f]/i
 
 /** Takes secrets out of everything that is written down or shown to a model. One for each run. */
@@ -36,6 +43,9 @@ export class Redactor {
     const unnamed = text
       .replace(line, (all, start: string, name: string) => (secretName.test(name) ? `${start}[redacted]` : all))
       .replace(field, '$1$3[redacted]$3')
+      .replace(variable, '$1$2[redacted]$2')
+      .replace(userinfo, '$1[redacted]@')
+      .replace(authorization, '$1[redacted]')
     return this.text(unnamed)
   }
 

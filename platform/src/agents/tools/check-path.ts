@@ -39,7 +39,10 @@ export async function checkPath(
   )
 }
 
-/** Where a path leads; undefined where a link on the way leads nowhere. What is not there yet is taken as it is written. */
+/**
+ * Where a path leads; undefined where a link on the way leads nowhere. What is not there yet counts as a folder, which it is once those
+ * above a file are made: so what comes behind it and a `..` is looked at too.
+ */
 async function placeOf(files: Pick<GuestFiles, 'stat'>, path: string): Promise<string | undefined> {
   let [at, rest, links] = ['/', path.split('/').filter(Boolean), 0]
   while (rest.length > 0) {
@@ -53,9 +56,9 @@ async function placeOf(files: Pick<GuestFiles, 'stat'>, path: string): Promise<s
       if (error instanceof WarrenError && error.code === 'not_found') return undefined
       throw error
     })
-    if (!found) return posix.join(at, ...rest)
     rest = rest.slice(1)
-    if (found.type !== 'symlink') at = next
+    if (!found && !rest.includes('..')) return posix.join(next, ...rest)
+    if (found?.type !== 'symlink') at = next
     else if (!found.resolved || ++links > mostLinks) return undefined
     else at = found.resolved.path
   }

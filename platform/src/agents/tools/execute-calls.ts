@@ -4,7 +4,7 @@ import { stopOf } from '../loop/interruption.ts'
 import type { Running } from '../loop/running.ts'
 import { inspectCall } from './inspect-call.ts'
 import { type CallPlace, prepareCall, requestFor } from './prepare-call.ts'
-import { ResourceLocks } from './resource-locks.ts'
+import { type Resource, ResourceLocks } from './resource-locks.ts'
 import { keyOf, runTool } from './run-tool.ts'
 import { Semaphore } from './semaphore.ts'
 import type { Tool } from './tool.ts'
@@ -204,7 +204,7 @@ function isCached({ effect, cacheable, pure }: Tool): boolean {
 }
 
 /** What a call needs for itself alone. */
-function resourcesOf({ name, effect, resources }: Tool, args: unknown): string[] {
+function resourcesOf({ name, effect, resources }: Tool, args: unknown): Resource[] {
   if (resources) return resources(args as never)
   return effect === 'read' ? [] : [`tool:${name}`]
 }

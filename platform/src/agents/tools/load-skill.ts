@@ -1,4 +1,5 @@
 import type { Skill } from '../skills/skill.ts'
+import { theSandbox } from './resource-locks.ts'
 import { guestOf, type InSandbox, object } from './sandbox-tools.ts'
 import { type Tool, ToolError } from './tool.ts'
 
@@ -11,7 +12,10 @@ export function loadSkill(skills: readonly Skill[], inside: InSandbox): Tool {
     inputSchema: object({ name: { enum: skills.map(({ name }) => name) } }, ['name']),
     effect: 'idempotent',
     changesDisk: skills.some(({ files }) => files !== undefined),
-    resources: ({ name }: { name: string }) => [`skill:${name}`],
+    resources: ({ name }: { name: string }) => {
+      const laysFiles = skills.some((skill) => skill.name === name && skill.files !== undefined)
+      return laysFiles ? [theSandbox] : []
+    },
     handler: async ({ signal }, { name }: { name: string }) => {
       const skill = skills.find((one) => one.name === name)
       if (!skill) throw new ToolError('not_found', `there is no skill ${name}`, { happened: false })

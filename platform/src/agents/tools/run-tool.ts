@@ -12,6 +12,7 @@ import { type Tool, type ToolContext, ToolError, type ToolResult } from './tool.
 const defaultTimeoutMs = 120_000
 const defaultRetries = 2
 const retryMs = 250
+const mostSecretChars = 16_384
 /** A handler that was told to stop has this long to say what it did. */
 const graceMs = 2000
 
@@ -172,7 +173,9 @@ async function written(
   { tool, isNode }: Attempted,
   { status, text, failure, usage, offers, images = [] }: Outcome,
 ): Promise<Omit<Ran, 'ms' | 'attempts'>> {
-  const clean = run.redactor.result(text.length > mostKeptChars ? text.slice(0, mostKeptChars) : text)
+  // A secret that the end of what is kept goes through is found before it is cut.
+  const read = text.length > mostKeptChars ? text.slice(0, mostKeptChars + mostSecretChars) : text
+  const clean = run.redactor.result(read).slice(0, mostKeptChars)
   for (const { hash: key, data } of images) await run.recorder.keep(data, key)
   const base = {
     status,
@@ -186,7 +189,7 @@ async function written(
   const stored = await run.recorder.keep(clean)
   return {
     ...base,
-    text: shorten(clean, { handle: stored, dropped: text.length - clean.length }),
+    text: shorten(clean, { handle: stored, dropped: Math.max(0, text.length - mostKeptChars) }),
     stored,
     storedChars: clean.length,
   }

@@ -4,6 +4,7 @@ import type { Inspected } from '../../kernel/hazards/hazard.ts'
 import type { Execution } from '../../sandboxes/execute.ts'
 import type { Execute } from '../../sandboxes/program.ts'
 import { checkPath, type Paths } from './check-path.ts'
+import { theSandbox } from './resource-locks.ts'
 import type { RunSandbox, SandboxHands } from './run-sandbox.ts'
 import { type Tool, type ToolContext, ToolError, type ToolResult } from './tool.ts'
 import { SandboxObservation } from './watch-sandbox.ts'
@@ -35,7 +36,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       changesDisk: true,
       timeoutMs: 620_000,
       inspected: ({ command }: { command: string }) => [{ kind: 'shell', text: command }],
-      resources: () => ['sandbox'],
+      resources: () => [theSandbox],
       handler: async (context, { command, cwd, timeout = 60 }: { command: string; cwd?: string; timeout?: number }) =>
         shown(await execute(inside, context, { command, timeout, ...(cwd && { cwd }) })),
     },
@@ -57,7 +58,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       inspected: ({ code, language }: { code: string; language: CodeLanguage }) => [
         { kind: language === 'bash' ? 'shell' : language, text: code },
       ],
-      resources: () => ['sandbox'],
+      resources: () => [theSandbox],
       handler: async (context, { timeout = 60, ...program }: Pick<Execute, 'code' | 'language' | 'timeout'>) =>
         shown(await execute(inside, context, { ...program, timeout })),
     },
@@ -67,7 +68,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       inputSchema: object({ path }, ['path']),
       effect: 'read',
       inspected: ({ path: file }: { path: string }) => [{ kind: 'read', path: inHome(file) }],
-      resources: ({ path: file }: { path: string }) => [`file:${file}`],
+      resources: () => [{ shared: theSandbox }],
       handler: async (context, { path: file }: { path: string }) =>
         (await readFile(inside, context, file)).toString('utf8'),
     },
@@ -78,7 +79,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       effect: 'idempotent',
       changesDisk: true,
       inspected: writtenFile,
-      resources: ({ path: file }: { path: string }) => [`file:${file}`],
+      resources: () => [theSandbox],
       handler: async (context, { path: file, content }: { path: string; content: string }) => {
         const guest = await guestOf(inside)
         await checkPath(guest.files, inside.paths ?? {}, { file, access: 'write' })
@@ -96,6 +97,7 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       description: 'Lists a folder of your sandbox.',
       inputSchema: object({ path, depth: { type: 'integer', minimum: 1, maximum: 10 } }, ['path']),
       effect: 'read',
+      resources: () => [{ shared: theSandbox }],
       handler: async (context, { path: folder, depth = 1 }: { path: string; depth?: number }) => {
         const guest = await guestOf(inside)
         await checkPath(guest.files, inside.paths ?? {}, { file: folder, access: 'read' })

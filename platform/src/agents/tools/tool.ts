@@ -1,6 +1,7 @@
 import type { Inspected } from '../../kernel/hazards/hazard.ts'
 import type { NewImage } from '../images/image.ts'
 import type { Cost } from '../journal/entry.ts'
+import type { Resource } from './resource-locks.ts'
 import type { Observed } from './watch-sandbox.ts'
 
 /**
@@ -17,8 +18,8 @@ export interface Tool {
   /** What arguments are checked against, where that is not all of the schema: what of it comes from a stranger. */
   checkedSchema?: Record<string, unknown>
   effect: Effect
-  /** What a call uses alone, such as `file:/a`. Calls that share none run at the same time. Default: nothing for `read`, all else in order. */
-  resources?: (args: never) => string[]
+  /** What a call uses, such as `sandbox`. Those of one answer that use none alone that another uses run at the same time, the others in their order. Default: nothing for `read`, all else in order. */
+  resources?: (args: never) => Resource[]
   /** What of a call is code or a path, to be looked through before it is called. */
   inspected?: (args: never) => Inspected[]
   timeoutMs?: number

@@ -10,6 +10,7 @@ import { type ToolSearch, withSearch } from './find-tools.ts'
 import { httpGet } from './http-get.ts'
 import { loadSkill } from './load-skill.ts'
 import { readResult } from './read-result.ts'
+import { theSandbox } from './resource-locks.ts'
 import { type InSandbox, sandboxTools } from './sandbox-tools.ts'
 import { type SpawnRun, spawnAgent } from './spawn-agent.ts'
 import type { Tool } from './tool.ts'
@@ -61,7 +62,8 @@ export function toolbox(
     askHuman,
     httpGet(inside),
     ...sandboxTools(inside),
-    ...codeTools(code),
+    // They read files.
+    ...codeTools(code).map((tool) => ({ ...tool, resources: () => [{ shared: theSandbox }] })),
     ...factTools(...facts),
     ...documentTools(...documents),
     spawnAgent(spawn),
