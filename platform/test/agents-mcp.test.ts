@@ -158,6 +158,9 @@ describe('servers of tools at an address', () => {
       assert.match(question, /s__pay failed: .*It must not happen twice/s)
       assert.ok(!seen.has(id))
       seen.add(id)
+      // Whoever means that it has happened must not make it happen again.
+      const meant = await platform.call('POST', `/v1/runs/${runId}/approvals/${id}`, { decision: 'approve' })
+      assert.equal(meant.status, 400)
       const answer = { decision, ...(decision === 'done' && { text: 'It was paid.' }) }
       await platform.json('POST', `/v1/runs/${runId}/approvals/${id}`, answer)
     }

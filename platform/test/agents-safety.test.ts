@@ -210,3 +210,14 @@ test('of the calls of one answer a program sees what was written before it, and 
   assert.equal(texts[3], 'written')
   assert.match(told.get('2 call_2_1'), /^written/)
 })
+
+test('of an output that is too long to be kept the beginning and the end are shown, with how it ended', async () => {
+  const { runId } = await run({
+    script: [shell("echo begun; head -c 50000000 /dev/zero | tr '\\0' x; exit 3"), { text: 'end' }],
+  })
+  const [{ status, text, storedChars }] = await entries(runId, 'tool.ended')
+  assert.deepEqual([status, storedChars], ['failed', 8 * 1024 * 1024])
+  assert.match(text, /^begun\nxxx/)
+  assert.match(text, /was not kept but for the end\. Read on with read_result/)
+  assert.match(text, /x\n\[Exit code 3\. Of what it wrote, all beyond 8 MiB of a stream is lost\.\]$/)
+})

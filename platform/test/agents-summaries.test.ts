@@ -11,8 +11,12 @@ const isSummary = ({ messages }: ChatRequest) => messages[0]?.content?.startsWit
 let summarise: (nth: number) => { text?: string; status?: number; finish?: string } | Promise<Answer> = () => ({})
 let summaries = 0
 let calls = 0
+/** Of a conversation, what the model takes. */
+let mostChars = Number.POSITIVE_INFINITY
 /** It calls a tool with a long argument again and again, then answers. */
 const chat = await startChatServer((request) => {
+  if (JSON.stringify(request.messages).length > mostChars)
+    return { status: 400, message: "This model's maximum context length is 8192 tokens" }
   if (isSummary(request)) return summarise(++summaries)
   if (calls >= mostCalls) return { text: `All ${mostCalls} are computed.` }
   calls++
@@ -120,4 +124,22 @@ test('killed while it is summarised, a run goes on with one summary in its place
   const [first] = await compactions(runId)
   assert.deepEqual([first.from, first.summarised], [2, true])
   await replayed(runId)
+})
+
+test('a model that takes less than its agent says is asked again with less, and where nothing more can go the run ends', async () => {
+  summarise = (nth) => ({ text: `SUMMARY ${nth}: the sums so far are 151 and more.` })
+  const roomy = { memory: { contextTokens: 100_000 } }
+  mostChars = 6000
+  const found = await settledRun(platform, await start(roomy))
+  assert.deepEqual([found.state, found.output], ['done', `All ${mostCalls} are computed.`], JSON.stringify(found))
+  const done = await compactions(found.runId)
+  assert.ok(done.length >= 1)
+  for (const { tokensBefore, tokensAfter } of done) assert.ok(tokensAfter <= 0.9 * tokensBefore)
+  await replayed(found.runId)
+  mostChars = 10
+  const ended = await settledRun(platform, await start(roomy))
+  assert.deepEqual([ended.state, ended.reason], ['failed', 'model_failed'])
+  assert.match(ended.message, /context_too_long/)
+  assert.equal(chat.requests.length, 1)
+  mostChars = Number.POSITIVE_INFINITY
 })

@@ -170,6 +170,21 @@ describe('humans in a run', () => {
     assert.equal((await settled(waiting.runId)).output, '2 13')
   })
 
+  test('an answer that is none to what was asked is refused, and so is one for another run', async () => {
+    const rules = [{ tool: 'calculator', action: 'ask' }]
+    const spec = { tools: ['calculator'], rules, script: [add(1), { text: '{{result 1}}' }] }
+    const [first, second] = await Promise.all([run(spec), run(spec)])
+    const [{ id }] = first.approvals
+    const answer = async (runId: string, approval: string, body: object) =>
+      (await platform.call('POST', `/v1/runs/${runId}/approvals/${approval}`, body)).status
+    for (const decision of ['done', 'retry', 'yes']) assert.equal(await answer(first.runId, id, { decision }), 400)
+    assert.equal(await answer(first.runId, id, { decision: 'approve', arguments: { expression: '9' } }), 400)
+    assert.equal(await answer(second.runId, id, { decision: 'approve' }), 404)
+    assert.equal(await answer(first.runId, id, { decision: 'approve' }), 200)
+    assert.equal((await settled(first.runId)).output, '2')
+    assert.equal((await platform.json('GET', `/v1/runs/${second.runId}`)).state, 'waiting')
+  })
+
   test('a refusal is told to the model, and so is what is denied', async () => {
     const waiting = await run(spec)
     const path = `/v1/runs/${waiting.runId}/approvals/${waiting.approvals[0].id}`

@@ -14,6 +14,8 @@ interface ChatAnswer {
   calls?: { name: string; arguments: object }[]
   /** Fails with it. */
   status?: number
+  /** With these words. */
+  message?: string
   finish?: string
 }
 
@@ -24,7 +26,13 @@ export async function startChatServer(answer: (request: ChatRequest, nth: number
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
     const body = JSON.parse(Buffer.concat(chunks).toString()) as ChatRequest
-    const { text = null, calls = [], status = 200, finish } = await answer(body, requests.push(body))
+    const {
+      text = null,
+      calls = [],
+      status = 200,
+      message: why = 'no',
+      finish,
+    } = await answer(body, requests.push(body))
     const tool_calls = calls.map(({ name, arguments: args }, index) => ({
       id: `call_${requests.length}_${index}`,
       type: 'function',
@@ -35,7 +43,7 @@ export async function startChatServer(answer: (request: ChatRequest, nth: number
     const usage = { prompt_tokens: Math.ceil(JSON.stringify(body.messages).length / 4), completion_tokens: 10 }
     const whole = { id: 'x', object: 'chat.completion', choices: [{ index: 0, message, finish_reason }], usage }
     response.writeHead(status, { 'content-type': 'application/json' })
-    response.end(JSON.stringify(status === 200 ? whole : { error: { message: 'no', type: 'invalid_request_error' } }))
+    response.end(JSON.stringify(status === 200 ? whole : { error: { message: why, type: 'invalid_request_error' } }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   after(() => server.close())

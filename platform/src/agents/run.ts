@@ -60,7 +60,7 @@ export type AddMessage = Static<typeof AddMessage>
 export const AnswerApproval = Type.Object(
   {
     decision: Type.Enum([...decisions], {
-      description: 'approve or deny; of a call whose outcome nobody knows also done (`text` is its result) and retry.',
+      description: 'approve or deny; of a call whose outcome nobody knows done (`text` is its result), retry or deny.',
     }),
     text: Type.Optional(
       Type.String({ maxLength: 100_000, ...text, description: 'The answer to a question, a result, or a reason.' }),

@@ -12,7 +12,7 @@ import type { AgentSpec } from './agent.ts'
 import { Agents, builtInAgents } from './agents.ts'
 import { CodeReader, inspectBy } from './code/code-reader.ts'
 import { readImages, storedOf } from './images/image.ts'
-import type { Entry } from './journal/entry.ts'
+import { decisionsOf, type Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
 import type { McpDeps } from './mcp/connection.ts'
@@ -242,6 +242,12 @@ export function createAgentRuns({
           throw new WarrenError('conflict', `run ${id} does not wait for an answer: it is ${current.state}`, {
             details: { state: current.state },
           })
+        const possible = decisionsOf[asked.kind]
+        if (!possible.includes(input.decision))
+          throw new WarrenError(
+            'invalid_request',
+            `${approval} asks for ${asked.kind}: the decision must be one of ${possible.join(', ')}, not ${input.decision}`,
+          )
         const text = input.text === undefined ? {} : { text: redactor.text(input.text) }
         const sign = (message: string) => createHmac('sha256', secret).update(message).digest('base64url')
         return [

@@ -182,6 +182,14 @@ export interface ApprovalRequest {
 export const decisions = ['approve', 'deny', 'done', 'retry'] as const
 export type Decision = (typeof decisions)[number]
 
+/** What can be answered to what. Whether something has happened is no matter of approval: that could mean that it is to happen again. */
+export const decisionsOf: Record<ApprovalRequest['kind'], readonly Decision[]> = {
+  tool: ['approve', 'deny'],
+  plan_step: ['approve', 'deny'],
+  question: ['approve', 'deny'],
+  unknown_outcome: ['done', 'retry', 'deny'],
+}
+
 export interface ApprovalAnswer {
   id: string
   decision: Decision

@@ -7,6 +7,8 @@ import { imageParts, type StoredImage } from '../images/image.ts'
 import type { GraphState } from '../loop/graph.ts'
 import type { Plan } from '../loop/plan.ts'
 import type { McpListing } from '../mcp/definition.ts'
+import { tokensOf } from '../memory/count-tokens.ts'
+import { canonical } from './canonical.ts'
 import {
   type ApprovalAnswer,
   type ApprovalRequest,
@@ -22,6 +24,8 @@ import { beforeGraph, beginNode, endNode } from './graph-state.ts'
 import { rolledBack } from './rolled-back.ts'
 import { aside, emptyThread } from './thread.ts'
 
+/** What was refused for its length may take so much of it. Vendors count otherwise, and the tools besides. */
+const tooLongPart = 0.7
 /** What a step called and got is remembered as it is up to here. */
 const mostRecentChars = 256
 
@@ -63,6 +67,8 @@ export interface Thread {
   recent: string[]
   /** Calls in a row that could not be understood. */
   invalidCalls: number
+  /** It was refused for its length: it may take so many tokens and no more, whatever its agent says. */
+  mostTokens?: number
   /** Some message of it has had an image. */
   hasImages?: boolean
 }
@@ -210,9 +216,16 @@ export function apply(state: RunState, entry: Entry): void {
       for (const call of toolCallsOf(message)) thread.open.set(call.id, { call, seq: entry.seq })
       return
     }
-    case 'model.failed':
+    case 'model.failed': {
       pay(state, entry.data)
+      const thread = state.threads.get(entry.data.thread)
+      if (!thread || entry.data.failure.code !== 'context_too_long') return
+      thread.mostTokens = Math.floor(tooLongPart * Math.min(tokensOf(thread.messages), thread.mostTokens ?? Infinity))
+      // It is asked again when it is shorter, which is another step.
+      state.steps++
+      state.turn.steps++
       return
+    }
     case 'call.inspected': {
       const open = state.threads.get(entry.data.thread)?.open.get(entry.data.call)
       if (open) open.findings = entry.data.findings
@@ -360,14 +373,6 @@ function endCall(state: RunState, ended: ToolEnded): void {
 export function cacheKey(open: OpenCall): string {
   open.key ??= `${open.call.name} ${canonical(open.call.arguments)}`
   return open.key
-}
-
-/** JSON with the names of objects in order. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join()}}`
 }
 
 /** Steps that are done stay done in a plan that is made anew. */

@@ -21,8 +21,9 @@ const mostRecordTokens = 60_000
  */
 export async function makeRoom(run: Running, thread: string): Promise<RunEnd | undefined> {
   const { recorder } = run
-  const { messages } = recorder.state.threads.get(thread)!
-  const { contextTokens = defaultContextTokens } = recorder.state.started.spec.memory ?? {}
+  const { messages, mostTokens = Number.POSITIVE_INFINITY } = recorder.state.threads.get(thread)!
+  const { contextTokens: said = defaultContextTokens } = recorder.state.started.spec.memory ?? {}
+  const contextTokens = Math.min(said, mostTokens)
   const part = asksModel(run) ? toSummarise(messages, contextTokens) : undefined
   const summarised = part ? await summarise(run, { thread, part, contextTokens }) : {}
   if ('end' in summarised) return summarised.end

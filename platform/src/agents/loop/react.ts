@@ -26,9 +26,18 @@ export async function react(run: Running, thread: string, asking: Omit<Asking, '
       if (refused) return { type: 'end', end: refused }
       return { type: 'answer', text: textOf(last) }
     }
+    const { mostTokens } = conversation
     const end = (await makeRoom(run, thread)) ?? (await askModel(run, { thread, ...asking }))
-    if (end) return { type: 'end', end }
+    if (end && !(await isShorter(run, thread, mostTokens))) return { type: 'end', end }
   }
+}
+
+/** Whether a conversation that was refused for its length just now has become shorter: only then is it asked again, so that it ends. */
+async function isShorter(run: Running, thread: string, before: number | undefined): Promise<boolean> {
+  const conversation = run.recorder.state.threads.get(thread)!
+  if (conversation.mostTokens === before || run.signal.aborted) return false
+  const { compactions } = conversation
+  return (await makeRoom(run, thread)) === undefined && conversation.compactions > compactions
 }
 
 /** An answer that is none. One that was cut off by a limit and has calls in it is dealt with by their results. */

@@ -174,8 +174,12 @@ async function written(
   { status, text, failure, usage, offers, images = [] }: Outcome,
 ): Promise<Omit<Ran, 'ms' | 'attempts'>> {
   // A secret that the end of what is kept goes through is found before it is cut.
-  const read = text.length > mostKeptChars ? text.slice(0, mostKeptChars + mostSecretChars) : text
-  const clean = run.redactor.result(read).slice(0, mostKeptChars)
+  const isCut = text.length > mostKeptChars
+  const clean = run.redactor
+    .result(isCut ? text.slice(0, mostKeptChars + mostSecretChars) : text)
+    .slice(0, mostKeptChars)
+  // A program's exit code stands there.
+  const end = isCut ? run.redactor.result(text.slice(-mostSecretChars)) : clean
   for (const { hash: key, data } of images) await run.recorder.keep(data, key)
   const base = {
     status,
@@ -189,7 +193,7 @@ async function written(
   const stored = await run.recorder.keep(clean)
   return {
     ...base,
-    text: shorten(clean, { handle: stored, dropped: Math.max(0, text.length - mostKeptChars) }),
+    text: shorten(clean, { handle: stored, dropped: isCut ? text.length - mostKeptChars : 0, end }),
     stored,
     storedChars: clean.length,
   }

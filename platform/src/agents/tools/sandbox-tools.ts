@@ -175,7 +175,7 @@ async function readFile(inside: InSandbox, { signal }: ToolContext, file: string
   return Buffer.concat(chunks)
 }
 
-function shown({ stdout, stderr, exitCode, signal, reason }: Execution): ToolResult {
+function shown({ stdout, stderr, exitCode, signal, reason, truncated }: Execution): ToolResult {
   const ends = {
     exited: `Exit code ${exitCode}.`,
     signaled: `It was ended by signal ${signal}.`,
@@ -183,6 +183,7 @@ function shown({ stdout, stderr, exitCode, signal, reason }: Execution): ToolRes
     out_of_memory: 'It was ended since the memory was used up.',
   }
   const error = stderr ? `${stdout ? '\n' : ''}[standard error]\n${stderr}` : ''
-  const text = `${stdout}${error}${stdout || stderr ? '\n' : ''}[${ends[reason]}]`
+  const lost = truncated ? ' Of what it wrote, all beyond 8 MiB of a stream is lost.' : ''
+  const text = `${stdout}${error}${stdout || stderr ? '\n' : ''}[${ends[reason]}${lost}]`
   return { text, isError: reason !== 'exited' || exitCode !== 0 }
 }

@@ -5,10 +5,13 @@ export const mostKeptChars = 8 * 1024 * 1024
 const headChars = 3000
 const tailChars = 1500
 
-/** The beginning and the end of a long result, and how to read the rest of it. */
-export function shorten(text: string, { handle, dropped }: { handle: string; dropped: number }): string {
-  const lost = dropped > 0 ? ` What came after them, another ${dropped}, was not kept.` : ''
+/** The beginning and the end of a long result, and how to read the rest of it. `end`: of all that there was. */
+export function shorten(
+  text: string,
+  { handle, dropped, end }: { handle: string; dropped: number; end: string },
+): string {
+  const lost = dropped > 0 ? ` What came after them, another ${dropped}, was not kept but for the end.` : ''
   return `${text.slice(0, headChars)}
 [… ${text.length} characters in all.${lost} Read on with read_result, handle "${handle}" …]
-${text.slice(-tailChars)}`
+${end.slice(-tailChars)}`
 }
