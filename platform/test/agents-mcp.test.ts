@@ -334,7 +334,7 @@ async function hasPython(): Promise<boolean> {
 describe('servers of tools in the sandbox of the run', {
   skip: !(await hasPython()) && 'there is no python3 below /usr on this host',
 }, () => {
-  const server = { name: 'p', command: ['python3', '-u', '-c', program], env: { WHO: 'me' }, timeoutSeconds: 3 }
+  const server = { name: 'p', command: ['python3', '-u', '-c', program], env: { WHO: 'me' }, timeoutSeconds: 10 }
 
   test('a program is started there, and again when it dies, hangs or floods; nothing that must not happen twice does', async () => {
     const script = [
