@@ -197,6 +197,9 @@ test('bad requests are refused with the reason', { skip }, async () => {
   const nowhere = await create({ cwd: '/nowhere' })
   assert.equal(nowhere.status, 404)
   assert.match((await nowhere.json()).message, /\/nowhere/)
+  const closed = await create({ cwd: '/root' })
+  assert.equal(closed.status, 403)
+  assert.match((await closed.json()).message, /may not enter \/root/)
   for (const contextId of ['cnothing', 'a'.repeat(65)]) {
     const reply = await platform.call('POST', `${path}/contexts/${contextId}/execute`, { code: '1' })
     assert.ok([400, 404].includes(reply.status))

@@ -189,7 +189,14 @@ export const interpreterCalls: readonly Call[] = [
       zh: '支持 Python、JavaScript、TypeScript、Bash；R 与 Java 需要模板 `code-interpreter-full` 或宿主机自带，否则以 500 应答。标准输出按读取到的片段送出，不按行。解释器死亡表现为名为 `InterpreterDied` 或 `OutOfMemory` 的错误，随后上下文得到新的解释器。',
     },
   },
-  { name: 'sandbox.createCodeContext', status: 'works' },
+  {
+    name: 'sandbox.createCodeContext',
+    status: 'differs',
+    note: {
+      en: 'Code runs as the user of the sandbox, not as root. `cwd` is made where it is missing; where that user may not enter it, as `/root`, the context begins at home, and its `cwd` says so.',
+      zh: '代码以沙箱用户而非 root 运行。`cwd` 不存在时会被创建；该用户无权进入时（如 `/root`），上下文从主目录开始，其 `cwd` 如实反映。',
+    },
+  },
   {
     name: 'sandbox.listCodeContexts',
     status: 'works',

@@ -31,6 +31,11 @@ def sync():
     step("chart", result.png and result.chart.elements[1].value == 2 and result.chart.type.value == "bar")
     table = sandbox.run_code("import pandas as pd\npd.DataFrame({'a': [1, 2]})").results[0]
     step("data", table.data == {"a": [1, 2]} or list(table.data["a"]) == [1, 2])
+    line = sandbox.run_code("import numpy as np, matplotlib.pyplot as plt\nplt.plot(np.linspace(0, 2, 3), np.zeros(3)); plt.show()").results[0].chart
+    numbers = [*line.x_ticks, *line.y_ticks, *(each for point in line.elements[0].points for each in point)]
+    step("floats", all(isinstance(number, float) for number in numbers))
+    told = sandbox.run_code("{'whole': 1.0, 'exact': 2 ** 60 + 1, 'line': 'a\\nb'}").results[0].json
+    step("numbers", repr(told) == repr({"whole": 1.0, "exact": 2**60 + 1, "line": "a\nb"}))
     context = sandbox.create_code_context(cwd="/tmp", language="python")
     step("context", sandbox.run_code("import os; os.getcwd()", context=context).text == "/tmp")
     step("list", context.id in [one.id for one in sandbox.list_code_contexts()])

@@ -164,6 +164,18 @@ function prove(load: () => Promise<object>): void {
     await assert.rejects(sandbox.createCodeContext({ language: 'cobol' }), /500/)
   })
 
+  test('a context begins in a folder that is made for it, else at home, and says so', python, async () => {
+    for (const [cwd, where] of [
+      ['/home/user/made/for it', '/home/user/made/for it'],
+      ['/root', '/home/user'],
+    ]) {
+      const context = await sandbox.createCodeContext({ language: 'python', cwd })
+      assert.equal(context.cwd, where)
+      assert.equal((await sandbox.listCodeContexts()).at(-1).cwd, where)
+      assert.equal((await run('import os; os.getcwd()', { context })).text, where)
+    }
+  })
+
   test('one thing at a time in a context; who goes away interrupts, and the next has its turn', python, async () => {
     const slow = run('import time; time.sleep(1); order = ["first"]')
     await sleep(200)

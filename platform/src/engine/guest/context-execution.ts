@@ -1,6 +1,6 @@
 import { WarrenError } from '../../errors.ts'
 import type { GuestConnection } from './connection.ts'
-import { type ContextResult, maxResultBytes, readResult } from './context-result.ts'
+import { type ContextResult, maxResultBytes, readResult, type WrittenValues } from './context-result.ts'
 import { Fields, kind } from './frames.ts'
 import type { OutputChunk } from './process.ts'
 
@@ -20,7 +20,7 @@ export interface ContextOutcome {
 export type ContextEvent =
   | { stream: 'started'; count: number }
   | OutputChunk
-  | { stream: 'result'; result: ContextResult }
+  | { stream: 'result'; result: ContextResult; written: WrittenValues }
 
 const sigkill = 9
 /** What is longer comes from no interpreter of ours. */
@@ -69,10 +69,10 @@ export class GuestExecution {
           // A copy that is too large is not kept: what follows is not read as a result either.
           if (pieces.reduce((sum, piece) => sum + piece.length, 0) > maxResultBytes) pieces = [Buffer.alloc(0)]
           if (frame.payload[0] === 1) continue
-          const result = readResult(Buffer.concat(pieces))
+          const shown = readResult(Buffer.concat(pieces))
           pieces = []
-          if (result?.main) this.#value = result.text
-          if (result) yield { stream: 'result', result }
+          if (shown?.result.main) this.#value = shown.result.text
+          if (shown) yield { stream: 'result', ...shown }
         } else if (frame.kind === kind.contextResult) {
           this.#outcome.resolve(await this.#read(new Fields(frame.payload)))
           return

@@ -21,6 +21,9 @@ export interface ContextResult {
   extra: Record<string, unknown>
 }
 
+/** The JSON of what a result has as values, as the interpreter wrote it: a reader of JavaScript takes 1.0 for 1. */
+export type WrittenValues = Partial<Record<'json' | 'data' | 'chart', string>>
+
 /** Longest result that is taken, bytes of JSON. The interpreters inside keep theirs below. */
 export const maxResultBytes = 9 * 1024 * 1024
 
@@ -36,31 +39,48 @@ const texts = {
   'application/javascript': 'javascript',
 } as const
 
+const json = 'application/json'
+
 const objects = {
   'application/vnd.warren.data+json': 'data',
   'application/vnd.warren.chart+json': 'chart',
 } as const
 
 /** Undefined for what is no result: it comes from a program that has meddled with its interpreter. */
-export function readResult(bytes: Buffer): ContextResult | undefined {
-  let told: { main?: unknown; data?: unknown }
-  try {
-    told = JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined
-  }
+export function readResult(bytes: Buffer): { result: ContextResult; written: WrittenValues } | undefined {
+  const told = parsed(bytes.toString('utf8'))
   if (!isObject(told) || !isObject(told.data)) return undefined
   const result: ContextResult = { main: told.main === true, extra: {} }
-  for (const [mime, value] of Object.entries(told.data)) {
+  const written: WrittenValues = {}
+  readForms(result, told.data)
+  for (const [mime, text] of Object.entries(isObject(told.written) ? told.written : {})) {
+    const name = mime === json ? 'json' : Object.hasOwn(objects, mime) && objects[mime as keyof typeof objects]
+    if (!name || typeof text !== 'string') continue
+    readForms(result, { [mime]: parsed(text) })
+    if (result[name] !== undefined) written[name] = text
+  }
+  return { result, written }
+}
+
+function readForms(result: ContextResult, forms: Record<string, unknown>): void {
+  for (const [mime, value] of Object.entries(forms)) {
     if (Object.hasOwn(texts, mime)) {
       if (typeof value === 'string') result[texts[mime as keyof typeof texts]] = value
     } else if (Object.hasOwn(objects, mime)) {
       if (isObject(value)) result[objects[mime as keyof typeof objects]] = value
-    } else if (mime === 'application/json') result.json = value
+    } else if (mime === json) result.json = value
     // A name such as __proto__ would mean something to whoever copies it.
     else if (/^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(mime)) result.extra[mime] = value
   }
-  return result
+}
+
+/** Undefined for what is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -46,6 +46,8 @@ sys.modules["warren_service"].start(sys.argv[1], sys.argv[2:])`
 export interface NewContext {
   language: string
   cwd?: string | undefined
+  /** Whether the folder is made where it is missing, and the home is taken where it cannot be entered. */
+  makeCwd?: boolean
   /** Whether the libraries are loaded with the service, should it have to be started. */
   preload: boolean
   /** Whether an interpreter that dies is followed by a new one under the same id. */
@@ -75,7 +77,10 @@ export class GuestContexts {
     this.#deps = deps
   }
 
-  /** Rejects `not_found` for a working directory that is not there, `unavailable` where nothing runs the language. */
+  /**
+   * Answers where it begins. Rejects `not_found` for a working directory that is not there, `forbidden` for one that its user
+   * may not enter, `unavailable` where nothing runs the language.
+   */
   async create(id: string, input: NewContext, signal?: AbortSignal): Promise<{ cwd: string }> {
     const program = await contextProgram(input.language)
     const fields: [number, FieldValue][] = [
@@ -84,6 +89,7 @@ export class GuestContexts {
       [3, input.language],
       [4, input.keep ? 1 : undefined],
       [5, program?.path],
+      [6, input.makeCwd ? 1 : undefined],
     ]
     for (let attempt = 1; ; attempt++) {
       const connection = (await this.#reach(signal)) ?? (await this.#reachStarted(input.preload, signal))

@@ -170,12 +170,16 @@ def rich(value):
 
 def pack(data, main):
     """JSON in ASCII. What makes it too large is left out, the largest first, and the text says so."""
-    parts = {}
+    parts, written = {}, {}
     for mime, value in data.items():
         try:
             if mime == "text/plain":
                 value = cut(str(value))
-            parts[str(mime)] = json.dumps(clean(value), allow_nan=False)
+            part = json.dumps(clean(value), allow_nan=False)
+            # As a text, so that who reads it can tell 1.0 from 1 if he cares.
+            if mime in (DATA, CHART, "application/json"):
+                written[mime] = part = json.dumps(part)
+            parts[str(mime)] = part
         except Exception:
             pass
     left_out = []
@@ -185,8 +189,12 @@ def pack(data, main):
     if left_out:
         text = json.loads(parts.get("text/plain", '""'))
         parts["text/plain"] = json.dumps("%s\n(left out, for a result is %d bytes at most: %s)" % (text, MAX_DISPLAY, ", ".join(left_out)))
-    body = ",".join("%s:%s" % (json.dumps(mime), part) for mime, part in parts.items())
-    return ('{"main":%s,"data":{%s}}' % ("true" if main else "false", body)).encode("ascii")
+
+    def members(as_text):
+        return ",".join("%s:%s" % (json.dumps(mime), part) for mime, part in parts.items() if (mime in written) == as_text)
+
+    body = '{"main":%s,"data":{%s},"written":{%s}}' % ("true" if main else "false", members(False), members(True))
+    return body.encode("ascii")
 
 
 def clean(value, depth=0):

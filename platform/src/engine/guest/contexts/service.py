@@ -244,9 +244,14 @@ class Service:
         program = one(asked, 5).decode("ascii", "replace")
         if name in self.contexts:
             return peer.send(failure("exists", "there is a context %s" % name), last=True)
-        cwd = os.path.join(os.path.expanduser("~"), cwd) if cwd else os.path.expanduser("~")
+        home = os.path.expanduser("~")
+        cwd = os.path.join(home, cwd) if cwd else home
+        if one(asked, 6) == b"1":
+            cwd = cwd if made(cwd) else home
         if not os.path.isdir(cwd):
             return peer.send(failure("not_found", "there is no folder %s" % cwd), last=True)
+        if not os.access(cwd, os.X_OK):
+            return peer.send(failure("permission_denied", "the user of contexts may not enter %s" % cwd), last=True)
         if language != "python":
             if language not in PROGRAMS:
                 return peer.send(failure("unsupported", "no language %s is known" % language), last=True)
@@ -334,6 +339,15 @@ class Service:
         made = Interpreter(self, pid, socket.socket(fileno=ours), {out: STDOUT, err: STDERR}, language)
         self.interpreters[pid] = made
         return made
+
+
+def made(folder):
+    """Whether it is there, at the latest now, and may be entered."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:
+        pass
+    return os.path.isdir(folder) and os.access(folder, os.X_OK)
 
 
 def start(path, preload):

@@ -81,7 +81,7 @@ async function create({ instance }: LiveSandbox, id: string, input: NewContext, 
 }
 
 function newContext({ instance }: LiveSandbox, language: string, cwd: string): NewContext {
-  return { language, cwd, preload: hasRoomForLibraries(instance), keep: true }
+  return { language, cwd, makeCwd: true, preload: hasRoomForLibraries(instance), keep: true }
 }
 
 async function orDefault(id: string, work: Promise<void>): Promise<void> {

@@ -7,7 +7,7 @@ import { withKeepalive } from '../envd/keepalive.ts'
 import { Refusal } from '../refusal.ts'
 import { started } from './contexts.ts'
 import { languageNamed } from './languages.ts'
-import { errorMessage, line, messages } from './lines.ts'
+import { errorMessage, line, lines } from './lines.ts'
 
 /** A client that hears nothing for so long is told that we are still here, milliseconds. */
 const silenceMs = 5_000
@@ -34,19 +34,19 @@ export async function execute(
     'x-accel-buffering': 'no',
   })
   response.flushHeaders()
-  const write = async (message: object) => {
-    if (!response.write(line(message))) await once(response, 'drain', { signal: gone })
+  const write = async (text: string) => {
+    if (!response.write(text)) await once(response, 'drain', { signal: gone })
   }
   try {
-    const told = messages(execution.events())
-    for await (const message of withKeepalive(told, silenceMs, { type: 'keepalive' })) await write(message)
+    const told = lines(execution.events())
+    for await (const text of withKeepalive(told, silenceMs, line({ type: 'keepalive' }))) await write(text)
     const failure = errorMessage(await execution.outcome)
-    if (failure) await write(failure)
+    if (failure) await write(line(failure))
   } catch (error) {
     // A client must see that a sandbox has ended by its connection being cut.
     if (gone.aborted || (await isGone())) return void response.destroy()
     const value = error instanceof WarrenError ? error.message : 'the connection to the interpreter was lost'
-    await write({ type: 'error', name: 'InterpreterLost', value, traceback: value })
+    await write(line({ type: 'error', name: 'InterpreterLost', value, traceback: value }))
   }
   response.end(line({ type: 'end_of_execution' }))
 }
