@@ -266,7 +266,10 @@ export async function buildServer(deps: ServerDeps): Promise<FastifyInstance> {
       ...deps,
       gateway,
       keys: accounts.keys,
-      view: { tokens, domain: at.domain, outgoing: sandboxes.outgoing, templateIds: deps.templates.ids },
+      view: {
+        ...{ tokens, domain: at.domain, outgoing: sandboxes.outgoing },
+        ...{ live: sandboxes.live, templateIds: deps.templates.ids },
+      },
       defaultLimits: config.defaultLimits,
       egress: config.egress.default,
       onRefused: closeIfUnread,

@@ -210,6 +210,7 @@ function prove(
     const forks = await client.Sandbox.fork(sandbox.sandboxId, { ...options, count: 2, timeoutMs: 60_000 })
     made.push(...forks)
     assert.equal(new Set([sandbox, ...forks].map(({ sandboxId }) => sandboxId)).size, 3)
+    assert.equal(await forks[0].files.read('/run/e2b/.E2B_SANDBOX_ID'), forks[0].sandboxId)
     await forks[0].files.write('state.txt', 'after')
     assert.equal(await sandbox.files.read('state.txt'), 'before')
     assert.equal(await forks[1].files.read('state.txt'), 'before')

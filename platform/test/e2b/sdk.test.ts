@@ -185,6 +185,12 @@ function prove(generation: string, load: () => Promise<object>, [mode, options]:
     })
     assert.deepEqual([result.exitCode, result.stdout, result.stderr], [0, 'sandbox 1\n/tmp\nuser\n', 'err'])
     assert.equal(chunks.join('').length, result.stdout.length + result.stderr.length)
+    assert.equal(
+      (await sandbox.commands.run('echo $E2B_SANDBOX $E2B_SANDBOX_ID')).stdout,
+      `true ${sandbox.sandboxId}\n`,
+    )
+    const marks = await sandbox.commands.run('cd /run/e2b && tail -n +1 .E2B_SANDBOX .E2B_SANDBOX_ID .E2B_TEMPLATE_ID')
+    assert.deepEqual(marks.stdout.match(/^[^=\n].*/gm), [`true`, sandbox.sandboxId, 'base'])
     assert.equal((await sandbox.commands.run('echo "[$ONE]"')).stdout, '[]\n', 'an environment is of one command')
     await rejects(sandbox.commands.run('exit 3'), 'CommandExitError', /exit status 3/)
     await rejects(

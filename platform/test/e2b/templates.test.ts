@@ -161,7 +161,10 @@ function prove(prefix: string, load: () => Promise<object>): void {
     const at = { ...options, domain: `${domain}:${platform.port}` }
     const mcp = { exa: { apiKey: "it's" } }
     const metadata = { mcp: prefix }
-    await assert.rejects(Sandbox.create({ ...at, mcp, metadata }), /"mcp-gateway" .*"mcp" needs/)
+    await assert.rejects(
+      Sandbox.create({ ...at, mcp, metadata }),
+      /Failed to start MCP gateway: .*"mcp-gateway" .*"mcp" needs/,
+    )
     await assert.rejects(Sandbox.create('base', { ...at, mcp, metadata }), /Failed to start MCP gateway: .*not found/)
     const left = Sandbox.list({ ...at, query: { metadata } })
     assert.deepEqual(await left.nextItems(), [])

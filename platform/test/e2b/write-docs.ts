@@ -68,6 +68,9 @@ native door need the key, unless they carry the label \`warren.ports\` with the 
 
 **Files** are read and written as the sandbox's root, and what is made belongs to the user, as E2B has it.
 
+**Marks.** What clients start has the variables \`E2B_SANDBOX=true\` and \`E2B_SANDBOX_ID\`; the files \`/run/e2b/.E2B_SANDBOX\`, \`.E2B_SANDBOX_ID\` and
+\`.E2B_TEMPLATE_ID\` say the same to every program inside. Start commands of templates have the files later, with the answer to the create.
+
 **The inside** of a sandbox, commands and files and code, needs its token, which the clients send by themselves. \`secure: false\`, which only the older clients know
 and only on purpose, makes one that needs none: **whoever knows its id, which stands in the address of each of its ports, can do everything in it.** Its owner sees the
 label \`warren.inside\` with the value \`public\`, its [audit log](audit.md) says \`anyone\`, and forks of it are the same. Its \`downloadUrl\` works below a domain, where the host
@@ -158,6 +161,9 @@ export NODE_EXTRA_CA_CERTS=$WARREN_HOME/tls/box.example.com.pem SSL_CERT_FILE=$W
 \`warren.ports\`，其值为 \`public\` 或 \`token\`。
 
 **文件**以沙箱内 root 的权限读写，新建的文件归用户所有，与 E2B 一致。
+
+**标记。** 客户端启动的程序带有变量 \`E2B_SANDBOX=true\` 与 \`E2B_SANDBOX_ID\`；文件 \`/run/e2b/.E2B_SANDBOX\`、\`.E2B_SANDBOX_ID\`、\`.E2B_TEMPLATE_ID\`
+向沙箱内所有程序提供同样的信息。模板的启动命令要到创建应答时才能看到这些文件。
 
 **沙箱内部**（命令、文件与代码）需要该沙箱的令牌，客户端会自行携带。\`secure: false\` 只有旧版客户端提供，且须明确给出，创建的沙箱不需要令牌：**任何知道其 ID 的人都能在其中做任何事，而 ID
 就写在它每个端口的地址里。** 所有者可看到标签 \`warren.inside\` 的值为 \`public\`，其[审计日志](audit.zh-CN.md)记为 \`anyone\`，它的分叉也同样开放。其 \`downloadUrl\` 在使用域名时有效，由主机名指明沙箱。

@@ -3,9 +3,10 @@ import { type Static, Type } from 'typebox'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { clientGone } from '../client-gone.ts'
 import { checkedTimeout, Timeout } from './create-input.ts'
+import { markedView } from './marks.ts'
 import { Refusal, refusalOf } from './refusal.ts'
 import { ById, emptyBodyIsFine, known, subjectOf } from './sandboxes.ts'
-import { startedView, type ViewDeps } from './view.ts'
+import type { ViewDeps } from './view.ts'
 
 const Fork = Type.Object(
   { timeout: Type.Optional(Timeout), count: Type.Optional(Type.Integer()) },
@@ -31,7 +32,7 @@ export function e2bForkRoutes(app: FastifyInstance, sandboxes: Sandboxes, view: 
       reply.code(201)
       return Promise.all(
         copies.map(async (copy) => {
-          if (copy.status === 'fulfilled') return { sandbox: await startedView(view, copy.value) }
+          if (copy.status === 'fulfilled') return { sandbox: await markedView(view, copy.value) }
           const { code, message } = refusalOf(copy.reason, request.id).body
           return { error: { code, message } }
         }),

@@ -3,9 +3,10 @@ import { type Static, Type } from 'typebox'
 import { pausedSeconds } from '../../sandboxes/sandbox.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
 import { checkedTimeout, Timeout } from './create-input.ts'
+import { markedView } from './marks.ts'
 import { Refusal } from './refusal.ts'
 import { ById, emptyBodyIsFine, known, subjectOf, visible } from './sandboxes.ts'
-import { startedView, type ViewDeps } from './view.ts'
+import type { ViewDeps } from './view.ts'
 
 const Pause = Type.Object({ memory: Type.Optional(Type.Boolean()) }, { additionalProperties: false })
 const Resume = Type.Object(
@@ -50,7 +51,7 @@ export function e2bPauseRoutes(app: FastifyInstance, sandboxes: Sandboxes, view:
       const { sandbox, resumed } = await known(request, sandboxes.connect(subjectOf(request), wish))
       if (!resumed) throw new Refusal(409, `Sandbox ${sandbox.id} is already running`)
       reply.code(201)
-      return startedView(view, sandbox)
+      return markedView(view, sandbox)
     },
   )
 }

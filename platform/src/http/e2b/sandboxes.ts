@@ -14,9 +14,10 @@ import {
   updateInput,
 } from './create-input.ts'
 import { prepareContexts } from './interpreter/contexts.ts'
+import { markedView } from './marks.ts'
 import { Refusal } from './refusal.ts'
 import { findSnapshot } from './snapshot-names.ts'
-import { detailView, pausedStates, runningStates, startedView, type ViewDeps } from './view.ts'
+import { detailView, pausedStates, runningStates, type ViewDeps } from './view.ts'
 
 export const ById = Type.Object({ sandboxID: Type.String({ maxLength: 256 }) })
 export type ById = { Params: Static<typeof ById> }
@@ -61,7 +62,7 @@ export function e2bSandboxRoutes(
         const live = isInterpreter(request.body.templateID) && sandboxes.live(created.id)
         if (live) prepareContexts(live)
         reply.code(201)
-        return startedView(view, created)
+        return markedView(view, created)
       },
     )
 
@@ -78,7 +79,7 @@ export function e2bSandboxRoutes(
         const wish = { timeout, ...(memory === undefined ? {} : { memory }) }
         const { sandbox, resumed } = await known(request, sandboxes.connect(subjectOf(request), wish))
         reply.code(resumed ? 201 : 200)
-        return startedView(view, sandbox)
+        return markedView(view, sandbox)
       },
     )
   }
@@ -154,7 +155,8 @@ async function withGateway<T>({ mcp, templateID }: Static<typeof NewSandbox>, wo
   } catch (error) {
     if (!mcp || !(error instanceof WarrenError) || error.code !== 'not_found') throw error
     const needed = '"mcp" needs a template with the program mcp-gateway in it, which is yours to build'
-    throw new Refusal(404, `template "${templateID}" does not exist: ${needed}`)
+    // Clients begin so where the gateway itself fails.
+    throw new Refusal(404, `Failed to start MCP gateway: template "${templateID}" does not exist: ${needed}`)
   }
 }
 

@@ -1,3 +1,4 @@
+import type { LiveSandbox } from '../../sandboxes/live.ts'
 import type { SealedPart } from '../../sandboxes/outgoing.ts'
 import { portAccessLabel } from '../../sandboxes/port-access.ts'
 import { httpsPortsOf, isInsideOpen, maskHostLabel } from '../../sandboxes/port-rules.ts'
@@ -22,6 +23,8 @@ export interface ViewDeps {
   /** Below which the ports of sandboxes have their names. */
   domain: () => string
   outgoing: (sandbox: Sandbox) => SealedPart | undefined
+  /** One that runs on this machine. */
+  live: (id: string) => LiveSandbox | undefined
   /** Ids of the templates of these names that there are. */
   templateIds: (accountId: string, names: readonly string[]) => Promise<Map<string, string>>
 }
@@ -34,7 +37,7 @@ export async function templateIdsOf({ templateIds }: ViewDeps, sandboxes: readon
 }
 
 /** The answer to a create and a connect. */
-export async function startedView(deps: ViewDeps, sandbox: Sandbox): Promise<object> {
+export async function startedView(deps: ViewDeps, sandbox: Sandbox) {
   const { tokens, domain } = deps
   const { id, template, metadata } = sandbox
   const templateIdOf = await templateIdsOf(deps, [sandbox])

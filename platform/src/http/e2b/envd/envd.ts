@@ -10,6 +10,7 @@ import { serveProcedure } from '../../rpc/serve.ts'
 import { cutOffWith } from '../cut-off.ts'
 import { allowEveryOrigin } from '../every-origin.ts'
 import { isGone } from '../is-gone.ts'
+import { markVariables } from '../marks.ts'
 import { wokenFor } from '../port-right.ts'
 import { Refusal, sandboxNotFound, sendRefusal } from '../refusal.ts'
 import { audited } from './audited.ts'
@@ -73,7 +74,7 @@ export class Envd {
       case '/metrics':
         return sendJson(exchange, await metricsOf(live))
       case '/envs':
-        return sendJson(exchange, await guest.environment())
+        return sendJson(exchange, { ...markVariables(live.id), ...(await guest.environment()) })
     }
     return this.#procedure(live, exchange)
   }

@@ -5,6 +5,7 @@ import { tracedEnvironment } from '../../../sandboxes/traced-environment.ts'
 import type { Read, Written } from '../../rpc/message.ts'
 import { clientStream, type Procedure, serverStream, unary } from '../../rpc/procedure.ts'
 import { RpcError } from '../../rpc/rpc-error.ts'
+import { markVariables } from '../marks.ts'
 import type { Call } from './call.ts'
 import { exists } from './entries.ts'
 import { withKeepalive } from './keepalive.ts'
@@ -94,7 +95,7 @@ async function start(call: Call, request: Read<typeof StartRequest>): Promise<Gu
   const stdin = request.stdin ?? true
   const options: ExecOptions = {
     argv: [process.cmd, ...process.args],
-    env: tracedEnvironment(process.envs) ?? {},
+    env: { ...markVariables(call.live.id), ...tracedEnvironment(process.envs) },
     ...(user === undefined ? {} : { user }),
     stdin,
     tag: labelOf({ tag, cwd: process.cwd, envs: process.envs, stdin }),

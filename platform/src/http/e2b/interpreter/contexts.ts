@@ -4,6 +4,7 @@ import { WarrenError } from '../../../errors.ts'
 import { newId } from '../../../lib/id.ts'
 import { hasRoomForLibraries } from '../../../sandboxes/contexts/create.ts'
 import type { LiveSandbox } from '../../../sandboxes/live.ts'
+import { markVariables } from '../marks.ts'
 import { Refusal } from '../refusal.ts'
 import { defaultContextOf, languageNamed } from './languages.ts'
 
@@ -56,7 +57,7 @@ export async function started(
 ): Promise<GuestExecution> {
   const { contexts } = live.instance.guest
   const language = defaultContextOf(id)
-  const run = () => contexts.execute(id, { code, env, queue: true }, signal)
+  const run = () => contexts.execute(id, { code, env: { ...markVariables(live.id), ...env }, queue: true }, signal)
   try {
     return await run()
   } catch (error) {
