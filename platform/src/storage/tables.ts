@@ -44,6 +44,7 @@ import type {
   TemplateLogsTable,
   TemplatesTable,
   TemplateTagsTable,
+  TemplateUsesTable,
   VolumesTable,
 } from './tables/sandboxes.ts'
 import type {
@@ -99,6 +100,7 @@ export interface Tables {
   template_builds: TemplateBuildsTable
   template_tags: TemplateTagsTable
   template_logs: TemplateLogsTable
+  template_uses: TemplateUsesTable
   functions: FunctionsTable
   function_versions: FunctionVersionsTable
   function_code: FunctionCodeTable

@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { TemplateRecords } from './template-records.ts'
+import type { TemplateUses } from './template-uses.ts'
 import type { Uploads } from './uploads.ts'
 
 /** What was deleted may still be starting; milliseconds. */
@@ -10,12 +11,21 @@ const graceMs = 600_000
 export async function collectGarbage(
   {
     records,
+    uses,
     engine,
     uploads,
     starts,
-  }: { records: TemplateRecords; engine: Engine; uploads: Uploads; starts: Config['templateStarts'] },
+  }: {
+    records: TemplateRecords
+    uses: TemplateUses
+    engine: Engine
+    uploads: Uploads
+    starts: Config['templateStarts']
+  },
   now: Date,
 ): Promise<void> {
+  // Events are kept until they are counted.
+  await uses.catchUp()
   const inUse = await engine.templatesInUse()
   await records.forget(new Date(now.getTime() - graceMs), [...inUse])
   const builds = await records.buildIds()

@@ -213,11 +213,12 @@ export class TemplateRecords {
     return rows.map(toBuild)
   }
 
-  /** Nobody can see it any more. */
-  async remove(template: TemplateRow, at: Date): Promise<void> {
+  /** Nobody can see it any more. `forget` is done with it or not at all. */
+  async remove(template: TemplateRow, at: Date, forget: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
     const { id, account_id: accountId } = template
     await this.#change('template.delete', id, async (tx) => {
       await tx.updateTable('templates').set({ deleted_at: at }).where('id', '=', id).execute()
+      await forget(tx)
       await appendEvent(tx, { type: 'template.deleted', accountId, subject: id, data: {} })
     })
   }

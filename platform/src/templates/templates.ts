@@ -39,6 +39,7 @@ import {
   unknownTemplate,
 } from './template.ts'
 import { TemplateRecords, type TemplateRow } from './template-records.ts'
+import { TemplateUses } from './template-uses.ts'
 import { Uploads } from './uploads.ts'
 
 /** What a sandbox of a template starts with. */
@@ -68,6 +69,8 @@ const lookEveryMs = 200
 /** The templates that a sandbox can start from, and how they are built. */
 export class Templates {
   readonly #records: TemplateRecords
+  /** How often each is used. */
+  readonly uses: TemplateUses
   readonly #engine: Engine
   readonly #uploads: Uploads
   readonly #builder: Builder
@@ -80,6 +83,7 @@ export class Templates {
   private constructor(options: TemplatesOptions, uploads: Uploads) {
     const { db, engine, config, pull, networks, hold, giveWay, now, logger } = options
     this.#records = new TemplateRecords(db)
+    this.uses = new TemplateUses(db)
     this.#engine = engine
     this.#uploads = uploads
     this.#now = now
@@ -247,7 +251,8 @@ export class Templates {
   async remove(account: Account, idOrName: string): Promise<void> {
     const row = await this.#findOwn(account.id, idOrName)
     for (const { id } of await this.#records.builds([row.id])) await this.#builder.cancel(id)
-    await this.#records.remove(row, this.#now())
+    await this.uses.catchUp()
+    await this.#records.remove(row, this.#now(), (tx) => this.uses.forget(tx, row.account_id, row.name))
   }
 
   /** Lets more tags stand for what `reference` stands for. */
@@ -312,15 +317,12 @@ export class Templates {
     const asked = new Set<string>()
     for (;;) {
       const found = await this.#newestBuild(accountId, { name, tag }, asked)
-      if (found.build.state === 'ready') return found
-      if (found.build.state === 'error')
-        throw new WarrenError(
-          'conflict',
-          `template "${name}" could not be built: ${found.build.reason?.message ?? ''}`,
-          {
-            details: { build: found.build.id },
-          },
-        )
+      const { id, state, reason } = found.build
+      if (state === 'ready') return found
+      if (state === 'error')
+        throw new WarrenError('conflict', `template "${name}" could not be built: ${reason?.message ?? ''}`, {
+          details: { build: id },
+        })
       await sleep(lookEveryMs, undefined, { signal }).catch(() => signal.throwIfAborted())
     }
   }
@@ -392,7 +394,7 @@ export class Templates {
   async #collect(): Promise<void> {
     if (!this.#builder.isIdle) return
     const { templateStarts: starts } = this.#config
-    const parts = { records: this.#records, engine: this.#engine, uploads: this.#uploads, starts }
+    const parts = { records: this.#records, uses: this.uses, engine: this.#engine, uploads: this.#uploads, starts }
     await collectGarbage(parts, this.#now()).catch((err) => this.#logger.warn({ err }, 'old layers were not removed'))
   }
 }

@@ -87,6 +87,35 @@ describe('templates at the door of E2B', { skip: lacks.root }, () => {
     }
   })
 
+  test('it is counted how often each template is used, and another of its name begins at 0', async () => {
+    const used = async (name: string): Promise<Answer> =>
+      (await platform.json('GET', '/v2/templates')).find(({ names }: Answer) => names.includes(name))
+    const begin = new Date().toISOString()
+    const build = async () => {
+      const { templateID, buildID } = await platform.json('POST', '/templates', {
+        alias: 'used',
+        dockerfile: 'FROM base',
+      })
+      await began(`/templates/${templateID}/builds/${buildID}`)
+      await built(`/templates/${templateID}/builds/${buildID}`)
+    }
+    await build()
+    const before = await used('base')
+    assert.deepEqual([(await used('used')).spawnCount, (await used('used')).lastSpawnedAt], [0, null])
+    for (const templateID of ['used', 'used', 'base']) {
+      const { sandboxID } = await platform.json('POST', '/v2/sandboxes', { templateID })
+      await platform.call('DELETE', `/sandboxes/${sandboxID}`)
+    }
+    await until('they are counted', async () => (await used('used')).spawnCount === 2)
+    await until('that of the platform too', async () => (await used('base')).spawnCount === before.spawnCount + 1)
+    const { templateID, lastSpawnedAt } = await used('used')
+    assert.ok(lastSpawnedAt > begin && lastSpawnedAt <= new Date().toISOString(), lastSpawnedAt)
+    assert.equal((await platform.json('GET', `/templates/${templateID}`)).spawnCount, 2)
+    await platform.call('DELETE', `/templates/${templateID}`)
+    await build()
+    assert.equal((await used('used')).spawnCount, 0)
+  })
+
   test('templates and their builds come by pages', async () => {
     for (const name of ['paged', 'paged', 'other']) await platform.json('POST', '/v3/templates', { name })
     const pages = async (path: string, itemsOf: (body: Answer) => Answer[]) => {

@@ -95,7 +95,8 @@ export const buildBytes = 16 * 1024 * 1024
 const usualEntries = 100
 
 /** Templates in the making, as E2B's clients of today ask for them. */
-export function buildRoutes(app: FastifyInstance, { templates, limits }: BuildDeps): void {
+export function buildRoutes(app: FastifyInstance, deps: BuildDeps): void {
+  const { templates, limits } = deps
   app.post<{ Body: NewTemplate }>(
     '/v3/templates',
     { config: { permission: 'templates:write', audit: 'template.build' }, schema: { body: NewTemplate } },
@@ -116,9 +117,8 @@ export function buildRoutes(app: FastifyInstance, { templates, limits }: BuildDe
     '/v2/templates',
     { config: { permission: 'templates:write', audit: 'template.build' }, schema: { body: NewTemplateV2 } },
     async ({ account, body }, reply) => {
-      const { template, build } = await requested(templates, account, { name: body.alias, tags: [] }, body)
       reply.code(202)
-      return templateView({ ...template, build: build.id }, await templates.builds(account, template.id), limits)
+      return requestedView(deps, account, await requested(templates, account, { name: body.alias, tags: [] }, body))
     },
   )
 
@@ -171,6 +171,16 @@ export function buildRoutes(app: FastifyInstance, { templates, limits }: BuildDe
       return { logs: logs.map(logView) }
     },
   )
+}
+
+/** The answer to a request for a template, which is there already where it was asked for under a name that it has. */
+export async function requestedView(
+  { templates, limits }: BuildDeps,
+  account: Account,
+  { template, build }: { template: Template; build: Build },
+): Promise<object> {
+  const [builds, uses] = await Promise.all([templates.builds(account, template.id), templates.uses.of(account.id)])
+  return templateView({ ...template, build: build.id }, { builds, limits, uses })
 }
 
 /** A template of this name and size, with a build that waits. */

@@ -12,10 +12,10 @@ import {
   idsOf,
   Name,
   requested,
+  requestedView,
   ShellCommand,
   sizeFields,
 } from './template-builds.ts'
-import { templateView } from './template-view.ts'
 
 const ByTemplate = Type.Object({ templateID: Type.String({ maxLength: 256 }) })
 const DockerfileBuild = Type.Object(
@@ -35,7 +35,8 @@ const NoBody = Type.Object({}, { additionalProperties: false })
  * Templates as clients of the first generation ask for them: a Dockerfile, whose build begins with a second request. Between
  * the two they push an image that they have built themselves; here the Dockerfile is built, and nothing is pushed.
  */
-export function dockerfileRoutes(app: FastifyInstance, { templates, limits }: BuildDeps): void {
+export function dockerfileRoutes(app: FastifyInstance, deps: BuildDeps): void {
+  const { templates } = deps
   const config = { permission: 'templates:write', audit: 'template.build' } as const
 
   app.post<{ Body: DockerfileBuild }>(
@@ -43,9 +44,8 @@ export function dockerfileRoutes(app: FastifyInstance, { templates, limits }: Bu
     { config, schema: { body: DockerfileBuild }, bodyLimit: buildBytes },
     async ({ account, body }, reply) => {
       const wanted = { name: body.alias ?? newId('t'), ...planned(body) }
-      const { template, build } = await requested(templates, account, wanted, body)
       reply.code(202)
-      return templateView({ ...template, build: build.id }, await templates.builds(account, template.id), limits)
+      return requestedView(deps, account, await requested(templates, account, wanted, body))
     },
   )
 
@@ -53,12 +53,11 @@ export function dockerfileRoutes(app: FastifyInstance, { templates, limits }: Bu
     '/templates/:templateID',
     { config, schema: { params: ByTemplate, body: DockerfileBuild }, bodyLimit: buildBytes },
     async ({ account, params, body }, reply) => {
-      const { id, name } = await templates.get(account, params.templateID)
+      const { name } = await templates.get(account, params.templateID)
       if (body.alias !== undefined && body.alias.toLowerCase() !== name)
         throw new Refusal(400, `"alias" cannot be changed: this template is named "${name}"`)
-      const { template, build } = await requested(templates, account, { name, ...planned(body) }, body)
       reply.code(202)
-      return templateView({ ...template, build: build.id }, await templates.builds(account, id), limits)
+      return requestedView(deps, account, await requested(templates, account, { name, ...planned(body) }, body))
     },
   )
 

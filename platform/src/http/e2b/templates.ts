@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import type { Account } from '../../accounts/account.ts'
 import { WarrenError } from '../../errors.ts'
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts'
+import { isPlatformTemplate } from '../../templates/platform-templates.ts'
 import { defaultTag, plainNameOf } from '../../templates/template.ts'
 import type { Templates } from '../../templates/templates.ts'
 import { checkTeam } from './own-team.ts'
@@ -34,7 +35,7 @@ type ByTemplate = { Params: Static<typeof ByTemplate> }
 
 /** Templates, as E2B's clients build and name them. */
 export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps): Promise<void> {
-  const { templates, sandboxes, limits } = deps
+  const { templates, sandboxes } = deps
   listRoutes(app, deps)
   buildRoutes(app, deps)
   dockerfileRoutes(app, deps)
@@ -48,8 +49,7 @@ export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps
       const found = await templates.get(account, params.alias).catch((error) => {
         throw isMissing(error) ? new Refusal(404, `template '${params.alias.slice(0, 256)}' not found`) : error
       })
-      const { templateID, public: isPublic } = templateView(found, [], limits)
-      return { templateID, public: isPublic }
+      return { templateID: found.id, public: isPlatformTemplate(found.name) }
     },
   )
 
@@ -82,14 +82,13 @@ export async function e2bTemplateRoutes(app: FastifyInstance, deps: TemplateDeps
 function listRoutes(app: FastifyInstance, { templates, limits }: BuildDeps): void {
   const all = async (account: Account) => {
     const found = await templates.list(account)
-    const builds = await templates.buildsOf(found)
+    const [builds, uses] = await Promise.all([templates.buildsOf(found), templates.uses.of(account.id)])
     return found.map((template) => ({
       ...template,
-      view: templateView(
-        template,
-        builds.filter(({ templateId }) => templateId === template.id),
-        limits,
-      ),
+      view: templateView(template, {
+        builds: builds.filter(({ templateId }) => templateId === template.id),
+        ...{ limits, uses },
+      }),
     }))
   }
 
@@ -121,7 +120,7 @@ function listRoutes(app: FastifyInstance, { templates, limits }: BuildDeps): voi
       const builds = await templates.builds(account, template.id)
       const { page, next } = pageOf(builds, ({ createdAt, id }) => `${createdAt.toISOString()} ${id}`, query)
       if (next) reply.header('x-next-token', next)
-      return templateWithBuilds(template, page, limits)
+      return templateWithBuilds(template, { builds: page, limits, uses: await templates.uses.of(account.id) })
     },
   )
 }

@@ -91,6 +91,13 @@ export interface TemplateTagsTable {
   created_at: Date
 }
 
+export interface TemplateUsesTable {
+  account_id: string
+  template: string
+  count: string | number
+  last_at: Date
+}
+
 export interface TemplateLogsTable {
   build_id: string
   seq: number
