@@ -94,7 +94,6 @@ test('what is wrong is answered with its status and a text', { skip }, async () 
     ['POST', '/nothing'],
   ] as const)
     assert.equal((await call(method, path)).status, 404)
-  assert.equal((await call('POST', '/contexts', { cwd: '/nowhere' })).status, 404)
   assert.equal((await call('POST', '/contexts', { language: ['python'] })).status, 400)
 })
 

@@ -151,7 +151,8 @@ test('the inside of a sandbox opens to its own token alone', async () => {
 test('GET /metrics and /envs tell of the sandbox', async () => {
   const withEnv = await create({ envVars: { COLOUR: 'blue' } })
   const headers = { 'e2b-sandbox-id': withEnv.sandboxID, 'x-access-token': withEnv.envdAccessToken }
-  assert.deepEqual(JSON.parse((await inside('GET', '/envs', { headers })).body.toString()), { COLOUR: 'blue' })
+  const own = { E2B_SANDBOX: 'true', E2B_SANDBOX_ID: withEnv.sandboxID, COLOUR: 'blue' }
+  assert.deepEqual(JSON.parse((await inside('GET', '/envs', { headers })).body.toString()), own)
   const metrics = JSON.parse((await inside('GET', '/metrics', { headers })).body.toString())
   assert.ok(metrics.mem_total_mib === 512 && metrics.ts > 1_700_000_000 && metrics.disk_total > 0)
   await platform.call('DELETE', `/sandboxes/${withEnv.sandboxID}`)
