@@ -17,7 +17,7 @@ import { prepareContexts } from './interpreter/contexts.ts'
 import { markedView } from './marks.ts'
 import { Refusal } from './refusal.ts'
 import { findSnapshot } from './snapshot-names.ts'
-import { detailView, pausedStates, runningStates, type ViewDeps } from './view.ts'
+import { detailView, pausedStates, runningStates, startedView, type ViewDeps } from './view.ts'
 
 export const ById = Type.Object({ sandboxID: Type.String({ maxLength: 256 }) })
 export type ById = { Params: Static<typeof ById> }
@@ -79,7 +79,7 @@ export function e2bSandboxRoutes(
         const wish = { timeout, ...(memory === undefined ? {} : { memory }) }
         const { sandbox, resumed } = await known(request, sandboxes.connect(subjectOf(request), wish))
         reply.code(resumed ? 201 : 200)
-        return markedView(view, sandbox)
+        return resumed ? markedView(view, sandbox) : startedView(view, sandbox)
       },
     )
   }
