@@ -54,6 +54,8 @@ const smallBytes = 64 * 1024
  */
 export class FunctionDoor implements PlainDoor {
   readonly #deps: FunctionDoorDeps
+  /** By their heads, of which a connection has the same one again and again. */
+  readonly #names = new WeakMap<PlainHead['headers'], string>()
 
   constructor(deps: FunctionDoorDeps) {
     this.#deps = deps
@@ -76,7 +78,10 @@ export class FunctionDoor implements PlainDoor {
   takes(head: PlainHead): boolean {
     // Those that are traced have a context to themselves.
     if (takesSpans() || head.headers.traceparent !== undefined) return false
-    return plainCall(head) !== undefined && edgeTarget(head, this.#deps.domain) === undefined
+    const name = plainCall(head)
+    if (name === undefined || edgeTarget(head, this.#deps.domain) !== undefined) return false
+    this.#names.set(head.headers, name)
+    return true
   }
 
   serve(request: PlainRequest, answer: PlainAnswer, gone: GoneSignal): void {
@@ -84,7 +89,7 @@ export class FunctionDoor implements PlainDoor {
     drain.enter(answer)
     const exchange = { request, response: answer, requestId: newId('r') }
     const rest = { body: () => request.body, gone, onRefused: () => {} }
-    void this.#answer(plainCall(request)!, exchange, rest).then(() => drain.leave(answer))
+    void this.#answer(this.#names.get(request.headers)!, exchange, rest).then(() => drain.leave(answer))
   }
 
   /** Never rejects. */

@@ -30,7 +30,10 @@ export interface UsageFact {
 /** Records facts, in the transaction of the change that makes them true where there is one. */
 export interface RecordUsage {
   (queries: Queries, facts: readonly UsageFact[]): Promise<void>
-  /** The same inside a statement that makes them true: SQL that records the facts in its parameter `json`, while `condition` holds. */
+  /**
+   * The same inside a statement that makes them true: SQL that records the facts in its parameter `json`, while `condition` holds. That is a list
+   * of objects with the members of facts, times in Unix milliseconds; members of other names are the caller's own.
+   */
   within(json: string, condition: string): string
   /** That parameter. */
   json(facts: readonly UsageFact[]): string

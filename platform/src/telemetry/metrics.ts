@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { type Cursor, endOfEvents, readEvents } from '../events/outbox.ts'
 import type { Database } from '../storage/database.ts'
 import { addFunctionMetrics, type FunctionSeries } from './function-metrics.ts'
+import { RequestDurations } from './request-durations.ts'
 
 /** What the platform knows of itself at this moment, and the database does not. */
 export interface Present {
@@ -52,7 +53,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #db: Database
   readonly #present: Present
-  readonly #requests: Histogram<'method' | 'route' | 'status'>
+  readonly #requests: RequestDurations
   readonly #upgraded: Histogram<'route'>
   readonly #open: Gauge<'route'>
   readonly #durations: Histogram<'template'>
@@ -68,11 +69,7 @@ export class Metrics {
     const registers = [this.#registry]
     const ofDatabase = present.tellsDatabase ? registers : []
     collectDefaultMetrics({ register: this.#registry })
-    this.#requests = new Histogram({
-      ...{ name: 'http_request_duration_seconds', help: 'Time until the answer was sent, by route.', registers },
-      labelNames: ['method', 'route', 'status'],
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
-    })
+    this.#requests = new RequestDurations(this.#registry)
     this.#upgraded = new Histogram({
       ...{ name: 'websocket_duration_seconds', help: 'How long WebSockets that were closed had been open.', registers },
       labelNames: ['route'],

@@ -184,16 +184,28 @@ export class Recorder {
 
   async #write(calls: readonly EndedCall[]): Promise<void> {
     if (calls.length === 0) return
-    await step('function.record', calls[0]!.id, () =>
-      this.#deps.db.transaction(async (tx) => {
-        const direct = calls.filter(({ queued }) => !queued)
-        const queued = calls.filter(({ queued }) => queued)
-        if (direct.length > 0) await insertion(direct).execute(tx)
-        if (queued.length > 0) await this.#settle(tx, queued)
-        await this.#deps.recordUsage(tx, calls.map(factOf))
-      }),
-    )
+    const { db, recordUsage } = this.#deps
+    const direct = calls.filter(({ queued }) => !queued)
+    const queued = calls.filter(({ queued }) => queued)
+    await step('function.record', calls[0]!.id, async () => {
+      if (direct.length > 0) await this.#insert(direct)
+      if (queued.length === 0) return
+      await db.transaction(async (tx) => {
+        await this.#settle(tx, queued)
+        await recordUsage(tx, queued.map(factOf))
+      })
+    })
     this.#deps.onRecorded(calls)
+  }
+
+  /** Calls and their facts in one statement, and as one value: the columns of both are members of the same objects. */
+  async #insert(calls: readonly EndedCall[]): Promise<void> {
+    const { db, recordUsage } = this.#deps
+    await db.pool.query({
+      name: 'function-record',
+      text: `with recorded as (${insertion}) ${recordUsage.within('$1', 'true')}`,
+      values: [storableJson(calls.map(rowOf))],
+    })
   }
 
   /** Follows only from what was not settled before. */
@@ -266,16 +278,38 @@ function rowsOf(rows: readonly object[], columns: string): RawBuilder<unknown> {
 
 const time = (ms: string) => sql.raw(`to_timestamp(${ms} / 1000.0)`)
 
-function insertion(calls: readonly EndedCall[]) {
-  const columns = `id text, "accountId" text, "functionId" text, version int, trigger text, attempt int, failure jsonb, log text, cold boolean,
-    "createdAt" bigint, "startedAt" bigint, "endedAt" bigint, "billedMs" bigint, "cpuMs" bigint, "peakMb" real`
-  return sql`
-    insert into function_invocations (id, account_id, function_id, version, trigger, attempt, state, error, log, cold, created_at,
-      started_at, ended_at, billed_ms, cpu_ms, peak_mb)
-    select id, "accountId", "functionId", version, trigger, attempt, case when failure is null then 'succeeded' else 'failed' end, failure,
-      log, cold, ${time('"createdAt"')}, ${time('"startedAt"')}, ${time('"endedAt"')}, "billedMs", "cpuMs", "peakMb"
-    from ${rowsOf(calls, columns)}
-    on conflict (id) do nothing`
+const insertion = `insert into function_invocations (id, account_id, function_id, version, trigger, attempt, state, error, log, cold, created_at,
+    started_at, ended_at, billed_ms, cpu_ms, peak_mb)
+  select id, "accountId", subject, version, trigger, attempt, case when failure is null then 'succeeded' else 'failed' end, failure,
+    log, cold, to_timestamp("createdAt" / 1000.0), to_timestamp("startedAt" / 1000.0), to_timestamp("endedAt" / 1000.0), "billedMs",
+    "cpuMs", "peakMb"
+  from json_to_recordset($1::json) as ended (id text, "accountId" text, subject text, version int, trigger text, attempt int, failure jsonb,
+    log text, cold boolean, "createdAt" bigint, "startedAt" bigint, "endedAt" bigint, "billedMs" bigint, "cpuMs" bigint, "peakMb" real)
+  on conflict (id) do nothing`
+
+/** What is known of a call, and its fact of use, in one object. */
+function rowOf(call: EndedCall): object {
+  return {
+    id: call.id,
+    key: keyOf(call),
+    accountId: call.accountId,
+    kind: 'function',
+    subject: call.functionId,
+    version: call.version,
+    trigger: call.trigger,
+    attempt: call.attempt,
+    failure: call.failure,
+    log: call.log,
+    cold: call.cold,
+    createdAt: call.createdAt,
+    startedAt: call.startedAt,
+    endedAt: Math.max(call.endedAt, call.startedAt),
+    billedMs: call.billedMs,
+    cpuMs: call.cpuMs,
+    memoryMbMs: call.memoryMb * call.billedMs,
+    peakMb: call.peakMb,
+    attributes: attributesOf(call),
+  }
 }
 
 function change(calls: readonly EndedCall[]) {
@@ -304,25 +338,31 @@ const hasEnded = (queued: EndedCall['queued']) => queued?.retryAt === undefined 
 
 /** One fact for each attempt, which has its memory while it runs. */
 function factOf(call: EndedCall): UsageFact {
-  const { id, attempt, accountId, functionId, functionName, version, trigger, cold, bytesIn, bytesOut } = call
   return {
-    key: attempt <= 1 ? id : `${id}/${attempt}`,
-    accountId,
+    key: keyOf(call),
+    accountId: call.accountId,
     kind: 'function',
-    subject: functionId,
+    subject: call.functionId,
     startedAt: new Date(call.startedAt),
     endedAt: new Date(Math.max(call.endedAt, call.startedAt)),
     cpuMs: call.cpuMs ?? 0,
     memoryMbMs: call.memoryMb * call.billedMs,
-    attributes: {
-      function: functionName,
-      version: String(version),
-      trigger,
-      billedMs: String(call.billedMs),
-      bytesIn: String(bytesIn),
-      bytesOut: String(bytesOut),
-      ...(cold ? { cold: 'true' } : {}),
-      ...(call.failure ? { failure: call.failure.reason } : {}),
-    },
+    attributes: attributesOf(call),
   }
+}
+
+const keyOf = ({ id, attempt }: EndedCall) => (attempt <= 1 ? id : `${id}/${attempt}`)
+
+function attributesOf(call: EndedCall): Record<string, string> {
+  const attributes: Record<string, string> = {
+    function: call.functionName,
+    version: String(call.version),
+    trigger: call.trigger,
+    billedMs: String(call.billedMs),
+    bytesIn: String(call.bytesIn),
+    bytesOut: String(call.bytesOut),
+  }
+  if (call.cold) attributes.cold = 'true'
+  if (call.failure) attributes.failure = call.failure.reason
+  return attributes
 }

@@ -30,7 +30,6 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
   const { record, version, id, signal } = given
   const attempt = given.attempt - (given.resumptions ?? 0)
   const trace = traceCall({ ...given, attempt }, given.call.traceparent)
-  const call = { ...given.call, traceparent: trace.traceparent }
   const { settings } = version
   const leave = await deps.calls.take(record.accountId, { waits: given.waits ?? false })
   deps.demand.called(record.id)
@@ -47,12 +46,25 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     const timeoutMs = settings.timeoutSeconds * 1000
-    const ask: Call['ask'] = (asked, answer) => {
-      subCalls ??= new SubCalls(deps, { ...given, call })
-      return subCalls.ask(asked, answer)
+    const { payload, http, onHead, onChunk, step, suspendAfterMs } = given.call
+    const call: Call = {
+      requestId: id,
+      payload,
+      http,
+      traceparent: trace.traceparent,
+      timeoutMs,
+      attempt,
+      onHead,
+      onChunk,
+      step,
+      suspendAfterMs,
+      onLog: (log) => deps.logs.wrote(record.id, { id, version: version.version }, log),
+      ask: (asked, answer) => {
+        subCalls ??= new SubCalls(deps, { ...given, call })
+        return subCalls.ask(asked, answer)
+      },
     }
-    const onLog = (log: string) => deps.logs.wrote(record.id, { id, version: version.version }, log)
-    const finished = await member.worker.invoke({ ...call, requestId: id, timeoutMs, attempt, ask, onLog })
+    const finished = await member.worker.invoke(call)
     const ms = performance.now() - began
     deps.demand.measured(record.id, { callMs: ms })
     if (!finished.suspended) deps.counters.count(record, { finished, cold, ms })
@@ -71,7 +83,7 @@ export async function runCall(deps: FunctionDeps, given: Given): Promise<{ finis
       billedMs: Math.max(1, Math.ceil(ms)),
       memoryMb: settings.memoryMb,
       cold,
-      bytesIn: call.payload.length,
+      bytesIn: payload.length,
       bytesOut,
       log,
       ...(outcome.ok ? {} : { failure: outcome.failure }),

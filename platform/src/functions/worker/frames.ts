@@ -35,6 +35,21 @@ export function frame(frameKind: number, id: number, ...parts: Buffer[]): Buffer
   return [head, ...parts]
 }
 
+/** A frame of a JSON head and bytes behind it, in one piece. */
+export function headedFrame(frameKind: number, id: number, head: unknown, payload: Buffer): Buffer {
+  const text = JSON.stringify(head)
+  const length = Buffer.byteLength(text)
+  const start = headBytes + 4 + length
+  const bytes = Buffer.allocUnsafe(start + payload.length)
+  bytes.writeUInt32BE(bytes.length - 4, 0)
+  bytes[4] = frameKind
+  bytes.writeUInt32BE(id, 5)
+  bytes.writeUInt32BE(length, headBytes)
+  bytes.write(text, headBytes + 4)
+  payload.copy(bytes, start)
+  return bytes
+}
+
 /** A JSON head with its length, for a payload that goes on with bytes. */
 export function jsonHead(value: unknown): Buffer {
   const text = JSON.stringify(value)

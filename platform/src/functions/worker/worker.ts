@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Instance } from '../../engine/engine.ts'
 import type { GuestProcess } from '../../engine/guest/process.ts'
 import type { AskedAnswer, Call, Failure, Finished } from '../invocations/invocation.ts'
-import { FrameCutter, frame, jsonHead, kind } from './frames.ts'
+import { Deadlines } from './deadlines.ts'
+import { FrameCutter, frame, headedFrame, jsonHead, kind } from './frames.ts'
 import { LoadFailed } from './load-failed.ts'
 import type { LoadHead } from './load-head.ts'
 import { MemoryWatch } from './memory-watch.ts'
@@ -37,7 +38,8 @@ interface Running {
   bytesOut: number
   /** Whether its answer has begun. */
   begun: boolean
-  timer: NodeJS.Timeout
+  /** When it is late, by `performance.now()`. */
+  until: number
   settle: (finished: Finished) => void
 }
 
@@ -50,6 +52,7 @@ export class Worker {
   readonly #mostLogBytes: number
   readonly #mostResultBytes: number
   readonly #running = new Map<number, Running>()
+  readonly #deadlines = new Deadlines(this.#running, (id) => void this.#late(id))
   readonly #loading = Promise.withResolvers<Buffer>()
   #exitReason: Promise<Failure>
   #lastId = 0
@@ -169,11 +172,12 @@ export class Worker {
     const id = ++this.#lastId
     return new Promise((settle) => {
       if (this.#ended) return settle({ outcome: { ok: false, failure: this.#ended }, log: '', bytesOut: 0 })
-      const timer = setTimeout(() => void this.#late(id), call.timeoutMs)
-      this.#running.set(id, { call, log: '', bytesOut: 0, begun: false, timer, settle })
-      this.#memory.watch()
       const { requestId, http, traceparent, timeoutMs, attempt, suspendAfterMs } = call
-      const head = jsonHead({
+      const running = { call, log: '', bytesOut: 0, begun: false, until: performance.now() + timeoutMs, settle }
+      this.#running.set(id, running)
+      this.#deadlines.add(running)
+      this.#memory.watch()
+      const head = {
         requestId,
         http,
         traceparent,
@@ -181,9 +185,9 @@ export class Worker {
         attempt,
         suspendAfterMs,
         mostBytes: this.#mostResultBytes,
-        ...(this.#hasWindows ? { windowBytes } : {}),
-      })
-      this.#send(frame(kind.invoke, id, head, call.payload))
+        windowBytes: this.#hasWindows ? windowBytes : undefined,
+      }
+      this.#send([headedFrame(kind.invoke, id, head, call.payload)])
     })
   }
 
@@ -330,7 +334,6 @@ export class Worker {
     const running = this.#running.get(id)
     if (!running) return
     this.#running.delete(id)
-    clearTimeout(running.timer)
     this.#unread.forget(id)
     // What has no room left for one call has none for the next.
     if (failure && /\b(ENOSPC|EAGAIN|EMFILE|ENOMEM|No space left|Resource temporarily)\b/.test(failure.message))
@@ -366,6 +369,7 @@ export class Worker {
   #end(failure: Failure): void {
     if (this.#ended) return
     this.#ended = failure
+    this.#deadlines.close()
     this.#loading.reject(new LoadFailed(failure))
     for (const id of [...this.#running.keys()]) this.#finish(id, failure)
   }

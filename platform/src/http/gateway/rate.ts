@@ -13,11 +13,21 @@ export interface Rate {
 export function rateOf(levels: readonly Level[]): Rate {
   const tightest = levels.reduce((least, level) => (level.remaining < least.remaining ? level : least))
   return {
-    policy: levels.map(({ perMinute }) => `${perMinute};w=60`).join(', '),
+    policy: policyOf(levels),
     limit: tightest.perMinute,
     remaining: tightest.remaining,
     resetSeconds: tightest.resetSeconds,
   }
+}
+
+/** The last one: it changes with the limits of whoever asks, and nearly all who ask have the same. */
+let last = { levels: [] as readonly Level[], text: '' }
+
+function policyOf(levels: readonly Level[]): string {
+  const isSame = ({ perMinute }: Level, at: number) => last.levels[at]?.perMinute === perMinute
+  if (levels.length !== last.levels.length || !levels.every(isSame))
+    last = { levels, text: levels.map(({ perMinute }) => `${perMinute};w=60`).join(', ') }
+  return last.text
 }
 
 /** As draft-ietf-httpapi-ratelimit-headers has it. */

@@ -124,7 +124,8 @@ class PlainConnection {
     this.#answering = true
     const isLast = this.#options.isStopping()
     const answer = new PlainAnswer(this.#socket, { isLast, onEnd: (isTheLast) => this.#answered(isTheLast) })
-    const request = { ...head, socket: this.#socket, body: bytes.subarray(start, total) }
+    const { method, url, headers, bodyBytes } = head
+    const request = { method, url, headers, bodyBytes, socket: this.#socket, body: bytes.subarray(start, total) }
     this.#departure = new Departure()
     this.#options.door.serve(request, answer, this.#departure)
   }

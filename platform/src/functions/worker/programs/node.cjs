@@ -83,7 +83,7 @@ function load(payload) {
         JSON.stringify({ reason: 'missing_handler', message: `the code exports ${names}, and not ${wanted}` }),
       )
     }
-    loaded = { ...head, ...chosen }
+    loaded = { ...head, ...chosen, texts: textsOf(head) }
     quietResources = activeResources()
     // After it has run, so that what it needed at its start is in it.
     const cache = head.wantsCache ? script.createCachedData() : Buffer.alloc(0)
@@ -192,7 +192,7 @@ async function invoke(id, payload) {
 }
 
 async function handle(call, body) {
-  const context = contextOf(call)
+  const context = new Context(call)
   if (loaded.shape === 'web') {
     const input = call.head.http ? requestOf(call, body) : eventOf(body)
     return answer(call, await loaded.handler(input, context))
@@ -215,7 +215,9 @@ function eventOf(body) {
 function lambda(event, context) {
   return new Promise((resolve, reject) => {
     const callback = (error, value) => (error ? reject(error) : resolve(value))
-    Object.assign(context, { done: callback, succeed: resolve, fail: reject })
+    context.done = callback
+    context.succeed = resolve
+    context.fail = reject
     const returned = loaded.handler(event, context, callback)
     if (typeof returned?.then === 'function') returned.then(resolve, reject)
     else if (loaded.handler.length < 3 && returned !== undefined) resolve(returned)
@@ -223,30 +225,45 @@ function lambda(event, context) {
   })
 }
 
-function contextOf(call) {
-  const { requestId, traceparent } = call.head
-  const { name, version, memoryMb } = loaded
+/** A class: a literal with a getter is put together by the runtime for each call, which costs more than most handlers do. */
+class Context {
+  #call
+  callbackWaitsForEmptyEventLoop = true
+  // Taken out of it they work too.
+  getRemainingTimeInMillis = () => Math.max(0, Math.round(this.#call.until - performance.now()))
+  step = (name, work) => step(this.#call, name, work)
+  invoke = (name, payload, options) => invokeOther(this.#call.calling, name, payload, options)
+  all = (asked) => invokeAll(this.#call.calling, asked)
+  allSettled = (asked) => settleAll(this.#call.calling, asked)
+
+  constructor(call) {
+    const { requestId, traceparent, http, attempt = 1 } = call.head
+    this.#call = call
+    this.functionName = loaded.name
+    this.functionVersion = loaded.texts.version
+    this.invokedFunctionArn = loaded.texts.arn
+    this.memoryLimitInMB = loaded.texts.memoryMb
+    this.awsRequestId = requestId
+    this.requestId = requestId
+    this.traceparent = traceparent
+    this.attempt = attempt
+    this.logGroupName = loaded.texts.logGroup
+    this.logStreamName = requestId
+    if (http?.route) this.params = http.route.params
+  }
+
+  get signal() {
+    return this.#call.abort.signal
+  }
+}
+
+/** What is the same in the context of each call. */
+function textsOf({ name, version, memoryMb, account }) {
   return {
-    functionName: name,
-    functionVersion: String(version),
-    invokedFunctionArn: `arn:warren:lambda:local:${loaded.account}:function:${name}:${version}`,
-    memoryLimitInMB: String(memoryMb),
-    awsRequestId: requestId,
-    requestId,
-    traceparent,
-    ...(call.head.http?.route ? { params: call.head.http.route.params } : {}),
-    attempt: call.head.attempt ?? 1,
-    logGroupName: `/warren/functions/${name}`,
-    logStreamName: requestId,
-    callbackWaitsForEmptyEventLoop: true,
-    get signal() {
-      return call.abort.signal
-    },
-    getRemainingTimeInMillis: () => Math.max(0, Math.round(call.until - performance.now())),
-    step: (name, work) => step(call, name, work),
-    invoke: (name, payload, options) => invokeOther(call.calling, name, payload, options),
-    all: (asked) => invokeAll(call.calling, asked),
-    allSettled: (asked) => settleAll(call.calling, asked),
+    version: String(version),
+    memoryMb: String(memoryMb),
+    arn: `arn:warren:lambda:local:${account}:function:${name}:${version}`,
+    logGroup: `/warren/functions/${name}`,
   }
 }
 
@@ -453,7 +470,7 @@ process.on('unhandledRejection', die)
 /** What is done at a first call is compiled by then. */
 function rehearse() {
   const { exports } = run(Buffer.from('exports.handler = async (event) => event'))
-  loaded = { ...choose(exports), concurrency: 1, name: '', account: '', version: 0, memoryMb: 0 }
+  loaded = { ...choose(exports), concurrency: 1, name: '', texts: textsOf({}) }
   const head = Buffer.from(JSON.stringify({ requestId: '', timeoutMs: 1, mostBytes: 100 }))
   const length = Buffer.alloc(4)
   length.writeUInt32BE(head.length)
