@@ -55,6 +55,8 @@ export class Engine {
   readonly #paused: EngineParts['paused'] = new Map()
   #reported: { of: readonly unknown[]; reports: readonly DriverReport[] } | undefined
   readonly #ladder: Ladder
+  /** Ends what is booted to see whether it works. */
+  readonly #closing = new AbortController()
   readonly #queue: StartQueue
   readonly #pools: WarmPools
   readonly #prepared: PreparedStarts
@@ -217,7 +219,8 @@ export class Engine {
 
   /** Stops working. Sandboxes that belong to somebody live on, and the next process takes them up. */
   async close(): Promise<void> {
-    await Promise.all([this.#pools.close(), this.#prepared.close()])
+    this.#closing.abort(new Error('the platform is stopping'))
+    await Promise.all([this.#pools.close(), this.#prepared.close(), this.#ladder.close()])
     await this.#remains.close()
     await this.network.close()
     if (this.#instances.size === 0) await this.#deps.cgroups?.close()
@@ -229,7 +232,8 @@ export class Engine {
     try {
       const dir = await this.#deps.store.write(record)
       const deadlineMs = driver.bootDeadlineMs ?? bootDeadlineMs
-      verdict = await fingerprint(driver, { spec: record.spec, dir }, { deadlineMs, asked })
+      const { signal: closing } = this.#closing
+      verdict = await fingerprint(driver, { spec: record.spec, dir }, { deadlineMs, asked, closing })
       return verdict
     } finally {
       if (verdict?.healthy) await this.#forget(record.spec)

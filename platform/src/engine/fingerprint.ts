@@ -5,23 +5,24 @@ import { GuestClient } from './guest/client.ts'
 
 /**
  * Boots one instance and runs a program in it, for looking is not enough: a device may exist and never boot a guest.
- * Always answers, at the latest after `deadlineMs` and what has to be prepared once; leaves nothing behind. What only
- * emulates is booted when it was `asked` for: nobody else would get it.
+ * Always answers, at the latest after `deadlineMs` and what has to be prepared once, and soon when `closing` aborts; leaves nothing behind.
+ * What only emulates is booted when it was `asked` for: nobody else would get it.
  */
 export async function fingerprint(
   driver: Driver,
   probe: { spec: InstanceSpec; dir: InstanceDir },
-  { deadlineMs, asked }: { deadlineMs: number; asked: boolean },
+  { deadlineMs, asked, closing }: { deadlineMs: number; asked: boolean; closing?: AbortSignal },
 ): Promise<Fingerprint> {
-  const examined = await driver.examine()
+  const examined = await orClosing(driver.examine(), closing)
   if (!examined.usable) return { healthy: false, reason: examined.reason }
   if (examined.emulated && !asked) {
     const reason = `${examined.description}; is booted when "${driver.isolation}" is asked for`
     return { healthy: false, reason, untried: true }
   }
-  await driver.prepare?.(probe.spec)
+  if (driver.prepare) await orClosing(driver.prepare(probe.spec), closing)
 
-  const signal = AbortSignal.timeout(deadlineMs)
+  const late = AbortSignal.timeout(deadlineMs)
+  const signal = closing ? AbortSignal.any([late, closing]) : late
   const startedAt = performance.now()
   try {
     const instance = await driver.create(probe.spec, probe.dir, signal)
@@ -49,8 +50,22 @@ export async function fingerprint(
       await instance.destroy()
     }
   } catch (error) {
-    const reason = signal.aborted ? `did not boot within ${deadlineMs} ms` : (error as Error).message
+    const reason = late.aborted ? `did not boot within ${deadlineMs} ms` : (error as Error).message
     return { healthy: false, reason: `${examined.description}: ${reason}` }
+  }
+}
+
+/** Nothing of an instance is there yet: the work is left to itself. */
+async function orClosing<T>(work: Promise<T>, closing: AbortSignal | undefined): Promise<T> {
+  if (!closing) return work
+  closing.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const onClosing = () => reject(closing.reason)
+  closing.addEventListener('abort', onClosing)
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    closing.removeEventListener('abort', onClosing)
   }
 }
 

@@ -72,3 +72,25 @@ test('what only emulates is booted for the first who asks for it, and nobody els
   assert.equal(first[0]!.fingerprint.healthy, true)
   assert.deepEqual(asked, ['emulating'])
 })
+
+test('one that is closed waits for what is being booted, and boots nothing more', async (t) => {
+  const pass = clock(t)
+  const booting = Promise.withResolvers<Fingerprint>()
+  let boots = 0
+  const ladder = new Ladder(drivers, ({ name }) => {
+    boots++
+    return name === 'strong' ? booting.promise : Promise.resolve(failed)
+  })
+  const probed = ladder.probed()
+  let isClosed = false
+  const closed = ladder.close().then(() => {
+    isClosed = true
+  })
+  await new Promise(setImmediate)
+  assert.equal(isClosed, false)
+  booting.resolve(failed)
+  await Promise.all([probed, closed])
+  pass(60_000)
+  await ladder.probed()
+  assert.equal(boots, 2)
+})

@@ -1,4 +1,5 @@
 import { WarrenError } from '../errors.ts'
+import { Pending } from '../lib/pending.ts'
 import { type IsolationWanted, type ProbedDriver, wantsEmulation } from './choose-driver.ts'
 import { type Driver, type Fingerprint, isolations } from './driver.ts'
 
@@ -21,6 +22,8 @@ export class Ladder {
   #probing: Promise<void> | undefined
   #retryMs: number = retryMs.nothing
   #retryAt = 0
+  readonly #underWay = new Pending()
+  #isClosed = false
 
   constructor(drivers: readonly Driver[], probe: Probe) {
     const strength = (driver: Driver) => isolations.indexOf(driver.isolation)
@@ -32,13 +35,19 @@ export class Ladder {
   async probed(wanted?: IsolationWanted): Promise<readonly ProbedDriver[]> {
     const isHealthy = ({ fingerprint }: ProbedDriver) => fingerprint.healthy
     const isSettled = (probed: ProbedDriver) => isHealthy(probed) || isUntried(probed)
-    if (Date.now() >= this.#retryAt && (this.#known.length === 0 || !this.#known.every(isSettled))) {
+    if (!this.#isClosed && Date.now() >= this.#retryAt && (this.#known.length === 0 || !this.#known.every(isSettled))) {
       this.#probing ??= this.#probeFailed()
     }
     if (!this.#known.some(isHealthy)) await this.#probing
     const asked = this.#known.filter((probed) => wanted && isUntried(probed) && wantsEmulation(probed.driver, wanted))
     await Promise.all(asked.map(({ driver }) => this.#ask(driver)))
     return this.#known
+  }
+
+  /** Boots nothing any more; resolves when what was being booted has ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#underWay.over()
   }
 
   /** The driver of this name. Throws `unavailable` with the reason where it does not work. */
@@ -75,7 +84,7 @@ export class Ladder {
   async #verdict(driver: Driver, asked = false): Promise<ProbedDriver> {
     const known = this.#known.find((probed) => probed.driver === driver)
     if (known?.fingerprint.healthy) return known
-    const fingerprint = await this.#probe(driver, asked).catch((error: Error) => ({
+    const fingerprint = await this.#underWay.add(this.#probe(driver, asked)).catch((error: Error) => ({
       healthy: false as const,
       reason: error.message,
     }))

@@ -78,6 +78,8 @@ export class Keeper {
     const giveUp = () => connection.destroy()
     signal.addEventListener('abort', giveUp, { once: true })
     try {
+      // Nobody is told any more of what was aborted while the connection was made.
+      signal.throwIfAborted()
       const report = plan.launcher.report(id, signal)
       hold.prepared()
       await Promise.race([hold.released, report.then(checkReport)])
