@@ -108,6 +108,30 @@ for (const runtime of runtimes)
     assert.equal((await platform.json('GET', `/v1/functions/${runtime}`)).instances, 1)
   })
 
+test('a function of Python that has one call at a time hears at its next piece that the caller has gone', async () => {
+  const files = {
+    'main.py': Buffer.from(`import time
+made = 0
+def pieces():
+    global made
+    for made in range(1, 100000):
+        time.sleep(0.01)
+        yield 'piece'
+def handler(event, context):
+    return made if event.get('asks') else pieces()
+`).toString('base64'),
+  }
+  const settings = { maxInstances: 1, timeoutSeconds: 300 }
+  await platform.json('PUT', '/v1/functions/alone', { runtime: 'python3', files, settings })
+  const socket = slowClient('/v1/functions/alone/invoke')
+  socket.resume()
+  await new Promise((resolve) => socket.once('data', resolve))
+  socket.destroy()
+  // It waits for the other call to end, which would take a quarter of an hour.
+  const made: number = await platform.json('POST', '/v1/functions/alone/invoke', { asks: true })
+  assert.ok(made > 0 && made < 50_000, `${made} pieces`)
+})
+
 /** Speaks to the platform past the program that it runs in: an answer without a body, and behind it one for somebody else. */
 const hostile = `const fs = require('node:fs')
 const frame = (kind, id, text) => {

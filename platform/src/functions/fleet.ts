@@ -97,10 +97,26 @@ export class Fleet {
     { signal, isNeeded }: { signal: AbortSignal; isNeeded: boolean },
   ): Promise<{ worker: Worker; ready: boolean }> {
     const code = await this.#deps.code.read(version.code)
-    return inRoom(
+    const started = await inRoom(
       () => this.startWith(record, version, code, { signal, wantsCache: false }),
       async () => isNeeded && (await this.giveWay(record.accountId)),
     )
+    // What V8 has made of it says so where it was made by another one.
+    if (code.head.cacheBytes > 0)
+      started.worker.loaded.then(
+        (cache) => this.#renew(version, cache),
+        () => {},
+      )
+    return started
+  }
+
+  async #renew({ code }: FunctionVersion, cache: Buffer): Promise<void> {
+    if (cache.length === 0) return
+    try {
+      await this.#deps.code.renewCache(code, cache)
+    } catch (error) {
+      this.#deps.logger.warn({ err: error }, 'what V8 has made of code of a function could not be kept anew')
+    }
   }
 
   /** A worker with this code on the way to it. Throws `limit_exceeded` where its organisation may not have so much more. */
@@ -114,9 +130,10 @@ export class Fleet {
     const { accountId, name } = tenant
     const { secrets: names, cpuCores, memoryMb } = settings
     const letGo = await hold({ accountId, kind: 'function', cpuCores, memoryMb })
+    let claimed: { worker: Worker; ready: boolean } | undefined
     try {
       const secrets = names.length > 0 && resolveSecrets ? await resolveSecrets(accountId, names) : {}
-      const claimed = await pool.claim(tenant, { runtime, settings }, signal)
+      claimed = await pool.claim(tenant, { runtime, settings }, signal)
       pool.afterEnd(claimed.worker, letGo)
       const head: LoadHead = {
         ...code.head,
@@ -132,7 +149,8 @@ export class Fleet {
       claimed.worker.load(head, code.bytes)
       return claimed
     } catch (error) {
-      await letGo()
+      // Not before the sandbox is gone, if there is one.
+      await (claimed ? pool.end(claimed.worker) : letGo())
       throw error
     }
   }

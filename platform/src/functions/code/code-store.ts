@@ -27,6 +27,8 @@ export class CodeStore {
   readonly #held = new Map<string, Code>()
   /** Kept, and not named by a version yet. */
   readonly #unclaimed = new Set<string>()
+  /** Whose cache was made anew by this process. */
+  readonly #renewed = new Set<string>()
   #heldBytes = 0
 
   constructor({ db, home, now }: { db: Database; home: string; now: () => Date }) {
@@ -62,6 +64,28 @@ export class CodeStore {
     }
   }
 
+  /**
+   * Keeps another cache with code that has one: what V8 made of it depends on its version. Once for each, as long as this process runs: what
+   * comes from a worker may come again and again.
+   */
+  async renewCache(name: string, cache: Buffer): Promise<void> {
+    if (this.#renewed.has(name)) return
+    this.#renewed.add(name)
+    const { head, bytes } = await this.read(name)
+    const { sourceBytes, cacheBytes } = head
+    const parts = [bytes.subarray(0, sourceBytes), cache, bytes.subarray(sourceBytes + cacheBytes)]
+    const renewed = { head: { ...head, cacheBytes: cache.length }, bytes: Buffer.concat(parts) }
+    // Nothing removes it meanwhile.
+    this.#unclaimed.add(name)
+    try {
+      const versions = this.#db.kysely.selectFrom('function_versions').select('code').where('code', '=', name).limit(1)
+      if (!(await versions.executeTakeFirst())) return
+      await this.#write(name, renewed)
+    } finally {
+      this.#unclaimed.delete(name)
+    }
+  }
+
   async #write(name: string, { head, bytes }: Code): Promise<void> {
     const row = { hash: name, bytes: String(bytes.length), created_at: this.#now() }
     const insertion = this.#db.kysely
@@ -70,6 +94,7 @@ export class CodeStore {
       .onConflict((conflict) => conflict.doNothing())
     await step('function.code_record', name, () => insertion.execute())
     await step('function.code_write', name, () => atomicWrite(this.#path(name), Buffer.concat([jsonHead(head), bytes])))
+    this.#drop(name)
     this.#hold(name, { head, bytes })
   }
 

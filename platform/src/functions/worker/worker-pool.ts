@@ -99,7 +99,8 @@ export class WorkerPool {
       if (settings.internet ?? this.#deps.internet) await this.#connect(claimed.instance, tenant)
       return { worker: claimed, ready: worker !== undefined }
     } catch (error) {
-      void this.end(claimed)
+      // Before that what it has is not free.
+      await this.end(claimed)
       throw error
     }
   }
@@ -239,10 +240,8 @@ export class WorkerPool {
     const request = { owner: 'functions', template: functionsTemplate, limits, env: {}, isolation: wanted }
     const { instance } = await engine.start(request, signal)
     try {
-      return await Worker.start(instance, {
-        ...{ runtime, preload },
-        limits: { logBytes: most.logBytes, resultBytes: most.resultBytes },
-      })
+      const limits = { logBytes: most.logBytes, resultBytes: most.resultBytes }
+      return await Worker.start(instance, { runtime, preload, limits }, signal)
     } catch (error) {
       await engine.stop(instance.id)
       throw error

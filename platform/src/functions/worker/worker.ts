@@ -106,22 +106,23 @@ export class Worker {
   }
 
   /** Starts the program of a runtime in a fresh sandbox. */
-  static async start(instance: Instance, start: WorkerStart): Promise<Worker> {
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(new Error(`it did not listen within ${startMs} ms`)), startMs)
+  static async start(instance: Instance, start: WorkerStart, signal: AbortSignal): Promise<Worker> {
+    signal.throwIfAborted()
+    const own = new AbortController()
+    const timer = setTimeout(() => own.abort(new Error(`it did not listen within ${startMs} ms`)), startMs)
+    const onAbort = () => own.abort(signal.reason)
+    signal.addEventListener('abort', onAbort)
     try {
-      return await Worker.#start(instance, start, late.signal)
+      return await Worker.#start(instance, start, own.signal)
     } finally {
       // The connections live as long as the worker, and a signal that aborts later would end them.
       clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
     }
   }
 
-  static async #start(
-    instance: Instance,
-    { runtime, preload, limits }: WorkerStart,
-    signal: AbortSignal,
-  ): Promise<Worker> {
+  static async #start(instance: Instance, start: WorkerStart, signal: AbortSignal): Promise<Worker> {
+    const { runtime, preload, limits } = start
     const argv = await workerProgram(runtime, preload)
     const { name, pipe } = await instance.guest.link(signal)
     try {

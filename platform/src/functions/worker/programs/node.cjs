@@ -85,8 +85,9 @@ function load(payload) {
     }
     loaded = { ...head, ...chosen, texts: textsOf(head) }
     quietResources = activeResources()
-    // After it has run, so that what it needed at its start is in it.
-    const cache = head.wantsCache ? script.createCachedData() : Buffer.alloc(0)
+    // After it has run, so that what it needed at its start is in it. One of another V8 is no use, and is made anew.
+    const wantsCache = head.wantsCache || script.cachedDataRejected
+    const cache = wantsCache ? script.createCachedData() : Buffer.alloc(0)
     send(kind.loaded, 0, cache)
   } catch (error) {
     send(kind.refused, 0, JSON.stringify({ reason: 'load_failed', ...told(error) }))
