@@ -109,6 +109,31 @@ test('code and files that are written are looked through too', async () => {
   )
 })
 
+test('what an earlier call has written is looked through when a later one runs it; what nobody has seen is asked about', async () => {
+  const spec = {
+    tools: ['shell', 'write_file', 'ask_human'],
+    script: [
+      { calls: [{ name: 'write_file', arguments: { path: 'p/Makefile', content: 'all:\n\techo made\n' } }] },
+      { calls: [{ name: 'shell', arguments: { command: 'make', cwd: 'p' } }] },
+      { calls: [{ name: 'write_file', arguments: { path: 'notes', content: 'rm -rf /\n' } }] },
+      shell('sh notes'),
+      shell('./unseen'),
+      { text: 'end' },
+    ],
+  }
+  let waiting = await run(spec)
+  const asked: string[] = []
+  for (let round = 0; round < 2; round++) {
+    assert.equal(waiting.state, 'waiting', JSON.stringify(waiting))
+    const [{ id, findings }] = waiting.approvals
+    asked.push(findings[0].hazard)
+    await platform.json('POST', `/v1/runs/${waiting.runId}/approvals/${id}`, { decision: 'deny' })
+    waiting = await settled(waiting.runId)
+  }
+  assert.deepEqual([asked, waiting.state], [['remove-root', 'unseen-program'], 'done'])
+  assert.deepEqual(await platform.json('POST', `/v1/runs/${waiting.runId}/replay`, {}), { diverged: false, steps: 6 })
+})
+
 test('what calls do in the sandbox is in the trace: egress, files, processes and ports', async (t) => {
   const serve =
     'python3 -c "import socket,time;s=socket.socket();s.bind((\'127.0.0.1\',8123));s.listen();time.sleep(600)" >/dev/null 2>&1 &'

@@ -8,6 +8,7 @@ import type { GraphState } from '../loop/graph.ts'
 import type { Plan } from '../loop/plan.ts'
 import type { McpListing } from '../mcp/definition.ts'
 import { tokensOf } from '../memory/count-tokens.ts'
+import { withActed } from './acted.ts'
 import { canonical } from './canonical.ts'
 import {
   type ApprovalAnswer,
@@ -94,6 +95,8 @@ export interface RunState {
   /** A snapshot from which the sandbox has to be made anew. */
   sandboxFrom: string | undefined
   snapshots: { step: number; id: string }[]
+  /** Calls that may have changed the disk, in the order in which they ended: what later ones run may be of them. */
+  acted: ToolCallPart[]
   plan: Plan | undefined
   graph: GraphState
   /** How often each tool was called, also in what was rolled back. */
@@ -148,6 +151,7 @@ export function begin(started: RunStarted, { seq, at }: { seq: number; at: numbe
     sandbox: undefined,
     sandboxFrom: undefined,
     snapshots: [],
+    acted: [],
     plan: undefined,
     graph: beforeGraph(),
     called: new Map(),
@@ -346,6 +350,7 @@ function endCall(state: RunState, ended: ToolEnded): void {
   if (ended.usage) thread.cost = addCost(thread.cost, ended.usage)
   for (const name of ended.offers ?? []) if (!thread.offered.includes(name)) thread.offered.push(name)
   payChild(state, ended)
+  if (ended.changedDisk) state.acted = withActed(state.acted, open.call)
   const invalid = ended.error === 'invalid_arguments' || ended.error === 'unknown_tool'
   thread.invalidCalls = invalid ? thread.invalidCalls + 1 : 0
   if (ended.effect !== 'read') state.cache.clear()

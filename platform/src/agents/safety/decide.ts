@@ -1,4 +1,4 @@
-import { type Finding, isSevererOrEqual } from '../../kernel/hazards/hazard.ts'
+import { beyondReading, type Finding, isSevererOrEqual } from '../../kernel/hazards/hazard.ts'
 import type { ToolCallPart } from '../../models/message.ts'
 import type { Rule } from '../agent.ts'
 import { matchInTime, mostMatchMs, type Pair } from './match-in-time.ts'
@@ -22,7 +22,8 @@ interface Circumstances {
 /**
  * What the rules say to a call: the one with the highest priority that holds, of several the strictest; else it is allowed. Where
  * something was found in it, each finding is decided on by itself, and the strictest answer counts: a rule that allows one allows no
- * other. A severe one that no rule is for is asked about, where there is somebody. Where it cannot be told in time whether rules
+ * other. One that is severe, or says that nobody can tell by reading, is
+ * asked about where no rule is for it and there is somebody. Where it cannot be told in time whether rules
  * hold, the call is denied.
  */
 export function decide(
@@ -47,7 +48,8 @@ export function decide(
   return findings
     .map((finding) => {
       const its = holding.filter((rule) => isFor(rule, finding))
-      const asksUnasked = its.length === 0 && finding.severity === 'high' && isAttended
+      const isGrave = finding.severity === 'high' || beyondReading.has(finding.hazard)
+      const asksUnasked = its.length === 0 && isGrave && isAttended
       return asksUnasked ? { action: 'ask' as const } : verdictOf(its)
     })
     .reduce((one, other) => (strictness[other.action] > strictness[one.action] ? other : one))

@@ -1,3 +1,4 @@
+import type { Inspected } from '../../kernel/hazards/hazard.ts'
 import type { OpenCall } from '../journal/run-state.ts'
 import type { Running } from '../loop/running.ts'
 import type { CallPlace } from './prepare-call.ts'
@@ -11,7 +12,12 @@ export async function inspectCall(run: Running, place: CallPlace, one: OpenCall)
   const inspected = tools.get(call.name)?.inspected
   if (!inspected || findings) return
   if (callFault(toolsOf(run, recorder.state.threads.get(place.thread)!), call)) return
-  const found = await run.inspect(inspected(call.arguments as never))
+  const found = await run.inspect([...leftBefore(run), ...inspected(call.arguments as never)])
   if (found.length === 0) return
   recorder.record({ type: 'call.inspected', data: { ...place, call: call.id, tool: call.name, findings: found } })
+}
+
+/** What earlier calls have left in the sandbox, the oldest first. */
+function leftBefore({ recorder, tools }: Running): Inspected[] {
+  return recorder.state.acted.flatMap(({ name, arguments: args }) => tools.get(name)?.leaves?.(args as never) ?? [])
 }

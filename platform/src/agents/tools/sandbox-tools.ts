@@ -35,7 +35,12 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       effect: 'once',
       changesDisk: true,
       timeoutMs: 620_000,
-      inspected: ({ command }: { command: string }) => [{ kind: 'shell', text: command }],
+      inspected: ({ command, cwd }: { command: string; cwd?: string }) => [
+        { kind: 'shell', text: command, ...(cwd && { folder: inHome(cwd) }) },
+      ],
+      leaves: ({ command, cwd }: { command: string; cwd?: string }) => [
+        { kind: 'ran', text: command, ...(cwd && { folder: inHome(cwd) }) },
+      ],
       resources: () => [theSandbox],
       handler: async (context, { command, cwd, timeout = 60 }: { command: string; cwd?: string; timeout?: number }) =>
         shown(await execute(inside, context, { command, timeout, ...(cwd && { cwd }) })),
@@ -58,6 +63,8 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       inspected: ({ code, language }: { code: string; language: CodeLanguage }) => [
         { kind: language === 'bash' ? 'shell' : language, text: code },
       ],
+      leaves: ({ code, language }: { code: string; language: CodeLanguage }) =>
+        language === 'bash' ? [{ kind: 'ran', text: code }] : [],
       resources: () => [theSandbox],
       handler: async (context, { timeout = 60, ...program }: Pick<Execute, 'code' | 'language' | 'timeout'>) =>
         shown(await execute(inside, context, { ...program, timeout })),
@@ -79,6 +86,9 @@ export function sandboxTools(inside: InSandbox): Tool[] {
       effect: 'idempotent',
       changesDisk: true,
       inspected: writtenFile,
+      leaves: ({ path: file, content }: { path: string; content: string }) => [
+        { kind: 'left', path: inHome(file), text: content },
+      ],
       resources: () => [theSandbox],
       handler: async (context, { path: file, content }: { path: string; content: string }) => {
         const guest = await guestOf(inside)

@@ -22,6 +22,8 @@ export interface Tool {
   resources?: (args: never) => Resource[]
   /** What of a call is code or a path, to be looked through before it is called. */
   inspected?: (args: never) => Inspected[]
+  /** What a call leaves that later ones may run: they are looked through with it. */
+  leaves?: (args: never) => Inspected[]
   timeoutMs?: number
   /** How often it is tried again after a failure that may pass. */
   retries?: number

@@ -32,6 +32,7 @@ export const hazards = {
   'native-code': ['medium', 'calls machine code past the language'],
   'raw-socket': ['low', 'speaks to the network by itself'],
   'hidden-command': ['low', 'calls a command whose name is not known before it runs'],
+  'unseen-program': ['medium', 'runs a file, or what a file says, whose content was not seen before'],
   'unchecked-tls': ['low', 'does not check who it speaks to'],
   'work-lost': ['low', 'throws work away that was not committed'],
   unreadable: ['medium', 'could not be read as the language that it is in, in part at least'],
@@ -39,6 +40,15 @@ export const hazards = {
 } as const satisfies Record<string, readonly [Severity, string]>
 
 export type HazardName = keyof typeof hazards
+
+/** Findings that say that reading did not tell what will be done: nobody has seen it, so nobody has found it harmless. */
+export const beyondReading: ReadonlySet<HazardName> = new Set([
+  'dynamic-code',
+  'hidden-command',
+  'unseen-program',
+  'unreadable',
+  'not-inspected',
+] as const)
 
 /** Something that code does, as far as it can be told without running it. */
 export interface Finding {
@@ -50,10 +60,16 @@ export interface Finding {
   within?: string[]
 }
 
+export type CodeLanguage = 'shell' | 'python' | 'javascript' | 'typescript'
+
 /** What is to be looked through. */
 export type Inspected =
-  | { kind: 'shell' | 'python' | 'javascript' | 'typescript'; text: string }
+  /** `folder`: where it begins; the home without. */
+  | { kind: CodeLanguage; text: string; folder?: string }
   | { kind: 'read' | 'write'; path: string }
+  /** What was done before in the same place, in order: looked through only for what it has left there. */
+  | { kind: 'left'; path: string; text: string }
+  | { kind: 'ran'; text: string; folder?: string }
 
 export function isSevererOrEqual(one: Severity, other: Severity): boolean {
   return severities.indexOf(one) >= severities.indexOf(other)

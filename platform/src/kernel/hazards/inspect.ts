@@ -4,9 +4,9 @@ import { ParsedText } from '../codebase/parsed-text.ts'
 import { inspectPython } from './code/inspect-python.ts'
 import { inspectScript } from './code/inspect-script.ts'
 import { type Finding, type HazardName, hazards, type Inspected, isSevererOrEqual, type Severity } from './hazard.ts'
-import { hazardOfReading, hazardOfWriting } from './sensitive-places.ts'
+import { hazardOfReading, hazardOfWriting, placeOf } from './sensitive-places.ts'
 import { inspectShell } from './shell/inspect-shell.ts'
-import { Scope } from './shell/scope.ts'
+import { downloaded, isKnown, Scope } from './shell/scope.ts'
 import type { Nested } from './shell/unwrap.ts'
 
 /** More of a program is not looked through. */
@@ -38,17 +38,23 @@ export async function inspect(given: readonly Inspected[]): Promise<Finding[]> {
       findings.set(key, { hazard, severity, excerpt, ...(within.length > 0 && { within: [...within] }) })
   }
   const waiting: Waiting[] = []
+  const begun = new Scope()
   for (const one of given) {
-    if ('path' in one) {
+    if (one.kind === 'left') begun.write(one.path, one.text)
+    else if (one.kind === 'ran') await remember(one, begun)
+    else if ('path' in one) {
       const hazard = one.kind === 'read' ? hazardOfReading(one.path) : hazardOfWriting(one.path)
       if (hazard) report(hazard, one.path, [])
-    } else waiting.push({ program: { kind: one.kind, text: one.text, by: '' }, within: [], scope: new Scope() })
+    } else {
+      const { kind, text } = one
+      waiting.push({ program: { kind, text, by: '' }, within: [], scope: placed(begun, one) })
+    }
   }
   const seen = new Set<string>()
   let left = mostInspected
   for (let next = waiting.shift(); next; next = waiting.shift()) {
     const { program, within } = next
-    const key = JSON.stringify([program.kind, program.text, program.args])
+    const key = JSON.stringify([program.kind, program.text, program.args, next.scope.valueOf('PWD')])
     if (seen.has(key)) continue
     seen.add(key)
     left -= program.text.length
@@ -71,6 +77,33 @@ export async function inspect(given: readonly Inspected[]): Promise<Finding[]> {
   return ordered([...findings.values()])
 }
 
+function placed(begun: Scope, { folder }: { folder?: string }): Scope {
+  const scope = Scope.inFolderOf(begun)
+  if (folder !== undefined) scope.set('PWD', placeOf(folder))
+  return scope
+}
+
+/** What an earlier script has left in files. What it was found to do has been told of then. */
+async function remember(ran: { text: string; folder?: string }, begun: Scope): Promise<void> {
+  if (isTooDeep(ran.text)) return
+  const tree = await parse(await loadSyntax(grammars.shell), ran.text)
+  if (!tree) return
+  try {
+    const scope = placed(begun, ran)
+    inspectShell(tree.rootNode, scope, { found: () => {}, nested: () => {} })
+    begun.takeFiles(scope)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+  } finally {
+    tree.delete()
+  }
+}
+
+function isTooDeep(text: string): boolean {
+  // One character for each, so that places are the same; what is not a letter to the grammar is left as it is.
+  return new ParsedText(Buffer.from(text, 'latin1'), { start: 0, end: text.length, gaps: [] }).isTooDeep
+}
+
 interface Heard {
   found: (hazard: HazardName, text: string) => void
   nested: (program: Nested, scope: Scope) => void
@@ -78,11 +111,9 @@ interface Heard {
 
 async function inspectOne({ program, scope: outer }: Waiting, { found, nested }: Heard): Promise<void> {
   const { kind, text } = program
-  if (kind === 'other')
-    return inspectOther(text, found, (line) => nested({ kind: 'shell', text: line, by: 'system' }, new Scope()))
-  // One character for each, so that places are the same; what is not a letter to the grammar is left as it is.
-  if (new ParsedText(Buffer.from(text, 'latin1'), { start: 0, end: text.length, gaps: [] }).isTooDeep)
-    return found('not-inspected', text)
+  const within = (inner: Nested) => nested(inner, Scope.inFolderOf(outer))
+  if (kind === 'other') return inspectOther(text, found, (line) => within({ kind: 'shell', text: line, by: 'system' }))
+  if (isTooDeep(text)) return found('not-inspected', text)
   const tree = await parse(await loadSyntax(grammars[kind]), text)
   if (!tree) return found('not-inspected', text)
   try {
@@ -92,8 +123,14 @@ async function inspectOne({ program, scope: outer }: Waiting, { found, nested }:
       found('unreadable', text)
       if (spread !== text) nested({ kind, text: spread, by: '{…}' }, new Scope(outer))
     }
-    if (kind === 'python') inspectPython(tree.rootNode, { found, nested: (inner) => nested(inner, new Scope()) })
-    else if (kind !== 'shell') inspectScript(tree.rootNode, { found, nested: (inner) => nested(inner, new Scope()) })
+    if (kind !== 'shell')
+      for (const path of importedBy(kind, text)) {
+        const content = outer.read(path)
+        if (content !== undefined && isKnown(content)) within({ kind, text: content, by: path })
+        else if (content?.includes(downloaded)) found('download-run', path)
+      }
+    if (kind === 'python') inspectPython(tree.rootNode, { found, nested: within })
+    else if (kind !== 'shell') inspectScript(tree.rootNode, { found, nested: within })
     else {
       const scope = new Scope(outer)
       if (program.args) scope.setArguments(program.args)
@@ -102,6 +139,17 @@ async function inspectOne({ program, scope: outer }: Waiting, { found, nested }:
   } finally {
     tree.delete()
   }
+}
+
+/** Files of the same folder that code loads by their names. */
+function importedBy(kind: 'python' | 'javascript' | 'typescript', text: string): string[] {
+  if (kind === 'python')
+    return [...text.matchAll(/^[ \t]*(?:from|import)[ \t]+\.?([\w.]+)/gm)].map(
+      ([, name]) => `${name!.replaceAll('.', '/')}.py`,
+    )
+  return [
+    ...text.matchAll(/(?:\bfrom|\bimport|\brequire\s*\(|\bimport\s*\()\s*["'](\.{1,2}\/[^"'\n]{1,200})["']/g),
+  ].flatMap(([, path]) => (/\.\w+$/.test(path!) ? [path!] : [`${path}.js`, `${path}.ts`, `${path}/index.js`]))
 }
 
 function spreadOut(_: string, before: string, words: string): string {

@@ -1,4 +1,3 @@
-import { posix } from 'node:path'
 import type { Node } from 'web-tree-sitter'
 import type { Command } from './command.ts'
 import { isKnown, type Scope } from './scope.ts'
@@ -89,7 +88,7 @@ function redirect(node: Node, command: Command, scope: Scope): void {
   const word = wordOf(target, scope, pipelinesIn)
   if (operator === '<') {
     const isOutput = target.type === 'process_substitution'
-    command.input ??= isOutput || !isKnown(word) ? word : contentOf(posix.normalize(word), scope)
+    command.input ??= isOutput || !isKnown(word) ? word : contentOf(word, scope)
     if (isOutput) return
   }
   command.redirects.push({ operator, target: word })

@@ -1,20 +1,15 @@
 import { posix } from 'node:path'
 import type { Node } from 'web-tree-sitter'
-import type { HazardName } from '../hazard.ts'
 import { hazardOfReading, hazardOfWriting } from '../sensitive-places.ts'
 import { hazardsOfArguments, isShellOnNetwork, senders } from './arguments-of.ts'
 import type { Command } from './command.ts'
 import { assignmentOf, commandsIn, pipelinesIn } from './commands-in.ts'
-import { decoded, downloaded, isKnown, Scope, secret } from './scope.ts'
-import { downloaders, outputOf } from './static-output.ts'
-import { languageOf, type Nested, nestedIn, unwrap } from './unwrap.ts'
+import { type Around, contentOfProgram, followPrograms, type Heard, textOf } from './follow-programs.ts'
+import { keepFiles } from './keep-files.ts'
+import { decoded, downloaded, isKnown, program, Scope, secret, unknown } from './scope.ts'
+import { outputOf } from './static-output.ts'
+import { languageOf, type Unwrapped, unwrap } from './unwrap.ts'
 import { fieldsOf, wordOf } from './words.ts'
-
-export interface Heard {
-  found: (hazard: HazardName, text: string) => void
-  /** A program within, to be inspected too. */
-  nested: (program: Nested, scope: Scope) => void
-}
 
 const statements = new Set(['command', 'pipeline', 'redirected_statement', 'declaration_command', 'unset_command'])
 const socket = /\/dev\/(tcp|udp)\//
@@ -101,17 +96,11 @@ function judge(commands: readonly Command[], scope: Scope, heard: Heard): void {
   }
 }
 
-interface Around {
-  input: string | undefined
-  before: readonly Command[]
-  scope: Scope
-  heard: Heard
-}
-
 function judgeCommand(command: Command, around: Around): void {
   const { scope, heard } = around
   const { found } = heard
-  const { words, sets, wrappers } = unwrap(command.words)
+  const called = asWhatItIs(unwrap(withInput(command.words, around.input)), scope)
+  const { words, sets, wrappers } = called
   const [name = '', ...args] = words
   for (const [key, value] of [...command.sets, ...sets]) assign([key, value], command.text, new Scope(scope), heard)
   if (name !== '' && !isKnown(name)) {
@@ -131,12 +120,43 @@ function judgeCommand(command: Command, around: Around): void {
   if (body) heard.nested({ kind: 'shell', text: body.text, by: name, args: [name, ...args] }, body.scope)
   redirects(command, name, around)
   keepFiles(command, words, around)
-  runs(command, words, around)
+  followPrograms(command, called, around)
+  if (name === 'alias')
+    for (const arg of args) {
+      const set = /^([^=]+)=(.*)$/s.exec(arg)
+      if (set) scope.functions.set(set[1]!, `${set[2]} "$@"`)
+    }
   if (name === 'declare' || name === 'export' || name === 'local' || name === 'readonly')
     for (const arg of args) {
       const set = /^(\w+)=(.*)$/s.exec(arg)
       if (set) assign([set[1]!, set[2]!], command.text, scope, heard)
     }
+}
+
+/** `xargs -I {}` puts its input where that stands. */
+function withInput(words: readonly string[], input: string | undefined): readonly string[] {
+  const at = words.findIndex(
+    (word, place) => /^-\w*I/.test(word) && words.slice(0, place).some((one) => /(^|\/)xargs$/.test(one)),
+  )
+  if (at < 0) return words
+  const glued = words[at]!.replace(/^-\w*I/, '')
+  const mark = glued || words[at + 1]
+  const from = glued ? at : at + 1
+  const first = input?.trim().split('\n')[0] ?? unknown
+  return mark ? words.map((word, place) => (place > from ? word.replaceAll(mark, first) : word)) : words
+}
+
+/** A copy of a program by the name of the program. */
+function asWhatItIs(called: Unwrapped, scope: Scope): Unwrapped {
+  const content = contentOfProgram(called.path, scope)
+  return content?.startsWith(program) ? { ...called, words: [content.slice(1), ...called.words.slice(1)] } : called
+}
+
+/** Where a `cd` leads to. */
+function folderFrom(folder: string, to: string): string {
+  if (!isKnown(to) || to === '-') return unknown
+  if (/^[/~]/.test(to)) return posix.normalize(to)
+  return isKnown(folder) ? posix.join(folder, to) : unknown
 }
 
 /** What it leaves behind in variables. */
@@ -148,41 +168,7 @@ function remember([name = '', ...args]: readonly string[], { scope, input, befor
     scope.set(args[1], outputOf([{ words: ['printf', ...args.slice(2)], sets: [], redirects: [], text: '' }], scope))
   if ((name === 'cd' || name === 'pushd') && before.length === 0) {
     const folder = args.find((arg) => !arg.startsWith('-') && !arg.startsWith('+')) ?? (name === 'cd' ? '~' : undefined)
-    if (folder !== undefined) scope.set('PWD', isKnown(folder) ? posix.normalize(scope.placeOf(folder)) : '.')
-  }
-}
-
-/** Programs that it runs: in its arguments, its input or a file. */
-function runs(command: Command, words: readonly string[], { input, before, scope, heard }: Around): void {
-  const { found, nested } = heard
-  const [name = '', ...args] = words
-  const programs = nestedIn(words)
-  for (const program of programs) run(program, program.text)
-  const kind = languageOf(name)
-  const isSourced = name === 'source' || name === '.'
-  const own = command.words.find((word) => word.includes('/'))
-  const file = kind || isSourced ? args.find((arg) => !arg.startsWith('-') || arg === '-') : undefined
-  const path = file ?? (own !== undefined && unwrap([own]).words[0] === name ? own : undefined)
-  if (programs.length === 0 && path !== undefined && path !== '-' && path !== '/dev/stdin') {
-    const content = isKnown(path) ? scope.files.get(posix.normalize(path)) : path
-    if (content !== undefined)
-      run({ kind: kind ?? 'shell', text: content, by: kind || isSourced ? `${name} ${path}` : path }, content)
-    return
-  }
-  if (programs.length > 0 || !kind) return
-  const reads = file === undefined || file === '-' || file === '/dev/stdin'
-  if (!reads || (before.length === 0 && input === undefined)) return
-  const names = before.map((one) => unwrap(one.words).words[0] ?? '')
-  if (names.some((one) => downloaders.has(one)) || input?.includes(downloaded))
-    found('download-run', textOf([...before, command]))
-  else if (names.some((one, at) => /^(base64|base32|xxd|openssl|uudecode|gunzip|zcat|rev)$/.test(one) && at >= 0))
-    found('decoded-run', textOf([...before, command]))
-  if (input !== undefined && isKnown(input)) nested({ kind, text: input, by: `| ${name}` }, scope)
-
-  function run(program: Nested, text: string): void {
-    if (text.includes(downloaded)) found('download-run', command.text)
-    else if (text.includes(decoded)) found('decoded-run', command.text)
-    if (text.length > 1) nested(program, scope)
+    if (folder !== undefined) scope.set('PWD', folderFrom(scope.valueOf('PWD'), folder))
   }
 }
 
@@ -202,40 +188,13 @@ function redirects(command: Command, name: string, { scope, heard, before }: Aro
     const hazard = of(target) ?? of(scope.placeOf(target))
     if (hazard) found(hazard, command.text)
     if (operator.includes('>') && !operator.includes('&') && isKnown(target))
-      scope.write(posix.normalize(target), outputOf([...before, command], scope))
+      scope.write(target, outputOf([...before, command], scope))
   }
-}
-
-/** What is known of the files that it makes. */
-function keepFiles(command: Command, [name = '', ...args]: readonly string[], { scope, before, input }: Around): void {
-  const files = args.filter((arg) => !arg.startsWith('-'))
-  if (name === 'tee')
-    for (const file of files) scope.write(posix.normalize(file), input ?? outputOf([...before, command], scope))
-  if (name === 'cp' || name === 'mv') {
-    const content = scope.files.get(posix.normalize(files[0] ?? ''))
-    if (content !== undefined && files[1]) scope.write(posix.normalize(files[1]), content)
-  }
-  if (name !== 'curl' && name !== 'wget' && name !== 'aria2c') return
-  const behind = args.findIndex((arg) => /^-\w*[oO]$|^--output(-document)?$/.test(arg))
-  const named = args.map((arg) => /^(?:--output(?:-document)?=|-[oO](?=[^-\s]))(.+)$/.exec(arg)?.[1]).find(Boolean)
-  const url = files.find((arg) => /^\w+:\/\/|\.\w+\//.test(arg))
-  const last = url
-    ?.replace(/[?#].*$/, '')
-    .split('/')
-    .at(-1)
-  const isNamedByUrl = name !== 'curl' || args.some((arg) => /^-\w*O|--remote-name/.test(arg))
-  const given = named ?? (behind >= 0 ? args[behind + 1] : undefined)
-  if (given && !/^\w+:\/\//.test(given)) scope.write(posix.normalize(given), downloaded)
-  else if (last && isNamedByUrl) scope.write(last, downloaded)
 }
 
 function readsOf({ words, redirects: all }: Command): string[] {
   const args = words.slice(1).map((word) => word.replace(/^[^/~]*[@=](?=[/~])/, ''))
   return [...args, ...all.filter(({ operator }) => operator.includes('<')).map(({ target }) => target)]
-}
-
-function textOf(commands: readonly Command[]): string {
-  return commands.map(({ text }) => text).join(' | ')
 }
 
 /** `f() { f | f & }`. */

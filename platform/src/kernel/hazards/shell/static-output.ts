@@ -56,6 +56,10 @@ function outputOfCommand(command: Command, input: string | undefined, scope: Sco
     if (files.length > 0 && name !== 'tee') return files.map((file) => contentOf(file, scope)).join('')
     return from ?? unknown
   }
+  if (name === 'which' || ((name === 'command' || name === 'type') && /^-[vpP]$/.test(args[0] ?? '')))
+    return files.map((file) => (isKnown(file) && !file.includes('/') ? `/usr/bin/${file}` : file)).join('\n')
+  if ((name === 'readlink' || name === 'realpath') && files[0] !== undefined) return files[0]
+  if (name === 'pwd') return scope.valueOf('PWD')
   if (decoders.has(name)) {
     const text = from ?? (files[0] === undefined ? undefined : contentOf(files[0], scope))
     return decodedBy(name, args, text ?? unknown)
@@ -67,7 +71,7 @@ function outputOfCommand(command: Command, input: string | undefined, scope: Sco
 
 /** What is in a file, where that is known; else where it comes from. */
 export function contentOf(file: string, scope: Scope): string {
-  return scope.files.get(file) ?? (hazardOfReading(file) === 'credential-file' ? secret : unknown)
+  return scope.read(file) ?? (hazardOfReading(file) === 'credential-file' ? secret : unknown)
 }
 
 function echoed(args: readonly string[]): string {

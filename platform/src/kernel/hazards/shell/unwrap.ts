@@ -1,10 +1,8 @@
-import type { Inspected } from '../hazard.ts'
-
-type Language = Exclude<Inspected['kind'], 'read' | 'write'>
+import type { CodeLanguage } from '../hazard.ts'
 
 /** A program that is an argument of another one. */
 export interface Nested {
-  kind: Language | 'other'
+  kind: CodeLanguage | 'other'
   text: string
   /** What runs it. */
   by: string
@@ -12,8 +10,10 @@ export interface Nested {
   args?: string[]
 }
 
-interface Unwrapped {
+export interface Unwrapped {
   words: string[]
+  /** The first of them as it is written, with its folder. */
+  path: string
   /** What was taken off: `sudo`, `env`, `xargs`. */
   wrappers: string[]
   /** Variables that wrappers set. */
@@ -63,6 +63,8 @@ const runners = /^(uv|poetry|pipenv|conda|mamba|bundle|hatch|rye|pdm|pixi|mise)$
 /** These have words of their own before the command. */
 const firstWords: Record<string, number> = { timeout: 1, flock: 1, chroot: 1, taskset: 1, chrt: 1 }
 const mostWrappers = 16
+/** Of `sed`, with what it puts where. */
+const substitution = /s([/|#,:!])[^/|#,:!\n]*\1[^/|#,:!\n]*\1[gpiIm\d]*/g
 
 export const shells = /^(r?ba|da|z|k|mk|a|tc|c|fi|ya)?sh\d*$/
 const pythons = /^(python|pypy)[\d.]*$/
@@ -80,6 +82,7 @@ export function languageOf(name: string): Nested['kind'] | undefined {
 /** The command that is called in the end; its name without its folder. */
 export function unwrap(all: readonly string[]): Unwrapped {
   let words = all.length > 0 ? [nameOf(all[0]!), ...all.slice(1)] : []
+  let path = all[0] ?? ''
   const [taken, sets]: [string[], [string, string][]] = [[], []]
   while (words.length > 1 && taken.length < mostWrappers) {
     const name = words[0]!
@@ -114,9 +117,10 @@ export function unwrap(all: readonly string[]): Unwrapped {
       sets.push([set[1]!, set[2]!])
     if (at >= words.length) break
     taken.push(name)
-    words = [nameOf(words[at]!), ...words.slice(at + 1)]
+    path = words[at]!
+    words = [nameOf(path), ...words.slice(at + 1)]
   }
-  return { words, wrappers: taken, sets }
+  return { words, path, wrappers: taken, sets }
 }
 
 /** Programs in the arguments of a command. */
@@ -176,7 +180,10 @@ export function nestedIn([name = '', ...args]: readonly string[]): Nested[] {
         ([, text, read]) => shell(text ?? read, 'awk'),
       ),
     )
-  if (name === 'sed') return args.flatMap((arg) => shell(/(?:^|[;\n{}/\d$])\s*e\s+(\S[^\n]*)/.exec(arg)?.[1], 'sed e'))
+  if (name === 'sed')
+    return args.flatMap((arg) =>
+      shell(/(?:^|[;\n{}/\d$])\s*e\s+(\S[^\n]*)/.exec(arg.replace(substitution, ''))?.[1], 'sed e'),
+    )
   if (name === 'tar')
     return args.flatMap((arg) =>
       shell(/^--(?:checkpoint-action=exec|to-command|use-compress-program|rsh-command)=(.*)$/s.exec(arg)?.[1]),

@@ -145,7 +145,7 @@ function expandText(text: string, { scope }: Around): string {
 function substituted(node: Node, { scope, stages }: Around): string {
   if (/^(\$\(\s*|`\s*)<\s/.test(node.text)) {
     const target = node.namedChildren[0]?.childForFieldName('destination')
-    return target ? (scope.files.get(wordOf(target, scope, stages)) ?? unknown) : unknown
+    return target ? (scope.read(wordOf(target, scope, stages)) ?? unknown) : unknown
   }
   const output = stages(node, scope)
     .map((pipeline) => outputOf(pipeline, scope))
