@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Account } from '../../platform/src/accounts/account.ts'
 import type { AgentSpec } from '../../platform/src/agents/agent.ts'
 import { createAgentRuns } from '../../platform/src/agents/runs.ts'
@@ -63,12 +64,16 @@ try {
   const wall: number[] = []
   for (let run = 0; run < runs; run++) {
     const [before, at] = [process.cpuUsage(), performance.now()]
+    let isAsked = false
     const { id } = await agentRuns.start(account, { agent, input: 'Compute.' })
     // Asking again and again would be counted too.
     for (;;) {
       const change = new Promise<void>((resolve) => {
         told = resolve
       })
+      // That it was made has been told before.
+      if (!isAsked) await Promise.race([change, delay(1000, undefined, { ref: false })])
+      isAsked = true
       const { state } = await agentRuns.get({ account, id })
       if (state === 'done') break
       if (state !== 'queued' && state !== 'running') throw new Error(`the run is ${state}`)

@@ -44,6 +44,7 @@ export interface LiveRunOptions {
   pot: Pot
   now: () => number
   onEntry: (entry: Entry) => void
+  onWritten: () => void
   tell: (delta: Delta) => void
 }
 
@@ -92,7 +93,7 @@ export class LiveRun implements Running {
     const started = entries[0]?.type === 'run.started' ? entries[0].data : undefined
     const durability = started?.spec.durability ?? 'every'
     this.recorder = new Recorder(
-      { journal, redactor: this.redactor, now, durability, onEntry: options.onEntry },
+      { journal, redactor: this.redactor, now, durability, onEntry: options.onEntry, onWritten: options.onWritten },
       entries,
     )
     this.sandbox = new RunSandbox({
@@ -137,6 +138,7 @@ export class LiveRun implements Running {
 
   /** Finds the tools that are elsewhere. Answers with the end of the run where one cannot be found that it needs. */
   async findTools(): Promise<RunEnd | undefined> {
+    if (!this.recorder.state.started.spec.mcp?.length) return undefined
     const end = await this.#servers.discover(this.signal)
     this.tools = this.#toolbox()
     this.toolsDigest = digestOf(this.tools)

@@ -344,9 +344,10 @@ export class RunStore {
     return rows.map(({ id, account_id }) => ({ id, accountId: account_id }))
   }
 
-  async markLearned(id: string): Promise<void> {
-    const text = 'update agent_runs set learned = true where id = $1 and ended_at is not null'
-    await step('agent.learned', id, () => performBy(this.#db)({ name: 'agent-learned', text, values: [id] }))
+  async markLearned(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    const text = 'update agent_runs set learned = true where id = any($1) and ended_at is not null'
+    await step('agent.learned', ids[0]!, () => performBy(this.#db)({ name: 'agent-learned', text, values: [ids] }))
   }
 
   /** What a fork goes on with beside the entries. */

@@ -32,6 +32,9 @@ const deepest = 4
 /** Runs that one has brought about, itself and those of its children too. */
 const mostInTree = 500
 const mostLearnedAtOnce = 50
+/** What has ended is learned together with what ends soon after it. */
+const learnMs = 250
+const mostLearnedTogether = 16
 /** Runs that this process has ended and that are learned from what it knows; of others their journals are read. */
 const mostToLearn = 200
 /** How often a run that waits for another looks at it, where nothing is heard of it. */
@@ -53,7 +56,7 @@ export interface RunnerOptions
 
 /** Carries runs on: those that are asked for, and after a crash those that were not finished. */
 export class Runner {
-  /** `entry:<run>` and `delta:<run>`, `settled:<run>`. */
+  /** `written:<run>` and `delta:<run>`, `settled:<run>`. */
   readonly heard = new EventEmitter().setMaxListeners(0)
   readonly #options: RunnerOptions
   readonly #live = new Map<string, LiveRun>()
@@ -65,6 +68,7 @@ export class Runner {
   readonly #toLearn: { id: string; accountId: string; state: RunState }[] = []
   #timer: NodeJS.Timeout | undefined
   #learning: Promise<void> | undefined
+  #learnLater: NodeJS.Timeout | undefined
   #isClosing = false
 
   constructor(options: RunnerOptions) {
@@ -82,6 +86,7 @@ export class Runner {
   async close(): Promise<void> {
     this.#isClosing = true
     clearInterval(this.#timer)
+    clearTimeout(this.#learnLater)
     for (const live of this.#live.values()) live.leave()
     await Promise.allSettled(this.#working.values())
     await this.#learning
@@ -104,7 +109,7 @@ export class Runner {
       })
       .then((isSettled) => {
         this.#working.delete(id)
-        this.#learn()
+        this.#learnSoon()
         // Not where there was nothing to do: who hears it looks at the run, and would have it woken again.
         if (isSettled) this.heard.emit(`settled:${id}`)
         const wasFull = this.#working.size === mostAtOnce - 1
@@ -126,8 +131,23 @@ export class Runner {
     }
   }
 
-  /** Makes experiences of what has ended, one after the other. What is cut off here is done at the next start. */
+  /** Resolves when what this process has ended so far was learned, or could not be. */
+  async learned(): Promise<void> {
+    await this.#learning
+    this.#learn()
+    await this.#learning
+  }
+
+  #learnSoon(): void {
+    if (this.#toLearn.length === 0 || this.#isClosing) return
+    if (this.#toLearn.length >= mostLearnedTogether) this.#learn()
+    else this.#learnLater ??= setTimeout(() => this.#learn(), learnMs).unref()
+  }
+
+  /** Makes experiences of what has ended. What is cut off here is done at the next start. */
   #learn({ others = false } = {}): void {
+    clearTimeout(this.#learnLater)
+    this.#learnLater = undefined
     if (this.#isClosing || (!others && this.#toLearn.length === 0)) return
     this.#learning ??= this.#learnAll(others).finally(() => {
       this.#learning = undefined
@@ -137,18 +157,21 @@ export class Runner {
 
   async #learnAll(others: boolean): Promise<void> {
     const { store, experiences, logger } = this.#options
-    const learn = async (accountId: string, id: string, state: RunState | undefined) => {
-      await experiences.learn(accountId, id, state)
-      await store.markLearned(id)
-    }
     try {
-      for (let own = this.#toLearn.shift(); own; own = this.#toLearn.shift()) {
+      while (this.#toLearn.length > 0) {
         if (this.#isClosing) return
-        await learn(own.accountId, own.id, own.state)
+        const own = this.#toLearn.splice(0, mostLearnedTogether)
+        const kept = await Promise.allSettled(
+          own.map(({ accountId, id, state }) => experiences.learn(accountId, id, state)),
+        )
+        await store.markLearned(own.flatMap(({ id }, at) => (kept[at]!.status === 'fulfilled' ? [id] : [])))
+        const failed = kept.find(({ status }) => status === 'rejected')
+        if (failed?.status === 'rejected') throw failed.reason
       }
       for (const { id, accountId } of others ? await store.unlearned(mostLearnedAtOnce) : []) {
         if (this.#isClosing) return
-        await learn(accountId, id, stateOf(await store.journal.read(id)))
+        await experiences.learn(accountId, id, stateOf(await store.journal.read(id)))
+        await store.markLearned([id])
       }
     } catch (error) {
       logger.warn({ err: error }, 'runs that ended could not be kept as experiences; it is tried again')
@@ -168,7 +191,7 @@ export class Runner {
     const { providerOf } = models
     const startedAt = this.#options.now().getTime()
     const spans = takesSpans() ? new RunSpans(run, { contents, providerOf, tell: tellSpan, startedAt }) : undefined
-    const [heardEntry, heardDelta] = [`entry:${id}`, `delta:${id}`]
+    const [heardWritten, heardDelta] = [`written:${id}`, `delta:${id}`]
     const live = new LiveRun({
       ...this.#options,
       run,
@@ -178,10 +201,8 @@ export class Runner {
       images: this.#images,
       now: () => this.#options.now().getTime(),
       spawn: (request, signal) => this.#spawn(run, request, signal),
-      onEntry: (entry) => {
-        spans?.take(entry)
-        this.heard.emit(heardEntry, entry)
-      },
+      onEntry: (entry) => spans?.take(entry),
+      onWritten: () => this.heard.emit(heardWritten),
       tell: (delta: Delta) => this.heard.emit(heardDelta, delta),
     })
     this.#live.set(id, live)

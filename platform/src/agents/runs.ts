@@ -125,6 +125,7 @@ export function createAgentRuns({
     const images = readImages(input.images ?? [])
     const id = newId('u')
     const wanted = spec.memory?.experiences ?? spec.policy === 'plan'
+    if (wanted) await runner.learned()
     const learned = wanted ? await experiences.lessons(account.id, spec.name, task) : undefined
     const { documents: isTold, readTokens: tokens } = spec.memory ?? {}
     const whose = { accountId: account.id, agent: spec.name }
@@ -322,12 +323,12 @@ export function createAgentRuns({
     let seq = after
     const deltas: Delta[] = []
     let ring = () => {}
-    const onEntry = () => ring()
+    const onNews = () => ring()
     const onDelta = (delta: Delta) => {
       deltas.push(delta)
       ring()
     }
-    runner.heard.on(`entry:${id}`, onEntry).on(`settled:${id}`, onEntry).on(`delta:${id}`, onDelta)
+    runner.heard.on(`written:${id}`, onNews).on(`settled:${id}`, onNews).on(`delta:${id}`, onDelta)
     try {
       for (;;) {
         const heard = new Promise<void>((resolve) => {
@@ -348,7 +349,7 @@ export function createAgentRuns({
         signal.throwIfAborted()
       }
     } finally {
-      runner.heard.off(`entry:${id}`, onEntry).off(`settled:${id}`, onEntry).off(`delta:${id}`, onDelta)
+      runner.heard.off(`written:${id}`, onNews).off(`settled:${id}`, onNews).off(`delta:${id}`, onDelta)
     }
   }
 }

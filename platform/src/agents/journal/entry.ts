@@ -231,12 +231,12 @@ export interface RunEnd {
 export const noCost: Cost = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, usd: 0 }
 
 export function addCost(a: Cost, b: Cost): Cost {
-  const estimated = a.estimated || b.estimated
-  return {
+  const sum: Cost = {
     inputTokens: a.inputTokens + b.inputTokens,
     outputTokens: a.outputTokens + b.outputTokens,
     cachedInputTokens: a.cachedInputTokens + b.cachedInputTokens,
     usd: a.usd + b.usd,
-    ...(estimated && { estimated }),
   }
+  if (a.estimated || b.estimated) sum.estimated = true
+  return sum
 }

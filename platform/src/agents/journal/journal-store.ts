@@ -113,14 +113,17 @@ export class JournalStore {
         await keep(tx, { runId, key, text: json })
         data = JSON.stringify({ $blob: key, chars: json.length })
       }
-      rows.push({ run_id: runId, fence, seq, at: new Date(at).toISOString(), type, data })
+      rows.push({ run_id: runId, fence, seq, at: isoOf(at), type, data })
     }
     return rows
   }
 
   /** Such rows as a parameter of a statement, where they are rows of `entryColumns`. */
   static json(rows: readonly Row[]): string {
-    return `[${rows.map(({ data, ...row }) => `${JSON.stringify(row).slice(0, -1)},"data":${data}}`).join()}]`
+    let text = ''
+    for (const { run_id: id, fence, seq, at, type, data } of rows)
+      text += `${text ? ',' : '['}{"run_id":"${id}","fence":${fence},"seq":${seq},"at":"${at}","type":"${type}","data":${data}}`
+    return `${text || '['}]`
   }
 
   #append(runId: string, fence: number, entries: readonly Recorded[]): Promise<void> {
@@ -185,6 +188,14 @@ async function whole(queries: Queries, runId: string, rows: readonly Found[]): P
     const key = blobOf(data)
     return { seq, at: at.getTime(), type, data: key === undefined ? data : JSON.parse(payloads.get(key)!) } as Entry
   })
+}
+
+let last = { at: Number.NaN, text: '' }
+
+/** Much happens in the same millisecond. */
+function isoOf(at: number): string {
+  if (at !== last.at) last = { at, text: new Date(at).toISOString() }
+  return last.text
 }
 
 function blobOf(data: unknown): string | undefined {

@@ -38,6 +38,10 @@ export class MemoryJournal implements Journal {
   }
 }
 
+/** What need not be on the disk before the run goes on waits so long for what comes with it, and no more than so many entries. */
+const gatherMs = 20
+const mostGathered = 256
+
 interface RecorderOptions {
   journal: Journal
   redactor: Redactor
@@ -45,6 +49,8 @@ interface RecorderOptions {
   durability: NonNullable<AgentSpec['durability']>
   /** Told of each entry when it is made, before it is on the disk. */
   onEntry?: (entry: Entry) => void
+  /** Told when entries can be read by others. */
+  onWritten?: () => void
 }
 
 /** The one way into a run's journal: numbers entries, takes secrets out, keeps the state and writes. */
@@ -54,6 +60,7 @@ export class Recorder {
   #pending: Recorded[] = []
   #writing: Promise<void> = Promise.resolve()
   #isQueued = false
+  #later: NodeJS.Timeout | undefined
   #failure: unknown
 
   /** `entries`: what the journal holds already. */
@@ -80,6 +87,8 @@ export class Recorder {
 
   /** Numbered and applied, but for the caller to write: with something else in one transaction. */
   take(): Recorded[] {
+    clearTimeout(this.#later)
+    this.#later = undefined
     const entries = this.#pending
     this.#pending = []
     return entries
@@ -91,21 +100,31 @@ export class Recorder {
    */
   async flush(must = false): Promise<void> {
     if (this.#failure) throw this.#failure
-    // One that waits for the write before it takes along what comes meanwhile.
-    if (this.#pending.length > 0 && !this.#isQueued) {
-      this.#isQueued = true
-      const write = this.#writing.then(() => {
-        this.#isQueued = false
-        const entries = this.take()
-        return entries.length > 0 ? this.#options.journal.append(entries) : undefined
-      })
-      this.#writing = write.catch((error) => {
-        this.#failure = error
-      })
+    if (!must && this.#options.durability === 'effects' && this.#pending.length < mostGathered) {
+      if (this.#pending.length > 0) this.#later ??= setTimeout(() => this.#write(), gatherMs).unref()
+      return
     }
-    if (!must && this.#options.durability === 'effects' && this.#pending.length < 256) return
+    this.#write()
     await this.#writing
     if (this.#failure) throw this.#failure
+  }
+
+  #write(): void {
+    this.#later = undefined
+    // One that waits for the write before it takes along what comes meanwhile.
+    if (this.#pending.length === 0 || this.#isQueued) return
+    this.#isQueued = true
+    const { journal, onWritten } = this.#options
+    const write = this.#writing.then(async () => {
+      this.#isQueued = false
+      const entries = this.take()
+      if (entries.length === 0) return
+      await journal.append(entries)
+      onWritten?.()
+    })
+    this.#writing = write.catch((error) => {
+      this.#failure = error
+    })
   }
 
   /** Resolves when nothing is being written; what waits is for `take`. Rejects when something could not be written. */

@@ -3,6 +3,7 @@ type Value = { n: bigint; d: bigint } | number
 
 /** No number grows longer than this, so that no expression takes long. */
 const mostBits = 4096
+const tooLarge = 2n ** BigInt(mostBits)
 const shownDigits = 30
 
 /**
@@ -32,21 +33,28 @@ const exact: Record<string, (values: Value[]) => Value> = {
   max: (values) => values.reduce((a, b) => (compare(a, b) >= 0 ? a : b)),
 }
 const constants: Record<string, number> = { pi: Math.PI, e: Math.E }
+const spelled = new Map([
+  ['**', '^'],
+  ['×', '*'],
+  ['÷', '/'],
+  ['−', '-'],
+])
 const zero: Value = { n: 0n, d: 1n }
 const mostDepth = 200
 
 class Parser {
-  readonly #tokens: { text: string; at: number }[]
+  readonly #tokens: { text: string; at: number }[] = []
   #next = 0
   #depth = 0
 
   constructor(expression: string) {
     const pattern =
       /\s*(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d{1,4})?|\.\d+(?:[eE][+-]?\d{1,4})?|[A-Za-z]+|\*\*|[-+*/%^(),×÷−])|(\S))/gy
-    this.#tokens = [...expression.matchAll(pattern)].map(({ 1: known, 2: unknown, index }) => {
+    for (let found = pattern.exec(expression); found; found = pattern.exec(expression)) {
+      const { 1: known, 2: unknown, index } = found
       if (unknown !== undefined) throw new Error(`"${unknown}" at character ${index + 1} is not part of an expression`)
-      return { text: { '**': '^', '×': '*', '÷': '/', '−': '-' }[known!] ?? known!, at: index }
-    })
+      this.#tokens.push({ text: spelled.get(known!) ?? known!, at: index })
+    }
   }
 
   whole(): Value {
@@ -140,8 +148,7 @@ function fractionOf(n: bigint, d: bigint): Value {
   const divisor = d === 1n ? 1n : gcd(n < 0n ? -n : n, d < 0n ? -d : d)
   const sign = d < 0n ? -1n : 1n
   const [top, bottom] = [(sign * n) / divisor, (sign * d) / divisor]
-  if (top.toString(16).length * 4 > mostBits || bottom.toString(16).length * 4 > mostBits)
-    throw new Error('a number becomes too large')
+  if (top >= tooLarge || top <= -tooLarge || bottom >= tooLarge) throw new Error('a number becomes too large')
   return { n: top, d: bottom }
 }
 

@@ -83,13 +83,17 @@ async function attemptCall(run: Running, { tool, call, key, stop, observed }: At
     late = setTimeout(() => leave(new ToolError('timeout', 'it did not stop when it was told to')), graceMs)
     over?.abort()
   }
-  const timer = setTimeout(() => {
-    timedOut = true
-    giveUp()
-  }, timeoutMs)
+  // What is pure is computed in this thread at once: neither a clock nor a human would come between.
+  const mayLast = tool.pure !== true
+  const timer = mayLast
+    ? setTimeout(() => {
+        timedOut = true
+        giveUp()
+      }, timeoutMs)
+    : undefined
   try {
     if (stop.aborted) giveUp()
-    else stop.addEventListener('abort', giveUp, { once: true })
+    else if (mayLast) stop.addEventListener('abort', giveUp, { once: true })
     const context: ToolContext = {
       runId: run.id,
       idempotencyKey: key,
@@ -116,9 +120,11 @@ async function attemptCall(run: Running, { tool, call, key, stop, observed }: At
       cancelled: run.signal.aborted,
     })
   } finally {
-    clearTimeout(timer)
     clearTimeout(late)
-    stop.removeEventListener('abort', giveUp)
+    if (mayLast) {
+      clearTimeout(timer)
+      stop.removeEventListener('abort', giveUp)
+    }
   }
 }
 
