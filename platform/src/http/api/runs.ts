@@ -13,7 +13,8 @@ import {
   StartSession,
 } from '../../agents/run.ts'
 import type { AgentRuns } from '../../agents/runs.ts'
-import { streamEvents } from '../sse.ts'
+import { WarrenError } from '../../errors.ts'
+import { lastEventId, streamEvents } from '../sse.ts'
 import { EntryView, entryView, RunEvent, runView } from './run-view.ts'
 import { eventStream, json, named, problems } from './schema.ts'
 
@@ -169,6 +170,8 @@ export function runRoutes(app: FastifyInstance, runs: AgentRuns): void {
       schema: {
         operationId: 'followRun',
         summary: 'What happened in a run and what happens, until it ends or waits',
+        description:
+          'Each entry has its `seq` as the id of its event: a client that comes back with it as the header Last-Event-ID, as EventSource does, or as `after`, misses none.',
         tags: ['agents'],
         params: RunParams,
         querystring: EventsQuery,
@@ -178,10 +181,11 @@ export function runRoutes(app: FastifyInstance, runs: AgentRuns): void {
     async (request, reply) => {
       const { account, params, query } = request
       const subject = { account, id: params.id }
+      const from = seqOf(lastEventId(request)) ?? query.after ?? 0
       await runs.get(subject)
       await streamEvents(request, reply, async (stream, signal) => {
-        for await (const news of runs.follow(subject, query.after ?? 0, signal)) {
-          if ('entry' in news) await stream.send('entry', entryView(news.entry))
+        for await (const news of runs.follow(subject, from, signal)) {
+          if ('entry' in news) await stream.send('entry', entryView(news.entry), String(news.entry.seq))
           else if ('delta' in news) await stream.send('delta', news.delta)
           else await stream.send('run', runView(news.run))
         }
@@ -264,4 +268,10 @@ export function runRoutes(app: FastifyInstance, runs: AgentRuns): void {
         return runView(await runs[verb]({ account, id }, body))
       },
     )
+}
+
+function seqOf(id: string | undefined): number | undefined {
+  if (!id) return undefined
+  if (/^\d{1,9}$/.test(id)) return Number(id)
+  throw new WarrenError('invalid_request', `Last-Event-ID must be the id of an entry, not "${id.slice(0, 60)}"`)
 }
