@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -66,6 +66,48 @@ test('warren eval runs cases, has a model judge, and says what has changed since
   assert.ok(existsSync(join(folder, 'suite.last.json')))
   const missing = await run('eval', join(folder, 'none.json'))
   assert.match(missing.stderr, /holds no cases in JSON/)
+})
+
+test('images are given to a run, a chat and the cases of an eval, and are downloaded as they were', async () => {
+  const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.from('a plot')])
+  writeFileSync(join(folder, 'plot.png'), png)
+  writeFileSync(join(folder, 'other.gif'), 'GIF89a and more')
+  const spec = join(folder, 'sees.json')
+  writeFileSync(spec, JSON.stringify(agent('sees', { text: 'A plot.' }, { text: 'Another.' })))
+  const plot = ['--image', join(folder, 'plot.png')]
+  const downloaded = async (runId: string, name: string) => {
+    const out = await run('runs', 'images', runId, '--out', join(folder, name))
+    assert.equal(out.code, 0, out.stderr)
+    return out.stdout.trim().split('\n').filter(Boolean)
+  }
+
+  const ran = await run('agent', 'run', spec, 'What is it?', ...plot, '--image', join(folder, 'other.gif'), '--json')
+  const files = await downloaded(JSON.parse(ran.stdout).runId, 'of-run')
+  assert.deepEqual(files.map((file) => file.replace(/.*\./, '')).sort(), ['gif', 'png'])
+  assert.deepEqual(readFileSync(files.find((file) => file.endsWith('png'))!), png)
+
+  const chat = await warren(['chat', spec, ...plot], { env, stdin: 'What is it?\nAnd now?\n' })
+  assert.deepEqual([chat.code, chat.stdout], [0, 'A plot.\nAnother.\n'], chat.stderr)
+  const { sessions = [], runs = sessions } = await platform.json('GET', '/v1/sessions')
+  assert.equal((await downloaded(runs[0].runId, 'of-chat')).length, 1)
+  const { entries } = await platform.json('GET', `/v1/runs/${runs[0].runId}/trace`)
+  const said = entries.filter(({ type }: { type: string }) => type === 'message.added')
+  assert.deepEqual(
+    said.map(({ data }: { data: { images?: object[] } }) => data.images?.length),
+    [1, undefined],
+  )
+
+  const suite = join(folder, 'seen.json')
+  const write = (images: unknown) =>
+    writeFileSync(suite, JSON.stringify({ agent: 'sees.json', cases: [{ input: 'Look.', images, exact: 'A plot.' }] }))
+  write(['plot.png'])
+  const tried = await run('eval', suite, '--json')
+  assert.equal(tried.code, 0, tried.stderr)
+  assert.equal((await downloaded(JSON.parse(tried.stdout).cases[0].runId, 'of-eval')).length, 1)
+  write(['none.png'])
+  assert.match((await run('eval', suite)).stderr, /none\.png/)
+  write('plot.png')
+  assert.match((await run('eval', suite)).stderr, /images must be a list/)
 })
 
 test('warren memory shows what agents have learned, and forgets it', async () => {

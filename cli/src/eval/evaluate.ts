@@ -74,7 +74,7 @@ async function evaluateCase(
   const began = Date.now()
   let started: RunInfo
   try {
-    started = await warren.runs.start(one.agent, one.input)
+    started = await warren.runs.start(one.agent, one.input, { images: one.images })
   } catch (error) {
     // An agent that is not there, or too long an input: the other cases have their results all the same.
     const nothing = { runId: '', state: 'failed', output: '', steps: 0, tokens: 0, usd: 0, ms: Date.now() - began }

@@ -9,6 +9,7 @@ export interface Case {
   name: string
   input: string
   agent: string | AgentSpec
+  images?: Uint8Array[]
   exact?: string
   matches?: RegExp
   schema?: object
@@ -29,7 +30,7 @@ const defaultJudge: AgentSpec = {
   limits: { maxSteps: 5 },
 }
 
-const fields = new Set(['name', 'input', 'agent', 'exact', 'matches', 'schema', 'judge'])
+const fields = new Set(['name', 'input', 'images', 'agent', 'exact', 'matches', 'schema', 'judge'])
 
 /** The cases of a file. Throws `invalid_request`, with the place, where it has none. */
 export function readSuite(path: string): Suite {
@@ -52,13 +53,15 @@ export function readSuite(path: string): Suite {
   const read = cases.map((one: Record<string, unknown>, at): Case => {
     const where = `cases[${at}]`
     if (typeof one !== 'object' || one === null) throw fault(`${where} must be an object`)
-    const { name = `${at + 1}`, input, exact, matches, schema, judge: criteria } = one
+    const { name = `${at + 1}`, input, images, exact, matches, schema, judge: criteria } = one
     const unknown = Object.keys(one).find((field) => !fields.has(field))
     if (unknown)
       throw fault(`${where} has a field "${unknown}", and there is none; there are: ${[...fields].join(', ')}`)
     if (typeof name !== 'string' || names.has(name)) throw fault(`${where}.name must be a text that no other case has`)
     names.add(name)
     if (typeof input !== 'string') throw fault(`${where}.input must be a text`)
+    if (images !== undefined && !(Array.isArray(images) && images.every((one) => typeof one === 'string')))
+      throw fault(`${where}.images must be a list of paths`)
     for (const [field, value] of Object.entries({ exact, matches, judge: criteria }))
       if (value !== undefined && typeof value !== 'string') throw fault(`${where}.${field} must be a text`)
     if (schema !== undefined && (typeof schema !== 'object' || schema === null))
@@ -69,6 +72,9 @@ export function readSuite(path: string): Suite {
       name,
       input,
       agent: agentOf(one.agent ?? agent, one.agent === undefined ? '"agent"' : `${where}.agent`),
+      ...(images !== undefined && {
+        images: (images as string[]).map((file) => imageBeside(path, file, (why) => fault(`${where}.images: ${why}`))),
+      }),
       ...(exact !== undefined && { exact: exact as string }),
       ...(matches !== undefined && {
         matches: patternOf(matches as string, () => fault(`${where}.matches is no regular expression`)),
@@ -78,6 +84,14 @@ export function readSuite(path: string): Suite {
     }
   })
   return { cases: read, judge: agentOf(judge, '"judge"') }
+}
+
+function imageBeside(suite: string, file: string, fault: (why: string) => Error): Uint8Array {
+  try {
+    return readFileSync(resolve(dirname(suite), file))
+  } catch (error) {
+    throw fault((error as Error).message)
+  }
 }
 
 function patternOf(pattern: string, fault: () => Error): RegExp {

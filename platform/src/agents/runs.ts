@@ -11,7 +11,7 @@ import type { Database } from '../storage/database.ts'
 import type { AgentSpec } from './agent.ts'
 import { Agents, builtInAgents } from './agents.ts'
 import { CodeReader, inspectBy } from './code/code-reader.ts'
-import { readImages, storedOf } from './images/image.ts'
+import { imageOf, type NewImage, readImages, storedOf } from './images/image.ts'
 import { decisionsOf, type Entry } from './journal/entry.ts'
 import { stateOf } from './journal/run-state.ts'
 import type { Delta } from './live-run.ts'
@@ -202,6 +202,16 @@ export function createAgentRuns({
     entries: async ({ account, id }: RunSubject, range: { after?: number; limit?: number } = {}): Promise<Entry[]> => {
       await store.find(account.id, id)
       return await store.journal.read(id, range)
+    },
+
+    /** An image of a run by its hash, as its journal names it. Throws `not_found` where the run has none. */
+    image: async ({ account, id }: RunSubject, hash: string): Promise<NewImage> => {
+      await store.find(account.id, id)
+      const data = await store.journal.readBlob(id, hash)
+      // Long results and entries are kept in the same way.
+      const image = data === undefined ? undefined : imageOf(data)
+      if (image) return image
+      throw new WarrenError('not_found', `run ${id} has no image ${hash.slice(0, 64)}`)
     },
 
     /** What happened after entry `after` and what happens, until the run ends or waits; with what the model says meanwhile. */

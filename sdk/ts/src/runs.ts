@@ -109,6 +109,12 @@ export class Runs {
     }
   }
 
+  /** An image that a run was shown, by the hash that its trace names. */
+  async image(id: string, hash: string): Promise<Uint8Array> {
+    const response = await this.#transport.send('GET', `${pathOf(id)}/images/${encodeURIComponent(hash)}`)
+    return new Uint8Array(await response.arrayBuffer())
+  }
+
   /** What happened after entry `after` and what happens, until the run ends or waits; that is the last event. */
   async *follow(
     id: string,

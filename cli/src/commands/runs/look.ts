@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { RunInfo } from '@warren/sdk'
 import type { Command } from 'commander'
 import { interruption } from '../../interruption.ts'
@@ -25,6 +27,12 @@ export function addLook(runs: Command): void {
     .option('-f, --follow', text.optionFollowRun)
     .option('--json', text.optionJson)
     .action(trace)
+  runs
+    .command('images')
+    .description(text.runsImages)
+    .argument('<run>', text.argumentRun)
+    .option('--out <folder>', text.optionImagesOut, '.')
+    .action(images)
 }
 
 async function list({ agent, json }: { agent?: string; json?: boolean }): Promise<void> {
@@ -61,6 +69,21 @@ async function trace(id: string, { follow, json }: { follow?: boolean; json?: bo
         process.stdout.write(`${json ? JSON.stringify(event.entry) : lineOfEntry(event.entry)}\n`)
   } catch (error) {
     if (!signal.aborted) throw error
+  }
+}
+
+/** Each once, under the beginning of its hash. */
+async function images(id: string, { out }: { out: string }): Promise<void> {
+  const { runs } = server()
+  const seen = new Map<string, string>()
+  for (const { data } of await runs.trace(id))
+    for (const { hash, mediaType } of (data.images ?? []) as { hash: string; mediaType: string }[])
+      seen.set(hash, mediaType)
+  mkdirSync(out, { recursive: true })
+  for (const [hash, mediaType] of seen) {
+    const file = join(out, `${hash.slice(0, 16)}.${mediaType.replace(/^image\//, '').replace(/[^a-z]/g, '')}`)
+    writeFileSync(file, await runs.image(id, hash))
+    process.stdout.write(`${file}\n`)
   }
 }
 

@@ -16,11 +16,16 @@ import type { AgentRuns } from '../../agents/runs.ts'
 import { WarrenError } from '../../errors.ts'
 import { lastEventId, streamEvents } from '../sse.ts'
 import { EntryView, entryView, RunEvent, runView } from './run-view.ts'
-import { eventStream, json, named, problems } from './schema.ts'
+import { bytes, eventStream, json, named, problems } from './schema.ts'
 
 const RunParams = Type.Object({ id: Type.String({ maxLength: 64 }) })
 type ById = { Params: Static<typeof RunParams> }
 const ApprovalParams = Type.Object({ id: Type.String({ maxLength: 64 }), approval: Type.String({ maxLength: 64 }) })
+
+const ImageParams = Type.Object({
+  id: Type.String({ maxLength: 64 }),
+  hash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+})
 
 const strict = { additionalProperties: false }
 const ListQuery = Type.Object(
@@ -160,6 +165,29 @@ export function runRoutes(app: FastifyInstance, runs: AgentRuns): void {
         run: runView(run),
         entries: (await runs.entries({ account, id }, { after: from, limit })).map(entryView),
       }
+    },
+  )
+
+  app.get<{ Params: Static<typeof ImageParams> }>(
+    '/runs/:id/images/:hash',
+    {
+      config: { permission: 'agents:read' },
+      schema: {
+        operationId: 'getRunImage',
+        summary: 'An image that a run was shown, by the hash that its trace names',
+        tags: ['agents'],
+        params: ImageParams,
+        response: {
+          200: { description: 'PNG, JPEG, GIF or WebP, as Content-Type says.', content: bytes },
+          ...problems,
+        },
+      },
+    },
+    async ({ account, params: { id, hash } }, reply) => {
+      const { mediaType, data } = await runs.image({ account, id }, hash)
+      // It comes from whoever gave it, or from a tool: it is to be looked at, and not to be a page of ours.
+      reply.header('content-disposition', 'attachment').header('x-content-type-options', 'nosniff')
+      return reply.type(mediaType).send(Buffer.from(data, 'base64'))
     },
   )
 
