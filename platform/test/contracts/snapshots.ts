@@ -285,6 +285,28 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
         }
       })
 
+      cases('files are those of the memory where they take longer than it, too', noMemory, async (t) => {
+        if (!source) return t.skip('nothing was saved')
+        if (driver.isolation === 'microvm') return t.skip('a machine stands still until its disk is copied')
+        const large = await bench.newSpec(driver, { diskMb: 1024 })
+        const other = await driver.create(large, bench.store.dir(large.id), start())
+        const client = clientOf(other)
+        const server = await client.exec({ argv: ['python3', '-c', program] })
+        server.detach()
+        await runIn(client, 'head -c 500M /dev/zero | tr "\\0" x > /home/user/large')
+        const before = await eventually(() => ask(client))
+        const path = join(bench.home, 'large')
+        await mkdir(path)
+        const { goesOn, ...saved } = await other.snapshot!(path, { hold: false }, start())
+        await goesOn
+        const { restored, guest: copy } = await bringBack({ path, slot: large.slot, ...saved })
+        const { stdout } = await runIn(copy, `python3 -c "${compare}"; wc -c < /home/user/large`)
+        assert.match(stdout, /^\d+ True\n524288000\n$/)
+        assert.ok(Number.parseInt(stdout, 10) >= before.count)
+        for (const one of [copy, client]) assert.ok((await eventually(() => ask(one))).count > before.count)
+        await Promise.all([restored.destroy(), other.destroy()])
+      })
+
       cases('ends and comes back in its own place, its memory on disk meanwhile', noMemory, async (t) => {
         if (!source) return t.skip('nothing was saved')
         const before = await ask(guest)

@@ -46,18 +46,21 @@ export type Attach = (keeperPid: number, signal: AbortSignal) => Promise<{ agent
 export interface Checkpoint {
   /**
    * The agent lets go of the host, everything stands still, memory is written to `into`. On rejection all is undone.
-   * `besides` is called when it stands still and all that was written to files is in them, and waited for too.
+   * `besides` is done when it stands still and all that was written to files is in them, and waited for too.
    */
-  save(
-    agentSocket: string,
-    into: string,
-    signal: AbortSignal,
-    besides?: (token: CheckpointToken) => Promise<void>,
-  ): Promise<CheckpointToken>
+  save(agentSocket: string, into: string, signal: AbortSignal, besides?: Besides): Promise<CheckpointToken>
   /** Goes on, and lets the agent listen again. Does nothing to one that never stopped. */
   goOn(token?: CheckpointToken): Promise<void>
   /** The agent listens again: what told it to is not needed any more. */
   listens(): Promise<void>
+}
+
+/** What is done while an instance stands still. */
+export interface Besides {
+  /** May be asked for again: what was copied before is of no use then. */
+  copyDisk(): Promise<void>
+  /** The copy is of the moment in which it stands still. */
+  diskIsCopied(token: CheckpointToken): void
 }
 
 /** Starts a driver's instance under a keeper. On rejection nothing of it is left but its record and what remains. */
@@ -248,10 +251,10 @@ function standingStill(
       reachable()
     }
   }
-  const stop = async (into: string, signal: AbortSignal, besides?: (token?: CheckpointToken) => Promise<void>) => {
+  const stop = async (into: string, signal: AbortSignal, besides?: Besides) => {
     if (!checkpoint) {
       await cgroups.setFrozen(spec.id, true)
-      return besides?.()
+      return besides?.copyDisk()
     }
     reachable = agent.standStill()
     await step('snapshot.draft', spec.id, () => mkdir(`${into}/${snapshotParts.memory}`, { recursive: true }))
@@ -267,15 +270,16 @@ function standingStill(
     resume: goOn,
     ...(disk === 'loop' && {
       async snapshot(into, { hold, diskIsCopied }, signal) {
-        const copyDisk = async (known?: CheckpointToken) => {
-          await step('snapshot.copy_disk', spec.id, async () => {
-            await keeper.copyDisk()
-            await rename(`${dir.path}/disk.copy`, `${into}/${snapshotParts.disk}`)
-          })
-          if (known !== undefined) diskIsCopied?.(known)
+        const besides = {
+          copyDisk: () =>
+            step('snapshot.copy_disk', spec.id, async () => {
+              await keeper.copyDisk()
+              await rename(`${dir.path}/disk.copy`, `${into}/${snapshotParts.disk}`)
+            }),
+          diskIsCopied: (known: CheckpointToken) => diskIsCopied?.(known),
         }
         try {
-          await stop(into, signal, hold ? undefined : copyDisk)
+          await stop(into, signal, hold ? undefined : besides)
           const saved = token === undefined ? {} : { token }
           if (hold) return { ...saved, goesOn: Promise.resolve() }
           const goesOn = goOn().catch(goOn)
