@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -23,6 +25,7 @@ const techniques = [
   'packets from elsewhere',
   'IPv6',
 ]
+const cli = join(import.meta.dirname, '../../cli/src/main.ts')
 const lacking = await fakeInternetLacks()
 const internet = lacking ? (undefined as never) : await openFakeInternet()
 after(() => internet?.close())
@@ -73,6 +76,28 @@ test('its posture, from outside and inside, is what is expected of a machine', a
   assert.equal(ok, true, JSON.stringify(checks))
 })
 
+test('`warren sandbox console` shows what the machine says, and what is typed reaches it', async (t) => {
+  if (skip) return t.skip(skip)
+  const run = (command: string) => platform.json('POST', `${path}/execute`, { command, user: 'root', timeout: 200 })
+  const attached = attach(path)
+  const read = run('head -1 < /dev/console')
+  await run('echo to the console > /dev/console')
+  await attached.said(/to the console/)
+  attached.stdin.write('typed\n')
+  assert.equal((await read).stdout, 'typed\n')
+  attached.stdin.end()
+  assert.equal(await attached.code, 0)
+})
+
+test('`warren sandbox console` of a sandbox that is no machine is refused with the reason', async (t) => {
+  if (skip) return t.skip(skip)
+  const other = await platform.sandbox({ isolation: { driver: 'namespaces' } })
+  const attached = attach(other)
+  await attached.said(/namespaces has no serial console/)
+  assert.notEqual(await attached.code, 0)
+  await platform.call('DELETE', other)
+})
+
 test('a machine that was paused reaches the same when it goes on, in another network', async (t) => {
   if (skip) return t.skip(skip)
   await platform.json('POST', `${path}/pause`)
@@ -109,6 +134,21 @@ test('a machine that was paused without its memory boots anew with its files', a
   assert.equal(await run('cat /home/user/kept; ls /dev/shm; touch /home/user/new && echo mine'), 'on disk\nmine\n')
   await allowedArrives('allowed: HTTP')
 })
+
+function attach(sandbox: string) {
+  const env = { ...process.env, WARREN_URL: platform.url, WARREN_API_KEY: platform.key }
+  const child = spawn(process.execPath, [cli, 'sandbox', 'console', sandbox.split('/').at(-1)!], { env })
+  let all = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (all += text))
+  const code = once(child, 'close').then(([code]) => code as number)
+  const said = async (what: RegExp) => {
+    while (!what.test(all)) {
+      const more = Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), code.then(() => 'ended')])
+      if ((await more) === 'ended') return assert.match(all, what)
+    }
+  }
+  return { stdin: child.stdin, said, code }
+}
 
 // Last: root inside may have taken its own address away.
 test('nothing else gets out', async (t) => {

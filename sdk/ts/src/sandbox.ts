@@ -3,6 +3,7 @@
 
 import { type Console, openConsole } from './console.ts'
 import { Contexts } from './contexts.ts'
+import { WarrenError } from './error.ts'
 import { type ExecuteOptions, type ExecuteResult, execute, type Language } from './execute.ts'
 import { Files } from './files.ts'
 import { followLogs, type LogEntry, readLogs } from './logs.ts'
@@ -169,7 +170,13 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Attaches to the serial console of a microVM. Throws `invalid_request` for a sandbox that is no machine of its own. */
-  console(options: { onData: (bytes: Uint8Array) => void }): Promise<Console> {
+  async console(options: { onData: (bytes: Uint8Array) => void }): Promise<Console> {
+    // Why the server refuses a WebSocket cannot be heard.
+    const { runtime } = this.info
+    if (runtime && runtime.isolation !== 'microvm') {
+      const hint = 'Only microVMs have one. Ask for isolation "microvm", or look at the logs.'
+      throw new WarrenError('invalid_request', `a sandbox of ${runtime.driver} has no serial console`, { hint })
+    }
     return openConsole(this.#transport, this.#path, options.onData)
   }
 
