@@ -1,15 +1,13 @@
 import { hash } from 'node:crypto'
-import type { Finding } from '../../kernel/hazards/hazard.ts'
-import type { Message, ToolCallPart } from '../../models/message.ts'
+import type { ToolCallPart } from '../../models/message.ts'
 import { toolCallsOf } from '../../models/message.ts'
 import { scriptedName } from '../../models/scripted.ts'
-import { imageParts, type StoredImage } from '../images/image.ts'
+import { imageParts } from '../images/image.ts'
 import type { GraphState } from '../loop/graph.ts'
 import type { Plan } from '../loop/plan.ts'
 import type { McpListing } from '../mcp/definition.ts'
 import { tokensOf } from '../memory/count-tokens.ts'
 import { withActed } from './acted.ts'
-import { canonical } from './canonical.ts'
 import {
   type ApprovalAnswer,
   type ApprovalRequest,
@@ -23,56 +21,12 @@ import {
 } from './entry.ts'
 import { beforeGraph, beginNode, endNode } from './graph-state.ts'
 import { rolledBack } from './rolled-back.ts'
-import { aside, emptyThread } from './thread.ts'
+import { aside, cacheKey, emptyThread, said, say, type Thread } from './thread.ts'
 
 /** What was refused for its length may take so much of it. Vendors count otherwise, and the tools besides. */
 const tooLongPart = 0.7
 /** What a step called and got is remembered as it is up to here. */
 const mostRecentChars = 256
-
-/** A call of the model that has no result yet. */
-export interface OpenCall {
-  call: ToolCallPart
-  /** Of the entry that made it: after a rollback the same step may make a call of the same id, which is another one. */
-  seq: number
-  /** Its result is that of a node, which nobody could read the rest of: it is not shortened. */
-  isNode?: boolean
-  /** Its name and arguments, as one text. Made when it is asked for. */
-  key?: string
-  /** Set where something was found in it. */
-  findings?: Finding[]
-  /** Set once it was started: by this process or by one that is gone. */
-  started?: { attempt: number; effect: string }
-  ended?: ToolEnded
-}
-
-/** One conversation with a model. */
-export interface Thread {
-  messages: Message[]
-  /** Over all messages, each hashed once: two threads with the same digest say the same. */
-  digest: string
-  steps: number
-  /** Of the run at its last answer: where its open calls belong, however far other conversations have come since. */
-  step: number
-  /** Of its answers, and of the runs that it has spawned. */
-  cost: Cost
-  /** The only tools it has; those of a server by the beginning of their names too. */
-  tools?: string[]
-  /** Tools that it has found, in the order in which it did. */
-  offered: string[]
-  /** How often it was made shorter. */
-  compactions: number
-  /** Calls of the last answer, until all of them have a result. */
-  open: Map<string, OpenCall>
-  /** What its last steps called and got; what is long as hashes. */
-  recent: string[]
-  /** Calls in a row that could not be understood. */
-  invalidCalls: number
-  /** It was refused for its length: it may take so many tokens and no more, whatever its agent says. */
-  mostTokens?: number
-  /** Some message of it has had an image. */
-  hasImages?: boolean
-}
 
 export interface RunState {
   started: RunStarted
@@ -375,11 +329,6 @@ function endCall(state: RunState, ended: ToolEnded): void {
   thread.open.clear()
 }
 
-export function cacheKey(open: OpenCall): string {
-  open.key ??= `${open.call.name} ${canonical(open.call.arguments)}`
-  return open.key
-}
-
 /** Steps that are done stay done in a plan that is made anew. */
 function makePlan(
   state: RunState,
@@ -391,15 +340,4 @@ function makePlan(
     .filter(({ id }) => !kept.has(id))
     .map((step) => ({ ...step, status: 'pending' as const, attempts: 0, ms: 0, usage: noCost }))
   state.plan = { steps: [...done, ...added], version: (state.plan?.version ?? 0) + 1 }
-}
-
-/** What people say; what it is about comes first. */
-function said(text: string, images: readonly StoredImage[] | undefined): Message {
-  return { role: 'user', content: [...imageParts(images), { type: 'text', text }] }
-}
-
-function say(thread: Thread, message: Message): void {
-  if (!thread.hasImages && message.content.some(({ type }) => type === 'image')) thread.hasImages = true
-  thread.messages.push(message)
-  thread.digest = hash('sha256', thread.digest + JSON.stringify(message), 'base64')
 }

@@ -1,6 +1,7 @@
 import { defaultLimits, type Limits } from '../agent.ts'
 import type { Cost, RunEnd } from '../journal/entry.ts'
-import type { RunState, Thread } from '../journal/run-state.ts'
+import type { RunState } from '../journal/run-state.ts'
+import type { Thread } from '../journal/thread.ts'
 
 export interface StopFacts {
   state: RunState

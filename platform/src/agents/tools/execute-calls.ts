@@ -1,5 +1,6 @@
 import type { ApprovalRequest } from '../journal/entry.ts'
-import { cacheKey, type OpenCall, type RunState } from '../journal/run-state.ts'
+import type { RunState } from '../journal/run-state.ts'
+import { cacheKey, type OpenCall } from '../journal/thread.ts'
 import { stopOf } from '../loop/interruption.ts'
 import type { Running } from '../loop/running.ts'
 import { inspectCall } from './inspect-call.ts'

@@ -1,5 +1,5 @@
 import type { Inspected } from '../../kernel/hazards/hazard.ts'
-import type { OpenCall } from '../journal/run-state.ts'
+import type { OpenCall } from '../journal/thread.ts'
 import type { Running } from '../loop/running.ts'
 import type { CallPlace } from './prepare-call.ts'
 import { toolsOf } from './tools-of.ts'

@@ -1,4 +1,4 @@
-import type { Thread } from '../journal/run-state.ts'
+import type { Thread } from '../journal/thread.ts'
 import type { Running } from '../loop/running.ts'
 import type { Tool } from './tool.ts'
 
