@@ -83,17 +83,13 @@ async function attemptCall(run: Running, { tool, call, key, stop, observed }: At
     late = setTimeout(() => leave(new ToolError('timeout', 'it did not stop when it was told to')), graceMs)
     over?.abort()
   }
-  // What is pure is computed in this thread at once: neither a clock nor a human would come between.
-  const mayLast = tool.pure !== true
-  const timer = mayLast
-    ? setTimeout(() => {
-        timedOut = true
-        giveUp()
-      }, timeoutMs)
-    : undefined
+  const timer = setTimeout(() => {
+    timedOut = true
+    giveUp()
+  }, timeoutMs)
   try {
     if (stop.aborted) giveUp()
-    else if (mayLast) stop.addEventListener('abort', giveUp, { once: true })
+    else stop.addEventListener('abort', giveUp, { once: true })
     const context: ToolContext = {
       runId: run.id,
       idempotencyKey: key,
@@ -120,11 +116,9 @@ async function attemptCall(run: Running, { tool, call, key, stop, observed }: At
       cancelled: run.signal.aborted,
     })
   } finally {
+    clearTimeout(timer)
     clearTimeout(late)
-    if (mayLast) {
-      clearTimeout(timer)
-      stop.removeEventListener('abort', giveUp)
-    }
+    stop.removeEventListener('abort', giveUp)
   }
 }
 
