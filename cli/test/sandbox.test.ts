@@ -176,3 +176,27 @@ test('pause, resume, snapshot create, list, export, import and delete', async (t
   assert.equal((await run(['snapshot', 'delete', snapshot, imported])).code, 0)
   assert.equal((await run(['snapshot', 'delete', snapshot])).code, 1)
 })
+
+test('fork and clone print the ids of live copies, or say why there are none', async (t) => {
+  const { runtimes } = await platform.json('GET', '/v1/runtimes')
+  const found = runtimes.find(
+    (one: { healthy: boolean; capabilities: { snapshot: { keeps?: string } } }) =>
+      one.healthy && one.capabilities.snapshot.keeps,
+  )
+  if (!found) return t.skip('no runtime of this host takes snapshots')
+  const id = (await run(['sandbox', 'create', '--driver', found.driver, '--disk', '64'])).stdout.trim()
+  await run(['sandbox', 'exec', id, 'sh', '-c', 'echo kept > /tmp/kept'])
+  const forked = await run(['sandbox', 'fork', '--count', '2', '--env', 'WHO=copy', id])
+  if (found.capabilities.snapshot.keeps === 'memory') {
+    const cloned = await run(['sandbox', 'clone', '--env', 'WHO=copy', id])
+    const copies = [...forked.stdout.trim().split('\n'), cloned.stdout.trim()]
+    assert.equal(new Set([id, ...copies]).size, 4, `${forked.stderr}${cloned.stderr}`)
+    for (const copy of copies)
+      assert.equal(
+        (await run(['sandbox', 'exec', copy, 'sh', '-c', 'cat /tmp/kept; echo $WHO'])).stdout,
+        'kept\ncopy\n',
+      )
+    await run(['sandbox', 'kill', ...copies])
+  } else assert.match(forked.stderr, /files alone/)
+  assert.equal((await run(['sandbox', 'kill', id])).code, 0)
+})
