@@ -127,6 +127,34 @@ test('a change cuts the connections that it forbids, and counts what they carrie
   await platform.call('DELETE', path)
 })
 
+test('a limit of the rate holds at once, for a connection that is open too, and nothing is lost', {
+  skip,
+}, async () => {
+  const path = await platform.sandbox({ network: { allow: [echo] } })
+  // 125,000 bytes a second is one megabit: without a limit they come back in no time.
+  const code = `import os, socket, threading, time
+s = socket.create_connection(("${addresses.listed}", 8443), 5)
+s.sendall(b"still here"); s.recv(100)
+while not os.path.exists("/tmp/go"): time.sleep(0.02)
+began, left = time.monotonic(), 250000
+threading.Thread(target=s.sendall, args=(b"x" * left,)).start()
+while left: left -= len(s.recv(65536)) or exit("cut")
+open("/tmp/took", "w").write(str(time.monotonic() - began))`
+  await internet.forget()
+  await platform.json('POST', `${path}/processes`, { command: ['/usr/bin/python3', '-c', code] })
+  await until('it is heard', heard)
+  const changed = await platform.json('PUT', `${path}/network`, { allow: [echo], bandwidthMbps: 1 })
+  assert.deepEqual([changed.policy.bandwidthMbps, changed.counters.openConnections], [1, 1])
+  const read = async (command: string) => (await platform.json('POST', `${path}/execute`, { command })).stdout
+  await read('touch /tmp/go')
+  const took = Number(await until('all is back', () => read('cat /tmp/took 2>/dev/null')))
+  // A tenth of a second of it may go at once.
+  assert.ok(took > 1.85, `a quarter of a megabyte went at one megabit a second in ${took} s`)
+  const { counters } = await platform.json('GET', `${path}/network`)
+  assert.ok(counters.bytesSent >= 250_000 && counters.bytesReceived >= 250_000)
+  await platform.call('DELETE', path)
+})
+
 test('a change in the middle of traffic lets nothing through once it is answered', { skip }, async () => {
   const path = await platform.sandbox({ network: { allow: [echo] } })
   const code = `import socket, threading
