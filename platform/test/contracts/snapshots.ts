@@ -5,6 +5,7 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Driver, DriverInstance, InstanceSpec, SnapshotSource } from '../../src/engine/driver.ts'
 import { snapshotParts } from '../../src/engine/driver.ts'
+import { giveIdentity } from '../../src/engine/give-identity.ts'
 import type { GuestClient } from '../../src/engine/guest/client.ts'
 import { clientOf, eventually, firstInstance, runIn } from './driver-instance.ts'
 import { type Bench, openBench } from './engine-bench.ts'
@@ -233,6 +234,14 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
           assert.ok(count >= at.count)
           assert.ok(Math.abs(clockMs - askedAt) < 10_000 && clockMs > takenAt, "the clock is the host's")
         }
+        const boots = [guest]
+        for (const { guest: copy } of copies) {
+          await giveIdentity(copy, { isCopy: true })
+          boots.push(copy)
+        }
+        const bootIds = await Promise.all(boots.map((one) => bootIdOf(one)))
+        for (const id of bootIds) assert.match(id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n$/)
+        assert.equal(new Set(bootIds).size, 3, 'no copy says that it is the boot of another')
         const streams = [...answers, await ask(guest)].map(({ random }) => random)
         assert.equal(new Set(streams).size, 3)
         const [one, two] = copies.map(({ guest: copy }) => copy)
@@ -310,6 +319,7 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
       cases('ends and comes back in its own place, its memory on disk meanwhile', noMemory, async (t) => {
         if (!source) return t.skip('nothing was saved')
         const before = await ask(guest)
+        const boot = await bootIdOf(guest)
         const dir = bench.store.dir(spec.id)
         const held = await take(true)
         await instance.destroy([snapshotParts.disk])
@@ -319,11 +329,12 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
         await writeFile(join(dir.path, 'claimed'), '')
         await assert.rejects(driver.restore!(spec, dir, cut, start()))
         assert.deepEqual((await readdir(dir.path)).sort(), ['claimed', 'disk.img', 'spec.json'])
-        instance = await driver.restore!(spec, dir, held, start())
+        instance = await driver.restore!(spec, dir, { ...held, kept: cut.kept }, start())
         guest = clientOf(instance)
         const now = await eventually(() => ask(guest))
         assert.equal(now.pid, before.pid)
         assert.ok(now.count >= before.count)
+        assert.equal(await bootIdOf(guest), boot, 'it is the same boot')
         assert.equal((await runIn(guest, 'cat /tmp/after')).stdout, 'source\n')
       })
 
@@ -353,6 +364,10 @@ export function testSnapshots(title: string, driverOf: (bench: Bench) => Driver)
       })
     })
   })
+}
+
+async function bootIdOf(guest: GuestClient): Promise<string> {
+  return (await runIn(guest, 'cat /proc/sys/kernel/random/boot_id')).stdout
 }
 
 function absent(promise: object): string | undefined {

@@ -62,6 +62,8 @@ export interface BundlePlace {
   sysfsIsThere: boolean
   /** Its kernel is the host's: each boot is given an id of its own. */
   needsBootId: boolean
+  /** A file of the root that is shown as the boot id, where the runtime's own kernel makes one that copies would share. */
+  bootIdFile?: string | undefined
   gpu?: GpuEdits | undefined
   /** Folders of the root to be shown at their own place, read-only. */
   shownFolders: string[]
@@ -134,6 +136,7 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
         source: `${place.rootPath}${path}`,
         options: ['bind', 'ro', 'nosuid', 'nodev'],
       })),
+      ...(place.bootIdFile ? [bootIdFrom(`${place.rootPath}${place.bootIdFile}`)] : []),
       ...spec.rootfs.readOnly.map((path) => ({
         destination: path,
         type: 'bind',
@@ -166,6 +169,11 @@ export function bundle(spec: InstanceSpec, place: BundlePlace): unknown {
       seccomp: seccomp(),
     },
   }
+}
+
+function bootIdFrom(source: string): unknown {
+  const destination = '/proc/sys/kernel/random/boot_id'
+  return { destination, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'] }
 }
 
 function hooksOf({ gpu, needsBootId, rootPath }: BundlePlace): GpuEdits['hooks'] {

@@ -17,6 +17,7 @@ import { type Host, hostUid } from '../../host/host.ts'
 import type { KeeperPlan } from '../../host/keeper.ts'
 import { launchKept, recoverKept, sweepKept } from '../../host/keeper-instance.ts'
 import { rootOptions } from '../../host/root-options.ts'
+import { bootIdName, giveBootId } from './boot-id.ts'
 import { bundle } from './bundle.ts'
 import { allowListening } from './runsc-checkpoint.ts'
 import type { OciRuntime } from './runtime.ts'
@@ -94,6 +95,13 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
     if (groupLimits) await cgroups.create(spec.id, spec.limits)
     else if (hold) void hold.released.then(() => cgroups.expectJoin())
     else cgroups.expectJoin()
+    const bootIdFile = await step('bundle.give_boot_id', spec.id, async () => {
+      // Also users inside may look into it, whatever mask we run with.
+      await mkdir(`${dir.path}/host`, { recursive: true })
+      await chmod(`${dir.path}/host`, 0o755)
+      const isShown = runtime.hidesBootId && (await giveBootId(dir, from))
+      return isShown ? `${runtime.shownFolders[0]}/${bootIdName}` : undefined
+    })
     const place = {
       rootPath: host.mountPoint,
       hostUid: hostUid(spec.slot),
@@ -103,15 +111,11 @@ export function ociDriver(host: Host, runtime: OciRuntime): Driver {
       shownFolders: runtime.shownFolders,
       sysfsIsThere: spec.network !== undefined && !runtime.ownSysfs,
       needsBootId: runtime.isolation === 'container',
+      bootIdFile,
       gpu: spec.gpu && 'edits' in host.gpu ? host.gpu.edits : undefined,
     }
     const config = JSON.stringify(bundle(spec, place))
-    await step('bundle.write', spec.id, async () => {
-      await writeFile(`${dir.path}/config.json`, config, { mode: 0o600 })
-      // Also users inside may look into it, whatever mask we run with.
-      await mkdir(`${dir.path}/host`, { recursive: true })
-      await chmod(`${dir.path}/host`, 0o755)
-    })
+    await step('bundle.write', spec.id, () => writeFile(`${dir.path}/config.json`, config, { mode: 0o600 }))
     const { token } = from ?? {}
     if (token !== undefined) await step('snapshot.go_on', spec.id, () => allowListening(dir, token))
     const memory = from === undefined || token === undefined ? undefined : `${from.path}/${snapshotParts.memory}`

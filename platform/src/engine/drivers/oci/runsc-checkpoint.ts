@@ -8,6 +8,7 @@ import { step } from '../../../lib/step.ts'
 import type { CheckpointToken, InstanceDir } from '../../driver.ts'
 import { GuestClient } from '../../guest/client.ts'
 import type { Besides, Checkpoint } from '../../host/keeper-instance.ts'
+import { bootIdName, keepBootId } from './boot-id.ts'
 
 const deadlineMs = 60_000
 /** In the instance's folder while its programs stand still: says with which token they go on. */
@@ -62,6 +63,7 @@ export function runscCheckpoint(id: string, dir: InstanceDir, command: [string, 
         // With a socket of the host it cannot be saved.
         await guest.suspend(token, signal)
         signal.throwIfAborted()
+        await step('snapshot.keep_boot_id', id, () => keepBootId(dir, into))
         if (besides && (await saveInOneGo(into, token, besides))) return token
         await emptied(into)
         // It would go on right after the checkpoint, before its disk is copied.
@@ -81,7 +83,7 @@ export function runscCheckpoint(id: string, dir: InstanceDir, command: [string, 
     },
     goOn,
     async listens() {
-      const calls = await readdir(`${dir.path}/host`).catch(unlessOutOfResources([]))
+      const calls = (await readdir(`${dir.path}/host`).catch(unlessOutOfResources([]))).filter(isCall)
       if (calls.length > 0)
         await step('snapshot.heard', id, async () => {
           for (const call of calls) await rm(`${dir.path}/host/${call}`, { force: true })
@@ -101,10 +103,16 @@ async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 async function emptied(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) await rm(`${folder}/${name}`, { recursive: true })
+  for (const name of await readdir(folder)) if (name !== bootIdName) await rm(`${folder}/${name}`, { recursive: true })
 }
 
 /** Tells the agents that carry this token to make their sockets again. */
 export async function allowListening(dir: InstanceDir, token: CheckpointToken): Promise<void> {
-  await writeFile(`${dir.path}/host/listen-${token}`, '', { mode: 0o644 })
+  await writeFile(`${dir.path}/host/${calling}${token}`, '', { mode: 0o644 })
+}
+
+const calling = 'listen-'
+
+function isCall(name: string): boolean {
+  return name.startsWith(calling)
 }

@@ -39,6 +39,7 @@ export const runsc: OciRuntime = {
   ownSysfs: true,
   // Where nobody but us writes: what appears there is seen inside at once, unlike changes of the root from outside.
   shownFolders: [hostFolder],
+  hidesBootId: true,
   // gVisor counts the processes itself: a host process stands for none of them in particular.
   agent: ({ limits }) => ['--listen', agentSocket, '--max-processes', String(limits.maxProcesses)],
   groupLimits: (limits) => ({

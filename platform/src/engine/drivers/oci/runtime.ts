@@ -28,6 +28,8 @@ export interface OciRuntime {
   ownSysfs?: boolean
   /** Folders of the root that the host writes and the sandbox reads. */
   shownFolders: string[]
+  /** Its own kernel makes a boot id, which copies of it would share: one below the first of these folders hides it. */
+  hidesBootId?: true
   /** Where the runtime is put into a control group of ours instead of making one: what the host must allow it. */
   groupLimits?: (limits: Limits) => Limits
   /**
