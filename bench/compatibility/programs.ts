@@ -142,6 +142,13 @@ export const programs: Program[] = [
     work: 'echo served > page && (python3 -m http.server 8765 >/dev/null 2>&1 &) ; for i in 1 2 3 4 5 6 7 8 9 10; do curl -sf http://127.0.0.1:8765/page && break; sleep 0.5; done',
     shows: 'served',
   },
+  {
+    name: 'R',
+    needs: 'Rscript',
+    version: 'Rscript --version',
+    work: `Rscript -e 'd <- data.frame(k = c("a", "b", "a"), n = 1:3); print(sum(d[d$k == "a", "n"]) + coef(lm(n ~ n, d))[[1]] * 0 + 38)'`,
+    shows: '42',
+  },
   { name: 'jq', needs: 'jq', version: 'jq --version', work: `echo '{"a":[1,2,39]}' | jq '.a | add'`, shows: '42' },
   {
     name: 'tar, gzip, xz',

@@ -7,6 +7,16 @@ export interface CreatedSandbox {
   limits: { diskMb: number }
 }
 
+/** An answer that is not what was asked for. */
+export class Refusal extends Error {
+  readonly answer: string
+
+  constructor(request: string, { status, body }: { status: number; body: Buffer }) {
+    super(`${request}: HTTP ${status} ${body.toString().slice(0, 300)}`)
+    this.answer = body.toString()
+  }
+}
+
 /** The few calls that are measured, over one raw connection. A failure is an error that says the status and the answer. */
 export class Client {
   readonly #connection: HttpConnection
@@ -89,6 +99,10 @@ export class Client {
     return this.#json('GET', `/v1/sandboxes/${id}`)
   }
 
+  async templateState(name: string): Promise<string> {
+    return (await this.#json<{ state: string }>('GET', `/v1/templates/${name}`)).state
+  }
+
   async remove(id: string): Promise<void> {
     const { status, body } = await this.#connection.request('DELETE', `/v1/sandboxes/${id}`)
     if (status !== 204 && status !== 404) throw new Error(`HTTP ${status}: ${body}`)
@@ -117,8 +131,7 @@ export class Client {
 
   async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await this.#connection.request(method, path, body)
-    if (answer.status >= 300)
-      throw new Error(`${method} ${path}: HTTP ${answer.status} ${answer.body.toString().slice(0, 300)}`)
+    if (answer.status >= 300) throw new Refusal(`${method} ${path}`, answer)
     return JSON.parse(answer.body.toString())
   }
 }
