@@ -1,8 +1,9 @@
 import { globSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { threadsFor } from '../../platform/src/agents/code/code-reader.ts'
 import { AnalysisCache } from '../../platform/src/kernel/codebase/analysis-cache.ts'
 import { CodeIndex } from '../../platform/src/kernel/codebase/code-index.ts'
 import { CodeThreads } from '../../platform/src/kernel/codebase/code-threads.ts'
@@ -34,7 +35,7 @@ export async function measureCodebase({
   const megabytes = sources.reduce((sum, [, bytes]) => sum + bytes.length, 0) / 1e6
   tell(`code: ${sources.length} files, ${lines} lines, ${megabytes.toFixed(1)} MB`)
   const folder = await mkdtemp(join(tmpdir(), 'warren-bench-'))
-  const threads = new CodeThreads({ most: 2 })
+  const threads = new CodeThreads({ most: threadsFor(availableParallelism()) })
   try {
     const open = () => {
       const contents = new Map(sources)

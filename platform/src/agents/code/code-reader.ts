@@ -10,9 +10,14 @@ const mostContentBytes = 192 * 1024 * 1024
 /** Organisations whose cache is in memory. */
 const mostCaches = 32
 
+/** One core is left to who gives the threads their work and serves all others: where there are two, a second thread costs and gains no time. */
+export function threadsFor(cores: number): number {
+  return Math.max(1, Math.min(mostThreads, cores - 1))
+}
+
 /** What all runs read code with: threads, contents in memory, and for each organisation what was found on the disk. */
 export class CodeReader {
-  readonly threads = new CodeThreads({ most: Math.min(mostThreads, availableParallelism()) })
+  readonly threads = new CodeThreads({ most: threadsFor(availableParallelism()) })
   readonly contents = new Contents(mostContentBytes)
   readonly #folder: string
   readonly #caches = new Map<string, AnalysisCache>()
