@@ -111,7 +111,7 @@ describe('questions about code', () => {
       'src/lib/round.ts:2',
       'src/lib/round.ts:3',
     ])
-    const impatient = new CodeThreads({ most: 1, jobMs: 500 })
+    const impatient = new CodeThreads({ most: 1, jobMs: 3000 })
     const bytes = Buffer.from('a'.repeat(60))
     const request = { files: [{ id: 1, bytes }], literal: false, ignoreCase: false, most: 1 }
     await assert.rejects(
