@@ -149,7 +149,7 @@ function liveFaults(id: string, folder: string, isResident: boolean): string[] {
   const stale = ['saved', 'standing', ...(isResident ? [] : ['paused.json'])].filter((name) =>
     existsSync(`${folder}/${name}`),
   )
-  const calls = list(`${folder}/host`)
+  const calls = list(`${folder}/host`).filter((name) => name.startsWith('listen-'))
   return [...stale, ...calls].map((name) => `file ${name} of ${id}, which does not stand still`)
 }
 

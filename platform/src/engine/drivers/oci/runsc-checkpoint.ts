@@ -65,7 +65,7 @@ export function runscCheckpoint(id: string, dir: InstanceDir, command: [string, 
         signal.throwIfAborted()
         await step('snapshot.keep_boot_id', id, () => keepBootId(dir, into))
         if (besides && (await saveInOneGo(into, token, besides))) return token
-        await emptied(into)
+        await step('snapshot.begin_again', id, () => emptied(into))
         // It would go on right after the checkpoint, before its disk is copied.
         isPaused = true
         await run('pause', id)
