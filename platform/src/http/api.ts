@@ -6,6 +6,7 @@ import { bankRoutes, bankSchemas } from './api/bank.ts'
 import { billingRoutes, billingSchemas } from './api/billing.ts'
 import { billingOperatorRoutes, billingOperatorSchemas } from './api/billing-operator.ts'
 import { billingViews } from './api/billing-views.ts'
+import { browserRoutes, browserSchemas } from './api/browser.ts'
 import { bucketRoutes, bucketSchemas } from './api/buckets.ts'
 import { contextRoutes, contextSchemas } from './api/contexts.ts'
 import { documentRoutes, documentSchemas } from './api/documents.ts'
@@ -61,6 +62,7 @@ const nouns: readonly Noun[] = [
   [sandboxSchemas, (v1, { sandboxes, at }) => sandboxRoutes(v1, sandboxes, at)],
   [executionSchemas, (v1, { sandboxes }) => executionRoutes(v1, sandboxes)],
   [contextSchemas, (v1, { sandboxes }) => contextRoutes(v1, sandboxes)],
+  [browserSchemas, (v1, { sandboxes }) => browserRoutes(v1, sandboxes)],
   [snapshotSchemas, (v1, { sandboxes }) => snapshotRoutes(v1, sandboxes)],
   [processSchemas, (v1, { sandboxes }) => processRoutes(v1, sandboxes)],
   [fileSchemas, (v1, { sandboxes }) => fileRoutes(v1, sandboxes)],

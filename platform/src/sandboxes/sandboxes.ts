@@ -7,6 +7,28 @@ import type { GuestProcess } from '../engine/guest/process.ts'
 import type { Database } from '../storage/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Templates } from '../templates/templates.ts'
+import { goBack } from './browser/back.ts'
+import type {
+  ClickElement,
+  Evaluated,
+  EvaluateInPage,
+  GoBack,
+  OpenUrl,
+  PageSnapshot,
+  PageState,
+  PressKey,
+  TakeScreenshot,
+  TakeSnapshot,
+  TypeText,
+} from './browser/browser.ts'
+import { clickElement } from './browser/click.ts'
+import { closeBrowser } from './browser/close.ts'
+import { evaluateInPage } from './browser/evaluate.ts'
+import { openUrl } from './browser/open.ts'
+import { pressKey } from './browser/press.ts'
+import { takeScreenshot } from './browser/screenshot.ts'
+import { takeSnapshot } from './browser/snapshot.ts'
+import { typeText } from './browser/type.ts'
 import { checkHere } from './check-here.ts'
 import { type Concurrency, readConcurrency } from './concurrency.ts'
 import { openConsole } from './console.ts'
@@ -190,6 +212,25 @@ export function createSandboxes({ db, ...given }: SandboxesOptions) {
         startInContext(deps, subject, input, signal),
       restart: (subject: InContext): Promise<void> => restartContext(deps, subject),
       remove: (subject: InContext): Promise<void> => removeContext(deps, subject),
+    },
+    browser: {
+      open: (subject: Subject, input: OpenUrl, signal: AbortSignal): Promise<PageState> =>
+        openUrl(deps, subject, input, signal),
+      snapshot: (subject: Subject, input: TakeSnapshot, signal: AbortSignal): Promise<PageSnapshot> =>
+        takeSnapshot(deps, subject, input, signal),
+      click: (subject: Subject, input: ClickElement, signal: AbortSignal): Promise<PageState> =>
+        clickElement(deps, subject, input, signal),
+      type: (subject: Subject, input: TypeText, signal: AbortSignal): Promise<PageState> =>
+        typeText(deps, subject, input, signal),
+      press: (subject: Subject, input: PressKey, signal: AbortSignal): Promise<PageState> =>
+        pressKey(deps, subject, input, signal),
+      screenshot: (subject: Subject, input: TakeScreenshot, signal: AbortSignal): Promise<Buffer> =>
+        takeScreenshot(deps, subject, input, signal),
+      evaluate: (subject: Subject, input: EvaluateInPage, signal: AbortSignal): Promise<Evaluated> =>
+        evaluateInPage(deps, subject, input, signal),
+      back: (subject: Subject, input: GoBack, signal: AbortSignal): Promise<PageState> =>
+        goBack(deps, subject, input, signal),
+      close: (subject: Subject, signal: AbortSignal): Promise<void> => closeBrowser(deps, subject, signal),
     },
     metrics: (subject: Subject): Promise<SandboxMetrics> => readMetrics(deps, subject),
     metricsHistory: async (subject: Subject): Promise<Measurement[]> => {

@@ -19,6 +19,8 @@ const science = [
   ...['python3-scipy', 'fonts-dejavu-core'],
 ]
 
+const browser = ['chromium', 'fonts-dejavu-core', 'fonts-liberation', 'fonts-noto-color-emoji', 'fonts-wqy-zenhei']
+
 /** Built one after the other, in this order. */
 export const platformTemplates: readonly PlatformTemplate[] = [
   {
@@ -35,6 +37,12 @@ export const platformTemplates: readonly PlatformTemplate[] = [
     name: 'code-interpreter-full',
     description: 'As `code-interpreter`, with R and Java. Built when it is asked for.',
     packages: [...tools, ...science, 'default-jdk-headless', 'r-base-core'],
+    onDemand: true,
+  },
+  {
+    name: 'browser',
+    description: 'As `debian`, with Chromium and fonts for most scripts. Built when it is asked for.',
+    packages: [...tools, ...browser],
     onDemand: true,
   },
 ]

@@ -29,6 +29,7 @@ export type {
   UsageOfSubject,
   UsagePreview,
 } from './billing.ts'
+export type { Browser, BrowserOptions, Evaluated, PageElement, PageSnapshot, PageState } from './browser.ts'
 export type { BucketInfo, Buckets } from './buckets.ts'
 export type { Console } from './console.ts'
 export type {

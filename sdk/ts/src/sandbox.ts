@@ -1,6 +1,7 @@
 // The types name AsyncDisposable, which a project with an older `lib` does not have by itself.
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { Browser } from './browser.ts'
 import { type Console, openConsole } from './console.ts'
 import { Contexts } from './contexts.ts'
 import { WarrenError } from './error.ts'
@@ -117,6 +118,7 @@ export interface Posture {
 /** A running sandbox. `await using` kills it at the end of the block. */
 export class Sandbox implements AsyncDisposable {
   readonly id: string
+  readonly browser: Browser
   readonly contexts: Contexts
   readonly files: Files
   readonly network: Network
@@ -131,6 +133,7 @@ export class Sandbox implements AsyncDisposable {
     this.#info = info
     this.#transport = transport
     this.#path = `/v1/sandboxes/${encodeURIComponent(info.id)}`
+    this.browser = new Browser(transport, this.#path)
     this.contexts = new Contexts(transport, this.#path)
     this.files = new Files(transport, this.#path)
     this.network = new Network(transport, this.#path)
