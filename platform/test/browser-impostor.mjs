@@ -18,9 +18,15 @@ const nonsense = {
   words: () => frame(Buffer.from('{"id": {}, "result": [')),
   types: () =>
     Buffer.concat(
-      [null, 7, [], { id: 1, result: 'text' }, { id: 1, error: 5 }, { method: 'x', params: null, sessionId: {} }].map(
-        (one) => frame(Buffer.from(JSON.stringify(one))),
-      ),
+      [
+        null,
+        7,
+        [],
+        { id: 1, result: 'text' },
+        { id: 1, error: 5 },
+        { method: 'x', params: null, sessionId: {} },
+        { method: 'error' },
+      ].map((one) => frame(Buffer.from(JSON.stringify(one)))),
     ),
   bytes: () => Buffer.from('f8ffffffffffff', 'hex'),
   large: () => frame(Buffer.alloc(40 * 1024 * 1024, 0x20)).subarray(0, 100),

@@ -247,6 +247,8 @@ test('a sandbox of another organisation is not found by any tool', async () => {
   const more: Record<string, object> = {
     ...{ run_command: { command: 'true' }, run_code: { code: '1' }, get_port_url: { port: 80 } },
     ...{ read_file: { path: '/etc/passwd' }, write_file: { path: 'x', content: '' }, list_files: { path: '/' } },
+    ...{ browser_open: { url: 'about:blank' }, browser_click: { ref: 'a-1' }, browser_type: { ref: 'a-1', text: '' } },
+    browser_evaluate: { expression: '1' },
   }
   let walked = 0
   for (const { name, inputSchema } of tools) {
@@ -255,7 +257,7 @@ test('a sandbox of another organisation is not found by any tool', async () => {
     assert.equal(error?.code, 'not_found', name)
     walked++
   }
-  assert.equal(walked, 10)
+  assert.equal(walked, 17)
   assert.deepEqual((await call(stranger, 'sandbox_list')).output.sandboxes, [])
   assert.equal((await platform.json('GET', `/v1/sandboxes/${sandbox}`)).state, 'running')
 })

@@ -414,7 +414,16 @@ function sample(schema: Answer, name: string): unknown {
   if (schema.type === 'integer' || schema.type === 'number') return schema.minimum ?? 1
   if (schema.type === 'boolean') return false
   return (
-    { email: 'a@example.com', mode: '0644', signal: 'SIGTERM', id: '1', code: '123456', events: '*' }[name] ?? '/tmp/x'
+    {
+      email: 'a@example.com',
+      mode: '0644',
+      signal: 'SIGTERM',
+      id: '1',
+      code: '123456',
+      events: '*',
+      url: 'https://1.1.1.1/x',
+      ref: 'a-1',
+    }[name] ?? '/tmp/x'
   )
 }
 

@@ -65,8 +65,8 @@ export class DevTools {
 
   /** Calls `listener` with each event of that name, until the answer is called. */
   on(event: string, listener: (params: Answer, sessionId: string | undefined) => void): () => void {
-    this.#events.on(event, listener)
-    return () => this.#events.off(event, listener)
+    this.#events.on(eventKey(event), listener)
+    return () => this.#events.off(eventKey(event), listener)
   }
 
   /** Settles with `promise`, or rejects when the connection ends before. */
@@ -96,7 +96,7 @@ export class DevTools {
     const message = asAnswer(parsed(text))
     const { id, error, result, method, params, sessionId } = message
     if (typeof method === 'string') {
-      this.#events.emit(method, asAnswer(params), typeof sessionId === 'string' ? sessionId : undefined)
+      this.#events.emit(eventKey(method), asAnswer(params), typeof sessionId === 'string' ? sessionId : undefined)
       return
     }
     if (typeof id !== 'number' || id < 0) return
@@ -113,6 +113,11 @@ export class DevTools {
     this.#waiting.clear()
     this.#socket.terminate()
   }
+}
+
+/** An emitter throws at an event of the name `error` that nobody listens to, and here anybody names them. */
+function eventKey(method: string): string {
+  return `event:${method}`
 }
 
 /** Whatever it is, as something whose fields can be asked for. */
