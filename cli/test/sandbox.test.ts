@@ -150,11 +150,7 @@ test('an interpreter keeps what it has been told between two commands', async ()
 })
 
 test('pause, resume, snapshot create, list, export, import and delete', async (t) => {
-  const { runtimes } = await platform.json('GET', '/v1/runtimes')
-  const found = runtimes.find(
-    (one: { healthy: boolean; capabilities: { snapshot: { keeps?: string } } }) =>
-      one.healthy && one.capabilities.snapshot.keeps,
-  )
+  const found = await runtimeThatSaves()
   if (!found) return t.skip('no runtime of this host takes snapshots')
   const id = (await run(['sandbox', 'create', '--driver', found.driver, '--disk', '64'])).stdout.trim()
   assert.match((await run(['sandbox', 'pause', id])).stdout, new RegExp(`^${id} .*paused`))
@@ -178,11 +174,7 @@ test('pause, resume, snapshot create, list, export, import and delete', async (t
 })
 
 test('fork and clone print the ids of live copies, or say why there are none', async (t) => {
-  const { runtimes } = await platform.json('GET', '/v1/runtimes')
-  const found = runtimes.find(
-    (one: { healthy: boolean; capabilities: { snapshot: { keeps?: string } } }) =>
-      one.healthy && one.capabilities.snapshot.keeps,
-  )
+  const found = await runtimeThatSaves()
   if (!found) return t.skip('no runtime of this host takes snapshots')
   const id = (await run(['sandbox', 'create', '--driver', found.driver, '--disk', '64'])).stdout.trim()
   await run(['sandbox', 'exec', id, 'sh', '-c', 'echo kept > /tmp/kept'])
@@ -200,3 +192,12 @@ test('fork and clone print the ids of live copies, or say why there are none', a
   } else assert.match(forked.stderr, /files alone/)
   assert.equal((await run(['sandbox', 'kill', id])).code, 0)
 })
+
+/** The strongest of this host that takes snapshots; undefined where none does. */
+async function runtimeThatSaves() {
+  const { runtimes } = await platform.json('GET', '/v1/runtimes')
+  return runtimes.find(
+    (one: { healthy: boolean; capabilities: { snapshot: { keeps?: string } } }) =>
+      one.healthy && one.capabilities.snapshot.keeps,
+  )
+}

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { orAborted } from '../lib/or-aborted.ts'
 import type { Driver, DriverInstance, Fingerprint, InstanceDir, InstanceSpec } from './driver.ts'
 import { GuestClient } from './guest/client.ts'
 
@@ -13,13 +14,14 @@ export async function fingerprint(
   probe: { spec: InstanceSpec; dir: InstanceDir },
   { deadlineMs, asked, closing }: { deadlineMs: number; asked: boolean; closing?: AbortSignal },
 ): Promise<Fingerprint> {
-  const examined = await orClosing(driver.examine(), closing)
+  // Nothing of an instance is there yet: when all closes, the work is left to itself.
+  const examined = await orAborted(driver.examine(), closing)
   if (!examined.usable) return { healthy: false, reason: examined.reason }
   if (examined.emulated && !asked) {
     const reason = `${examined.description}; is booted when "${driver.isolation}" is asked for`
     return { healthy: false, reason, untried: true }
   }
-  if (driver.prepare) await orClosing(driver.prepare(probe.spec), closing)
+  if (driver.prepare) await orAborted(driver.prepare(probe.spec), closing)
 
   const late = AbortSignal.timeout(deadlineMs)
   const signal = closing ? AbortSignal.any([late, closing]) : late
@@ -52,20 +54,6 @@ export async function fingerprint(
   } catch (error) {
     const reason = late.aborted ? `did not boot within ${deadlineMs} ms` : (error as Error).message
     return { healthy: false, reason: `${examined.description}: ${reason}` }
-  }
-}
-
-/** Nothing of an instance is there yet: the work is left to itself. */
-async function orClosing<T>(work: Promise<T>, closing: AbortSignal | undefined): Promise<T> {
-  if (!closing) return work
-  closing.throwIfAborted()
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onClosing = () => reject(closing.reason)
-  closing.addEventListener('abort', onClosing)
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    closing.removeEventListener('abort', onClosing)
   }
 }
 

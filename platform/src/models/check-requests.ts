@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { parsedJson } from '../lib/parsed-json.ts'
 import { type AssistantPart, apis, type Message, toolCallsOf } from './message.ts'
 import type { ModelRequest, Outcome } from './model.ts'
 import { wireOf } from './open-model.ts'
@@ -129,14 +130,6 @@ function texts(value: unknown, name = ''): string[] {
   if (Array.isArray(value)) return value.flatMap((one) => texts(one, name))
   if (isObject(value)) return Object.entries(value).flatMap(([key, field]) => texts(field, key))
   if (typeof value !== 'string' || value === '' || notText.includes(name)) return []
-  const json = /^\s*[[{]/.test(value) ? parse(value) : undefined
+  const json = /^\s*[[{]/.test(value) ? parsedJson(value) : undefined
   return typeof json === 'object' && json !== null ? texts(json, name) : [value]
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

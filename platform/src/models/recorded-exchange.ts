@@ -1,3 +1,4 @@
+import { parsedJson } from '../lib/parsed-json.ts'
 import { type Api, apis } from './message.ts'
 import { isObject, type JsonObject, object, string } from './wire/json.ts'
 
@@ -44,12 +45,7 @@ export function readExchange(line: string): RecordedExchange | string {
 }
 
 function parsed(value: unknown): unknown {
-  if (typeof value !== 'string') return value
-  try {
-    return JSON.parse(value)
-  } catch {
-    return undefined
-  }
+  return typeof value === 'string' ? parsedJson(value) : value
 }
 
 function readHeaders(value: unknown): Headers | undefined {

@@ -1,8 +1,7 @@
 import { type GraphState, threadOf, type Visit } from '../loop/graph.ts'
 import type { Entry } from './entry.ts'
 import type { RunState } from './run-state.ts'
-import type { Thread } from './thread.ts'
-import { emptyThread } from './thread.ts'
+import { emptyThread, type Thread } from './thread.ts'
 
 export const beforeGraph = (): GraphState => ({ visits: [], pending: [], sent: 0 })
 

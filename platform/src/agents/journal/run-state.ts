@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto'
-import type { ToolCallPart } from '../../models/message.ts'
-import { toolCallsOf } from '../../models/message.ts'
+import { type ToolCallPart, toolCallsOf } from '../../models/message.ts'
 import { scriptedName } from '../../models/scripted.ts'
 import { imageParts } from '../images/image.ts'
 import type { GraphState } from '../loop/graph.ts'

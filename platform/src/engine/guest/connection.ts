@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { WarrenError } from '../../errors.ts'
+import { orAborted } from '../../lib/or-aborted.ts'
 import { beginPart } from '../../telemetry/spans.ts'
 import {
   encodeFields,
@@ -230,19 +231,6 @@ export class GuestConnection {
     this.#wake = undefined
     wake?.()
   }
-}
-
-/** Rejects with the reason of `signal` when that aborts first. */
-function orAborted(settled: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (!signal) return settled
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    void settled.then(() => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-  })
 }
 
 function nameOf(requestKind: number): string {

@@ -1,3 +1,5 @@
+import { parsedJson } from '../../lib/parsed-json.ts'
+
 /** Something that code in a context has shown, in all the forms it has. All of it comes from the sandbox. */
 export interface ContextResult {
   /** Whether it is what the last expression was worth; else it was shown on the way. */
@@ -48,7 +50,7 @@ const objects = {
 
 /** Undefined for what is no result: it comes from a program that has meddled with its interpreter. */
 export function readResult(bytes: Buffer): { result: ContextResult; written: WrittenValues } | undefined {
-  const told = parsed(bytes.toString('utf8'))
+  const told = parsedJson(bytes.toString('utf8'))
   if (!isObject(told) || !isObject(told.data)) return undefined
   const result: ContextResult = { main: told.main === true, extra: {} }
   const written: WrittenValues = {}
@@ -56,7 +58,7 @@ export function readResult(bytes: Buffer): { result: ContextResult; written: Wri
   for (const [mime, text] of Object.entries(isObject(told.written) ? told.written : {})) {
     const name = mime === json ? 'json' : Object.hasOwn(objects, mime) && objects[mime as keyof typeof objects]
     if (!name || typeof text !== 'string') continue
-    readForms(result, { [mime]: parsed(text) })
+    readForms(result, { [mime]: parsedJson(text) })
     if (result[name] !== undefined) written[name] = text
   }
   return { result, written }
@@ -71,15 +73,6 @@ function readForms(result: ContextResult, forms: Record<string, unknown>): void 
     } else if (mime === json) result.json = value
     // A name such as __proto__ would mean something to whoever copies it.
     else if (/^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(mime)) result.extra[mime] = value
-  }
-}
-
-/** Undefined for what is no JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
 

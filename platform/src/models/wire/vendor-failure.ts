@@ -1,3 +1,4 @@
+import { parsedJson } from '../../lib/parsed-json.ts'
 import type { FailureCode, ModelFailure } from '../model.ts'
 import { array, isObject, object, present, string } from './json.ts'
 import { retryAfterMs } from './retry-after.ts'
@@ -6,7 +7,7 @@ const longestMessage = 500
 
 /** What an HTTP answer that is no success says. Its body may be of any shape: JSON of any vendor, HTML, text, nothing. */
 export function failureOfAnswer(status: number, headers: Headers, text: string, now: number): ModelFailure {
-  const body = parse(text)
+  const body = parsedJson(text)
   const said = errorIn(body)
   const message = said?.message ?? readable(text) ?? `HTTP ${status} without a word`
   return {
@@ -148,12 +149,4 @@ function requestIdOf(headers: Headers, body: unknown): string | undefined {
 
 function shorten(text: string): string {
   return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

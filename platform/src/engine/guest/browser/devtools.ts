@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { WarrenError } from '../../../errors.ts'
+import { parsedJson } from '../../../lib/parsed-json.ts'
 
 /** What one message of a browser may take. A browser that sends more is cut off: it may be what a page made of it. */
 const maxMessageBytes = 32 * 1024 * 1024
@@ -93,7 +94,7 @@ export class DevTools {
   }
 
   #receive(text: string): void {
-    const message = asAnswer(parsed(text))
+    const message = asAnswer(parsedJson(text))
     const { id, error, result, method, params, sessionId } = message
     if (typeof method === 'string') {
       this.#events.emit(eventKey(method), asAnswer(params), typeof sessionId === 'string' ? sessionId : undefined)
@@ -149,14 +150,6 @@ function failureOf(error: NodeJS.ErrnoException): Error {
       cause: error,
     })
   return new WarrenError('unavailable', 'the browser does not speak its protocol', { hint: again, cause: error })
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 function wordsOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import { parsedJson } from '../../../lib/parsed-json.ts'
 import type { StopReason } from '../../message.ts'
 import { array, count, isObject, type JsonObject, object, present, string } from '../../wire/json.ts'
 import type { MessageBuilder } from '../../wire/message-builder.ts'
@@ -165,7 +166,7 @@ class Blocks {
         typeof block.input === 'string' ? block.input : JSON.stringify(block.input ?? {}),
       )
     else if (json !== '' && block.type !== 'tool_use')
-      this.#message.vendor(key, { ...block, input: parse(json) ?? block.input })
+      this.#message.vendor(key, { ...block, input: parsedJson(json) ?? block.input })
   }
 }
 
@@ -173,12 +174,4 @@ const typeOfDelta: Record<string, string> = {
   thinking_delta: 'thinking',
   signature_delta: 'thinking',
   input_json_delta: 'tool_use',
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -1,3 +1,4 @@
+import { parsedJson } from '../../../lib/parsed-json.ts'
 import type { AssistantPart, InputPart, Message, ToolCallPart } from '../../message.ts'
 import type { ModelRequest, Tool } from '../../model.ts'
 import { array, count, isObject, type JsonObject, object, present, rest, string } from '../../wire/json.ts'
@@ -144,7 +145,7 @@ function readToolResult(result: JsonObject, waiting: ToolCallPart[]): { message:
   const isError = only && typeof response.error === 'string'
   const text = isError
     ? response.error
-    : only && typeof response.output === 'string' && !isObject(parse(response.output))
+    : only && typeof response.output === 'string' && !isObject(parsedJson(response.output))
       ? response.output
       : JSON.stringify(response)
   const own = id !== undefined && id !== call?.id ? { id } : {}
@@ -234,12 +235,4 @@ function camelCased(value: JsonObject): JsonObject {
       verbatim.includes(name) ? field : convert(field),
     ]),
   )
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

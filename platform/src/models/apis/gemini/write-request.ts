@@ -1,3 +1,4 @@
+import { parsedJson } from '../../../lib/parsed-json.ts'
 import type {
   AssistantMessage,
   AssistantPart,
@@ -128,7 +129,7 @@ function writeToolResult(
   parts: boolean,
 ): JsonObject {
   const text = content.flatMap((part) => (part.type === 'text' ? part.text : [])).join('')
-  const value = parse(text)
+  const value = parsedJson(text)
   const response = isError ? { error: text } : isObject(value) ? value : { output: text }
   const others = parts ? writeParts(content.filter(({ type }) => type !== 'text')) : []
   const functionResponse = present({
@@ -170,12 +171,4 @@ function writeThinking({ effort, budgetTokens }: NonNullable<ModelRequest['reaso
     thinkingBudget: budgetTokens,
     thinkingLevel: budgetTokens === undefined ? effort : undefined,
   })
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
